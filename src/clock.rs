@@ -1,0 +1,35 @@
+//! The one reader of clocks. Everything that thinks is told the time as an argument.
+
+use std::sync::OnceLock;
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
+
+use crate::units::{Mono, Now, Wall};
+
+/// Reads the monotonic and the wall clock together.
+pub fn now() -> Now {
+    Now { mono: mono(Instant::now()), wall: wall(SystemTime::now()) }
+}
+
+/// The tokio instant at which the monotonic clock will show `at`.
+pub fn instant_of(at: Mono) -> tokio::time::Instant {
+    (origin() + std::time::Duration::from_nanos(at.0)).into()
+}
+
+fn mono(instant: Instant) -> Mono {
+    Mono(u64::try_from(instant.duration_since(origin()).as_nanos()).unwrap_or(u64::MAX))
+}
+
+/// Where the monotonic clock starts to count: its first reading.
+fn origin() -> Instant {
+    static ORIGIN: OnceLock<Instant> = OnceLock::new();
+    *ORIGIN.get_or_init(Instant::now)
+}
+
+/// Milliseconds since 1970, negative before.
+pub fn wall(time: SystemTime) -> Wall {
+    let millis = match time.duration_since(UNIX_EPOCH) {
+        Ok(since) => i64::try_from(since.as_millis()),
+        Err(before) => i64::try_from(before.duration().as_millis()).map(|ms| -ms),
+    };
+    Wall(millis.unwrap_or(i64::MAX))
+}

@@ -1,0 +1,105 @@
+//! Everything that the ledger is told, in one closed enum and through one queue.
+
+use crate::context::Context;
+use crate::memory::TreeSample;
+use crate::supervise::lifecycle::Lifecycle;
+use crate::tokens::TokenBatch;
+use crate::units::{Now, SessionId, Wall};
+
+/// One thing that the ledger is told.
+#[derive(Clone, Debug)]
+pub enum Entry {
+    /// From the mind: the story of the runs.
+    Lifecycle {
+        /// When the mind said so.
+        at: Now,
+        /// What it said.
+        event: Lifecycle,
+    },
+    /// From the context room: where and as whom a session runs.
+    ContextCaptured {
+        /// Whose context.
+        session: SessionId,
+        /// What was learnt.
+        context: Box<Context>,
+    },
+    /// From the probe: one tick over all trees.
+    Sampled {
+        /// A sample for each run that could be read.
+        samples: Vec<TreeSample>,
+        /// Ticks that were skipped since the last one, because the probe or we were late.
+        skipped: u64,
+    },
+    /// From the tailer: what the agents' logs said.
+    TokensRead {
+        /// When they were read.
+        at: Now,
+        /// What was found.
+        batch: TokenBatch,
+    },
+    /// From the store, once at the start: sessions that an earlier life left open.
+    OpenSessionsFound {
+        /// When they were found.
+        at: Now,
+        /// The sessions, by id.
+        sessions: Vec<OpenSession>,
+    },
+    /// From recovery: what became of the processes that an earlier life left behind.
+    SurvivorsHandled {
+        /// When.
+        at: Now,
+        /// Sessions whose process was found alive and was ended or taken over.
+        outcomes: Vec<SurvivorOutcome>,
+    },
+    /// From the store: how it is.
+    StoreReported(StoreHealth),
+    /// From the listener: whether it listens.
+    ListenerReported {
+        /// Whether it does.
+        up: bool,
+    },
+    /// From the loop: entries that did not fit in the queue since the last report.
+    EntriesDropped {
+        /// How many.
+        count: u64,
+    },
+}
+
+/// A session that an earlier life opened and did not see the end of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OpenSession {
+    /// Its identity.
+    pub id: SessionId,
+    /// The process that it belonged to.
+    pub process: String,
+    /// When it was opened.
+    pub started: Wall,
+    /// The next sequence number of its events.
+    pub events: u64,
+}
+
+/// What became of one process that an earlier life left behind.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SurvivorOutcome {
+    /// The session that it was the main process of.
+    pub session: SessionId,
+    /// The process of the plan that it was a run of.
+    pub process: String,
+    /// Whether it was taken over; else it was ended.
+    pub adopted: bool,
+    /// Processes of its tree that were found alive.
+    pub found: u32,
+}
+
+/// How the store is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct StoreHealth {
+    /// Whether the last commit worked.
+    pub up: bool,
+    /// Rows that wait for a commit.
+    pub pending: u64,
+    /// Commits that failed, in this life.
+    pub failures: u64,
+    /// Rows that had to be dropped because too many waited, in this life.
+    pub dropped: u64,
+}

@@ -1,0 +1,82 @@
+//! What is kept: rows, in the order they are to be committed in.
+
+use crate::ledger::session::Session;
+use crate::tokens::{FileProgress, Usage, UsageKey};
+use crate::units::{Bytes, SessionId, Wall};
+
+/// One thing to keep. Rows of one [`Batch`] are committed together or not at all.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Row {
+    /// A line of a session's append-only history.
+    Event(SessionEvent),
+    /// The projection of one session, replacing the one that was kept.
+    Session(Box<Session>),
+    /// A memory sample.
+    Sample(SampleRow),
+    /// A response that was counted.
+    Usage {
+        /// The session that it counts for, if one is known.
+        session: Option<SessionId>,
+        /// The process that it counts for.
+        process: String,
+        /// The response.
+        usage: Box<Usage>,
+    },
+    /// How far a log file was read.
+    Progress(FileProgress),
+    /// A response that is known without having been counted.
+    Seen(UsageKey),
+}
+
+/// Rows that belong together: all of them are committed, or none.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Batch {
+    /// The rows, in order.
+    pub rows: Vec<Row>,
+}
+
+impl Batch {
+    /// Whether a session's start, change or end is among the rows: such batches are kept when
+    /// others have to be dropped.
+    pub fn is_lifecycle(&self) -> bool {
+        self.rows.iter().any(|row| matches!(row, Row::Event(_) | Row::Session(_)))
+    }
+}
+
+/// A line of a session's append-only history.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SessionEvent {
+    /// Whose history.
+    pub session: SessionId,
+    /// 0, 1, 2, … without a gap, per session.
+    pub sequence: u64,
+    /// When.
+    pub at: Wall,
+    /// What: `opened`, `started`, `stopping`, `ended`, `memory_warning`, `leak_suspected`, …
+    pub event_type: &'static str,
+    /// The state that it left, where it changed.
+    pub previous_state: Option<&'static str>,
+    /// The state that it is in from now on.
+    pub new_state: Option<&'static str>,
+    /// What caused it, in a few words.
+    pub trigger: String,
+    /// Everything else that is known, as one JSON object.
+    pub detail: serde_json::Value,
+}
+
+/// A kept memory sample.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SampleRow {
+    /// Whose tree.
+    pub session: SessionId,
+    /// When.
+    pub at: Wall,
+    /// Resident bytes of the tree.
+    pub resident: Bytes,
+    /// Anonymous bytes of the tree.
+    pub anonymous: Bytes,
+    /// Living processes of the tree.
+    pub processes: u32,
+    /// What the sample stands for: `interval`, or `session_end` for the last one.
+    pub label: &'static str,
+}

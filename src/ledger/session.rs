@@ -1,0 +1,159 @@
+//! A session: a span of activity with an identity, a parent, a state, events and an end.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::context::Context;
+use crate::tokens::TokenCounts;
+use crate::units::{Bytes, ExitStatus, Money, ProcId, SessionId, Wall};
+
+/// What a session is a span of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SessionKind {
+    /// One run of a process.
+    Process,
+    /// An agent's own conversation inside a run.
+    Conversation,
+    /// Opened by an application.
+    External,
+}
+
+impl SessionKind {
+    /// Every kind.
+    pub const ALL: [Self; 3] = [Self::Process, Self::Conversation, Self::External];
+
+    /// The value of the `kind` label.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Process => "process",
+            Self::Conversation => "conversation",
+            Self::External => "external",
+        }
+    }
+}
+
+/// Where a session stands. The last five are ends: nothing follows them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SessionState {
+    /// Opened, not running yet.
+    Initializing,
+    /// Running.
+    Active,
+    /// Running without a sign of activity.
+    Idle,
+    /// Being ended.
+    Stopping,
+    /// Ended well, or on request.
+    Completed,
+    /// Ended badly by itself.
+    Failed,
+    /// Ended because its time was up.
+    TimedOut,
+    /// Ended by force.
+    Killed,
+    /// Nobody saw its end.
+    Lost,
+}
+
+impl SessionState {
+    /// Every state, in the order of a life.
+    pub const ALL: [Self; 9] = [
+        Self::Initializing,
+        Self::Active,
+        Self::Idle,
+        Self::Stopping,
+        Self::Completed,
+        Self::Failed,
+        Self::TimedOut,
+        Self::Killed,
+        Self::Lost,
+    ];
+
+    /// The value of the `state` label, and of `outcome` for an end.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Initializing => "initializing",
+            Self::Active => "active",
+            Self::Idle => "idle",
+            Self::Stopping => "stopping",
+            Self::Completed => "completed",
+            Self::Failed => "failed",
+            Self::TimedOut => "timed_out",
+            Self::Killed => "killed",
+            Self::Lost => "lost",
+        }
+    }
+
+    /// Whether nothing follows.
+    pub fn is_end(self) -> bool {
+        self >= Self::Completed
+    }
+}
+
+/// A session as far as it is known.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Session {
+    /// Its identity.
+    pub id: SessionId,
+    /// What it is a span of.
+    pub kind: SessionKind,
+    /// The session that it is a part of.
+    pub parent: Option<SessionId>,
+    /// The process that it belongs to.
+    pub process: String,
+    /// The agent, for a conversation.
+    pub agent: Option<String>,
+    /// The agent's own id of it, for a conversation.
+    pub native_id: Option<String>,
+    /// Where it stands.
+    pub state: SessionState,
+    /// When it was opened.
+    pub started: Wall,
+    /// The last sign of activity.
+    pub last_activity: Wall,
+    /// Its main process, for a run that was forked.
+    pub main: Option<ProcId>,
+    /// Where and as whom it runs; filled in shortly after the opening.
+    pub context: Option<Context>,
+    /// Events so far; the next one's sequence number.
+    pub events: u64,
+    /// Figures so far.
+    pub figures: Figures,
+    /// Its end, once it ended.
+    pub end: Option<SessionEnd>,
+}
+
+/// What a session used so far.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Figures {
+    /// The largest resident size of its tree that was sampled.
+    pub peak_memory: Option<Bytes>,
+    /// The mean of all samples.
+    pub mean_memory: Option<Bytes>,
+    /// Samples that the two above are made of.
+    pub samples: u64,
+    /// User and system CPU seconds.
+    pub cpu_seconds: Option<f64>,
+    /// Tokens by kind.
+    pub tokens: TokenCounts,
+    /// What the priced part of them cost.
+    pub cost: Money,
+    /// Tokens that no price is known for.
+    pub unpriced_tokens: u64,
+}
+
+/// How a session ended.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SessionEnd {
+    /// When.
+    pub at: Wall,
+    /// By the monotonic clock where we saw both ends, else by the wall clock.
+    pub duration: Duration,
+    /// What the kernel said of its main process, for a run.
+    pub status: Option<ExitStatus>,
+    /// Why, in a few words that a person understands.
+    pub reason: String,
+}

@@ -1,0 +1,164 @@
+//! The picture that every reader gets: immutable, whole, and numbered.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crate::config::plan::Thresholds;
+use crate::ledger::entry::StoreHealth;
+use crate::ledger::session::{Session, SessionKind, SessionState};
+use crate::memory::{MemoryLevel, TreeSample, Verdict};
+use crate::supervise::lifecycle::{PhaseName, SignalResponse};
+use crate::tokens::{LineCounts, TokenCounts};
+use crate::units::{ExitStatus, Money, Now, ProcId, RunId, SessionId, Signal, Wall};
+
+/// What is known at one moment. Readers never wait for one another or for the ledger.
+#[derive(Clone, Debug, Default)]
+pub struct Snapshot {
+    /// Grows by one with each picture; page, metrics and API show the same number for the same
+    /// picture.
+    pub generation: u64,
+    /// When it was taken.
+    pub at: Now,
+    /// What is known of ourselves.
+    pub house: HouseView,
+    /// Every process of the plan, in its order.
+    pub processes: Vec<ProcessView>,
+    /// Sessions that have not ended, oldest first.
+    pub sessions: Vec<Arc<Session>>,
+    /// Sessions that ended, newest first, bounded.
+    pub ended: Vec<Arc<Session>>,
+    /// Sessions opened in this life, by kind and process.
+    pub opened: BTreeMap<(SessionKind, String), u64>,
+    /// Sessions ended in this life, by kind, process and end.
+    pub closed: BTreeMap<(SessionKind, String, SessionState), u64>,
+    /// Token counters, one row for each combination that occurred.
+    pub tokens: Vec<TokenSeries>,
+    /// Tokens of each process by kind, from 0.
+    pub process_tokens: BTreeMap<String, TokenCounts>,
+    /// What became of the log lines that were read.
+    pub lines: LineCounts,
+    /// Log files that are followed.
+    pub files: u64,
+    /// Late corrections by agent and model: tokens counted too few, and too many.
+    pub corrections: BTreeMap<(String, String), (u64, u64)>,
+    /// The day the price table was made.
+    pub prices_as_of: Option<Wall>,
+}
+
+/// What is known of the supervisor itself.
+#[derive(Clone, Debug, Default)]
+pub struct HouseView {
+    /// When this life began.
+    pub started: Wall,
+    /// Whether we are PID 1; else a subreaper.
+    pub pid1: bool,
+    /// Whether the house is going down.
+    pub stopping: bool,
+    /// Our children that were reaped: processes of the plan, and orphans.
+    pub reaped_runs: u64,
+    /// See [`HouseView::reaped_runs`].
+    pub reaped_orphans: u64,
+    /// Signals that were sent to us, by what became of them.
+    pub signals: BTreeMap<(Signal, &'static str), u64>,
+    /// Lifecycle entries that did not reach the ledger.
+    pub entries_dropped: u64,
+    /// Ticks of the memory probe that were skipped.
+    pub samples_skipped: u64,
+    /// How the store is; `None` when history is in memory.
+    pub store: Option<StoreHealth>,
+    /// Whether the metrics listener listens; `None` when there is none.
+    pub listener_up: Option<bool>,
+    /// Processes of an earlier life that were ended, and that were taken over.
+    pub survivors_ended: u64,
+    /// See [`HouseView::survivors_ended`].
+    pub survivors_adopted: u64,
+}
+
+/// What is known of one process of the plan.
+#[derive(Clone, Debug)]
+pub struct ProcessView {
+    /// The value of the `process` label.
+    pub name: String,
+    /// The phase that it is in.
+    pub phase: PhaseName,
+    /// Its live run.
+    pub run: Option<RunView>,
+    /// Runs after the first, in this life.
+    pub restarts: u64,
+    /// Runs that ended, by outcome.
+    pub exits: BTreeMap<SessionState, u64>,
+    /// Runs that never had a program, by reason.
+    pub spawn_failures: BTreeMap<&'static str, u64>,
+    /// Runs that had to be killed.
+    pub forced_kills: u64,
+    /// Times it was given up after too many restarts in a row.
+    pub crash_loops: u64,
+    /// How the last run ended.
+    pub last_status: Option<ExitStatus>,
+    /// When the last run ended.
+    pub last_exit: Option<Wall>,
+    /// CPU seconds of the runs that ended.
+    pub cpu_seconds_ended: f64,
+    /// Memory thresholds.
+    pub thresholds: Thresholds,
+    /// The agent that it runs, if it declares one.
+    pub agent: Option<String>,
+    /// Times that the leak rule began to be met, in this life.
+    pub leaks_suspected: u64,
+}
+
+/// What is known of a live run.
+#[derive(Clone, Debug)]
+pub struct RunView {
+    /// The run.
+    pub run: RunId,
+    /// The session that it is.
+    pub session: SessionId,
+    /// Its main process, once it was forked.
+    pub main: Option<ProcId>,
+    /// When it was opened.
+    pub started: Wall,
+    /// Its last memory sample.
+    pub sample: Option<TreeSample>,
+    /// The largest resident size of its tree so far.
+    pub peak_resident: Option<crate::units::Bytes>,
+    /// Its size against the thresholds.
+    pub level: MemoryLevel,
+    /// What the leak rule says.
+    pub verdict: Option<Verdict>,
+}
+
+/// Token counters of one combination of labels, since the start of this life.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TokenSeries {
+    /// The process whose agent it is; `unknown` where it cannot be told.
+    pub process: String,
+    /// The agent's bounded name.
+    pub agent: String,
+    /// Who answered.
+    pub provider: String,
+    /// The model.
+    pub model: String,
+    /// Tokens by kind.
+    pub tokens: TokenCounts,
+    /// The part of the output that was thinking.
+    pub reasoning: u64,
+    /// Responses.
+    pub responses: u64,
+    /// What the priced ones cost.
+    pub cost: Money,
+    /// Tokens of the unpriced ones, by kind.
+    pub unpriced: TokenCounts,
+}
+
+impl SignalResponse {
+    /// The value of the `response` label.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Shutdown => "shutdown",
+            Self::Escalated => "escalated",
+            Self::Forwarded(_) => "forwarded",
+            Self::Ignored => "ignored",
+        }
+    }
+}

@@ -1,0 +1,12 @@
+//! procession: a container's PID 1 that shows what runs, what leaks, what agents spend, and how it
+//! ended.
+pub mod clock;
+pub mod config;
+pub mod context;
+pub mod ledger;
+pub mod memory;
+pub mod metrics;
+pub mod store;
+pub mod supervise;
+pub mod tokens;
+pub mod units;

@@ -1,0 +1,69 @@
+//! How much memory each run's whole tree holds, and whether that looks like a leak.
+//!
+//! `probe` reads `/proc`, `tree` says which processes belong to which run, `series` keeps the last
+//! samples, `leak` judges them. Only `probe` touches the world.
+
+use crate::units::{Bytes, Now, RunId};
+
+/// The memory of one run's whole tree at one moment.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct TreeSample {
+    /// Whose tree.
+    pub run: RunId,
+    /// When it was read.
+    pub at: Now,
+    /// Resident bytes summed over the tree; shared pages count once for each process.
+    pub resident: Bytes,
+    /// Resident minus shared (`statm`), summed: what the tree alone holds, roughly.
+    pub anonymous: Bytes,
+    /// Virtual size, summed.
+    pub virtual_size: Bytes,
+    /// Living processes in the tree.
+    pub processes: u32,
+    /// User and system CPU seconds of the living and of the reaped that they waited for.
+    pub cpu_seconds: f64,
+}
+
+/// What a leak rule says of a series.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LeakState {
+    /// Too few samples to say anything.
+    Unknown,
+    /// No sign of one.
+    None,
+    /// The rule is met.
+    Suspected,
+}
+
+/// A rule's judgement with its evidence.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Verdict {
+    /// The judgement.
+    pub state: LeakState,
+    /// Since when the state has held.
+    pub since: Now,
+    /// Growth over the window, in bytes per second; `None` where there is no window yet.
+    pub growth: Option<f64>,
+    /// The evidence in words, for people.
+    pub evidence: String,
+}
+
+/// A rule that judges one tree's series, fed sample by sample. The state it keeps is small, and
+/// the same samples always give the same verdicts.
+pub trait LeakDetector: Send {
+    /// Takes the next sample of the tree.
+    fn observe(&mut self, sample: &TreeSample);
+    /// What it says now.
+    fn verdict(&self) -> Verdict;
+}
+
+/// How a tree's size compares with its thresholds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum MemoryLevel {
+    /// Below the warning threshold.
+    Normal,
+    /// At or above the warning threshold.
+    Warning,
+    /// At or above the critical threshold.
+    Critical,
+}

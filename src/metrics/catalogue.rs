@@ -1,0 +1,182 @@
+//! One row for each metric that we promise. Names are an interface: a rename belongs in the
+//! changelog, and dashboards and alerts may only name what stands here (`tests/contract.rs`).
+//!
+//! Conventions: <https://prometheus.io/docs/practices/naming/>. Base units; `_total` on counters;
+//! timestamps rather than ages; labels from closed or bounded sets; no pid, path or command
+//! anywhere, and a session id only on `_info` and on gauges of live sessions.
+
+/// A metric as it is promised.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Metric {
+    /// With prefix and unit.
+    pub name: &'static str,
+    /// A sentence for people, with what the number includes.
+    pub help: &'static str,
+    /// How it behaves.
+    pub kind: Kind,
+    /// Its own labels, in the order they are written.
+    pub labels: &'static [&'static str],
+}
+
+/// How a metric behaves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// Only grows within one life, from 0.
+    Counter,
+    /// Goes up and down.
+    Gauge,
+    /// Always 1; its labels are the message.
+    Info,
+}
+
+macro_rules! catalogue {
+    ($($(#[$doc:meta])* $id:ident: $kind:ident $name:literal [$($label:literal),*] $help:literal;)*) => {
+        $(
+            #[doc = $help]
+            pub const $id: Metric = Metric {
+                name: $name,
+                help: $help,
+                kind: Kind::$kind,
+                labels: &[$($label),*],
+            };
+        )*
+        /// Every metric, in the order of this page.
+        pub const ALL: &[Metric] = &[$($id),*];
+    };
+}
+
+catalogue! {
+    // The supervisor itself.
+    BUILD_INFO: Info "procession_build_info" ["version"]
+        "The version of procession that answers.";
+    HOUSE_STARTED: Gauge "procession_start_timestamp_seconds" []
+        "When this life of procession began, in seconds since 1970.";
+    HOUSE_PID1: Gauge "procession_pid1" []
+        "1 when procession is PID 1 of its namespace, 0 when it is a subreaper below another init.";
+    HOUSE_STOPPING: Gauge "procession_stopping" []
+        "1 while everything is being stopped.";
+    SNAPSHOT_GENERATION: Gauge "procession_snapshot_generation" []
+        "The number of the picture that this scrape shows; page and API show the same number.";
+    REAPED: Counter "procession_reaped_total" ["kind"]
+        "Ended processes whose status was read: runs of configured processes, and orphans.";
+    SIGNALS: Counter "procession_signals_total" ["signal", "response"]
+        "Signals sent to procession, by what became of them.";
+    LISTENER_UP: Gauge "procession_listener_up" []
+        "1 when the metrics listener listens; seen as 0 only by other readers than a scrape.";
+    ENTRIES_DROPPED: Counter "procession_ledger_entries_dropped_total" []
+        "Lifecycle entries that did not reach the ledger because its queue was full.";
+    STORE_UP: Gauge "procession_store_up" []
+        "1 when the last commit to the history store worked; absent when history is in memory.";
+    STORE_PENDING: Gauge "procession_store_pending_rows" []
+        "Rows that wait for a commit to the history store.";
+    STORE_FAILURES: Counter "procession_store_commit_failures_total" []
+        "Commits to the history store that failed.";
+    STORE_DROPPED: Counter "procession_store_rows_dropped_total" []
+        "Rows that were dropped because too many waited for the history store.";
+    SURVIVORS: Counter "procession_survivors_total" ["outcome"]
+        "Processes of an earlier life that were found at the start: ended, or adopted.";
+    SELF_CPU: Counter "process_cpu_seconds_total" []
+        "User and system CPU time that procession itself spent, in seconds.";
+    SELF_RESIDENT: Gauge "process_resident_memory_bytes" []
+        "Resident memory of procession itself, in bytes.";
+    SELF_VIRTUAL: Gauge "process_virtual_memory_bytes" []
+        "Virtual memory of procession itself, in bytes.";
+    SELF_FDS: Gauge "process_open_fds" []
+        "Descriptors that procession itself holds open.";
+    SELF_MAX_FDS: Gauge "process_max_fds" []
+        "Descriptors that procession itself may hold open.";
+    SELF_STARTED: Gauge "process_start_time_seconds" []
+        "When procession itself was started, in seconds since 1970.";
+
+    // Sessions and the processes that they are runs of.
+    PROCESS_UP: Gauge "procession_process_up" ["process"]
+        "1 when the process has a live run whose program was executed.";
+    PROCESS_STATE: Gauge "procession_process_state" ["process", "state"]
+        "1 for the phase that the process is in, 0 for all others.";
+    PROCESS_STARTED: Gauge "procession_process_start_timestamp_seconds" ["process"]
+        "When the live run of the process was opened, in seconds since 1970.";
+    PROCESS_RESTARTS: Counter "procession_process_restarts_total" ["process"]
+        "Runs of the process after its first one.";
+    PROCESS_EXITS: Counter "procession_process_exits_total" ["process", "outcome"]
+        "Runs of the process that ended, by outcome.";
+    PROCESS_LAST_EXIT: Gauge "procession_process_last_exit_timestamp_seconds" ["process"]
+        "When a run of the process last ended, in seconds since 1970.";
+    PROCESS_LAST_EXIT_CODE: Gauge "procession_process_last_exit_code" ["process"]
+        "Exit code of the last run of the process that ended; 128 + n after signal n.";
+    PROCESS_SPAWN_FAILURES: Counter "procession_process_spawn_failures_total" ["process", "reason"]
+        "Runs of the process that never had a program, by reason.";
+    PROCESS_FORCED_KILLS: Counter "procession_process_forced_kills_total" ["process"]
+        "Runs of the process that had to be ended with SIGKILL.";
+    PROCESS_CRASH_LOOPS: Counter "procession_process_crash_loops_total" ["process"]
+        "Times the process was given up after too many restarts in a row.";
+    SESSIONS: Gauge "procession_sessions" ["kind", "state"]
+        "Sessions that have not ended, by kind and state.";
+    SESSIONS_OPENED: Counter "procession_sessions_opened_total" ["kind", "process"]
+        "Sessions that were opened.";
+    SESSIONS_ENDED: Counter "procession_sessions_ended_total" ["kind", "process", "outcome"]
+        "Sessions that ended, by outcome.";
+    SESSION_INFO: Info "procession_session_info" ["session_id", "kind", "process", "agent", "parent_id"]
+        "A live session; join its figures with its names by session_id.";
+    SESSION_STARTED: Gauge "procession_session_start_timestamp_seconds" ["session_id"]
+        "When a live session was opened, in seconds since 1970.";
+    SESSION_ACTIVITY: Gauge "procession_session_last_activity_timestamp_seconds" ["session_id"]
+        "The last sign of activity of a live session, in seconds since 1970.";
+
+    // Memory.
+    MEMORY_RESIDENT: Gauge "procession_process_memory_resident_bytes" ["process"]
+        "Resident memory of the process's whole tree, in bytes; shared pages count once for each member.";
+    MEMORY_ANONYMOUS: Gauge "procession_process_memory_anonymous_bytes" ["process"]
+        "Resident minus shared memory of the process's whole tree, in bytes.";
+    MEMORY_VIRTUAL: Gauge "procession_process_memory_virtual_bytes" ["process"]
+        "Virtual memory of the process's whole tree, in bytes.";
+    MEMORY_PEAK: Gauge "procession_process_memory_peak_bytes" ["process"]
+        "The largest resident size of the live run's tree that was sampled, in bytes.";
+    MEMORY_THRESHOLD: Gauge "procession_process_memory_threshold_bytes" ["process", "level"]
+        "Resident size of the tree that counts as warning or critical, in bytes.";
+    MEMORY_LEVEL: Gauge "procession_process_memory_level" ["process", "level"]
+        "1 for the level that the tree's size is at, 0 for all others.";
+    TREE_PROCESSES: Gauge "procession_process_tree_processes" ["process"]
+        "Living processes in the process's tree.";
+    PROCESS_CPU: Counter "procession_process_cpu_seconds_total" ["process"]
+        "User and system CPU seconds of all runs of the process, ended ones included.";
+    SAMPLE_TIME: Gauge "procession_process_memory_sample_timestamp_seconds" ["process"]
+        "When the memory of the process's tree was last read, in seconds since 1970.";
+    SAMPLES_SKIPPED: Counter "procession_memory_samples_skipped_total" []
+        "Ticks of the memory probe that were skipped because it was late.";
+
+    // Leaks.
+    LEAK_SUSPECTED: Gauge "procession_process_leak_suspected" ["process"]
+        "1 when the live run's memory meets the leak rule, 0 when it does not; absent before there are enough samples.";
+    LEAK_GROWTH: Gauge "procession_process_memory_growth_bytes_per_second" ["process"]
+        "Growth of the tree's resident memory over the leak rule's window, in bytes per second.";
+    LEAKS_SUSPECTED: Counter "procession_process_leaks_suspected_total" ["process"]
+        "Times that the process's memory began to meet the leak rule.";
+
+    // Tokens.
+    TOKENS: Counter "procession_tokens_total" ["process", "agent", "provider", "model", "kind"]
+        "Tokens of closed responses, each in exactly one kind; their sum is the total.";
+    PROCESS_TOKENS: Counter "procession_process_tokens_total" ["process", "kind"]
+        "Tokens of closed responses for each process, from 0 for every process that declares an agent.";
+    REASONING_TOKENS: Counter "procession_reasoning_tokens_total" ["process", "agent", "provider", "model"]
+        "Thinking tokens; a part of the tokens of kind output.";
+    COST: Counter "procession_cost_usd_total" ["process", "agent", "provider", "model"]
+        "Cost of the priced tokens in US dollars, at the price of the day they were used.";
+    UNPRICED_TOKENS: Counter "procession_unpriced_tokens_total" ["process", "agent", "provider", "model", "kind"]
+        "Tokens that no price is known for; they are in no cost.";
+    RESPONSES: Counter "procession_llm_responses_total" ["process", "agent", "provider", "model"]
+        "Responses of models that were counted.";
+    TOKEN_CORRECTIONS: Counter "procession_token_corrections_total" ["agent", "model", "direction"]
+        "Tokens by which a counted response was later seen to be too low or too high.";
+    SESSION_TOKENS: Gauge "procession_session_tokens" ["session_id", "kind"]
+        "Tokens of a live conversation so far.";
+    SESSION_COST: Gauge "procession_session_cost_usd" ["session_id"]
+        "Cost of the priced tokens of a live conversation so far, in US dollars.";
+    INGEST_LINES: Counter "procession_ingest_lines_total" ["result"]
+        "Lines of agents' logs that were read, by what became of them.";
+    INGEST_BYTES: Counter "procession_ingest_bytes_total" []
+        "Bytes of agents' logs that were read.";
+    INGEST_FILES: Gauge "procession_ingest_files" []
+        "Log files of agents that are followed.";
+    PRICE_TABLE_TIME: Gauge "procession_price_table_timestamp_seconds" []
+        "The day that the price table was made, in seconds since 1970.";
+}

@@ -1,0 +1,136 @@
+//! What happened. Past tense, closed, and each about one run wherever it is about a run at all.
+
+use crate::units::{ExitStatus, ProcId, ProcessIx, RunId, RunUsage, Signal};
+
+/// Something that the body saw, told to the mind once.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Fact {
+    /// The loop stands and signals are caught: what may start may start.
+    Began,
+    /// A survivor of an earlier life was found and is to be taken over, before [`Fact::Began`].
+    Found {
+        /// The process that it is a run of.
+        process: ProcessIx,
+        /// Its main process, verified to be the one that was recorded.
+        id: ProcId,
+    },
+    /// The child exists; its program may not have been executed yet.
+    Forked {
+        /// The run that was asked for.
+        run: RunId,
+        /// The child.
+        id: ProcId,
+    },
+    /// The child's program was executed.
+    Executed {
+        /// The run that was asked for.
+        run: RunId,
+    },
+    /// There is no program to wait for: the fork, a preparation or the exec failed. Where a child
+    /// existed it has been reaped.
+    SpawnFailed {
+        /// The run that was asked for.
+        run: RunId,
+        /// What failed and why.
+        failure: SpawnFailure,
+    },
+    /// The main process of a run was reaped.
+    Exited {
+        /// Whose main process it was.
+        run: RunId,
+        /// Read from the kernel exactly once.
+        status: ExitStatus,
+        /// What it used.
+        usage: RunUsage,
+        /// Whether members of its tree may still live; they have been sent SIGTERM.
+        leftovers: bool,
+    },
+    /// Nothing of the run's tree lives any more.
+    TreeEmptied {
+        /// The run whose tree it was.
+        run: RunId,
+    },
+    /// A process that we did not spawn was reaped.
+    OrphanReaped,
+    /// We have no child left at all, so that no descendant lives either.
+    HouseEmptied,
+    /// A signal was sent to us.
+    SignalArrived {
+        /// Which one.
+        signal: Signal,
+    },
+}
+
+/// Why a run has no program.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SpawnFailure {
+    /// The step that failed.
+    pub step: SpawnStep,
+    /// The kernel's error number.
+    pub errno: i32,
+}
+
+/// The steps between the wish for a child and its first instruction, in their order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SpawnStep {
+    /// `fork(2)` and the descriptors that it needs.
+    Fork,
+    /// Session, group, terminal, limits.
+    Prepare,
+    /// `chdir(2)` to the working directory.
+    WorkingDir,
+    /// `execve(2)`.
+    Exec,
+}
+
+/// Error numbers that the table below tells apart; the values are Linux's.
+mod errno {
+    pub(super) const ENOENT: i32 = 2;
+    pub(super) const E2BIG: i32 = 7;
+    pub(super) const EAGAIN: i32 = 11;
+    pub(super) const ENOMEM: i32 = 12;
+    pub(super) const ENOTDIR: i32 = 20;
+    pub(super) const ENFILE: i32 = 23;
+    pub(super) const EMFILE: i32 = 24;
+    pub(super) const ETXTBSY: i32 = 26;
+}
+
+impl SpawnFailure {
+    /// The exit code that shells give: 127 for what is not there, 126 for what cannot be executed.
+    pub fn exit_code(self) -> u8 {
+        match (self.step, self.errno) {
+            (SpawnStep::Exec, errno::ENOENT | errno::ENOTDIR) => 127,
+            _ => 126,
+        }
+    }
+
+    /// A closed word for the `reason` label.
+    pub fn reason(self) -> &'static str {
+        match (self.step, self.errno) {
+            (SpawnStep::WorkingDir, _) => "working_dir",
+            (SpawnStep::Exec, errno::ENOENT | errno::ENOTDIR) => "not_found",
+            (_, errno::E2BIG) => "too_long",
+            (_, errno::EAGAIN | errno::ENOMEM | errno::EMFILE | errno::ENFILE) => "no_resources",
+            (SpawnStep::Exec, errno::ETXTBSY) => "busy",
+            (SpawnStep::Exec, _) => "not_executable",
+            (SpawnStep::Fork | SpawnStep::Prepare, _) => "other",
+        }
+    }
+
+    /// Whether the same spawn may work in a moment: the machine was short of something.
+    pub fn is_transient(self) -> bool {
+        matches!(self.reason(), "no_resources" | "busy")
+    }
+}
+
+impl std::fmt::Display for SpawnFailure {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let step = match self.step {
+            SpawnStep::Fork => "fork",
+            SpawnStep::Prepare => "prepare the child",
+            SpawnStep::WorkingDir => "enter the working directory",
+            SpawnStep::Exec => "execute the program",
+        };
+        write!(f, "cannot {step}: {}", std::io::Error::from_raw_os_error(self.errno))
+    }
+}

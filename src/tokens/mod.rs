@@ -1,0 +1,204 @@
+//! What the agents spent: each token read once, put in exactly one kind, and priced or shown to be
+//! unpriced.
+//!
+//! `agents` decodes one log dialect per file, `book` decides when a response is closed and counts
+//! it once, `price` turns tokens into money by a table that is data. `tail` follows the files.
+
+use std::path::PathBuf;
+
+use crate::units::{Money, Wall};
+
+/// Tokens of one or many responses, each in exactly one kind, so that the sum is the total.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct TokenCounts {
+    /// Prompt tokens that were neither read from nor written to a cache.
+    pub input: u64,
+    /// Generated tokens, thinking included.
+    pub output: u64,
+    /// Prompt tokens read from a cache.
+    pub cache_read: u64,
+    /// Prompt tokens written to a cache for five minutes.
+    pub cache_write_5m: u64,
+    /// Prompt tokens written to a cache for one hour.
+    pub cache_write_1h: u64,
+    /// Prompt tokens written to a cache for an unknown time.
+    pub cache_write: u64,
+}
+
+/// The kinds of [`TokenCounts`], for labels.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum TokenKind {
+    /// See [`TokenCounts::input`].
+    Input,
+    /// See [`TokenCounts::output`].
+    Output,
+    /// See [`TokenCounts::cache_read`].
+    CacheRead,
+    /// See [`TokenCounts::cache_write_5m`].
+    CacheWrite5m,
+    /// See [`TokenCounts::cache_write_1h`].
+    CacheWrite1h,
+    /// See [`TokenCounts::cache_write`].
+    CacheWrite,
+}
+
+impl TokenKind {
+    /// Every kind, in the order of [`TokenCounts`]' fields.
+    pub const ALL: [Self; 6] = [
+        Self::Input,
+        Self::Output,
+        Self::CacheRead,
+        Self::CacheWrite5m,
+        Self::CacheWrite1h,
+        Self::CacheWrite,
+    ];
+
+    /// The value of the `kind` label.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Input => "input",
+            Self::Output => "output",
+            Self::CacheRead => "cache_read",
+            Self::CacheWrite5m => "cache_write_5m",
+            Self::CacheWrite1h => "cache_write_1h",
+            Self::CacheWrite => "cache_write",
+        }
+    }
+}
+
+impl TokenCounts {
+    /// The tokens of one kind.
+    pub fn of(&self, kind: TokenKind) -> u64 {
+        match kind {
+            TokenKind::Input => self.input,
+            TokenKind::Output => self.output,
+            TokenKind::CacheRead => self.cache_read,
+            TokenKind::CacheWrite5m => self.cache_write_5m,
+            TokenKind::CacheWrite1h => self.cache_write_1h,
+            TokenKind::CacheWrite => self.cache_write,
+        }
+    }
+
+    /// All tokens of all kinds.
+    pub fn total(&self) -> u64 {
+        TokenKind::ALL.iter().fold(0, |sum, kind| sum.saturating_add(self.of(*kind)))
+    }
+
+    /// The sum kind by kind, pinned at the largest count rather than wrapped.
+    pub fn plus(&self, other: &Self) -> Self {
+        Self {
+            input: self.input.saturating_add(other.input),
+            output: self.output.saturating_add(other.output),
+            cache_read: self.cache_read.saturating_add(other.cache_read),
+            cache_write_5m: self.cache_write_5m.saturating_add(other.cache_write_5m),
+            cache_write_1h: self.cache_write_1h.saturating_add(other.cache_write_1h),
+            cache_write: self.cache_write.saturating_add(other.cache_write),
+        }
+    }
+}
+
+/// One response of a model, closed and counted: it will not be counted again.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Usage {
+    /// What the response is known by, so that a replay is seen to be one.
+    pub key: UsageKey,
+    /// The configured name of the agent that asked, or its product's.
+    pub agent: String,
+    /// Who answered: `anthropic`, `openai`, … or `unknown`.
+    pub provider: String,
+    /// The model as the provider names it, normalised for look-up and label.
+    pub model: String,
+    /// The agent's own id of the conversation.
+    pub conversation: String,
+    /// When the response was given, by the agent's clock.
+    pub at: Wall,
+    /// Its tokens.
+    pub tokens: TokenCounts,
+    /// The part of the output that was thinking, where it is told apart.
+    pub reasoning: u64,
+    /// What it cost, or that nobody knows.
+    pub cost: Cost,
+}
+
+/// A short hash of what a response is known by (`message.id` for Claude): 64 bits make a collision
+/// among ten million responses less likely than one in a hundred thousand.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct UsageKey(pub u64);
+
+/// What a response cost.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cost {
+    /// By the price table, at the time of the response.
+    Priced(Money),
+    /// The table does not know the model, or not one of the kinds that were used. Never zero.
+    Unpriced,
+}
+
+/// What following the logs found since the last time: the unit that is stored in one transaction,
+/// so that a restart neither loses a token nor counts one twice.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct TokenBatch {
+    /// The process whose agent wrote the log; `None` where it cannot be told.
+    pub process: Option<String>,
+    /// Responses that were closed, not counted before.
+    pub usages: Vec<Usage>,
+    /// Changes to responses that had been counted already; booked apart, so that counters of
+    /// tokens never shrink.
+    pub corrections: Vec<Correction>,
+    /// How far each file is read.
+    pub progress: Vec<FileProgress>,
+    /// Keys that are known from now on without having been counted (history at first sight).
+    pub seeded: Vec<UsageKey>,
+    /// What became of the lines that were read.
+    pub lines: LineCounts,
+}
+
+/// A late change to a response that had been counted already.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Correction {
+    /// Whose response.
+    pub agent: String,
+    /// Which model gave it.
+    pub model: String,
+    /// Tokens by which the counted figure was too low, or (negative) too high.
+    pub tokens: i64,
+}
+
+/// How far a file has been read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FileProgress {
+    /// Where it was found.
+    pub path: PathBuf,
+    /// Its identity, which survives a rename.
+    pub device: u64,
+    /// See [`FileProgress::device`].
+    pub inode: u64,
+    /// Where to go on: behind the last line that no longer matters, never inside a line.
+    pub offset: u64,
+}
+
+/// What became of the lines that were read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct LineCounts {
+    /// They opened or completed a response that is or will be counted.
+    pub counted: u64,
+    /// They told of a response that was known already.
+    pub duplicate: u64,
+    /// They carry no usage.
+    pub ignored: u64,
+    /// They look like usage and cannot be read.
+    pub malformed: u64,
+    /// They were longer than a line may be and were passed over.
+    pub oversized: u64,
+    /// Bytes read, whatever became of them.
+    pub bytes: u64,
+}
+
+/// What a new life must know of the lives before it, so as to count nothing twice.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct TokenResume {
+    /// How far each file was read.
+    pub progress: Vec<FileProgress>,
+    /// The keys of every response that was counted or seeded.
+    pub seen: Vec<UsageKey>,
+}
