@@ -6,6 +6,7 @@ pub mod context;
 pub mod ledger;
 pub mod memory;
 pub mod metrics;
+pub mod serve;
 pub mod store;
 pub mod supervise;
 pub mod tokens;

@@ -1,0 +1,1 @@
+//! The doors: one listener for metrics, health and the landing page.
