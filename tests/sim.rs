@@ -15,7 +15,7 @@ use procession::config::plan::{
 use procession::supervise::Machine;
 use procession::supervise::action::{Action, Scope};
 use procession::supervise::fact::{Fact, SpawnFailure, SpawnStep};
-use procession::supervise::lifecycle::{EndReason, Lifecycle, SignalResponse};
+use procession::supervise::lifecycle::{EndReason, Lifecycle, SignalResponse, StopCause};
 use procession::units::{ExitStatus, Mono, Now, ProcId, ProcessIx, RunId, RunUsage, Signal, Wall};
 
 const MILLI: u64 = 1_000_000;
@@ -101,6 +101,8 @@ struct Life {
     ended: BTreeMap<RunId, EndReason>,
     scheduled: BTreeMap<ProcessIx, u64>,
     asked_at: Option<u64>,
+    stop_requests: u32,
+    kill_at: Option<u64>,
     exit: Option<(u64, u8)>,
     story: Vec<String>,
 }
@@ -127,6 +129,8 @@ impl Life {
             ended: BTreeMap::new(),
             scheduled: BTreeMap::new(),
             asked_at: None,
+            stop_requests: 0,
+            kill_at: None,
             exit: None,
             story: Vec::new(),
         }
@@ -197,6 +201,7 @@ impl Life {
     fn tell(&mut self, fact: Fact) {
         self.story.push(format!("{:>9} ms  {fact:?}", self.now / MILLI));
         if let Fact::SignalArrived { signal: Signal::TERM | Signal::INT } = fact {
+            self.stop_requests += 1;
             if self.plan.mode == Mode::Supervise {
                 self.asked_at.get_or_insert(self.now);
             }
@@ -391,12 +396,32 @@ impl Life {
                 }
                 self.scheduled.insert(process, self.now + delay.as_nanos() as u64);
             }
+            Lifecycle::ShutdownBegan { budget, .. } => {
+                let reserve = Duration::from_secs(1).min(budget / 4);
+                self.kill_at = Some(self.now + (budget - reserve).as_nanos() as u64);
+            }
+            Lifecycle::RunStopping { run, cause: StopCause::Shutdown } => {
+                self.check_stop_order(self.process_of[&run]);
+            }
             Lifecycle::SignalArrived { response: SignalResponse::Shutdown, .. }
                 if self.plan.mode == Mode::OneCommand =>
             {
                 self.fail("one command is never stopped by a budget");
             }
             _ => {}
+        }
+    }
+
+    /// Dependents end first, as long as there is time to be polite.
+    fn check_stop_order(&self, process: ProcessIx) {
+        let in_time = self.kill_at.is_some_and(|at| self.now < at) && self.stop_requests <= 1;
+        let depends = |ix: &ProcessIx| {
+            self.plan.process(*ix).depends_on.iter().any(|on| on.process == process)
+        };
+        let lives =
+            self.process_of.iter().any(|(run, ix)| depends(ix) && !self.ended.contains_key(run));
+        if in_time && lives {
+            self.fail("a process was asked to end before what depends on it had ended");
         }
     }
 
