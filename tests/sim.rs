@@ -101,7 +101,7 @@ struct Life {
     ended: BTreeMap<RunId, EndReason>,
     scheduled: BTreeMap<ProcessIx, u64>,
     asked_at: Option<u64>,
-    stop_requests: u32,
+    escalated: bool,
     kill_at: Option<u64>,
     exit: Option<(u64, u8)>,
     story: Vec<String>,
@@ -129,7 +129,7 @@ impl Life {
             ended: BTreeMap::new(),
             scheduled: BTreeMap::new(),
             asked_at: None,
-            stop_requests: 0,
+            escalated: false,
             kill_at: None,
             exit: None,
             story: Vec::new(),
@@ -201,7 +201,7 @@ impl Life {
     fn tell(&mut self, fact: Fact) {
         self.story.push(format!("{:>9} ms  {fact:?}", self.now / MILLI));
         if let Fact::SignalArrived { signal: Signal::TERM | Signal::INT } = fact {
-            self.stop_requests += 1;
+            self.escalated |= self.kill_at.is_some();
             if self.plan.mode == Mode::Supervise {
                 self.asked_at.get_or_insert(self.now);
             }
@@ -414,7 +414,7 @@ impl Life {
 
     /// Dependents end first, as long as there is time to be polite.
     fn check_stop_order(&self, process: ProcessIx) {
-        let in_time = self.kill_at.is_some_and(|at| self.now < at) && self.stop_requests <= 1;
+        let in_time = self.kill_at.is_some_and(|at| self.now < at) && !self.escalated;
         let depends = |ix: &ProcessIx| {
             self.plan.process(*ix).depends_on.iter().any(|on| on.process == process)
         };
