@@ -3,6 +3,7 @@
 pub mod clock;
 pub mod config;
 pub mod context;
+pub mod init;
 pub mod ledger;
 pub mod memory;
 pub mod metrics;

@@ -21,6 +21,10 @@ const LAST_WAIT: Duration = Duration::from_millis(300);
 /// How long processes may still take after a second request to stop.
 const HURRY: Duration = Duration::from_secs(1);
 
+/// Our exit code for bad usage or a bad configuration, with nothing started.
+pub const EXIT_USAGE: u8 = 2;
+/// Our exit code when we ourselves failed (`EX_SOFTWARE` of `sysexits.h`).
+pub const EXIT_INTERNAL: u8 = 70;
 /// Our exit code when a process that decides the exit was given up after too many restarts
 /// (`EX_TEMPFAIL` of `sysexits.h`).
 pub const EXIT_CRASH_LOOP: u8 = 75;
