@@ -5,9 +5,9 @@
 //! and told about when there is room again.
 
 use std::io::{self, Write};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
-use std::sync::Arc;
 use std::time::Duration;
 
 use clap::ValueEnum;
@@ -80,7 +80,8 @@ impl Log {
     fn put(&self, line: Vec<u8>) {
         let lost = self.dropped.load(Ordering::Relaxed);
         if lost > 0 {
-            let notice = format!("procession: {lost} lines of log were dropped: standard error is slow\n");
+            let notice =
+                format!("procession: {lost} lines of log were dropped: standard error is slow\n");
             if self.lines.try_send(Job::Write(notice.into_bytes())).is_ok() {
                 self.dropped.fetch_sub(lost, Ordering::Relaxed);
             }

@@ -17,7 +17,9 @@ use crate::supervise::shutdown::EXIT_USAGE;
 /// memory, leaks and tokens on /metrics.
 #[derive(Debug, Parser)]
 #[command(name = "procession", version, args_conflicts_with_subcommands = true)]
-#[command(override_usage = "procession <run|check> [OPTIONS]\n       procession [OPTIONS] -- CMD [ARG...]")]
+#[command(
+    override_usage = "procession <run|check> [OPTIONS]\n       procession [OPTIONS] -- CMD [ARG...]"
+)]
 struct Cli {
     #[command(subcommand)]
     verb: Option<Verb>,

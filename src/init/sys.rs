@@ -173,9 +173,12 @@ impl Image {
                     }
                 }
             }
+            // By system call, because the C library refuses to touch its own signals, which its
+            // `posix_spawn` leaves ignored. All zeroes is the default action in every layout.
+            let default = [0u64; 4];
             for signal in 1..=64 {
-                // Those that cannot be set (KILL, STOP, the C library's own) have no other state.
-                libc::signal(signal, libc::SIG_DFL);
+                let none = ptr::null::<u64>();
+                libc::syscall(libc::SYS_rt_sigaction, signal, default.as_ptr(), none, 8usize);
             }
             let mut none = std::mem::zeroed::<libc::sigset_t>();
             libc::sigemptyset(&raw mut none);
