@@ -1,1 +1,6 @@
 //! All integration tests, in one binary.
+
+// What clippy.toml bans is banned from the program; tests run programs and read clocks.
+#![allow(clippy::disallowed_methods)]
+
+mod tidy;
