@@ -3,4 +3,5 @@
 // What clippy.toml bans is banned from the program; tests run programs and read clocks.
 #![allow(clippy::disallowed_methods)]
 
+mod image;
 mod tidy;
