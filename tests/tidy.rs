@@ -90,7 +90,9 @@ fn sources() -> Vec<Source> {
         let name = path.strip_prefix(root()).expect("a source lies below the root");
         Source::read(&name.to_string_lossy(), &text).expect("a source is Rust")
     };
-    paths.iter().map(read).collect()
+    let mut sources: Vec<Source> = paths.iter().map(read).collect();
+    Source::mark_tests(&mut sources);
+    sources
 }
 
 fn collect(folder: &Path, paths: &mut Vec<PathBuf>) {

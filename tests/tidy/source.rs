@@ -19,6 +19,8 @@ pub struct Source {
     pub words: Vec<Word>,
     /// Every function with a body, closures excepted.
     pub functions: Vec<Function>,
+    /// Modules that this file declares for tests only.
+    test_modules: Vec<Vec<String>>,
 }
 
 /// A path that the file names.
@@ -37,6 +39,8 @@ pub struct Name {
 pub struct Word {
     pub word: String,
     pub line: usize,
+    /// How many arguments a method is called with.
+    pub arguments: usize,
     pub test: bool,
 }
 
@@ -58,8 +62,22 @@ impl Source {
         let place = Place { module: module_of(path), test: false };
         reader.read(tokens, &place);
         let names = reader.resolved();
-        let Reader { words, functions, .. } = reader;
-        Ok(Self { path: path.to_owned(), text: text.to_owned(), names, words, functions })
+        let Reader { words, functions, test_modules, .. } = reader;
+        let (path, text) = (path.to_owned(), text.to_owned());
+        Ok(Self { path, text, names, words, functions, test_modules })
+    }
+
+    /// Marks the files among `sources` that others declare for tests only.
+    pub fn mark_tests(sources: &mut [Self]) {
+        let declared = sources.iter().flat_map(|source| source.test_modules.clone());
+        let declared: Vec<Vec<String>> = declared.collect();
+        for source in sources {
+            let module = module_of(&source.path);
+            if declared.iter().any(|test| module.starts_with(test)) {
+                source.names.iter_mut().for_each(|name| name.test = true);
+                source.words.iter_mut().for_each(|word| word.test = true);
+            }
+        }
     }
 
     /// The file with a complaint about one of its lines, as an editor understands it.
@@ -96,6 +114,7 @@ struct Reader {
     names: Vec<Name>,
     words: Vec<Word>,
     functions: Vec<Function>,
+    test_modules: Vec<Vec<String>>,
     /// What a short name stands for: by an import, or because it is a module of this file.
     aliases: HashMap<String, Vec<String>>,
 }
@@ -145,7 +164,7 @@ impl Reader {
         *at += 1 + usize::from(inner);
         let text = dense(group.stream());
         let line = group.span_open().start().line;
-        self.words.push(Word { word: format!("#[{text}]"), line, test: place.test });
+        self.word(&format!("#[{text}]"), line, place);
         self.read(group.stream(), place);
         ["cfg(test)", "test"].contains(&text.as_str())
             || text.ends_with("::test")
@@ -163,7 +182,8 @@ impl Reader {
             "fn" => self.function(tokens, *at),
             "unsafe" => self.word("unsafe", line, place),
             _ if after_dot && is_call(tokens, *at) => {
-                self.word(&format!(".{word}"), line, place);
+                let (word, arguments) = (format!(".{word}"), arguments(tokens, *at));
+                self.words.push(Word { word, line, arguments, test: place.test });
             }
             _ if !after_dot => return self.path(tokens, at, place),
             _ => {}
@@ -172,7 +192,8 @@ impl Reader {
     }
 
     fn word(&mut self, word: &str, line: usize, place: &Place) {
-        self.words.push(Word { word: word.to_owned(), line, test: place.test });
+        let word = word.to_owned();
+        self.words.push(Word { word, line, arguments: 0, test: place.test });
     }
 
     /// `mod name;` or `mod name { … }`.
@@ -182,6 +203,9 @@ impl Reader {
         *at += 1;
         let mut inside = place.clone();
         inside.module.push(name.to_string());
+        if place.test {
+            self.test_modules.push(inside.module.clone());
+        }
         let mut absolute = vec!["crate".to_owned()];
         absolute.extend(inside.module.iter().cloned());
         self.aliases.entry(name.to_string()).or_insert(absolute);
@@ -336,6 +360,16 @@ fn is_call(tokens: &[TokenTree], at: usize) -> bool {
         || is_punct(tokens.get(at + 1), ':') && is_punct(tokens.get(at + 2), ':')
 }
 
+/// How many arguments the method at `at` is called with.
+fn arguments(tokens: &[TokenTree], at: usize) -> usize {
+    let groups = tokens[at..].iter().filter_map(|token| match token {
+        TokenTree::Group(group) => Some(group.stream()),
+        _ => None,
+    });
+    let inside: Vec<TokenTree> = groups.take(1).flatten().collect();
+    inside.split(|token| is_punct(Some(token), ',')).filter(|part| !part.is_empty()).count()
+}
+
 fn dense(tokens: TokenStream) -> String {
     tokens.to_string().split_whitespace().collect()
 }
@@ -384,6 +418,18 @@ mod tests {
         check("#[cfg(test)] use a::b; use c::d;", &["[a::b]", "c::d"]);
         check("#[tokio::test] async fn f() { a::b() }", &["tokio::test", "[a::b]"]);
         check("#[cfg(not(test))] use a::b;", &["a::b"]);
+    }
+
+    #[test]
+    fn files_that_are_declared_for_tests_are_marked() {
+        let read = |path: &str, text: &str| Source::read(path, text).unwrap();
+        let mut sources = [
+            read("src/a/mod.rs", "#[cfg(test)] mod story; mod real;"),
+            read("src/a/story.rs", "use b::c;"),
+            read("src/a/real.rs", "use b::c;"),
+        ];
+        Source::mark_tests(&mut sources);
+        assert!(sources[1].names[0].test && !sources[2].names[0].test);
     }
 
     #[test]
