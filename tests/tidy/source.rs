@@ -275,7 +275,7 @@ impl Reader {
     /// The names, with what was imported written out. Lone words are locals, fields and types, and
     /// say nothing that their import did not.
     fn resolved(&self) -> Vec<Name> {
-        let worth = |name: &&Name| name.segments.len() > 1 || name.written.contains("::");
+        let worth = |name: &&Name| name.written.contains("::");
         self.names.iter().filter(worth).map(|name| self.expand(name)).collect()
     }
 
@@ -397,6 +397,7 @@ mod tests {
     fn short_names_are_written_out() {
         check("use std::io; fn f() { io::stdout() }", &["std::io", "std::io::stdout"]);
         check("use a::b as c; type T = c::D;", &["a::b", "a::b::D"]);
+        check("use a::b; fn f(&self) { self.b(b) }", &["a::b"]);
         check("pub mod inner; use inner::T;", &["crate::room::file::inner::T"]);
     }
 
