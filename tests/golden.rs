@@ -9,9 +9,8 @@ use std::process::{Command, Stdio};
 
 use procession::ledger::snapshot::Snapshot;
 use procession::metrics::catalogue::{self, Kind};
-use procession::metrics::families::{LIVE_SESSIONS_SHOWN, MODELS_SHOWN, SelfFigures, project};
+use procession::metrics::families::{LIVE_SESSIONS_SHOWN, SelfFigures, project};
 use procession::metrics::negotiate::Format;
-use procession::units::Money;
 
 use crate::picture;
 
@@ -138,31 +137,6 @@ fn a_cost_that_nobody_knows_is_absent_rather_than_zero() {
     assert!(!text.contains(
         "procession_cost_usd_total{process=\"coder\",agent=\"claude\",provider=\"unknown\""
     ));
-}
-
-#[test]
-fn models_beyond_the_bound_are_added_up_as_other_and_the_first_ones_stay() {
-    let template = picture::snapshot().tokens.remove(0);
-    let mut snapshot = Snapshot::default();
-    for number in 0..MODELS_SHOWN + 5 {
-        // In an order that is not the alphabet's.
-        let model = format!("model-{:03}", 999 - number);
-        snapshot.tokens.push(procession::ledger::snapshot::TokenSeries {
-            model,
-            cost: Money(1_000_000_000),
-            ..template.clone()
-        });
-    }
-    let text = Format::Text004.encode(&project(&snapshot, &SelfFigures::default()));
-    let costs: Vec<&str> =
-        text.lines().filter(|line| line.starts_with("procession_cost_usd_total{")).collect();
-    assert_eq!(costs.len(), MODELS_SHOWN + 1);
-    assert!(costs[0].contains("model-999") && costs[MODELS_SHOWN - 1].contains("model-970"));
-    assert!(
-        costs[MODELS_SHOWN].ends_with("provider=\"other\",model=\"other\"} 5"),
-        "{}",
-        costs[MODELS_SHOWN]
-    );
 }
 
 #[test]

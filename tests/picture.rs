@@ -100,12 +100,12 @@ fn house() -> HouseView {
         reaped_runs: 5,
         reaped_orphans: 13,
         signals: BTreeMap::from([((Signal::HUP, "ignored"), 2), ((Signal::USR1, "forwarded"), 1)]),
-        entries_dropped: 0,
         samples_skipped: 4,
         store: Some(StoreHealth { up: true, pending: 6, failures: 1, dropped: 0 }),
         listener_up: Some(true),
         survivors_ended: 1,
         survivors_adopted: 0,
+        ..HouseView::default()
     }
 }
 

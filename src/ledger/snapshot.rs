@@ -31,8 +31,7 @@ pub struct Snapshot {
     pub opened: BTreeMap<(SessionKind, String), u64>,
     /// Sessions ended in this life, by kind, process and end.
     pub closed: BTreeMap<(SessionKind, String, SessionState), u64>,
-    /// Token counters, one row for each combination that occurred, in the order in which they
-    /// first did: a reader that has room for the first ones only shows the same ones every time.
+    /// Token counters, one row for each combination that occurred.
     pub tokens: Vec<TokenSeries>,
     /// Tokens of each process by kind, from 0.
     pub process_tokens: BTreeMap<String, TokenCounts>,

@@ -2,8 +2,12 @@
 //!
 //! What can be known from the configuration is there from the first scrape, counters at 0, because
 //! `increase()` misses a series that is born at 1. What is not known is absent rather than 0, and
-//! the gauges of what ended are gone. How many series there can be is bounded: by the plan, by
-//! [`MODELS_SHOWN`] and by [`LIVE_SESSIONS_SHOWN`].
+//! the gauges of what ended are gone.
+//!
+//! How many series there can be is bounded: by the plan's processes, by [`LIVE_SESSIONS_SHOWN`], and
+//! for the names that logs bring (agents, providers, models) by the ledger, which counts everything
+//! beyond its bound as `other`. It has to happen there, because a bound that is applied to a picture
+//! could take a model its series away again, and counters must not go backwards.
 
 mod house;
 mod processes;
@@ -17,7 +21,6 @@ use crate::metrics::catalogue::{Kind, Metric};
 use crate::metrics::label;
 
 pub use sessions::LIVE_SESSIONS_SHOWN;
-pub use tokens::MODELS_SHOWN;
 
 /// What the kernel says of procession itself, read at the scrape; absent where it cannot be read.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]

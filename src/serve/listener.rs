@@ -34,7 +34,9 @@ const LONGEST_HEAD: usize = 16 * 1024;
 /// For answers under way when we are told to stop; a part of the shutdown budget.
 const DRAIN: Duration = Duration::from_millis(500);
 
-/// What clients may use up.
+/// What clients may use up. An answer that waits to be read is the only memory they can hold, so
+/// the most of it is `connections` times the largest answer (half a megabyte for a hundred
+/// processes), for as long as `answer`.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
     /// Open connections. When one more comes, the oldest makes room: a scrape takes milliseconds,
@@ -76,7 +78,7 @@ pub async fn serve(
             accepted = listener.accept() => match accepted {
                 Ok((stream, _)) => connections.admit(stream, &desk, &stop).await,
                 Err(error) => {
-                    tracing::warn!(%error, "cannot accept a connection, trying again");
+                    tracing::warn!(target: "serve", %error, "cannot accept a connection, trying again");
                     sleep(ACCEPT_PAUSE).await;
                 }
             },
@@ -101,16 +103,16 @@ async fn bind(address: SocketAddr, report: &impl Fn(Option<SocketAddr>)) -> TcpL
     loop {
         match listen(address).await {
             Ok((listener, bound)) => {
-                tracing::info!(address = %bound, "listening: /metrics, /healthz, /readyz and /");
+                tracing::info!(target: "serve", address = %bound, "listening: /metrics, /healthz, /readyz and /");
                 report(Some(bound));
                 return listener;
             }
             Err(error) => {
                 if wait == FIRST_RETRY {
                     report(None);
-                    tracing::warn!("{}", advice(address, &error));
+                    tracing::warn!(target: "serve", "{}", advice(address, &error));
                 }
-                tracing::debug!(%address, %error, ?wait, "cannot listen yet");
+                tracing::debug!(target: "serve", %address, %error, ?wait, "cannot listen yet");
                 sleep(wait).await;
                 wait = (wait * 2).min(LAST_RETRY);
             }
@@ -126,17 +128,15 @@ async fn listen(address: SocketAddr) -> io::Result<(TcpListener, SocketAddr)> {
 
 /// What is wrong, what happens meanwhile, and what a person can do about it.
 fn advice(address: SocketAddr, error: &io::Error) -> String {
-    let remedy = match error.kind() {
-        io::ErrorKind::AddrInUse => "stop whatever uses the port, or set `listen` to another",
-        io::ErrorKind::AddrNotAvailable => {
-            "no interface here has this address, set `listen` to one"
-        }
-        io::ErrorKind::PermissionDenied => "ports below 1024 need a privilege, set `listen` higher",
-        _ => "set `listen` to another address",
+    let trouble = match error.kind() {
+        io::ErrorKind::AddrInUse => "another program uses the port",
+        io::ErrorKind::AddrNotAvailable => "no interface here has this address",
+        io::ErrorKind::PermissionDenied => "ports below 1024 need a privilege",
+        _ => "the address cannot be had",
     };
     format!(
-        "cannot listen on {address}: {error}; {remedy}; processes run on without metrics, and it \
-         is tried again every {} s",
+        "cannot listen on {address}: {error}; {trouble}: free it, or name another as `listen` under \
+         `metrics`; processes run on without metrics, and it is tried again every {} s",
         LAST_RETRY.as_secs()
     )
 }
@@ -155,7 +155,7 @@ impl Desk {
         let made = catch_unwind(AssertUnwindSafe(|| routes::answer(request, &self.sources)));
         made.unwrap_or_else(|_| {
             let faults = self.faults.fetch_add(1, Ordering::Relaxed) + 1;
-            tracing::error!(path = request.uri().path(), faults, "answering a request panicked");
+            tracing::error!(target: "serve", path = request.uri().path(), faults, "answering a request panicked");
             routes::fault()
         })
     }
@@ -174,7 +174,7 @@ impl Connections {
         self.oldest_first.retain(|connection| !connection.is_finished());
         while self.oldest_first.len() >= desk.limits.connections {
             if let Some(oldest) = self.oldest_first.pop_front() {
-                tracing::debug!("too many connections, closing the oldest");
+                tracing::debug!(target: "serve", "too many connections, closing the oldest");
                 oldest.abort();
             }
         }
@@ -189,7 +189,7 @@ impl Connections {
     async fn drain(mut self) {
         let ended = async { while self.tasks.join_next().await.is_some() {} };
         if timeout(DRAIN, ended).await.is_err() {
-            tracing::debug!("clients that did not take their answer in time were cut off");
+            tracing::debug!(target: "serve", "clients that did not take their answer in time were cut off");
         }
     }
 }
@@ -218,7 +218,7 @@ async fn converse(stream: TcpStream, desk: Arc<Desk>, mut stop: watch::Receiver<
         }
     };
     if let Err(error) = ended {
-        tracing::debug!(%error, "a client was cut off");
+        tracing::debug!(target: "serve", %error, "a client was cut off");
     }
 }
 
@@ -230,7 +230,7 @@ mod tests {
     fn a_taken_port_is_explained_with_what_to_do() {
         let address = SocketAddr::from(([0, 0, 0, 0], 9917));
         let said = advice(address, &io::Error::from(io::ErrorKind::AddrInUse));
-        for part in ["cannot listen on 0.0.0.0:9917", "set `listen` to another", "10 s"] {
+        for part in ["cannot listen on 0.0.0.0:9917", "name another as `listen`", "10 s"] {
             assert!(said.contains(part), "{said}");
         }
     }

@@ -40,16 +40,19 @@ pub fn grouped(n: u64) -> String {
     text
 }
 
-/// A duration in its two largest units: `2 d 3 h`, `1 h 0 min`, `4 min 5 s`, `12 s`, `250 ms`.
+/// A duration in its two largest units: `2 d 3 h`, `1 h`, `4 min 5 s`, `12 s`, `250 ms`.
 pub fn span(duration: Duration) -> String {
     let seconds = duration.as_secs();
-    let (minutes, hours, days) = (seconds / 60, seconds / 3600, seconds / 86_400);
-    match seconds {
-        0 => format!("{} ms", duration.as_millis()),
-        1..60 => format!("{seconds} s"),
-        60..3600 => format!("{minutes} min {} s", seconds % 60),
-        3600..86_400 => format!("{hours} h {} min", minutes % 60),
-        _ => format!("{days} d {} h", hours % 24),
+    let (large, small) = match seconds {
+        0 => return format!("{} ms", duration.as_millis()),
+        1..60 => return format!("{seconds} s"),
+        60..3600 => ((seconds / 60, "min"), (seconds % 60, "s")),
+        3600..86_400 => ((seconds / 3600, "h"), (seconds / 60 % 60, "min")),
+        _ => ((seconds / 86_400, "d"), (seconds / 3600 % 24, "h")),
+    };
+    match small {
+        (0, _) => format!("{} {}", large.0, large.1),
+        (rest, unit) => format!("{} {} {rest} {unit}", large.0, large.1),
     }
 }
 
@@ -92,7 +95,8 @@ mod tests {
             (250, "250 ms"),
             (1_000, "1 s"),
             (245_000, "4 min 5 s"),
-            (3_600_000, "1 h 0 min"),
+            (3_600_000, "1 h"),
+            (3_660_000, "1 h 1 min"),
             (183_600_000, "2 d 3 h"),
         ] {
             assert_eq!(span(Duration::from_millis(millis)), expected);

@@ -1,6 +1,6 @@
-//! The families of tokens and money, with a bound on how many models are told apart.
+//! The families of tokens and money.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use crate::ledger::session::{Session, SessionKind};
 use crate::ledger::snapshot::{Snapshot, TokenSeries};
@@ -9,18 +9,9 @@ use crate::metrics::families::{Families, count, sessions};
 use crate::tokens::{LineCounts, TokenCounts, TokenKind};
 use crate::units::Wall;
 
-/// Models that are told apart for each process and agent, the first ones that occurred; what
-/// comes later is added up as [`OTHER`]. A model's name is whatever a log says, so that only a
-/// bound keeps a confused log from filling a Prometheus. Thirty is more than any agent offers.
-pub const MODELS_SHOWN: usize = 30;
-
-/// The model, and its provider, of everything beyond [`MODELS_SHOWN`].
-const OTHER: &str = "other";
-
 /// Adds them in the order of the catalogue.
 pub(super) fn put(families: &mut Families, snapshot: &Snapshot) {
-    let series = bounded(&snapshot.tokens);
-    let each = || series.iter();
+    let each = || snapshot.tokens.iter();
     families.each(
         &row::TOKENS,
         each().flat_map(|s| kinds(&s.tokens).map(|(kind, n)| (labels_with(s, kind), n))),
@@ -62,44 +53,6 @@ fn has_price(tokens: &TokenCounts, unpriced: u64) -> bool {
     unpriced == 0 || tokens.total() > unpriced
 }
 
-/// The series with at most [`MODELS_SHOWN`] models for each process and agent. Relies on the
-/// snapshot's order, first occurrence first: a model that has a series never loses it.
-fn bounded(all: &[TokenSeries]) -> Vec<TokenSeries> {
-    let mut models: BTreeMap<(&str, &str), BTreeSet<(&str, &str)>> = BTreeMap::new();
-    let mut kept: Vec<TokenSeries> = Vec::new();
-    let mut others: BTreeMap<(&str, &str), TokenSeries> = BTreeMap::new();
-    for series in all {
-        let group = (series.process.as_str(), series.agent.as_str());
-        let known = models.entry(group).or_default();
-        let fits = series.model != OTHER && known.len() < MODELS_SHOWN;
-        if fits && known.insert((&series.provider, &series.model)) {
-            kept.push(series.clone());
-        } else {
-            others
-                .entry(group)
-                .and_modify(|other| *other = sum(other, series))
-                .or_insert_with(|| as_other(series));
-        }
-    }
-    kept.extend(others.into_values());
-    kept
-}
-
-fn as_other(series: &TokenSeries) -> TokenSeries {
-    TokenSeries { provider: OTHER.to_owned(), model: OTHER.to_owned(), ..series.clone() }
-}
-
-fn sum(to: &TokenSeries, more: &TokenSeries) -> TokenSeries {
-    TokenSeries {
-        tokens: to.tokens.plus(&more.tokens),
-        reasoning: to.reasoning.saturating_add(more.reasoning),
-        responses: to.responses.saturating_add(more.responses),
-        cost: to.cost.saturating_add(more.cost),
-        unpriced: to.unpriced.plus(&more.unpriced),
-        ..to.clone()
-    }
-}
-
 /// From 0 for every process that declares an agent, so that an alert sees the first token.
 fn put_by_process(families: &mut Families, snapshot: &Snapshot) {
     let declared = snapshot.processes.iter().filter(|p| p.agent.is_some());
@@ -114,21 +67,11 @@ fn put_by_process(families: &mut Families, snapshot: &Snapshot) {
     );
 }
 
-/// Corrections by agent and model, with the same bound on models.
 fn put_corrections(families: &mut Families, snapshot: &Snapshot) {
-    let mut models: BTreeMap<&str, usize> = BTreeMap::new();
-    let mut rows: BTreeMap<(&str, &str), (u64, u64)> = BTreeMap::new();
-    for ((agent, model), (under, over)) in &snapshot.corrections {
-        let known = models.entry(agent).or_default();
-        let model = if *known < MODELS_SHOWN { model.as_str() } else { OTHER };
-        *known += 1;
-        let row = rows.entry((agent, model)).or_default();
-        *row = (row.0.saturating_add(*under), row.1.saturating_add(*over));
-    }
     families.each(
         &row::TOKEN_CORRECTIONS,
-        rows.into_iter().flat_map(|((agent, model), (under, over))| {
-            [([agent, model, "under"], count(under)), ([agent, model, "over"], count(over))]
+        snapshot.corrections.iter().flat_map(|((agent, model), (under, over))| {
+            [([agent, model, "under"], count(*under)), ([agent, model, "over"], count(*over))]
         }),
     );
 }
