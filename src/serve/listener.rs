@@ -73,12 +73,19 @@ pub async fn serve(
     };
     let desk = Arc::new(Desk { sources, limits, faults: AtomicU64::new(0) });
     let mut connections = Connections::default();
+    let mut accepts = true;
     loop {
         tokio::select! {
             accepted = listener.accept() => match accepted {
-                Ok((stream, _)) => connections.admit(stream, &desk, &stop).await,
+                Ok((stream, _)) => {
+                    accepts = true;
+                    connections.admit(stream, &desk, &stop).await;
+                }
                 Err(error) => {
-                    tracing::warn!(target: "serve", %error, "cannot accept a connection, trying again");
+                    if accepts {
+                        tracing::warn!(target: "serve", %error, "cannot accept connections for now");
+                    }
+                    accepts = false;
                     sleep(ACCEPT_PAUSE).await;
                 }
             },
