@@ -74,3 +74,17 @@ pub enum MemoryLevel {
     /// At or above the critical threshold.
     Critical,
 }
+
+impl MemoryLevel {
+    /// Every level, from the lowest.
+    pub const ALL: [Self; 3] = [Self::Normal, Self::Warning, Self::Critical];
+
+    /// The value of the `level` label.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Normal => "normal",
+            Self::Warning => "warning",
+            Self::Critical => "critical",
+        }
+    }
+}
