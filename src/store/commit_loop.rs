@@ -173,6 +173,8 @@ impl CommitLoop {
         self.take_in_all();
         self.open_if_closed()?;
         while !self.spool.is_empty() {
+            // Told before, too: should the disk hang, this is the last that is heard of it.
+            self.report();
             self.commit_group()?;
             self.take_in_all();
         }

@@ -7,6 +7,8 @@
 //! earlier life recorded: this works also when history is in memory or the store is away.
 
 mod commit_loop;
+#[cfg(test)]
+mod examples;
 pub mod left_behind;
 pub mod runfile;
 pub mod spool;

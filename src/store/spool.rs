@@ -199,3 +199,114 @@ fn end_of(row: &Row) -> Option<SessionId> {
         _ => None,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::examples::{batch, event, id, sample, session, usage};
+
+    /// Fills a spool with `count` batches of what `make` makes.
+    fn filled(count: usize, make: impl Fn(usize) -> Vec<Row>) -> Spool {
+        let mut spool = Spool::default();
+        (0..count).for_each(|at| spool.push(batch(make(at))));
+        spool
+    }
+
+    fn waiting(spool: &Spool) -> Vec<&Row> {
+        spool.batches.iter().flat_map(|batch| &batch.rows).collect()
+    }
+
+    #[test]
+    fn groups_keep_the_order_and_a_limit() {
+        let mut spool = filled(GROUP_ROWS, |at| vec![event(at as u64), session(1)]);
+        let first = spool.group().to_vec();
+        assert_eq!(first.len(), GROUP_ROWS / 2);
+        assert_eq!(first[0].rows[0], event(0));
+        spool.committed(first.len());
+        assert_eq!(spool.group()[0].rows[0], event(GROUP_ROWS as u64 / 2));
+        assert_eq!(spool.rows(), GROUP_ROWS);
+    }
+
+    #[test]
+    fn a_batch_larger_than_a_group_is_a_group_of_its_own() {
+        let mut spool = filled(2, |_| vec![sample(0); GROUP_ROWS * 2]);
+        assert_eq!(spool.group().len(), 1);
+    }
+
+    #[test]
+    fn pictures_that_a_later_one_replaces_cost_nothing() {
+        let mut spool = filled(MAX_ROWS, |_| vec![session(1)]);
+        spool.push(batch(vec![session(2)]));
+        assert_eq!((spool.rows(), spool.dropped()), (2, 0));
+    }
+
+    #[test]
+    fn samples_go_first_then_tokens_then_events_and_sessions_last() {
+        let mut spool = filled(100, |at| vec![session(at as u128), event(at as u64)]);
+        spool.push(batch(vec![usage(1), sample(1)]));
+        spool.push(batch((0..MAX_ROWS as i64).map(sample).collect()));
+        assert!(spool.rows() <= ROOM_MADE);
+        let lost_samples = spool.dropped();
+        let kept = |class: fn(&&&Row) -> bool| waiting(&spool).iter().filter(class).count();
+        assert_eq!(kept(|row| !matches!(row, Row::Sample(_))), 201, "only samples went");
+
+        let more = MAX_ROWS - 200;
+        (0..more).for_each(|at| spool.push(batch(vec![usage(at as u64)])));
+        let kept = |class: fn(&&&Row) -> bool| waiting(&spool).iter().filter(class).count();
+        assert_eq!(kept(|row| matches!(row, Row::Sample(_))), 0);
+        assert_eq!(kept(|row| matches!(row, Row::Event(_) | Row::Session(_))), 200);
+        assert!(spool.dropped() > lost_samples);
+
+        (0..MAX_ROWS).for_each(|at| spool.push(batch(vec![event(100 + at as u64)])));
+        let kept = |class: fn(&&&Row) -> bool| waiting(&spool).iter().filter(class).count();
+        assert_eq!(kept(|row| matches!(row, Row::Session(_))), 100, "outcomes are kept");
+        assert!(spool.rows() <= MAX_ROWS);
+    }
+
+    #[test]
+    fn the_bound_holds_whatever_comes() {
+        let spool = filled(3 * MAX_ROWS, |at| vec![session(at as u128)]);
+        assert!(spool.rows() <= MAX_ROWS);
+        assert_eq!(spool.rows() as u64 + spool.dropped(), 3 * MAX_ROWS as u64);
+    }
+
+    #[test]
+    fn of_a_refused_group_only_the_faulty_batch_loses_its_events() {
+        let mut spool = Spool::default();
+        spool.push(batch(vec![event(0)]));
+        spool.push(batch(vec![event(7), session(1)]));
+        spool.push(batch(vec![event(8)]));
+        let mut committed = Vec::new();
+        while !spool.is_empty() {
+            let group = spool.group().to_vec();
+            if group.iter().flat_map(|batch| &batch.rows).any(|row| *row == event(7)) {
+                spool.refused(group.len());
+            } else {
+                spool.committed(group.len());
+                committed.extend(group.into_iter().flat_map(|batch| batch.rows));
+            }
+        }
+        assert_eq!(committed, [event(0), session(1), event(8)]);
+        assert_eq!((spool.rows(), spool.dropped()), (0, 1));
+    }
+
+    #[test]
+    fn a_session_with_a_gap_keeps_its_outcome_and_takes_no_further_events() {
+        let mut spool = Spool::default();
+        spool.push(batch(vec![event(7)]));
+        spool.refused(1);
+        spool.push(batch(vec![event(8), session(1)]));
+        assert_eq!(waiting(&spool), [&session(1)]);
+        let Row::Session(mut ended) = session(1) else { unreachable!() };
+        ended.end = Some(crate::store::examples::end());
+        spool.push(batch(vec![Row::Session(ended)]));
+        assert!(!spool.torn.contains(&id(1)), "nothing follows, so nothing is remembered");
+    }
+
+    #[test]
+    fn a_refused_batch_without_events_is_given_up() {
+        let mut spool = filled(1, |_| vec![usage(1), usage(2)]);
+        spool.refused(1);
+        assert_eq!((spool.is_empty(), spool.rows(), spool.dropped()), (true, 0, 2));
+    }
+}

@@ -155,3 +155,234 @@ impl Writer {
         flushed
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Instant;
+
+    use super::*;
+    use crate::ledger::row::Row;
+    use crate::store::examples::{batch, event, sample, session, usage};
+    use crate::units::Wall;
+
+    /// More than enough for whatever is waited for, so that only a fault meets it.
+    const PATIENCE: Duration = Duration::from_secs(20);
+
+    /// A store that does what a test tells it.
+    #[derive(Clone, Default)]
+    struct Fake(Arc<Mutex<State>>);
+
+    #[derive(Default)]
+    struct State {
+        committed: Vec<Batch>,
+        attempts: u64,
+        pruned: bool,
+        trouble: Trouble,
+    }
+
+    #[derive(Clone, Copy, Default, PartialEq)]
+    enum Trouble {
+        #[default]
+        None,
+        Closed,
+        Full,
+        Hangs,
+        Panics,
+        Refuses(u64),
+    }
+
+    impl Fake {
+        fn with(trouble: Trouble) -> Self {
+            let fake = Self::default();
+            fake.set(trouble);
+            fake
+        }
+
+        fn state(&self) -> std::sync::MutexGuard<'_, State> {
+            self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        }
+
+        fn set(&self, trouble: Trouble) {
+            self.state().trouble = trouble;
+        }
+
+        fn start(&self) -> (Writer, Reports) {
+            let fake = self.clone();
+            start_with(Box::new(move || {
+                fake.state().attempts += 1;
+                match fake.state().trouble {
+                    Trouble::Closed => Err(error(false)),
+                    _ => Ok(Box::new(fake.clone())),
+                }
+            }))
+        }
+
+        fn wait_for(&self, met: impl Fn(&State) -> bool) {
+            let begun = Instant::now();
+            while !met(&self.state()) {
+                assert!(begun.elapsed() < PATIENCE, "it never came to that");
+                std::thread::sleep(Duration::from_millis(1));
+            }
+        }
+
+        fn rows(&self) -> Vec<Row> {
+            self.state().committed.iter().flat_map(|batch| batch.rows.clone()).collect()
+        }
+    }
+
+    impl Store for Fake {
+        fn open_sessions(&mut self) -> Result<Vec<OpenSession>, StoreError> {
+            Ok(Vec::new())
+        }
+
+        fn token_resume(&mut self) -> Result<TokenResume, StoreError> {
+            Ok(TokenResume::default())
+        }
+
+        fn commit(&mut self, batches: &[Batch]) -> Result<(), StoreError> {
+            self.state().attempts += 1;
+            while self.state().trouble == Trouble::Hangs {
+                std::thread::sleep(Duration::from_millis(1));
+            }
+            let trouble = self.state().trouble;
+            match trouble {
+                Trouble::Full => return Err(error(false)),
+                Trouble::Panics => {
+                    self.set(Trouble::None);
+                    panic!("a fault that a test put here");
+                }
+                Trouble::Refuses(key) if batches.contains(&batch(vec![usage(key)])) => {
+                    return Err(error(true));
+                }
+                _ => {}
+            }
+            self.state().committed.extend_from_slice(batches);
+            Ok(())
+        }
+
+        fn prune(&mut self, _: Wall) -> Result<bool, StoreError> {
+            self.state().pruned = true;
+            Ok(false)
+        }
+    }
+
+    fn error(refused: bool) -> StoreError {
+        StoreError { attempt: "commit".into(), cause: "a test says so".into(), refused }
+    }
+
+    fn submit(writer: &Writer, rows: Vec<Row>) {
+        writer.try_submit(batch(rows)).expect("there is room");
+    }
+
+    fn wait_for_health(reports: &Reports, met: impl Fn(&StoreHealth) -> bool) -> StoreHealth {
+        let begun = Instant::now();
+        loop {
+            let health = *reports.health.borrow();
+            if met(&health) {
+                return health;
+            }
+            assert!(begun.elapsed() < PATIENCE, "it stays {health:?}");
+            std::thread::sleep(Duration::from_millis(1));
+        }
+    }
+
+    #[test]
+    fn what_is_submitted_is_committed_in_order() {
+        let fake = Fake::default();
+        let (writer, _reports) = fake.start();
+        (0..20).for_each(|at| submit(&writer, vec![event(at), session(1)]));
+        (0..20).for_each(|at| submit(&writer, vec![sample(at)]));
+        assert!(writer.close(PATIENCE));
+        let events = (0..20).flat_map(|at| [event(at), session(1)]);
+        assert_eq!(fake.rows(), events.chain((0..20).map(sample)).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn after_a_full_disk_everything_that_waited_is_committed_in_order() {
+        let fake = Fake::with(Trouble::Full);
+        let (writer, reports) = fake.start();
+        submit(&writer, vec![event(0)]);
+        let health = wait_for_health(&reports, |health| health.failures > 0);
+        assert_eq!((health.up, health.pending), (false, 1));
+        (1..30).for_each(|at| submit(&writer, vec![event(at)]));
+        fake.set(Trouble::None);
+        let health = wait_for_health(&reports, |health| health.up);
+        assert_eq!((health.pending, health.dropped), (0, 0));
+        assert!(writer.close(PATIENCE));
+        assert_eq!(fake.rows(), (0..30).map(event).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn a_store_that_opens_late_gets_what_was_submitted_before() {
+        let fake = Fake::with(Trouble::Closed);
+        let (writer, mut reports) = fake.start();
+        submit(&writer, vec![event(0)]);
+        fake.wait_for(|state| state.attempts > 0);
+        assert!(reports.resume.try_recv().is_err(), "nothing is known yet");
+        fake.set(Trouble::None);
+        assert_eq!(reports.resume.blocking_recv(), Ok(Resume::default()));
+        assert!(writer.close(PATIENCE));
+        assert_eq!(fake.rows(), [event(0)]);
+    }
+
+    #[test]
+    fn a_hung_disk_gives_batches_back_and_keeps_room_for_lifecycle() {
+        let fake = Fake::with(Trouble::Hangs);
+        let (writer, _reports) = fake.start();
+        submit(&writer, vec![event(0)]);
+        fake.wait_for(|state| state.attempts == 2);
+        (0..QUEUE - RESERVED).for_each(|at| submit(&writer, vec![sample(at as i64)]));
+        assert_eq!(writer.try_submit(batch(vec![sample(-1)])), Err(batch(vec![sample(-1)])));
+        (0..RESERVED).for_each(|at| submit(&writer, vec![event(1 + at as u64)]));
+        assert_eq!(writer.try_submit(batch(vec![event(99)])), Err(batch(vec![event(99)])));
+        let begun = Instant::now();
+        assert!(!writer.close(Duration::from_millis(100)), "nothing is durable");
+        assert!(begun.elapsed() < PATIENCE);
+        fake.set(Trouble::None);
+    }
+
+    #[test]
+    fn a_panic_costs_an_attempt_and_no_row() {
+        let fake = Fake::with(Trouble::Panics);
+        let (writer, reports) = fake.start();
+        submit(&writer, vec![event(0)]);
+        wait_for_health(&reports, |health| health.failures == 1);
+        wait_for_health(&reports, |health| health.up && health.pending == 0);
+        assert!(writer.close(PATIENCE));
+        assert_eq!(fake.rows(), [event(0)]);
+    }
+
+    #[test]
+    fn what_is_refused_for_good_does_not_hold_up_the_rest() {
+        let fake = Fake::with(Trouble::Refuses(1));
+        let (writer, reports) = fake.start();
+        (0..4).for_each(|key| submit(&writer, vec![usage(key)]));
+        assert!(writer.close(PATIENCE));
+        assert_eq!(fake.rows(), [usage(0), usage(2), usage(3)]);
+        assert_eq!(reports.health.borrow().dropped, 1);
+    }
+
+    #[test]
+    fn leaving_waits_no_longer_than_it_was_told_for_a_full_disk() {
+        let fake = Fake::with(Trouble::Full);
+        let (writer, _reports) = fake.start();
+        submit(&writer, vec![event(0)]);
+        assert!(!writer.close(Duration::from_millis(100)));
+        assert_eq!(fake.rows(), []);
+    }
+
+    #[test]
+    fn what_is_old_is_forgotten_soon_after_the_start() {
+        let fake = Fake::default();
+        let (_writer, _reports) = fake.start();
+        fake.wait_for(|state| state.pruned);
+    }
+
+    #[test]
+    fn history_in_memory_needs_no_thread() {
+        let (writer, reports) = start(&StorePlan::Memory);
+        assert_eq!(reports.resume.blocking_recv(), Ok(Resume::default()));
+        (0..2 * QUEUE).for_each(|at| submit(&writer, vec![event(at as u64)]));
+        assert!(writer.close(Duration::ZERO));
+    }
+}

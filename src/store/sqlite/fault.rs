@@ -54,12 +54,10 @@ impl Fault {
     }
 
     fn advice(&self) -> Option<&'static str> {
-        if let Self::System(error) = self {
-            return match error.kind() {
-                io::ErrorKind::StorageFull => Some(FULL),
-                io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => Some(CLOSED),
-                _ => None,
-            };
+        match self {
+            Self::System(error) => return system_advice(error.kind()),
+            Self::NotOurs(_) | Self::Contradiction(_) => return None,
+            Self::Database(_) => {}
         }
         match self.code()? {
             ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked => Some(BUSY),
@@ -81,6 +79,18 @@ impl fmt::Display for Fault {
             Self::NotOurs(text) | Self::Contradiction(text) => text.fmt(f)?,
         }
         self.advice().map_or(Ok(()), |advice| write!(f, "; {advice}"))
+    }
+}
+
+fn system_advice(kind: io::ErrorKind) -> Option<&'static str> {
+    use io::ErrorKind::{
+        AlreadyExists, NotADirectory, PermissionDenied, ReadOnlyFilesystem, StorageFull,
+    };
+    match kind {
+        StorageFull => Some(FULL),
+        PermissionDenied | ReadOnlyFilesystem => Some(CLOSED),
+        NotADirectory | AlreadyExists => Some("a folder is needed where there is a file"),
+        _ => None,
     }
 }
 

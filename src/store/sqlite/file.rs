@@ -61,12 +61,15 @@ impl OpenFile {
 }
 
 /// Creates the file, readable by its owner alone, where there is none.
-fn create(path: &Path) -> io::Result<()> {
+fn create(path: &Path) -> Result<(), Fault> {
+    if path.is_dir() {
+        return Err(Fault::NotOurs("it is a folder; name a file in it".into()));
+    }
     if let Some(folder) = path.parent() {
         fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
     }
     match fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path) {
-        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(error),
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(error.into()),
         _ => Ok(()),
     }
 }

@@ -65,8 +65,7 @@ fn seen(db: &Connection) -> rusqlite::Result<Vec<UsageKey>> {
         "SELECT key, stored_ms FROM token_usage UNION SELECT key, stored_ms FROM seen_responses \
          ORDER BY stored_ms DESC LIMIT ?1",
     )?;
-    let rows =
-        statement.query_map([MAX_SEEN], |row| Ok(UsageKey(row.get::<_, i64>(0)?.cast_unsigned())))?;
+    let rows = statement
+        .query_map([MAX_SEEN], |row| Ok(UsageKey(row.get::<_, i64>(0)?.cast_unsigned())))?;
     rows.collect()
 }
-
