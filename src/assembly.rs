@@ -26,7 +26,7 @@ pub fn run(plan: Plan, caught: Caught) -> u8 {
     };
     let (entries, _queue) = mpsc::channel(outward::QUEUE);
     let seed = RandomState::new().build_hasher().finish();
-    let life = init::live(plan, seed, caught, Vec::new(), Outward::new(entries), || {});
+    let life = init::live(plan, seed, caught, Vec::new(), Outward::new(entries), init::pulse::Pulse::new(), || {});
     match catch_unwind(AssertUnwindSafe(|| runtime.block_on(life))) {
         Ok(Ok(departure)) => departure.code,
         Ok(Err(error)) => {

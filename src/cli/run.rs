@@ -45,7 +45,7 @@ pub(super) fn run_one(one: OneCommand, log: &LogOptions, caught: Caught) -> u8 {
 
 fn live(plan: Plan, options: &LogOptions, usual: &str, caught: Caught) -> u8 {
     let levels = options.log_level.as_deref().unwrap_or(usual);
-    let log = match log::begin(levels, options.log_format) {
+    let log = match log::begin(levels, options.log_format.into()) {
         Ok(log) => log,
         Err(why) => return refuse(&why),
     };

@@ -54,6 +54,11 @@ impl Kin {
         self.lineage.members(run).next().is_some()
     }
 
+    /// How many processes of the run's tree live, by the last look.
+    pub fn size(&self, run: RunId) -> u32 {
+        u32::try_from(self.lineage.members(run).count()).unwrap_or(u32::MAX)
+    }
+
     /// Sends a signal to every living member of a run's tree, by the last look.
     pub fn signal_tree(&self, run: RunId, signal: Signal) {
         for id in self.lineage.members(run) {

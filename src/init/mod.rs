@@ -6,10 +6,18 @@
 
 pub mod kin;
 pub mod outward;
+pub mod pulse;
+pub mod recover;
 pub mod reap;
 pub mod signals;
 pub mod spawn;
+pub mod reap;
+pub mod kin;
+pub mod outward;
 pub mod story;
+pub mod pulse;
+pub mod recover;
+pub mod rites;
 pub mod sys;
 
 use std::collections::{BTreeMap, VecDeque};
@@ -25,6 +33,7 @@ use crate::clock;
 use crate::config::plan::Plan;
 use crate::init::kin::Kin;
 use crate::init::outward::Outward;
+use crate::init::pulse::Pulse;
 use crate::init::reap::Rest;
 use crate::init::signals::{Caught, Signals};
 use crate::memory::proc;
@@ -65,6 +74,7 @@ pub async fn live(
     caught: Caught,
     survivors: Vec<Survivor>,
     outward: Outward,
+    pulse: Pulse,
     after_first_turn: impl FnOnce(),
 ) -> io::Result<Departure> {
     let mut signals = caught.listen()?;
@@ -75,8 +85,10 @@ pub async fn live(
     body.turn(Fact::Began);
     after_first_turn();
     while body.left.is_none() {
-        let facts = body.wait(&mut signals).await?;
-        facts.into_iter().for_each(|fact| body.turn(fact));
+        body.sleep(&mut signals).await?;
+        pulse.begin();
+        body.wake();
+        pulse.rest();
     }
     Ok(body.departure())
 }
@@ -140,13 +152,15 @@ impl Body {
         Departure { code: self.left.unwrap_or(EXIT_INTERNAL), leave_by: self.leave_by }
     }
 
-    /// One turn: the fact, then whatever was learnt by acting on it, until all is quiet.
+    /// A turn for this fact, and for whatever is learnt by acting on it.
     fn turn(&mut self, fact: Fact) {
         self.learnt.push_front(fact);
-        while let Some(fact) = self.learnt.pop_front() {
-            if self.left.is_some() {
-                return;
-            }
+        self.take_turns();
+    }
+
+    /// One turn for each fact that was learnt, until all is quiet.
+    fn take_turns(&mut self) {
+        while let (None, Some(fact)) = (self.left, self.learnt.pop_front()) {
             self.machine.handle(clock::now(), fact.clone());
             let done = self.drain();
             story::tell(&self.plan, &fact, &done);
@@ -166,8 +180,8 @@ impl Body {
         done
     }
 
-    /// Waits for something to happen; says what.
-    async fn wait(&mut self, signals: &mut Signals) -> io::Result<Vec<Fact>> {
+    /// Waits for something to happen.
+    async fn sleep(&mut self, signals: &mut Signals) -> io::Result<()> {
         let deadline = self.next_deadline();
         tokio::select! {
             biased;
@@ -178,10 +192,16 @@ impl Body {
             Some(bell) = self.bells.recv() => self.answer(bell),
             () = tokio::time::sleep_until(clock::instant_of(deadline)) => {}
         }
+        Ok(())
+    }
+
+    /// Looks at everything that may have changed, and takes the turns that follow from it.
+    fn wake(&mut self) {
         self.reap();
         self.look_for_the_left();
+        self.take_turns();
         self.meet_deadlines();
-        Ok(self.learnt.drain(..).collect())
+        self.take_turns();
     }
 
     fn next_deadline(&self) -> Mono {
