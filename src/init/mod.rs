@@ -4,11 +4,6 @@
 //! Nothing here waits for anything but the kernel. What it tells the ledger goes through a bounded
 //! queue that is never waited for; a full one is counted and told about later.
 
-pub mod kin;
-pub mod outward;
-pub mod pulse;
-pub mod recover;
-pub mod reap;
 pub mod signals;
 pub mod spawn;
 pub mod reap;
