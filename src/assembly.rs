@@ -1,38 +1,157 @@
 //! The composition root: from a plan to a life. The only file that imports every room.
+//!
+//! Above the line is the init loop, on this thread. Below it is everything that observes, on a
+//! runtime of its own that is built only after the first processes were spawned. What is below may
+//! fail, hang or be late: then less is seen, and supervising goes on.
 
 use std::hash::{BuildHasher, Hasher, RandomState};
+use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::time::Duration;
 
-use tokio::sync::mpsc;
+use tokio::runtime::{Builder, Runtime};
+use tokio::sync::mpsc::{self, WeakSender};
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
 
-use crate::config::plan::Plan;
+use crate::clock;
+use crate::config::plan::{Plan, Recovery};
+use crate::context::{capture, host};
 use crate::init::outward::{self, Outward};
+use crate::init::pulse::Pulse;
 use crate::init::signals::Caught;
-use crate::init::{self};
+use crate::init::{self, Departure, Survivor, recover, rites};
+use crate::ledger::entry::{Entry, SurvivorOutcome};
+use crate::ledger::fold::Ledger;
+use crate::ledger::snapshot::{LiveRun, Snapshot};
+use crate::ledger::task::{self, Outlets};
+use crate::memory::{leak, myself, probe, proc};
+use crate::serve::listener::{self, Limits};
+use crate::serve::Sources;
+use crate::store::left_behind::{LeftBehind, find_left_behind};
+use crate::store::runfile::{Owner, RunKeeper, RunRecord};
+use crate::store::writer::{self, Reports, Writer};
 use crate::supervise::shutdown::EXIT_INTERNAL;
+use crate::units::{Mono, Now, ProcId, ProcessIx, SessionId};
+
+/// How long we look for what an earlier life left, before the first spawn.
+const RECOVERY_LOOK: Duration = Duration::from_millis(100);
+/// How long the last rows may take to become durable, where the budget leaves that much.
+const LAST_COMMIT: Duration = Duration::from_secs(1);
+/// What the last rows get even when the budget is spent.
+const SHORTEST_COMMIT: Duration = Duration::from_millis(50);
+/// Between the panic of a task below the line and its restart.
+const RESTART_PAUSE: Duration = Duration::from_secs(1);
+/// Contexts that wait to be captured; one for each session that is opened at once.
+const CONTEXTS: usize = 256;
 
 /// Lives one life by this plan and answers with our exit code.
 pub fn run(plan: Plan, caught: Caught) -> u8 {
-    let pid1 = std::process::id() == 1;
-    if !pid1 && nix::sys::prctl::set_child_subreaper(true).is_err() {
-        tracing::warn!(target: "init", "cannot become a subreaper: orphans will escape us");
-    }
-    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
-        Ok(runtime) => runtime,
-        Err(error) => {
-            tracing::error!(target: "init", "cannot start: {error}");
-            return EXIT_INTERNAL;
-        }
+    let stand = Stand::take();
+    let (survivors, handled) = recover(&plan, &stand);
+    let (entries, queue) = mpsc::channel(outward::QUEUE);
+    let pulse = Pulse::new();
+    let mut below = None;
+    let observe = || {
+        let below_line = Below::start(&plan, &stand, &pulse, &entries, queue, handled);
+        below = below_line
+            .inspect_err(|error| tracing::error!(target: "assembly", "cannot observe: {error}"))
+            .ok();
     };
-    let (entries, _queue) = mpsc::channel(outward::QUEUE);
-    let seed = RandomState::new().build_hasher().finish();
-    let life = init::live(plan, seed, caught, Vec::new(), Outward::new(entries), init::pulse::Pulse::new(), || {});
-    match catch_unwind(AssertUnwindSafe(|| runtime.block_on(life))) {
-        Ok(Ok(departure)) => departure.code,
-        Ok(Err(error)) => {
-            tracing::error!(target: "init", "cannot go on: {error}");
-            EXIT_INTERNAL
-        }
-        Err(_) => EXIT_INTERNAL,
+    let outward = Outward::new(entries.clone());
+    let life = init::live(plan.clone(), seed(), caught, survivors, outward, pulse.clone(), observe);
+    let departure = live(life);
+    drop(entries);
+    if let Some(below) = below {
+        below.close(departure.leave_by);
     }
+    departure.code
+}
+
+/// Turns the loop until it ends, by itself or by a failure of ours.
+fn live(life: impl Future<Output = io::Result<Departure>>) -> Departure {
+    let turned = catch_unwind(AssertUnwindSafe(|| {
+        Builder::new_current_thread().enable_all().build()?.block_on(life)
+    }));
+    match turned {
+        Ok(Ok(departure)) => return departure,
+        Ok(Err(error)) => tracing::error!(target: "init", "cannot go on: {error}"),
+        Err(_) => tracing::error!(target: "init", "the loop panicked"),
+    }
+    rites::perform();
+    Departure { code: EXIT_INTERNAL, leave_by: clock::now().mono.after(LAST_COMMIT) }
+}
+
+/// Ids and jitter must differ between containers that start in the same millisecond.
+fn seed() -> u64 {
+    RandomState::new().build_hasher().finish()
+}
+
+/// Who we are to the kernel.
+struct Stand {
+    pid1: bool,
+    /// What tells our run file from those of others; absent without `/proc`.
+    owner: Option<Owner>,
+    began: Now,
+}
+
+impl Stand {
+    /// Makes orphans come to us, as PID 1 or as a subreaper.
+    fn take() -> Self {
+        let pid = std::process::id();
+        let pid1 = pid == 1;
+        if !pid1 && nix::sys::prctl::set_child_subreaper(true).is_err() {
+            tracing::warn!(target: "assembly", "cannot become a subreaper: orphans will escape us");
+        }
+        let pid = i32::try_from(pid).unwrap_or(0);
+        let us = proc::start_ticks(pid).map(|start_ticks| ProcId { pid, start_ticks });
+        Self { pid1, owner: us.and_then(Owner::read).ok(), began: clock::now() }
+    }
+}
+
+/// Deals with what outlived an earlier life. As PID 1 nothing can have: the kernel ends a namespace
+/// with its first process.
+fn recover(plan: &Plan, stand: &Stand) -> (Vec<Survivor>, Vec<SurvivorOutcome>) {
+    let Some(owner) = stand.owner.as_ref().filter(|_| !stand.pid1) else {
+        return (Vec::new(), Vec::new());
+    };
+    let found = find_left_behind(&plan.state_dir, owner, RECOVERY_LOOK, recover::is_alive);
+    let records: Vec<RunRecord> = found.iter().flat_map(|left| left.runs.clone()).collect();
+    let (adopted, ended) = divide(plan, records);
+    let mains: Vec<ProcId> = ended.iter().map(|record| record.main).collect();
+    let sizes = if mains.is_empty() { Vec::new() } else { recover::end(&mains) };
+    found.into_iter().for_each(LeftBehind::discard);
+
+    let survivors = adopted.iter().map(|(process, record)| Survivor {
+        process: *process,
+        id: record.main,
+    });
+    let taken = adopted.iter().map(|(_, record)| outcome(record, true, 1));
+    let gone = ended.iter().zip(&sizes).map(|(record, size)| outcome(record, false, *size));
+    (survivors.collect(), taken.chain(gone).collect())
+}
+
+/// By policy: those that are taken over, one for each process of the plan, and those that are ended.
+fn divide(plan: &Plan, records: Vec<RunRecord>) -> (Vec<(ProcessIx, RunRecord)>, Vec<RunRecord>) {
+    let mut adopted: Vec<(ProcessIx, RunRecord)> = Vec::new();
+    let mut ended = Vec::new();
+    for record in records {
+        let known = plan.indexed().find(|(_, process)| process.name == record.process);
+        match known {
+            Some((ix, _))
+                if plan.recovery == Recovery::Adopt
+                    && adopted.iter().all(|(taken, _)| *taken != ix) =>
+            {
+                adopted.push((ix, record));
+            }
+            _ => ended.push(record),
+        }
+    }
+    (adopted, ended)
+}
+
+fn outcome(record: &RunRecord, adopted: bool, found: u32) -> SurvivorOutcome {
+    let (session, process) = (record.session, record.process.clone());
+    SurvivorOutcome { session, process, adopted, found }
 }
