@@ -318,6 +318,21 @@ fn a_damaged_file_is_set_aside_with_its_log_and_a_new_one_begun() {
 }
 
 #[test]
+fn a_disk_that_keeps_failing_is_not_filled_with_damaged_files() {
+    let folder = folder();
+    fs::create_dir(folder.path().join("state")).expect("created");
+    for at in 0..20 {
+        fs::write(folder.path().join(format!("state/history.db.corrupt-{at:013}")), "")
+            .expect("written");
+    }
+    fs::write(path(&folder), "garbage").expect("written");
+    drop(opened(&folder));
+    let names = files(&folder);
+    assert_eq!(names.len(), 7, "the new one, the one set aside, and five older: {names:?}");
+    assert!(names.contains(&"history.db.corrupt-0000000000019".into()));
+}
+
+#[test]
 fn damage_that_shows_only_later_is_set_aside_too() {
     let folder = folder();
     let mut store = opened(&folder);
