@@ -208,7 +208,9 @@ impl CommitLoop {
         if !error.refused {
             return Err(error);
         }
-        tracing::error!(target: "store", batches, "{error}; leaving out what is refused");
+        if batches == 1 {
+            tracing::error!(target: "store", "{error}; leaving out what is refused");
+        }
         self.spool.refused(batches);
         Ok(())
     }

@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeSet, VecDeque};
 
-use crate::ledger::row::{Batch, Row};
+use crate::ledger::row::{Batch, Row, SessionEvent};
 use crate::units::SessionId;
 
 /// Rows that may wait while the store is away. At about 1 KiB for the largest kind this is 8 MiB
@@ -18,6 +18,10 @@ const ROOM_MADE: usize = MAX_ROWS / 4 * 3;
 
 /// Rows of one transaction, so that none takes long; a larger batch makes a group of its own.
 const GROUP_ROWS: usize = 1_024;
+
+/// The type of the event that stands for events which had to be given up: the one kind of event
+/// that a store takes with a gap before it.
+pub const EVENTS_LOST: &str = "events_lost";
 
 /// What is given up first, next, and last of all. Rows of the tokens go together, because how far
 /// a log was read must never be kept without what was read. Of the lifecycle the events go before
@@ -38,14 +42,11 @@ pub struct Spool {
     dropped: u64,
     /// Batches at the front to be committed one by one, because one of them was refused.
     singly: usize,
-    /// Live sessions whose history has a gap: no further event of theirs can be kept.
-    torn: BTreeSet<SessionId>,
 }
 
 impl Spool {
     /// Takes a batch in; where too much waits, something less important goes.
-    pub fn push(&mut self, mut batch: Batch) {
-        self.leave_out_torn(&mut batch);
+    pub fn push(&mut self, batch: Batch) {
         if batch.rows.is_empty() {
             return;
         }
@@ -96,42 +97,34 @@ impl Spool {
         self.singly = self.singly.saturating_sub(batches);
     }
 
-    /// The group was refused, because of its rows. A group of many is tried again one by one; a
-    /// single batch gives up its events, and after that everything.
+    /// The group was refused, because of its rows. A group of many is tried again one by one. A
+    /// single batch may lack what had to be given up before it, so it is tried again with a line
+    /// that says so; after that it gives up its events, and in the end everything.
     pub fn refused(&mut self, batches: usize) {
         if batches > 1 {
             self.singly = batches;
             return;
         }
-        let Some(mut batch) = self.batches.pop_front() else { return };
-        self.rows -= batch.rows.len();
+        let Some(batch) = self.batches.pop_front() else { return };
         self.singly = self.singly.saturating_sub(1);
-        let events: Vec<SessionId> = batch.rows.iter().filter_map(event_of).collect();
-        if events.is_empty() {
-            self.dropped += batch.rows.len() as u64;
-            return;
-        }
-        self.torn.extend(events);
-        self.leave_out_torn(&mut batch);
-        if !batch.rows.is_empty() {
-            self.rows += batch.rows.len();
-            self.batches.push_front(batch);
+        self.rows -= batch.rows.len();
+        let rows = with_gaps_told(&batch.rows).unwrap_or_else(|| self.without_events(batch.rows));
+        if !rows.is_empty() {
+            self.rows += rows.len();
+            self.batches.push_front(Batch { rows });
             self.singly = self.singly.max(1);
         }
     }
 
-    /// Removes the events of torn sessions from a batch, and forgets the torn that end with it.
-    fn leave_out_torn(&mut self, batch: &mut Batch) {
-        if self.torn.is_empty() {
-            return;
+    fn without_events(&mut self, mut rows: Vec<Row>) -> Vec<Row> {
+        let before = rows.len();
+        let told = rows.iter().filter(|row| is_gap(row)).count();
+        rows.retain(|row| event_of(row).is_none());
+        if rows.len() == before {
+            rows.clear();
         }
-        let before = batch.rows.len();
-        batch.rows.retain(|row| !event_of(row).is_some_and(|id| self.torn.contains(&id)));
-        self.dropped += (before - batch.rows.len()) as u64;
-        let ended = batch.rows.iter().filter_map(end_of);
-        ended.for_each(|id| {
-            self.torn.remove(&id);
-        });
+        self.dropped += (before - told - rows.len()) as u64;
+        rows
     }
 
     fn group_length(&self) -> usize {
@@ -179,9 +172,43 @@ impl Spool {
     }
 }
 
-fn event_of(row: &Row) -> Option<SessionId> {
+/// The rows with a line before each session's first event that says that others are lost; `None`
+/// where nothing can be lost, or where that has been said.
+fn with_gaps_told(rows: &[Row]) -> Option<Vec<Row>> {
+    let mut seen = BTreeSet::new();
+    let mut told = Vec::new();
+    for row in rows {
+        if is_gap(row) {
+            return None;
+        }
+        let first = event_of(row).filter(|event| seen.insert(event.session));
+        told.extend(first.and_then(gap_before).map(Row::Event));
+        told.push(row.clone());
+    }
+    (told.len() > rows.len()).then_some(told)
+}
+
+/// The line that takes the place of the lost ones: it has the number of the last of them.
+fn gap_before(event: &SessionEvent) -> Option<SessionEvent> {
+    Some(SessionEvent {
+        session: event.session,
+        sequence: event.sequence.checked_sub(1)?,
+        at: event.at,
+        event_type: EVENTS_LOST,
+        previous_state: None,
+        new_state: None,
+        trigger: "too much waited for the store, or its file was lost".into(),
+        detail: serde_json::json!({}),
+    })
+}
+
+fn is_gap(row: &Row) -> bool {
+    event_of(row).is_some_and(|event| event.event_type == EVENTS_LOST)
+}
+
+fn event_of(row: &Row) -> Option<&SessionEvent> {
     match row {
-        Row::Event(event) => Some(event.session),
+        Row::Event(event) => Some(event),
         _ => None,
     }
 }
@@ -193,17 +220,10 @@ fn session_of(row: &Row) -> Option<SessionId> {
     }
 }
 
-fn end_of(row: &Row) -> Option<SessionId> {
-    match row {
-        Row::Session(session) if session.end.is_some() => Some(session.id),
-        _ => None,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::examples::{batch, event, id, sample, session, usage};
+    use crate::store::examples::{batch, event, sample, session, usage};
 
     /// Fills a spool with `count` batches of what `make` makes.
     fn filled(count: usize, make: impl Fn(usize) -> Vec<Row>) -> Spool {
@@ -270,37 +290,46 @@ mod tests {
         assert_eq!(spool.rows() as u64 + spool.dropped(), 3 * MAX_ROWS as u64);
     }
 
-    #[test]
-    fn of_a_refused_group_only_the_faulty_batch_loses_its_events() {
-        let mut spool = Spool::default();
-        spool.push(batch(vec![event(0)]));
-        spool.push(batch(vec![event(7), session(1)]));
-        spool.push(batch(vec![event(8)]));
+    /// Commits everything but what `refuses` refuses, and says what was committed.
+    fn drained(spool: &mut Spool, refuses: impl Fn(&[Row]) -> bool) -> Vec<Row> {
         let mut committed = Vec::new();
         while !spool.is_empty() {
             let group = spool.group().to_vec();
-            if group.iter().flat_map(|batch| &batch.rows).any(|row| *row == event(7)) {
+            let rows: Vec<Row> = group.iter().flat_map(|batch| batch.rows.clone()).collect();
+            if refuses(&rows) {
                 spool.refused(group.len());
             } else {
                 spool.committed(group.len());
-                committed.extend(group.into_iter().flat_map(|batch| batch.rows));
+                committed.extend(rows);
             }
         }
-        assert_eq!(committed, [event(0), session(1), event(8)]);
-        assert_eq!((spool.rows(), spool.dropped()), (0, 1));
+        assert_eq!(spool.rows(), 0);
+        committed
     }
 
     #[test]
-    fn a_session_with_a_gap_keeps_its_outcome_and_takes_no_further_events() {
+    fn of_a_refused_group_only_the_faulty_batch_loses_its_events() {
         let mut spool = Spool::default();
-        spool.push(batch(vec![event(7)]));
-        spool.refused(1);
-        spool.push(batch(vec![event(8), session(1)]));
-        assert_eq!(waiting(&spool), [&session(1)]);
-        let Row::Session(mut ended) = session(1) else { unreachable!() };
-        ended.end = Some(crate::store::examples::end());
-        spool.push(batch(vec![Row::Session(ended)]));
-        assert!(!spool.torn.contains(&id(1)), "nothing follows, so nothing is remembered");
+        for rows in [vec![event(0)], vec![event(7), session(1)], vec![event(1)]] {
+            spool.push(batch(rows));
+        }
+        let committed = drained(&mut spool, |rows| rows.contains(&event(7)));
+        assert_eq!(committed, [event(0), session(1), event(1)]);
+        assert_eq!(spool.dropped(), 1);
+    }
+
+    #[test]
+    fn a_gap_is_told_once_and_the_history_goes_on_behind_it() {
+        let mut spool = Spool::default();
+        for rows in [vec![event(7), session(1), event(8)], vec![event(9)]] {
+            spool.push(batch(rows));
+        }
+        let unexplained = |rows: &[Row]| rows.contains(&event(7)) && !rows.iter().any(is_gap);
+        let committed = drained(&mut spool, unexplained);
+        let Some(Row::Event(gap)) = committed.first() else { unreachable!() };
+        assert_eq!((gap.sequence, gap.event_type), (6, EVENTS_LOST));
+        assert_eq!(committed[1..], [event(7), session(1), event(8), event(9)]);
+        assert_eq!(spool.dropped(), 0);
     }
 
     #[test]

@@ -378,6 +378,23 @@ mod tests {
         fake.wait_for(|state| state.pruned);
     }
 
+    #[cfg(feature = "sqlite")]
+    #[test]
+    fn the_next_life_finds_what_this_one_left_open() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let plan = StorePlan::Sqlite(folder.path().join("history.db"));
+        let (writer, reports) = start(&plan);
+        submit(&writer, vec![event(0), session(1), usage(5)]);
+        assert_eq!(reports.resume.blocking_recv(), Ok(Resume::default()));
+        assert!(writer.close(PATIENCE));
+
+        let (writer, reports) = start(&plan);
+        let found = reports.resume.blocking_recv().expect("it opens, because the file is free");
+        assert_eq!(found.open.len(), 1);
+        assert_eq!(found.tokens.seen, [crate::tokens::UsageKey(5)]);
+        assert!(writer.close(PATIENCE));
+    }
+
     #[test]
     fn history_in_memory_needs_no_thread() {
         let (writer, reports) = start(&StorePlan::Memory);

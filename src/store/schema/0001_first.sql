@@ -44,7 +44,8 @@ CREATE INDEX sessions_open ON sessions (started_ms) WHERE ended_ms IS NULL;
 CREATE INDEX sessions_ended ON sessions (ended_ms);
 CREATE INDEX sessions_by_process ON sessions (process, started_ms);
 
--- What happened to each session, in order, without a gap.
+-- What happened to each session, in order. Where numbers are missing, the event type of the next
+-- one is events_lost.
 CREATE TABLE session_events (
     session_id     TEXT    NOT NULL,
     sequence       INTEGER NOT NULL,

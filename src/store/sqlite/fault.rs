@@ -12,6 +12,8 @@ pub enum Fault {
     Database(rusqlite::Error),
     /// The system says so, of the file or its folder.
     System(io::Error),
+    /// The file can be opened, for reading only.
+    ReadOnly,
     /// The file is sound and not one that we may write.
     NotOurs(String),
     /// A row contradicts the history that is kept.
@@ -56,6 +58,7 @@ impl Fault {
     fn advice(&self) -> Option<&'static str> {
         match self {
             Self::System(error) => return system_advice(error.kind()),
+            Self::ReadOnly => return Some(CLOSED),
             Self::NotOurs(_) | Self::Contradiction(_) => return None,
             Self::Database(_) => {}
         }
@@ -76,6 +79,7 @@ impl fmt::Display for Fault {
         match self {
             Self::Database(error) => error.fmt(f)?,
             Self::System(error) => error.fmt(f)?,
+            Self::ReadOnly => f.write_str("it can be read and not written")?,
             Self::NotOurs(text) | Self::Contradiction(text) => text.fmt(f)?,
         }
         self.advice().map_or(Ok(()), |advice| write!(f, "; {advice}"))

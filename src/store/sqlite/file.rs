@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::io;
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -17,6 +18,9 @@ const MIGRATIONS: [&str; 1] = [include_str!("../schema/0001_first.sql")];
 
 /// `proc` in ASCII: tells our files from those of other programs.
 const APPLICATION_ID: i32 = 0x7072_6f63;
+
+/// Damaged files, logs included, that are kept; beyond them the oldest goes.
+const MAX_SET_ASIDE: usize = 6;
 
 /// Settings of a connection; the module's doc says why. The cache and the log are kept small
 /// because we are in every container, and nothing is ever written to a folder for temporary files,
@@ -44,6 +48,9 @@ impl OpenFile {
         // Without the flag for URIs: a path is a path, whatever it looks like.
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let mut db = Connection::open_with_flags(path, flags)?;
+        if db.is_readonly("main")? {
+            return Err(Fault::ReadOnly);
+        }
         // Whoever holds the file keeps it for a life; waiting here would only delay the answer.
         db.busy_timeout(Duration::ZERO)?;
         db.execute_batch("PRAGMA locking_mode = EXCLUSIVE; PRAGMA auto_vacuum = INCREMENTAL;")?;
@@ -112,17 +119,35 @@ pub fn begin(db: &mut Connection) -> rusqlite::Result<Transaction<'_>> {
 /// Renames a damaged history, with the time in its new name, and its log with it: a log that stays
 /// behind could be played into the new file. It goes first for the same reason.
 pub fn set_aside(path: &Path, why: &Fault) -> io::Result<()> {
-    let suffixed = |suffix: &str| {
-        let mut name = path.as_os_str().to_owned();
-        name.push(suffix);
-        PathBuf::from(name)
-    };
-    let aside = format!(".corrupt-{}", clock::now().wall.0);
-    match fs::rename(suffixed("-wal"), suffixed(&format!("{aside}-wal"))) {
+    let prefix = suffixed(path, ".corrupt-");
+    forget_oldest(&prefix);
+    let aside = suffixed(&prefix, &clock::now().wall.0.to_string());
+    match fs::rename(suffixed(path, "-wal"), suffixed(&aside, "-wal")) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-        _ => fs::rename(path, suffixed(&aside))?,
+        _ => fs::rename(path, &aside)?,
     }
-    tracing::error!(target: "store", path = %path.display(), kept_as = %suffixed(&aside).display(),
+    tracing::error!(target: "store", path = %path.display(), kept_as = %aside.display(),
         "the history cannot be read ({why}); it is kept under another name and a new one is begun");
     Ok(())
+}
+
+/// Makes room for one more damaged file, so that a failing disk does not fill up with them.
+fn forget_oldest(prefix: &Path) {
+    let Some(folder) = prefix.parent() else { return };
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
+    let start = prefix.as_os_str().as_bytes();
+    let mut kept: Vec<_> =
+        entries.filter(|path| path.as_os_str().as_bytes().starts_with(start)).collect();
+    kept.sort();
+    let surplus = kept.len().saturating_sub(MAX_SET_ASIDE - 1);
+    for path in &kept[..surplus] {
+        tracing::warn!(target: "store", path = %path.display(), "an old damaged history is removed");
+        let _ = fs::remove_file(path);
+    }
+}
+
+fn suffixed(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(suffix);
+    PathBuf::from(name)
 }

@@ -13,6 +13,7 @@ use super::fault::Fault;
 use crate::context::Context;
 use crate::ledger::row::{Row, SampleRow, SessionEvent};
 use crate::ledger::session::Session;
+use crate::store::spool::EVENTS_LOST;
 use crate::tokens::{Cost, FileProgress, Usage, UsageKey};
 use crate::units::{ExitStatus, SessionId, Wall};
 
@@ -31,11 +32,11 @@ pub fn write(db: &Connection, row: &Row, stored: Wall) -> Result<(), Fault> {
 }
 
 /// Appends to a session's history. A line that is there already is passed over; one that would
-/// leave a gap, or that differs from the line in its place, is refused.
+/// leave a gap which nothing tells of, or that differs from the line in its place, is refused.
 fn append(db: &Connection, event: &SessionEvent) -> Result<(), Fault> {
     let id = event.session.to_string();
     let next = next_sequence(db, &id)?;
-    if event.sequence > next {
+    if event.sequence > next && event.event_type != EVENTS_LOST {
         return Err(Fault::Contradiction(format!(
             "event {} of session {id} would leave a gap, since event {next} is not there",
             event.sequence
