@@ -6,6 +6,10 @@
 
 use std::path::PathBuf;
 
+pub mod agents;
+mod model_name;
+pub mod price;
+
 use crate::units::{Money, Wall};
 
 /// Tokens of one or many responses, each in exactly one kind, so that the sum is the total.
@@ -95,6 +99,18 @@ impl TokenCounts {
             cache_write: self.cache_write.saturating_add(other.cache_write),
         }
     }
+
+    /// What is left kind by kind, zero where `other` has more.
+    pub fn minus(&self, other: &Self) -> Self {
+        Self {
+            input: self.input.saturating_sub(other.input),
+            output: self.output.saturating_sub(other.output),
+            cache_read: self.cache_read.saturating_sub(other.cache_read),
+            cache_write_5m: self.cache_write_5m.saturating_sub(other.cache_write_5m),
+            cache_write_1h: self.cache_write_1h.saturating_sub(other.cache_write_1h),
+            cache_write: self.cache_write.saturating_sub(other.cache_write),
+        }
+    }
 }
 
 /// One response of a model, closed and counted: it will not be counted again.
@@ -122,7 +138,7 @@ pub struct Usage {
 
 /// A short hash of what a response is known by (`message.id` for Claude): 64 bits make a collision
 /// among ten million responses less likely than one in a hundred thousand.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct UsageKey(pub u64);
 
 /// What a response cost.
