@@ -1,14 +1,19 @@
 //! What the agents spent: each token read once, put in exactly one kind, and priced or shown to be
 //! unpriced.
 //!
-//! `agents` decodes one log dialect per file, `book` decides when a response is closed and counts
-//! it once, `price` turns tokens into money by a table that is data. `tail` follows the files.
+//! `agents` decodes one log dialect per file, `source` says whose it is, `book` decides when a
+//! response is closed and counts it once, `price` turns tokens into money by a table that is data.
+//! `tail` follows the files.
 
 use std::path::PathBuf;
 
 pub mod agents;
+pub mod book;
 mod model_name;
 pub mod price;
+mod seen;
+pub mod source;
+pub mod tail;
 
 use crate::units::{Money, Wall};
 
@@ -180,7 +185,8 @@ pub struct Correction {
     pub tokens: i64,
 }
 
-/// How far a file has been read.
+/// How far a file has been read. A folder of transcripts has such a row too, at offset 0, from the
+/// moment that its history is known: in a next life, a file without a row in it is new.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FileProgress {
     /// Where it was found.
@@ -198,7 +204,7 @@ pub struct FileProgress {
 pub struct LineCounts {
     /// They opened or completed a response that is or will be counted.
     pub counted: u64,
-    /// They told of a response that was known already.
+    /// They told of a response that was known already, or that is history.
     pub duplicate: u64,
     /// They carry no usage.
     pub ignored: u64,
