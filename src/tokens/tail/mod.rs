@@ -28,9 +28,13 @@ use crate::tokens::tail::scan::{HOT, Tree};
 use crate::tokens::{FileProgress, LineCounts, TokenBatch, TokenResume, UsageKey};
 use crate::units::{Now, Wall};
 
+#[cfg(test)]
+mod corpus;
 mod file;
 mod read;
 mod scan;
+#[cfg(test)]
+mod tests;
 
 /// Between two polls when all is read.
 const INTERVAL: Duration = Duration::from_millis(500);
@@ -553,6 +557,3 @@ impl Ears<'_> {
         }
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -94,11 +94,12 @@ impl Reader {
         mut each: impl FnMut(Found),
     ) -> io::Result<bool> {
         self.line.clear();
-        let start = at.read;
+        let (first, start) = (at.line, at.read);
         let mut next = at.read;
         let ended = loop {
             // Within a long line the budget is stretched; else it would be read again and again.
-            if next - start >= budget && self.line.is_empty() {
+            let on = at.line > first || at.skipping;
+            if next - start >= budget && on && self.line.len() <= BUFFER {
                 break false;
             }
             let count = file.read_at(&mut self.buffer, next)?;
