@@ -1,8 +1,10 @@
 //! The composition root: from a plan to a life. The only file that imports every room.
 //!
-//! Above the line is the init loop, on this thread. Below it is everything that observes, on a
+//! Above the line is the init loop, on this thread. `below` is everything that observes, on a
 //! runtime of its own that is built only after the first processes were spawned. What is below may
 //! fail, hang or be late: then less is seen, and supervising goes on.
+
+mod below;
 
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::io;
@@ -10,63 +12,59 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::runtime::{Builder, Runtime};
-use tokio::sync::mpsc::{self, WeakSender};
-use tokio::sync::watch;
-use tokio::task::JoinHandle;
+use tokio::runtime::Builder;
+use tokio::sync::mpsc;
 
 use crate::clock;
 use crate::config::plan::{Plan, Recovery};
-use crate::context::{capture, host};
 use crate::init::outward::{self, Outward};
 use crate::init::pulse::Pulse;
 use crate::init::signals::Caught;
 use crate::init::{self, Departure, Survivor, recover, rites};
 use crate::ledger::entry::{Entry, SurvivorOutcome};
-use crate::ledger::fold::Ledger;
-use crate::ledger::snapshot::{LiveRun, Snapshot};
-use crate::ledger::task::{self, Outlets};
-use crate::memory::{leak, myself, probe, proc};
-use crate::serve::listener::{self, Limits};
-use crate::serve::Sources;
+use crate::memory::proc;
 use crate::store::left_behind::{LeftBehind, find_left_behind};
-use crate::store::runfile::{Owner, RunKeeper, RunRecord};
-use crate::store::writer::{self, Reports, Writer};
+use crate::store::runfile::{Owner, RunRecord};
 use crate::supervise::shutdown::EXIT_INTERNAL;
-use crate::units::{Mono, Now, ProcId, ProcessIx, SessionId};
+use crate::units::{Now, ProcId, ProcessIx};
+
+use self::below::Below;
 
 /// How long we look for what an earlier life left, before the first spawn.
 const RECOVERY_LOOK: Duration = Duration::from_millis(100);
-/// How long the last rows may take to become durable, where the budget leaves that much.
-const LAST_COMMIT: Duration = Duration::from_secs(1);
-/// What the last rows get even when the budget is spent.
-const SHORTEST_COMMIT: Duration = Duration::from_millis(50);
-/// Between the panic of a task below the line and its restart.
-const RESTART_PAUSE: Duration = Duration::from_secs(1);
-/// Contexts that wait to be captured; one for each session that is opened at once.
-const CONTEXTS: usize = 256;
+/// How long we stay after a failure of our own, for the last rows to become durable.
+const LAST_MOMENTS: Duration = Duration::from_secs(1);
 
 /// Lives one life by this plan and answers with our exit code.
 pub fn run(plan: Plan, caught: Caught) -> u8 {
     let stand = Stand::take();
     let (survivors, handled) = recover(&plan, &stand);
     let (entries, queue) = mpsc::channel(outward::QUEUE);
-    let pulse = Pulse::new();
-    let mut below = None;
-    let observe = || {
-        let below_line = Below::start(&plan, &stand, &pulse, &entries, queue, handled);
-        below = below_line
-            .inspect_err(|error| tracing::error!(target: "assembly", "cannot observe: {error}"))
-            .ok();
-    };
+    let (plan, pulse) = (Arc::new(plan), Pulse::new());
     let outward = Outward::new(entries.clone());
-    let life = init::live(plan.clone(), seed(), caught, survivors, outward, pulse.clone(), observe);
-    let departure = live(life);
-    drop(entries);
+    let mut below = None;
+    let observe = {
+        let (plan, pulse, stand, below) = (&plan, pulse.clone(), &stand, &mut below);
+        move || *below = observe(plan, stand, pulse, &entries, queue, handled)
+    };
+    let departure = live(init::live(&plan, seed(), caught, survivors, outward, pulse, observe));
     if let Some(below) = below {
         below.close(departure.leave_by);
     }
     departure.code
+}
+
+/// Begins to observe. Where that fails nothing is seen, and supervising goes on.
+fn observe(
+    plan: &Arc<Plan>,
+    stand: &Stand,
+    pulse: Pulse,
+    entries: &mpsc::Sender<Entry>,
+    queue: mpsc::Receiver<Entry>,
+    handled: Vec<SurvivorOutcome>,
+) -> Option<Below> {
+    let below = Below::start(plan, stand, pulse, entries, queue, handled);
+    below.inspect_err(|error| tracing::error!(target: "assembly", "cannot observe: {error}")).ok()
 }
 
 /// Turns the loop until it ends, by itself or by a failure of ours.
@@ -80,7 +78,7 @@ fn live(life: impl Future<Output = io::Result<Departure>>) -> Departure {
         Err(_) => tracing::error!(target: "init", "the loop panicked"),
     }
     rites::perform();
-    Departure { code: EXIT_INTERNAL, leave_by: clock::now().mono.after(LAST_COMMIT) }
+    Departure { code: EXIT_INTERNAL, leave_by: clock::now().mono.after(LAST_MOMENTS) }
 }
 
 /// Ids and jitter must differ between containers that start in the same millisecond.

@@ -6,6 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use procession::config::plan::{
@@ -113,7 +114,7 @@ impl Life {
         let plan = plan(&mut rng);
         Self {
             seed,
-            machine: Machine::new(plan.clone(), seed),
+            machine: Machine::new(Arc::new(plan.clone()), seed),
             plan,
             rng,
             now: 1,

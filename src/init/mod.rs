@@ -64,7 +64,7 @@ pub struct Survivor {
 /// Lives one life: takes over, spawns, reaps and signals until the mind says to leave.
 /// `after_first_turn` is called once everything that may start at once has been spawned.
 pub async fn live(
-    plan: Plan,
+    plan: &Arc<Plan>,
     seed: u64,
     caught: Caught,
     survivors: Vec<Survivor>,
@@ -73,7 +73,7 @@ pub async fn live(
     after_first_turn: impl FnOnce(),
 ) -> io::Result<Departure> {
     let mut signals = caught.listen()?;
-    let mut body = Body::new(plan, seed, outward);
+    let mut body = Body::new(Arc::clone(plan), seed, outward);
     for Survivor { process, id } in survivors {
         body.turn(Fact::Found { process, id });
     }
@@ -108,7 +108,7 @@ enum Bell {
 }
 
 struct Body {
-    plan: Plan,
+    plan: Arc<Plan>,
     machine: Machine,
     outward: Outward,
     children: BTreeMap<RunId, Child>,
@@ -124,11 +124,11 @@ struct Body {
 }
 
 impl Body {
-    fn new(plan: Plan, seed: u64, outward: Outward) -> Self {
+    fn new(plan: Arc<Plan>, seed: u64, outward: Outward) -> Self {
         // One place for each process and to spare: a bell that waits for a place is only late.
         let (ring, bells) = mpsc::channel(plan.processes.len() + 16);
         Self {
-            machine: Machine::new(plan.clone(), seed),
+            machine: Machine::new(Arc::clone(&plan), seed),
             plan,
             outward,
             children: BTreeMap::new(),

@@ -15,6 +15,7 @@ pub mod process;
 pub mod shutdown;
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 
 use crate::config::plan::{Condition, Mode, Plan};
 use crate::supervise::action::{Action, Scope};
@@ -29,7 +30,7 @@ const HALT: Signal = Signal(37);
 
 /// Everything that is decided in one life.
 pub struct Machine {
-    plan: Plan,
+    plan: Arc<Plan>,
     processes: Vec<Process>,
     waves: Vec<usize>,
     house: House,
@@ -40,7 +41,7 @@ pub struct Machine {
 
 impl Machine {
     /// A house in which nothing has begun. The seed decides ids and jitter.
-    pub fn new(plan: Plan, seed: u64) -> Self {
+    pub fn new(plan: Arc<Plan>, seed: u64) -> Self {
         Self {
             processes: plan.processes.iter().map(|_| Process::new()).collect(),
             waves: order::stop_waves(&plan.processes),

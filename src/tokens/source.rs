@@ -6,6 +6,8 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use crate::config::plan::{Dialect, Plan};
+
 /// A folder of transcripts, and the processes whose agents may write there.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Source {
@@ -34,6 +36,33 @@ pub struct Whose {
 }
 
 impl Source {
+    /// The folders of all processes that declare an agent: the configured ones, else those where
+    /// its product keeps transcripts. `variable` is our own environment, which a process inherits
+    /// unless it says otherwise.
+    pub fn of_plan(plan: &Plan, variable: impl Fn(&str) -> Option<String>) -> Vec<Self> {
+        let claims = plan.processes.iter().flat_map(|process| {
+            let agent = process.agent.iter();
+            agent.flat_map(|agent| {
+                let own = |name: &str| {
+                    let set = process.environment.iter().rev().find(|(key, _)| key == name);
+                    set.map(|(_, value)| value.clone()).or_else(|| variable(name))
+                };
+                let roots = match agent.transcripts.as_slice() {
+                    [] => usual_roots(agent.dialect, own),
+                    named => named.to_vec(),
+                };
+                let whose = Whose {
+                    process: Some(process.name.as_str().into()),
+                    agent: agent.name.as_str().into(),
+                };
+                let working_dir = process.working_dir.clone();
+                let owner = Owner { whose, working_dir };
+                roots.into_iter().map(move |root| (root, owner.clone()))
+            })
+        });
+        Self::merged(claims)
+    }
+
     /// The folders of all owners, each once, those within others first so that they win.
     pub fn merged(claims: impl IntoIterator<Item = (PathBuf, Owner)>) -> Vec<Self> {
         let mut sources: Vec<Self> = Vec::new();
@@ -75,6 +104,20 @@ impl Source {
         let first = agents.next().cloned();
         let agreed = first.filter(|first| agents.all(|agent| agent == first));
         Whose { process: None, agent: agreed.unwrap_or_else(|| "unknown".into()) }
+    }
+}
+
+/// Where a product keeps its transcripts. Claude Code takes a list in `CLAUDE_CONFIG_DIR`, with
+/// commas between.
+fn usual_roots(dialect: Dialect, variable: impl Fn(&str) -> Option<String>) -> Vec<PathBuf> {
+    match dialect {
+        Dialect::Claude => match variable("CLAUDE_CONFIG_DIR").filter(|dirs| !dirs.is_empty()) {
+            Some(dirs) => dirs.split(',').map(|dir| Path::new(dir.trim()).join("projects")).collect(),
+            None => {
+                let home = variable("HOME").into_iter();
+                home.map(|home| Path::new(&home).join(".claude/projects")).collect()
+            }
+        },
     }
 }
 
