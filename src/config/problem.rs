@@ -211,6 +211,11 @@ impl<'t> Sink<'t> {
         self.faulty.get()
     }
 
+    /// Whether what is put here is only counted from now on, so that advice would be wasted.
+    pub(super) fn is_full(&self) -> bool {
+        self.found.borrow().len() >= MAX_KEPT
+    }
+
     /// One line of the text, from 1, without its end.
     pub(super) fn line(&self, number: usize) -> Option<&'t str> {
         self.lines.get(number.checked_sub(1)?).copied()

@@ -194,9 +194,8 @@ fn process(plan: &Plan, one: &ProcessPlan) -> Process {
 fn environment(variables: &[(String, String)]) -> Vec<(String, String)> {
     let mut known = HashSet::new();
     let last = variables.iter().rev().filter(|(name, _)| known.insert(name));
-    let mut shown: Vec<(String, String)> = last
-        .map(|(name, value)| (name.clone(), plain(&secret::mask_value(name, value))))
-        .collect();
+    let mut shown: Vec<(String, String)> =
+        last.map(|(name, value)| (name.clone(), plain(&secret::mask_value(name, value)))).collect();
     shown.reverse();
     shown
 }

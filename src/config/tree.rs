@@ -10,7 +10,7 @@ use std::rc::Rc;
 use saphyr_parser::{Event, Marker, Parser, ScalarStyle, ScanError, Span, Tag};
 
 use super::interpolate::{Vars, interpolate};
-use super::problem::{Place, Sink, quoted};
+use super::problem::{Place, Sink, quoted, shortened};
 
 /// The largest text that is read: a thousand times what a large configuration needs.
 pub(super) const MAX_TEXT: usize = 1 << 20;
@@ -303,8 +303,9 @@ impl<'a, 't> Builder<'a, 't> {
                 self.fault(place, message, "write one `<<: [*a, *b]`");
             }
             Some(first) => {
-                let message = format!("{} stands here and in line {}", quoted(text), first.line);
-                self.fault(place, message, "keep one of them");
+                let message = format!("this key stands here and in line {}", first.line);
+                let advice = Some("keep one of them".to_owned());
+                self.sink.fault(place, &joined(&self.path(), text), message, advice);
             }
         }
     }
@@ -351,10 +352,12 @@ impl<'a, 't> Builder<'a, 't> {
             return entries;
         }
         let mut known: HashSet<String> = map.first.into_keys().collect();
-        for source in &map.merged {
+        let mut sources = HashSet::new();
+        for source in map.merged.iter().filter(|source| sources.insert(Rc::as_ptr(source))) {
             let Value::Map(merged) = &source.value else { continue };
             for entry in merged {
-                if known.insert(entry.key.clone()) {
+                if !known.contains(&entry.key) {
+                    known.insert(entry.key.clone());
                     entries.push(entry.clone());
                 }
             }
@@ -371,19 +374,48 @@ impl<'a, 't> Builder<'a, 't> {
     }
 
     fn fault(&self, place: Place, message: String, advice: &str) {
-        self.sink.fault(place, "", message, Some(advice.to_owned()));
+        self.sink.fault(place, &self.path(), message, Some(advice.to_owned()));
+    }
+
+    /// The way to the value that is being read.
+    fn path(&self) -> String {
+        let mut path = String::new();
+        for frame in &self.open {
+            match &frame.kind {
+                FrameKind::List(items) => path.push_str(&format!("[{}]", items.len())),
+                FrameKind::Map(MapFrame { key: Some(Key::Named(key, _)), .. }) => {
+                    path = joined(&path, key);
+                }
+                FrameKind::Map(_) => {}
+            }
+        }
+        path
+    }
+
+    /// The bracket that stands at a place, if one does.
+    fn bracket(&self, place: Place) -> Option<(Place, char)> {
+        let at = self.sink.line(place.line)?.chars().nth(place.column - 1)?;
+        matches!(at, '[' | '{').then_some((place, at))
     }
 
     fn syntax(&self, error: &ScanError) {
         let mark = error.marker();
         let place = Place { line: mark.line(), column: mark.col() + 1, width: 1 };
         let line = self.sink.line(place.line).unwrap_or_default();
-        let (place, message, advice) = super::syntax::explain(error.info(), place, line);
+        let open = self.open.last().and_then(|frame| self.bracket(frame.place));
+        let (place, message, advice) = super::syntax::explain(error.info(), place, line, open);
         self.fault(place, message, advice);
     }
 }
 
-fn too_deep() -> String {
+/// The way to a key below `path`.
+pub(super) fn joined(path: &str, key: &str) -> String {
+    let dot = if path.is_empty() { "" } else { "." };
+    format!("{path}{dot}{}", shortened(key))
+}
+
+/// What is said of a tree that is deeper than anything here means.
+pub(super) fn too_deep() -> String {
     format!("lists and maps lie inside each other more than {MAX_DEPTH} deep")
 }
 
