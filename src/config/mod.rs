@@ -39,4 +39,6 @@ mod syntax;
 mod tree;
 
 #[cfg(test)]
+mod example;
+#[cfg(test)]
 mod mistakes;
