@@ -2,20 +2,20 @@
 //! together. The mirror of [`super::plan::Plan`] on the side of the text.
 
 use std::net::{Ipv4Addr, SocketAddr};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
 use sha2::{Digest, Sha256};
 
 use super::cursor::{Cursor, Fields};
 use super::links::{Names, dependencies};
+use super::parse::parse;
 use super::plan::{LeakRule, MemoryPlan, Mode, Plan, ProcessPlan, Recovery, StorePlan, Thresholds};
 use super::problem::{Problems, Sink};
 use super::process::{Draft, process, thresholds};
 use super::quantity::print_duration;
 use super::read;
 use super::surroundings::{Surroundings, default_state_dir};
-use super::tree;
 use crate::units::ProcessIx;
 
 /// From the request to stop to our exit: Docker kills after 10 s, and a second remains for us.
@@ -61,7 +61,7 @@ pub fn read(text: &str, around: &Surroundings<'_>) -> Result<Loaded, Problems> {
     let digest = digest(text.as_bytes());
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let sink = Sink::new(around.file, text);
-    let plan = tree::parse(text, around.vars, &sink)
+    let plan = parse(text, around.vars, &sink)
         .and_then(|root| whole(&Cursor::root(&root, &sink), digest, around));
     let faulty = sink.is_faulty();
     let problems = sink.into_problems();
@@ -245,9 +245,4 @@ fn sqlite(mut fields: Fields<'_>, around: &Surroundings<'_>) -> Option<StorePlan
 fn recovery(fields: &mut Fields<'_>) -> Recovery {
     let words = [("end", Recovery::End), ("adopt", Recovery::Adopt)];
     fields.read("recovery", |at| at.choice(&words)).unwrap_or(Recovery::End)
-}
-
-/// The folder that a configuration lies in.
-pub(super) fn folder_of(path: &Path) -> PathBuf {
-    path.parent().map(Path::to_path_buf).unwrap_or_default()
 }

@@ -7,7 +7,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use super::environment::unreadable;
-use super::file::{self, Loaded, folder_of};
+use super::file::{self, Loaded};
 use super::problem::Problems;
 use super::surroundings::{ReadError, Surroundings, default_state_dir};
 use super::tree::MAX_TEXT;
@@ -20,7 +20,7 @@ pub fn load(path: &Path) -> Result<Loaded, Problems> {
     let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_path_buf());
     let around = Surroundings {
         file: &name,
-        folder: &folder_of(&absolute),
+        folder: absolute.parent().unwrap_or(&absolute),
         uid: own_uid(),
         vars: &variable,
         read: &read_text,
@@ -75,6 +75,7 @@ mod tests {
     use std::os::unix::fs::PermissionsExt;
 
     use super::*;
+    use crate::config::plan::StorePlan;
 
     /// What is said about `config.yaml` in a folder that `prepare` fills.
     fn said(prepare: impl FnOnce(&Path)) -> String {
@@ -102,7 +103,7 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("config.yaml");
         fs::write(&path, "processes: {}").expect("a file");
-        fs::set_permissions(&path, fs::Permissions::from_mode(0)).expect("a mode");
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o000)).expect("a mode");
         // Root may read everything, so there only the translation can be seen.
         let error = match File::open(&path) {
             Err(error) => read_error(&error),
@@ -120,7 +121,7 @@ mod tests {
         let plan = load(&folder.path().join("config.yaml")).expect("a plan").plan;
         assert_eq!(plan.processes[0].environment, [("A".to_owned(), "b c".to_owned())]);
         assert_eq!(plan.processes[0].working_dir, Some(folder.path().join("web")));
-        assert_eq!(plan.store, super::super::plan::StorePlan::Sqlite(folder.path().join("h.db")));
+        assert_eq!(plan.store, StorePlan::Sqlite(folder.path().join("h.db")));
     }
 
     #[test]

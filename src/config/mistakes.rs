@@ -67,7 +67,7 @@ fn more_than_a_hundred_mistakes_are_counted() {
 
 /// Texts that are small and want to be large, and what stops them.
 #[test]
-fn hostile_files_are_refused_quickly() {
+fn hostile_files_are_refused() {
     let aliases = |n: usize| {
         if n == 0 {
             "[x]".to_owned()
@@ -131,6 +131,20 @@ fn whatever_is_done_to_the_example_is_a_plan_or_has_places() {
             assert!(inside, "seed {seed}, round {round}: {place:?} in\n{text}");
         }
         let _ = problems.to_string();
+    }
+}
+
+#[test]
+fn no_text_can_break_the_reader_of_variables() {
+    let mut random = fastrand::Rng::with_seed(7);
+    let pieces =
+        ["A", "=", "'", "\"", "\\", "\n", "#", " ", "$", "{", "}", ":-", "é", "export ", "\0"];
+    for _ in 0..3000 {
+        let text: String =
+            (0..random.usize(..30)).map(|_| pieces[random.usize(..pieces.len())]).collect();
+        let sink = super::problem::Sink::new(".env", &text);
+        super::env_file::parse(&text, &|_| None, &sink);
+        sink.into_problems().to_string();
     }
 }
 

@@ -1,7 +1,7 @@
 //! What is wrong with a configuration, where, and what to write instead.
 //!
 //! Owns how a problem looks on a terminal. A problem is a value, not an early return: the passes
-//! over a file put each one into a [`Sink`] and go on, so that a person sees all of them at once.
+//! over a file put each one into a sink and go on, so that a person sees all of them at once.
 
 use std::cell::{Cell, RefCell};
 use std::fmt;
@@ -18,6 +18,9 @@ const MAX_KEPT: usize = 1000;
 
 /// The widest excerpt of a source line, so that a minified file does not fill the screen.
 const MAX_EXCERPT: usize = 100;
+
+/// The longest line that an excerpt is taken from. Each kept problem holds its line.
+const MAX_LINE: usize = 4096;
 
 /// The longest piece of somebody's text that is repeated inside a message.
 const MAX_QUOTED: usize = 60;
@@ -202,7 +205,10 @@ impl<'t> Sink<'t> {
         self.dropped.set(self.dropped.get() + other.dropped.get());
         self.faulty.set(self.faulty.get() || other.faulty.get());
         for problem in other.found.into_inner() {
-            self.keep(problem);
+            // Several processes may name the same file.
+            if !self.found.borrow().contains(&problem) {
+                self.keep(problem);
+            }
         }
     }
 
@@ -232,8 +238,11 @@ impl<'t> Sink<'t> {
     }
 
     fn put(&self, level: Level, at: Place, path: &str, message: String, advice: Option<String>) {
-        let place = self.inside(at);
         self.faulty.set(self.faulty.get() || level == Level::Fault);
+        if self.is_full() {
+            return self.dropped.set(self.dropped.get() + 1);
+        }
+        let place = self.inside(at);
         self.keep(Problem {
             level,
             file: self.file.to_owned(),
@@ -241,8 +250,13 @@ impl<'t> Sink<'t> {
             path: path.to_owned(),
             message,
             advice,
-            excerpt: self.line(place.line).map(secret::mask_line),
+            excerpt: self.excerpt(place.line),
         });
+    }
+
+    /// A line to be shown, unless it is so long that nobody wrote it by hand.
+    fn excerpt(&self, number: usize) -> Option<String> {
+        self.line(number).filter(|line| line.len() <= MAX_LINE).map(secret::mask_line)
     }
 
     fn keep(&self, problem: Problem) {

@@ -3,8 +3,8 @@
 //! The parser names the rule that it was applying; a person wants to know what they typed. Only
 //! the usual accidents are translated, everything else is passed on.
 
+use super::parse::too_deep;
 use super::problem::Place;
-use super::tree::too_deep;
 
 /// Advice for parser messages that contain a text.
 const ADVICE: [(&str, &str); 14] = [
