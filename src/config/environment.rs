@@ -94,7 +94,7 @@ fn env_file(at: &Cursor<'_>, around: &Surroundings<'_>) -> Vec<(String, String)>
     match (around.read)(&path) {
         Ok(text) => {
             let file = path.to_string_lossy();
-            let sink = Sink::new(&file, &text);
+            let sink = Sink::secretive(&file, &text);
             let variables = env_file::parse(&text, around.vars, &sink);
             at.sink().adopt(sink);
             variables

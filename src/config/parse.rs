@@ -11,6 +11,7 @@ use saphyr_parser::{Event, Marker, Parser, ScalarStyle, ScanError, Span, Tag};
 
 use super::interpolate::{Vars, interpolate};
 use super::problem::{Place, Sink, quoted};
+use super::secret::is_secret;
 use super::tree::{Entry, MAX_TEXT, Node, Scalar, Value, joined};
 
 /// How much a text may grow by aliases and variables, in bytes and nodes together. An alias bomb
@@ -170,7 +171,10 @@ impl<'a, 't> Builder<'a, 't> {
                 (Value::Scalar(Scalar { text: replaced, written }), weight)
             }
             Err(failures) => {
+                let name = text.split_once('=').map_or("", |(name, _)| name);
+                let secret = is_secret(&self.path()) || is_secret(name);
                 for failure in failures {
+                    let failure = if secret { failure.hidden() } else { failure };
                     let at = self.locate(&failure.token, span);
                     self.fault(at, failure.message, &failure.advice);
                 }

@@ -174,6 +174,7 @@ pub(super) struct Sink<'t> {
     lines: Vec<&'t str>,
     found: RefCell<Vec<Problem>>,
     dropped: Cell<usize>,
+    excerpts: bool,
     /// Kept apart from `found`, so that a dropped fault still prevents a start.
     faulty: Cell<bool>,
 }
@@ -186,8 +187,14 @@ impl<'t> Sink<'t> {
             lines: lines_of(text),
             found: RefCell::default(),
             dropped: Cell::new(0),
+            excerpts: true,
             faulty: Cell::new(false),
         }
+    }
+
+    /// As [`Sink::new`], for a text that is so full of secrets that no line of it is shown.
+    pub(super) fn secretive(file: &'t str, text: &'t str) -> Self {
+        Self { excerpts: false, ..Self::new(file, text) }
     }
 
     /// Takes a fault.
@@ -256,7 +263,8 @@ impl<'t> Sink<'t> {
 
     /// A line to be shown, unless it is so long that nobody wrote it by hand.
     fn excerpt(&self, number: usize) -> Option<String> {
-        self.line(number).filter(|line| line.len() <= MAX_LINE).map(secret::mask_line)
+        let line = self.line(number).filter(|line| self.excerpts && line.len() <= MAX_LINE);
+        line.map(secret::mask_line)
     }
 
     fn keep(&self, problem: Problem) {

@@ -1,7 +1,7 @@
 //! Readers of single values: what a duration, a signal, a path, an address looks like in the file,
 //! and what to say when it does not.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::{Component, Path, PathBuf};
 use std::time::Duration;
 
@@ -79,6 +79,11 @@ pub(super) fn address(at: &Cursor<'_>) -> Option<SocketAddr> {
         }
         let (host, port) = text.rsplit_once(':')?;
         match host {
+            _ if host.trim_matches(['[', ']']).parse::<IpAddr>().is_ok()
+                && !host.contains("::") =>
+            {
+                Some("a port is a number up to 65535".to_owned())
+            }
             "" | "*" => Some(format!("write `0.0.0.0:{port}`")),
             "localhost" => Some(format!("write `127.0.0.1:{port}`")),
             _ if host.contains(':') => {
