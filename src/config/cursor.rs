@@ -6,9 +6,9 @@
 
 use std::rc::Rc;
 
-use super::problem::{Place, Sink, nearest, quoted, shortened};
+use super::problem::{Place, Sink, nearest, quoted};
 use super::secret;
-use super::tree::{Entry, Node, Value};
+use super::tree::{Entry, Node, Value, joined};
 
 /// A value that is being read.
 #[derive(Clone)]
@@ -89,6 +89,7 @@ impl<'a> Cursor<'a> {
             Value::Map(_) => "a map".to_owned(),
             Value::Broken => "a fault".to_owned(),
             Value::Scalar(scalar) => match &scalar.written {
+                None if scalar.text.is_empty() => "an empty text".to_owned(),
                 None => quoted(&scalar.text),
                 Some(written) if secret::is_secret(written) => quoted(written),
                 Some(written) => format!("{} from {}", quoted(&scalar.text), quoted(written)),
@@ -164,10 +165,9 @@ impl<'a> Cursor<'a> {
         Some(Fields { map: self.clone(), left: entries, known: vec![] })
     }
 
-    /// This value with the place of a key in it that has a problem.
+    /// The value of an entry of this map.
     fn child(&self, entry: &'a Entry) -> Self {
-        let dot = if self.path.is_empty() { "" } else { "." };
-        let path = format!("{}{dot}{}", self.path, shortened(&entry.key)).into();
+        let path = joined(&self.path, &entry.key).into();
         Self { node: &entry.value, key: Some(entry.place), path, sink: self.sink }
     }
 
@@ -200,20 +200,35 @@ impl<'a> Fields<'a> {
         reader(&self.get(key)?)
     }
 
-    /// The map itself.
-    pub(super) fn map(&self) -> &Cursor<'a> {
-        &self.map
+    /// Complains that a key is missing, unless one is left that is most likely meant to be it.
+    pub(super) fn missing(&self, key: &str, advice: &str, elsewhere: &[(&str, &str)]) {
+        let meant = did_you_mean(key);
+        let misspelt = self.left.iter().any(|(entry, _)| {
+            elsewhere.iter().any(|(word, advice)| *word == entry.key && *advice == meant)
+                || nearest(&entry.key, [key]).is_some()
+        });
+        if !misspelt {
+            let place = self.map.key.unwrap_or(self.map.place());
+            let message = format!("`{key}` is missing");
+            self.map.sink.fault(place, &self.map.path, message, Some(advice.to_owned()));
+        }
     }
 
     /// Complains about every key that nobody asked for. `elsewhere` advises on words that people
     /// bring along from other tools.
-    pub(super) fn finish(self, elsewhere: &[(&str, &str)]) {
+    pub(super) fn finish(mut self, elsewhere: &[(&str, &str)]) {
+        self.known.sort_unstable();
+        let known = self.known.join(", ");
         for (entry, value) in &self.left {
+            if value.sink.is_full() {
+                value.sink.fault(entry.place, "", String::new(), None);
+                continue;
+            }
             let brought = elsewhere.iter().find(|(word, _)| *word == entry.key);
             let advice = match (brought, nearest(&entry.key, self.known.iter().copied())) {
                 (Some((_, advice)), _) => (*advice).to_owned(),
                 (None, Some(near)) => did_you_mean(near),
-                (None, None) => format!("known here: {}", self.known.join(", ")),
+                (None, None) => format!("known here: {known}"),
             };
             value.sink.fault(entry.place, &value.path, "unknown key".to_owned(), Some(advice));
         }

@@ -9,6 +9,7 @@ use std::collections::HashMap;
 
 use super::interpolate::{Vars, interpolate};
 use super::problem::{Place, Sink, quoted};
+use super::secret::is_secret;
 use super::tree::MAX_TEXT;
 
 /// The variables in the order of the file. Faults go to the sink.
@@ -70,9 +71,10 @@ impl<'t> Reader<'t, '_> {
     }
 
     fn bad_name(&mut self, name: &str, place: Place) -> Option<()> {
+        // The text is not repeated: it may be the second line of a secret.
         let message = match name {
             "" => "expected the name of a variable".to_owned(),
-            name => format!("{} cannot be the name of a variable", quoted(name)),
+            _ => "this cannot be the name of a variable".to_owned(),
         };
         self.fault(place, "", message, "write `NAME=value`");
         self.skip(|c| c != '\n');
@@ -123,6 +125,7 @@ impl<'t> Reader<'t, '_> {
             Ok(value) => value.into_owned(),
             Err(failures) => {
                 for failure in failures {
+                    let failure = if is_secret(name) { failure.hidden() } else { failure };
                     let advice = format!("{}, or put it in single quotes", failure.advice);
                     self.fault(place, name, failure.message, &advice);
                 }
@@ -220,7 +223,7 @@ mod tests {
 
     fn read(text: &str) -> (Vec<(String, String)>, String) {
         let vars = |name: &str| (name == "OURS").then(|| "from outside".to_owned());
-        let sink = Sink::new(".env", text);
+        let sink = Sink::secretive(".env", text);
         let found = parse(text, &vars, &sink);
         (found, sink.into_problems().to_string())
     }
@@ -256,10 +259,18 @@ mod tests {
     }
 
     #[test]
+    fn faults_keep_secrets() {
+        let text = "PASSWORD hunter2\nTOKEN=hunter2$hunter3\nKEY='x\nhunter4+/\n";
+        let (_, problems) = read(text);
+        assert_eq!(problems.lines().count(), 3, "{problems}");
+        assert!(!problems.contains("hunter"), "{problems}");
+    }
+
+    #[test]
     fn faults_name_line_and_column() {
         check_fault(
             "A=1\n B!=2",
-            ".env:2:2: `B!` cannot be the name of a variable; write `NAME=value`",
+            ".env:2:2: this cannot be the name of a variable; write `NAME=value`",
         );
         check_fault("A b", ".env:1:1: A: expected `=` behind `A`; write `NAME=value`");
         check_fault("A='x\ny", ".env:1:3: A: the quote ' is not closed; close it");

@@ -2,9 +2,9 @@
 
 use super::cursor::Cursor;
 use super::env_file;
-use super::problem::{Problem, Sink};
+use super::problem::{Problem, Sink, quoted};
 use super::read;
-use super::surroundings::Surroundings;
+use super::surroundings::{ReadError, Surroundings};
 
 /// `environment`: a map, or a list of `NAME=value`. A bare name passes our own variable through.
 pub(super) fn environment(
@@ -17,11 +17,15 @@ pub(super) fn environment(
     }
     let entries = at.entries("a map of variables or a list of `NAME=value`")?;
     let variables = entries.iter().filter_map(|(entry, value)| {
+        if !is_name(&entry.key) {
+            let (message, advice) = name_fault(&entry.key);
+            value.sink().fault(entry.place, value.path(), message, Some(advice));
+            return None;
+        }
         if value.is_null() {
             return variable(value, &entry.key, None, around);
         }
-        let what = "text or a number";
-        let text = value.scalar().or_else(|| value.expected(what, "write the value as text"))?;
+        let text = value.scalar().or_else(|| value.expected("text or a number", ""))?;
         variable(value, &entry.key, Some(text), around)
     });
     Some(variables.collect())
@@ -32,10 +36,16 @@ fn assignment(at: &Cursor<'_>, around: &Surroundings<'_>) -> Option<(String, Str
         Some(text) => text,
         None => return at.expected("`NAME=value`", "put quotes around it"),
     };
-    match text.split_once('=') {
-        Some((name, value)) => variable(at, name, Some(value), around),
-        None => variable(at, text, None, around),
+    let (name, value) = match text.split_once('=') {
+        Some((name, value)) => (name, Some(value)),
+        None => (text, None),
+    };
+    if !is_name(name) {
+        let (message, advice) = name_fault(name);
+        at.fault(message, advice);
+        return None;
     }
+    variable(at, name, value, around)
 }
 
 /// A variable with its value, or with ours when it is written without one.
@@ -45,15 +55,22 @@ fn variable(
     value: Option<&str>,
     around: &Surroundings<'_>,
 ) -> Option<(String, String)> {
-    if name.is_empty() || name.contains(['=', '\0']) || name.contains(char::is_whitespace) {
-        return at.expected("the name of a variable", "write `NAME=value` without spaces");
-    }
     if value.is_some_and(|value| value.contains('\0')) {
         at.fault("a variable cannot contain a NUL character", "remove it");
         return None;
     }
     let value = value.map(str::to_owned).or_else(|| (around.vars)(name))?;
     Some((name.to_owned(), value))
+}
+
+/// Whether the kernel and every shell agree that this is a name.
+fn is_name(name: &str) -> bool {
+    !name.is_empty() && !name.contains(|c: char| c == '=' || c.is_whitespace() || c.is_control())
+}
+
+fn name_fault(name: &str) -> (String, String) {
+    let message = format!("{} cannot be the name of a variable", quoted(name));
+    (message, "write a name without spaces or `=`".to_owned())
 }
 
 /// `env_file`: one path, or a list of paths and of maps with `path` and `required`.
@@ -77,12 +94,12 @@ fn env_file(at: &Cursor<'_>, around: &Surroundings<'_>) -> Vec<(String, String)>
     match (around.read)(&path) {
         Ok(text) => {
             let file = path.to_string_lossy();
-            let sink = Sink::new(&file, &text);
+            let sink = Sink::secretive(&file, &text);
             let variables = env_file::parse(&text, around.vars, &sink);
             at.sink().adopt(sink);
             variables
         }
-        Err(super::surroundings::ReadError::Missing) if !required => vec![],
+        Err(ReadError::Missing) if !required => vec![],
         Err(error) => {
             let (message, advice) = error.explain();
             at.fault(format!("{}: {message}", path.display()), advice);
@@ -95,7 +112,7 @@ fn long_form<'a>(at: &Cursor<'a>) -> (Option<Cursor<'a>>, bool) {
     let Some(mut fields) = at.fields("a path") else { return (None, true) };
     let path = fields.get("path");
     if path.is_none() {
-        at.fault("`path` is missing", "write `path: FILE`");
+        fields.missing("path", "write `path: FILE`", &[]);
     }
     let required = fields.read("required", read::boolean).unwrap_or(true);
     fields.finish(&[]);
@@ -103,7 +120,7 @@ fn long_form<'a>(at: &Cursor<'a>) -> (Option<Cursor<'a>>, bool) {
 }
 
 /// A problem of the file as a whole.
-pub(super) fn unreadable(file: &str, error: &super::surroundings::ReadError) -> Problem {
+pub(super) fn unreadable(file: &str, error: &ReadError) -> Problem {
     let (message, advice) = error.explain();
     Problem::of_file(file, message, advice)
 }

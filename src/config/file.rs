@@ -2,20 +2,20 @@
 //! together. The mirror of [`super::plan::Plan`] on the side of the text.
 
 use std::net::{Ipv4Addr, SocketAddr};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
 use sha2::{Digest, Sha256};
 
 use super::cursor::{Cursor, Fields};
 use super::links::{Names, dependencies};
+use super::parse::parse;
 use super::plan::{LeakRule, MemoryPlan, Mode, Plan, ProcessPlan, Recovery, StorePlan, Thresholds};
 use super::problem::{Problems, Sink};
 use super::process::{Draft, process, thresholds};
 use super::quantity::print_duration;
 use super::read;
 use super::surroundings::{Surroundings, default_state_dir};
-use super::tree;
 use crate::units::ProcessIx;
 
 /// From the request to stop to our exit: Docker kills after 10 s, and a second remains for us.
@@ -58,10 +58,11 @@ pub struct Loaded {
 
 /// Reads the text of a configuration: the plan, or everything that is wrong with it.
 pub fn read(text: &str, around: &Surroundings<'_>) -> Result<Loaded, Problems> {
+    let digest = digest(text.as_bytes());
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let sink = Sink::new(around.file, text);
-    let plan = tree::parse(text, around.vars, &sink)
-        .and_then(|root| whole(&Cursor::root(&root, &sink), text, around));
+    let plan = parse(text, around.vars, &sink)
+        .and_then(|root| whole(&Cursor::root(&root, &sink), digest, around));
     let faulty = sink.is_faulty();
     let problems = sink.into_problems();
     match plan {
@@ -75,7 +76,7 @@ pub(super) fn digest(text: &[u8]) -> String {
     Sha256::digest(text).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-fn whole(at: &Cursor<'_>, text: &str, around: &Surroundings<'_>) -> Option<Plan> {
+fn whole(at: &Cursor<'_>, digest: String, around: &Surroundings<'_>) -> Option<Plan> {
     if at.is_null() {
         at.fault("the file is empty", "write `processes: {web: {command: npm run dev}}`");
         return None;
@@ -89,7 +90,8 @@ fn whole(at: &Cursor<'_>, text: &str, around: &Surroundings<'_>) -> Option<Plan>
         .unwrap_or(DEFAULT_SHUTDOWN);
     let processes_at = fields.get("processes");
     if processes_at.is_none() {
-        at.fault("`processes` is missing", "write `processes: {web: {command: npm run dev}}`");
+        let advice = "write `processes: {web: {command: npm run dev}}`";
+        fields.missing("processes", advice, &COMPOSE_WORDS);
     }
     let deciders_at = fields.get("exit_code_from");
     let (processes, exit_code_from) = processes(
@@ -112,7 +114,7 @@ fn whole(at: &Cursor<'_>, text: &str, around: &Surroundings<'_>) -> Option<Plan>
         state_dir,
         recovery: recovery(&mut fields),
         memory,
-        digest: digest(text.as_bytes()),
+        digest,
     };
     fields.finish(&COMPOSE_WORDS);
     Some(plan)
@@ -128,7 +130,7 @@ fn processes(
     let entries = at.and_then(|at| at.entries("a map of processes by name")).unwrap_or_default();
     let at = at.filter(|at| at.is_map() || at.is_null());
     if let Some(at) = at.filter(|_| entries.is_empty()) {
-        at.expected::<()>("at least one process", "write `web: {command: npm run dev}` below it");
+        at.fault("there is no process here", "write `web: {command: npm run dev}` below it");
     }
     if let Some(at) = at.filter(|_| entries.len() > MAX_PROCESSES) {
         let what = format!("at most {MAX_PROCESSES} processes");
@@ -234,7 +236,7 @@ fn store(fields: &mut Fields<'_>, state_dir: &Path, around: &Surroundings<'_>) -
 fn sqlite(mut fields: Fields<'_>, around: &Surroundings<'_>) -> Option<StorePlan> {
     let at = fields.get("sqlite");
     if at.is_none() {
-        fields.map().fault("`sqlite` is missing", "write `sqlite: PATH`, or `store: memory`");
+        fields.missing("sqlite", "write `sqlite: PATH`, or `store: memory`", &[]);
     }
     fields.finish(&[]);
     read::path(&at?, around).map(StorePlan::Sqlite)
@@ -243,9 +245,4 @@ fn sqlite(mut fields: Fields<'_>, around: &Surroundings<'_>) -> Option<StorePlan
 fn recovery(fields: &mut Fields<'_>) -> Recovery {
     let words = [("end", Recovery::End), ("adopt", Recovery::Adopt)];
     fields.read("recovery", |at| at.choice(&words)).unwrap_or(Recovery::End)
-}
-
-/// The folder that a configuration lies in.
-pub(super) fn folder_of(path: &Path) -> PathBuf {
-    path.parent().map(Path::to_path_buf).unwrap_or_default()
 }

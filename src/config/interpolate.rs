@@ -26,6 +26,16 @@ pub(super) struct Failure {
     pub advice: String,
 }
 
+impl Failure {
+    /// The failure without a word of the value, which is a secret: what follows a `$` in a password
+    /// is a part of the password.
+    pub(super) fn hidden(self) -> Self {
+        let message = "`$` begins a variable, and this one is not set or not understood".into();
+        let advice = "write `$$` for a dollar sign".into();
+        Self { message, advice, ..self }
+    }
+}
+
 /// The text with every variable replaced, or everything that is wrong with it. No more than
 /// `limit` bytes are ever produced.
 pub(super) fn interpolate<'t>(

@@ -7,7 +7,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use super::environment::unreadable;
-use super::file::{self, Loaded, folder_of};
+use super::file::{self, Loaded};
 use super::problem::Problems;
 use super::surroundings::{ReadError, Surroundings, default_state_dir};
 use super::tree::MAX_TEXT;
@@ -20,7 +20,7 @@ pub fn load(path: &Path) -> Result<Loaded, Problems> {
     let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_path_buf());
     let around = Surroundings {
         file: &name,
-        folder: &folder_of(&absolute),
+        folder: absolute.parent().unwrap_or(&absolute),
         uid: own_uid(),
         vars: &variable,
         read: &read_text,
@@ -66,5 +66,67 @@ fn read_error(error: &std::io::Error) -> ReadError {
         ErrorKind::IsADirectory => ReadError::Folder,
         ErrorKind::PermissionDenied => ReadError::Denied,
         _ => ReadError::Other(error.to_string()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+    use crate::config::plan::StorePlan;
+
+    /// What is said about `config.yaml` in a folder that `prepare` fills.
+    fn said(prepare: impl FnOnce(&Path)) -> String {
+        let folder = tempfile::tempdir().expect("a folder");
+        prepare(folder.path());
+        let problems = load(&folder.path().join("config.yaml")).expect_err("problems");
+        problems.to_string().replace(&format!("{}/", folder.path().display()), "")
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_told_apart() {
+        let missing = said(|_| {});
+        assert_eq!(missing, "config.yaml: there is no such file; check the path");
+        let folder = said(|at| fs::create_dir(at.join("config.yaml")).expect("a folder"));
+        assert_eq!(folder, "config.yaml: this is a folder; name a file in it");
+        let binary = said(|at| fs::write(at.join("config.yaml"), b"a\nb\xff").expect("a file"));
+        assert_eq!(binary, "config.yaml: it is not UTF-8 text (line 2); save it as UTF-8");
+        let large = "#".repeat(MAX_TEXT + 1);
+        let large = said(|at| fs::write(at.join("config.yaml"), large).expect("a file"));
+        assert_eq!(large, "config.yaml: it is larger than 1 MiB; check that it is the right file");
+    }
+
+    #[test]
+    fn a_file_without_permission_is_named_as_such() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("config.yaml");
+        fs::write(&path, "processes: {}").expect("a file");
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o000)).expect("a mode");
+        // Root may read everything, so there only the translation can be seen.
+        let error = match File::open(&path) {
+            Err(error) => read_error(&error),
+            Ok(_) => read_error(&std::io::Error::from(ErrorKind::PermissionDenied)),
+        };
+        assert_eq!(error, ReadError::Denied);
+    }
+
+    #[test]
+    fn paths_start_in_the_folder_of_the_file() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let text = "processes: {web: {command: a, working_dir: web, env_file: .env}}\nstore: {sqlite: h.db}";
+        fs::write(folder.path().join("config.yaml"), text).expect("a file");
+        fs::write(folder.path().join(".env"), "A='b c' # d\n").expect("a file");
+        let plan = load(&folder.path().join("config.yaml")).expect("a plan").plan;
+        assert_eq!(plan.processes[0].environment, [("A".to_owned(), "b c".to_owned())]);
+        assert_eq!(plan.processes[0].working_dir, Some(folder.path().join("web")));
+        assert_eq!(plan.store, StorePlan::Sqlite(folder.path().join("h.db")));
+    }
+
+    #[test]
+    fn our_own_uid_is_known() {
+        let file = tempfile::NamedTempFile::new().expect("a file");
+        assert_eq!(own_uid(), file.as_file().metadata().expect("metadata").uid());
     }
 }

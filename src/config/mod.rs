@@ -1,9 +1,9 @@
 //! From the text of `config.yaml` to a checked plan, or to every fault in it at once.
 //!
 //! ```text
-//!   load* ──► tree ──► file, process ──► links ──► plan ──► order, show
-//!   reads     syntax,  what each key     names      what
-//!   files     places   means             and cycles is left
+//!   load* ──► parse ─► file, process ──► links ──► plan ──► order, show
+//!   reads     a tree   what each key     names,     what is
+//!   files     of text  means             cycles     left
 //!                          │
 //!                          └──► problem: everything that is wrong, with place and advice
 //! ```
@@ -35,8 +35,14 @@ mod read;
 pub mod secret;
 mod words;
 
+mod parse;
 mod syntax;
 mod tree;
 
+pub use file::Loaded;
+pub use load::load;
+
+#[cfg(test)]
+mod example;
 #[cfg(test)]
 mod mistakes;

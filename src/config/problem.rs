@@ -1,7 +1,7 @@
 //! What is wrong with a configuration, where, and what to write instead.
 //!
 //! Owns how a problem looks on a terminal. A problem is a value, not an early return: the passes
-//! over a file put each one into a [`Sink`] and go on, so that a person sees all of them at once.
+//! over a file put each one into a sink and go on, so that a person sees all of them at once.
 
 use std::cell::{Cell, RefCell};
 use std::fmt;
@@ -18,6 +18,9 @@ const MAX_KEPT: usize = 1000;
 
 /// The widest excerpt of a source line, so that a minified file does not fill the screen.
 const MAX_EXCERPT: usize = 100;
+
+/// The longest line that an excerpt is taken from. Each kept problem holds its line.
+const MAX_LINE: usize = 4096;
 
 /// The longest piece of somebody's text that is repeated inside a message.
 const MAX_QUOTED: usize = 60;
@@ -171,6 +174,7 @@ pub(super) struct Sink<'t> {
     lines: Vec<&'t str>,
     found: RefCell<Vec<Problem>>,
     dropped: Cell<usize>,
+    excerpts: bool,
     /// Kept apart from `found`, so that a dropped fault still prevents a start.
     faulty: Cell<bool>,
 }
@@ -183,8 +187,14 @@ impl<'t> Sink<'t> {
             lines: lines_of(text),
             found: RefCell::default(),
             dropped: Cell::new(0),
+            excerpts: true,
             faulty: Cell::new(false),
         }
+    }
+
+    /// As [`Sink::new`], for a text that is so full of secrets that no line of it is shown.
+    pub(super) fn secretive(file: &'t str, text: &'t str) -> Self {
+        Self { excerpts: false, ..Self::new(file, text) }
     }
 
     /// Takes a fault.
@@ -202,13 +212,21 @@ impl<'t> Sink<'t> {
         self.dropped.set(self.dropped.get() + other.dropped.get());
         self.faulty.set(self.faulty.get() || other.faulty.get());
         for problem in other.found.into_inner() {
-            self.keep(problem);
+            // Several processes may name the same file.
+            if !self.found.borrow().contains(&problem) {
+                self.keep(problem);
+            }
         }
     }
 
     /// Whether anything found so far prevents a start.
     pub(super) fn is_faulty(&self) -> bool {
         self.faulty.get()
+    }
+
+    /// Whether what is put here is only counted from now on, so that advice would be wasted.
+    pub(super) fn is_full(&self) -> bool {
+        self.found.borrow().len() >= MAX_KEPT
     }
 
     /// One line of the text, from 1, without its end.
@@ -227,8 +245,11 @@ impl<'t> Sink<'t> {
     }
 
     fn put(&self, level: Level, at: Place, path: &str, message: String, advice: Option<String>) {
-        let place = self.inside(at);
         self.faulty.set(self.faulty.get() || level == Level::Fault);
+        if self.is_full() {
+            return self.dropped.set(self.dropped.get() + 1);
+        }
+        let place = self.inside(at);
         self.keep(Problem {
             level,
             file: self.file.to_owned(),
@@ -236,8 +257,14 @@ impl<'t> Sink<'t> {
             path: path.to_owned(),
             message,
             advice,
-            excerpt: self.line(place.line).map(secret::mask_line),
+            excerpt: self.excerpt(place.line),
         });
+    }
+
+    /// A line to be shown, unless it is so long that nobody wrote it by hand.
+    fn excerpt(&self, number: usize) -> Option<String> {
+        let line = self.line(number).filter(|line| self.excerpts && line.len() <= MAX_LINE);
+        line.map(secret::mask_line)
     }
 
     fn keep(&self, problem: Problem) {

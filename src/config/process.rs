@@ -98,7 +98,7 @@ fn command(fields: &mut Fields<'_>) -> Vec<String> {
     let command = fields.get("command").filter(|at| !at.is_null() || entrypoint.is_none());
     if entrypoint.is_none() && command.is_none() {
         let advice = "write what to run, for instance `command: npm run dev`";
-        fields.map().fault("`command` is missing", advice);
+        fields.missing("command", advice, &COMPOSE_WORDS);
     }
     let words = |at: Option<Cursor<'_>>| at.and_then(|at| read::command(&at)).unwrap_or_default();
     let mut all = words(entrypoint);
@@ -108,8 +108,10 @@ fn command(fields: &mut Fields<'_>) -> Vec<String> {
 
 fn grace<'a>(fields: &mut Fields<'a>) -> (Option<Cursor<'a>>, Duration) {
     let at = fields.get("stop_grace_period");
-    let period = at.as_ref().and_then(read::duration).unwrap_or(DEFAULT_GRACE);
-    (at, period)
+    match at.as_ref().and_then(read::duration) {
+        Some(period) => (at, period),
+        None => (None, DEFAULT_GRACE),
+    }
 }
 
 /// The variables of the files, and behind them those of the map, which win.
@@ -248,20 +250,27 @@ fn memory(at: &Cursor<'_>, usual: Thresholds) -> Option<Thresholds> {
     Some(thresholds)
 }
 
+/// `claude`, or a map with `name`, `dialect` and `transcripts`.
 fn agent(at: &Cursor<'_>, around: &Surroundings<'_>) -> Option<AgentPlan> {
     if !at.is_map() {
-        let (name, dialect) = at.choice(&[("claude", ("claude", Dialect::Claude))])?;
-        return Some(AgentPlan { name: name.to_owned(), dialect, transcripts: vec![] });
+        let dialect = dialect(at)?;
+        return Some(AgentPlan { name: "claude".to_owned(), dialect, transcripts: vec![] });
     }
     let mut fields = at.fields("an agent")?;
-    let dialects = [("claude", Dialect::Claude)];
     let plan = AgentPlan {
         name: fields.read("name", read::name).unwrap_or_else(|| "claude".to_owned()),
-        dialect: fields.read("dialect", |at| at.choice(&dialects)).unwrap_or(Dialect::Claude),
+        dialect: fields.read("dialect", dialect).unwrap_or(Dialect::Claude),
         transcripts: fields.read("transcripts", |at| read::paths(at, around)).unwrap_or_default(),
     };
-    fields.finish(&[]);
+    fields.finish(&[("path", "did you mean `transcripts`?")]);
     Some(plan)
+}
+
+fn dialect(at: &Cursor<'_>) -> Option<Dialect> {
+    let known = |text: &str| (text == "claude").then_some(Dialect::Claude);
+    at.parsed("`claude`", known, |_| {
+        Some("only Claude Code's transcripts can be read so far".to_owned())
+    })
 }
 
 /// `depends_on`: a list of names, or a map of names with a `condition`.
@@ -296,7 +305,7 @@ fn condition(at: &Cursor<'_>) -> Option<Condition> {
     let mut fields = at.fields("a map with `condition`")?;
     let found = fields.get("condition");
     if found.is_none() {
-        at.fault("`condition` is missing", "write `condition: service_started`");
+        fields.missing("condition", "write `condition: service_started`", &[]);
     }
     fields.finish(&[
         ("required", "every dependency is required; remove it"),

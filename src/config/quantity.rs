@@ -42,7 +42,7 @@ const TIME_WORDS: [(&str, &str); 17] = [
 const LONGEST: Duration = Duration::from_secs(366 * 24 * 3600);
 
 /// The most digits of a number that are read; more would only overflow.
-const MAX_DIGITS: usize = 18;
+const MAX_DIGITS: usize = 20;
 
 /// Reads `1h30m`, `1m30.5s`, `500ms`; a number without a unit is nothing, except `0`.
 pub(super) fn parse_duration(text: &str) -> Option<Duration> {

@@ -1,14 +1,15 @@
 //! Readers of single values: what a duration, a signal, a path, an address looks like in the file,
 //! and what to say when it does not.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::{Component, Path, PathBuf};
 use std::time::Duration;
 
 use super::cursor::Cursor;
+use super::problem::{nearest, quoted};
 use super::quantity;
 use super::surroundings::Surroundings;
-use super::words;
+use super::words::{self, Habit};
 use crate::units::{Bytes, Signal};
 
 /// The longest name of a process or an agent: a DNS label's length, and short enough for a label.
@@ -65,8 +66,7 @@ pub(super) fn signal(at: &Cursor<'_>) -> Option<Signal> {
         let known = (1..32).map(|number| Signal(number).to_string());
         let known: Vec<String> = known.collect();
         let with_prefix = format!("SIG{}", text.to_uppercase().trim_start_matches("SIG"));
-        super::problem::nearest(&with_prefix, known.iter().map(String::as_str))
-            .map(super::cursor::did_you_mean)
+        nearest(&with_prefix, known.iter().map(String::as_str)).map(super::cursor::did_you_mean)
     })
 }
 
@@ -79,6 +79,11 @@ pub(super) fn address(at: &Cursor<'_>) -> Option<SocketAddr> {
         }
         let (host, port) = text.rsplit_once(':')?;
         match host {
+            _ if host.trim_matches(['[', ']']).parse::<IpAddr>().is_ok()
+                && !host.contains("::") =>
+            {
+                Some("a port is a number up to 65535".to_owned())
+            }
             "" | "*" => Some(format!("write `0.0.0.0:{port}`")),
             "localhost" => Some(format!("write `127.0.0.1:{port}`")),
             _ if host.contains(':') => {
@@ -150,12 +155,26 @@ fn command_string(at: &Cursor<'_>, text: &str) -> Option<Vec<String>> {
         return None;
     };
     if let Some(habit) = words::shell_habit(text) {
-        let habit = super::problem::quoted(&habit);
-        let message =
-            format!("{habit} is an argument here, because a command is not run by a shell");
-        at.warn(message, "write `[sh, -c, \"…\"]` to have one");
+        warn_of_habit(at, &habit);
     }
     Some(words)
+}
+
+fn warn_of_habit(at: &Cursor<'_>, habit: &Habit) {
+    let because = "because a command is not run by a shell";
+    let shell = "write `[sh, -c, \"…\"]` to have one";
+    match habit {
+        Habit::Assignment(name) => {
+            let message = format!("`{name}=…` is taken for the program, {because}");
+            at.warn(message, format!("write {} under `environment`", quoted(name)));
+        }
+        Habit::Builtin(word) => {
+            at.warn(format!("{} is taken for a program, {because}", quoted(word)), shell);
+        }
+        Habit::Operator(word) => {
+            at.warn(format!("{} is a plain argument, {because}", quoted(word)), shell);
+        }
+    }
 }
 
 /// A word of a list; an empty one is a word too.

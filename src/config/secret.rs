@@ -37,16 +37,20 @@ pub(super) fn mask_command(command: &[String]) -> Vec<String> {
     masked
 }
 
-/// A line of a file as it may be shown: what follows a secret's name is masked.
+/// A line of a file as it may be shown: everything behind a secret's name is masked.
 pub(super) fn mask_line(line: &str) -> String {
-    let Some(end) = line.find([':', '=']) else { return line.to_owned() };
-    let name = line[..end].trim_matches(|c: char| c.is_whitespace() || "-'\"".contains(c));
-    let (head, value) = line.split_at(end + 1);
-    if !is_name(name) || !is_secret(name) || value.trim().is_empty() {
-        return mask_address(line);
+    let secret = line.match_indices([':', '=']).find(|(at, _)| {
+        let name = line[..*at].trim_end_matches(['\'', '"', ' ']);
+        let name = name.rsplit(|c: char| !is_name_char(c)).next();
+        name.is_some_and(is_secret)
+    });
+    match secret {
+        Some((at, _)) if !line[at + 1..].trim().is_empty() => {
+            let gap = if line[at + 1..].starts_with(' ') { " " } else { "" };
+            format!("{}{gap}{MASK}", &line[..=at])
+        }
+        _ => mask_address(line),
     }
-    let gap = if value.starts_with(' ') { " " } else { "" };
-    format!("{head}{gap}{MASK}")
 }
 
 /// The text with the password of an address in it masked.
@@ -63,7 +67,11 @@ fn mask_address(text: &str) -> String {
 }
 
 fn is_name(text: &str) -> bool {
-    !text.is_empty() && text.chars().all(|c| c.is_ascii_alphanumeric() || "_-.".contains(c))
+    !text.is_empty() && text.chars().all(is_name_char)
+}
+
+fn is_name_char(c: char) -> bool {
+    c.is_ascii_alphanumeric() || "_-.".contains(c)
 }
 
 #[cfg(test)]
@@ -98,6 +106,12 @@ mod tests {
     fn lines_of_files_lose_what_follows_a_secret_name() {
         assert_eq!(mask_line("  - API_KEY=abc"), "  - API_KEY=***");
         assert_eq!(mask_line("PASSWORD: abc def"), "PASSWORD: ***");
+        assert_eq!(
+            mask_line("environment: {A: b, \"API_KEY\": sk-1}"),
+            "environment: {A: b, \"API_KEY\": ***"
+        );
+        assert_eq!(mask_line("ä: {ÖTOKEN: x}"), "ä: {ÖTOKEN: ***");
         assert_eq!(mask_line("restart: always"), "restart: always");
+        assert_eq!(mask_line("secrets:"), "secrets:");
     }
 }

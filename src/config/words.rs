@@ -4,6 +4,8 @@
 //! Compose does, and it surprises people, so [`shell_habit`] says what was probably meant for a
 //! shell.
 
+use super::interpolate::is_name;
+
 /// Builtins and keywords that only a shell knows, with which people begin commands.
 const SHELL_WORDS: [&str; 9] =
     ["cd", "export", "source", ".", "exec", "if", "for", "while", "ulimit"];
@@ -13,17 +15,28 @@ pub(super) fn split(command: &str) -> Option<Vec<String>> {
     shell_words::split(command).ok()
 }
 
-/// The part of a command string that only means something to a shell.
-pub(super) fn shell_habit(command: &str) -> Option<String> {
+/// A part of a command string that only means something to a shell.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Habit {
+    /// The command begins with `NAME=value`.
+    Assignment(String),
+    /// It begins with a builtin.
+    Builtin(String),
+    /// It has an operator somewhere.
+    Operator(String),
+}
+
+/// What in a command string was probably meant for a shell.
+pub(super) fn shell_habit(command: &str) -> Option<Habit> {
     let words = unquoted_words(command);
     let first = words.first()?;
     if SHELL_WORDS.contains(&first.as_str()) {
-        return Some(first.clone());
+        return Some(Habit::Builtin(first.clone()));
     }
-    if first.split_once('=').is_some_and(|(name, _)| super::interpolate::is_name(name)) {
-        return Some(first.clone());
+    if let Some((name, _)) = first.split_once('=').filter(|(name, _)| is_name(name)) {
+        return Some(Habit::Assignment(name.to_owned()));
     }
-    words.into_iter().find(|word| is_operator(word))
+    words.into_iter().find(|word| is_operator(word)).map(Habit::Operator)
 }
 
 /// Whether an unquoted word is, begins with or ends with an operator. An `&` or `;` inside a word
@@ -96,7 +109,7 @@ mod tests {
 
     #[test]
     fn what_only_a_shell_understands_is_seen() {
-        for (command, habit) in [
+        for (command, operator) in [
             ("npm ci && npm run dev", "&&"),
             ("yes | head", "|"),
             ("server > log.txt", ">"),
@@ -104,12 +117,12 @@ mod tests {
             ("server 2>/dev/null", "2>/dev/null"),
             ("sleep 5; server", "5;"),
             ("server &", "&"),
-            ("cd app", "cd"),
-            ("PORT=80 npm start", "PORT=80"),
             ("echo $(date)", "$(date)"),
         ] {
-            assert_eq!(shell_habit(command).as_deref(), Some(habit), "{command}");
+            assert_eq!(shell_habit(command), Some(Habit::Operator(operator.into())), "{command}");
         }
+        assert_eq!(shell_habit("cd app"), Some(Habit::Builtin("cd".into())));
+        assert_eq!(shell_habit("PORT=80 npm start"), Some(Habit::Assignment("PORT".into())));
     }
 
     #[test]
