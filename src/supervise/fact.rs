@@ -96,6 +96,10 @@ mod errno {
 }
 
 impl SpawnFailure {
+    /// Every word that [`SpawnFailure::reason`] can say.
+    pub const REASONS: [&str; 7] =
+        ["working_dir", "not_found", "too_long", "no_resources", "busy", "not_executable", "other"];
+
     /// The exit code that shells give: 127 for what is not there, 126 for what cannot be executed.
     pub fn exit_code(self) -> u8 {
         match (self.step, self.errno) {
