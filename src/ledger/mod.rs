@@ -19,12 +19,19 @@ mod fold_earlier;
 mod fold_memory;
 mod fold_runs;
 mod fold_tokens;
+pub mod task;
 mod view;
 
 mod conversations;
 mod labels;
 mod outcome;
+mod pending;
 mod sessions;
 mod spend;
 mod transition;
 mod watch;
+
+#[cfg(test)]
+mod stories;
+#[cfg(test)]
+mod storm;

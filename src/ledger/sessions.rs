@@ -160,11 +160,6 @@ impl Sessions {
         self.get(id).map(|session| Row::Session(Box::new(session.clone())))
     }
 
-    /// Ids of all live sessions, oldest first.
-    pub fn live_ids(&self) -> Vec<SessionId> {
-        self.live.keys().copied().collect()
-    }
-
     /// Sessions that have not ended, oldest first.
     pub fn live(&self) -> Vec<Arc<Session>> {
         self.live.values().map(|live| Arc::clone(&live.session)).collect()
