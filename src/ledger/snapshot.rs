@@ -62,6 +62,8 @@ pub struct HouseView {
     pub signals: BTreeMap<(Signal, &'static str), u64>,
     /// Lifecycle entries that did not reach the ledger.
     pub entries_dropped: u64,
+    /// Entries that told of a run or session that is not known, or that could not be taken in.
+    pub entries_ignored: u64,
     /// Ticks of the memory probe that were skipped.
     pub samples_skipped: u64,
     /// How the store is; `None` when history is in memory.
@@ -126,6 +128,17 @@ pub struct RunView {
     pub level: MemoryLevel,
     /// What the leak rule says.
     pub verdict: Option<Verdict>,
+}
+
+/// A live run as the run file knows it, by which a next life finds what this one left behind.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LiveRun {
+    /// The session that it is.
+    pub session: SessionId,
+    /// The process that it is a run of.
+    pub process: String,
+    /// Its main process.
+    pub main: ProcId,
 }
 
 /// Token counters of one combination of labels, since the start of this life.
