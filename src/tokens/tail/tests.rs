@@ -598,31 +598,66 @@ async fn a_full_queue_is_waited_for_and_the_end_closes_what_is_open() {
     assert_eq!(count, 50);
 }
 
-/// Run by hand in release mode; prints nothing but fails with its figures.
 #[test]
-#[ignore = "a measurement: cargo test --release -- --ignored reading_200_megabytes"]
-fn reading_200_megabytes() {
-    let corpus = Corpus::new(7, 1_900);
-    let mut scene = Scene::new(EARLY);
-    corpus.write(scene.dir.path());
-    let truth = corpus.truth;
-    drop(corpus);
-    let began = Instant::now();
-    scene.quiet();
-    let took = began.elapsed();
-    assert_eq!(scene.truth(), truth);
-    let began = Instant::now();
-    for _ in 0..100 {
-        scene.ms += 500;
-        scene.follower.poll(scene.now());
+#[ignore = "a measurement: cargo test --release --lib -- --ignored --nocapture two_hundred"]
+#[allow(clippy::print_stderr)]
+fn measure_two_hundred_megabytes() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let mut truth = TokenCounts::default();
+    for seed in 1..=20 {
+        let part = Corpus::new(seed, 65);
+        part.write(dir.path());
+        truth = truth.plus(&part.truth.tokens);
     }
-    let idle = began.elapsed() / 100;
-    let status = fs::read_to_string("/proc/self/status").expect("proc");
-    panic!(
-        "{} bytes in {took:?}, {} files, idle poll {idle:?}, {:?}\n{}",
-        scene.lines.bytes,
-        scene.follower.files(),
-        scene.lines,
-        status.lines().filter(|l| l.starts_with("Vm")).collect::<Vec<_>>().join("\n")
-    );
+    let proc = |file: &str, key: &str| {
+        let text = fs::read_to_string(format!("/proc/self/{file}")).expect("proc");
+        text.lines().find(|line| line.starts_with(key)).unwrap_or_default().to_owned()
+    };
+    fs::write("/proc/self/clear_refs", "5").expect("the peak is forgotten");
+    let (before, began) = (proc("status", "VmRSS"), Instant::now());
+    let mut follower = follower(dir.path(), EARLY, TokenResume::default());
+    let mut found = TokenCounts::default();
+    let mut lines = Vec::new();
+    let mut sum = |batches: Vec<TokenBatch>| {
+        for batch in batches {
+            found = batch.usages.iter().fold(found, |sum, usage| sum.plus(&usage.tokens));
+            lines.push(batch.lines);
+        }
+    };
+    sum(follower.poll(clock::now()));
+    while follower.is_behind() {
+        sum(follower.poll(clock::now()));
+    }
+    sum(follower.finish(clock::now()));
+    let (took, files) = (began.elapsed(), follower.files());
+    let bytes: u64 = lines.iter().map(|lines| lines.bytes).sum();
+    eprintln!("{bytes} bytes, {files} files, in {took:?}");
+    eprintln!("{before}, then {}, peak {}", proc("status", "VmRSS"), proc("status", "VmHWM"));
+    assert_eq!(found, truth);
+}
+
+#[test]
+#[ignore = "a measurement: cargo test --release --lib -- --ignored --nocapture idle"]
+#[allow(clippy::print_stderr)]
+fn measure_an_idle_poll_of_old_files() {
+    for count in [500, 10_000] {
+        let dir = tempfile::tempdir().expect("a folder");
+        let old = std::time::SystemTime::now() - Duration::from_secs(7_200);
+        let age = |path: &Path| File::open(path).and_then(|file| file.set_modified(old));
+        for number in 0..count {
+            let path = dir.path().join(format!("p{}/{number}.jsonl", number % 20));
+            append(&path, line(&number.to_string(), 1).as_bytes());
+            age(&path).expect("an old file");
+        }
+        for number in 0..20 {
+            age(&dir.path().join(format!("p{number}"))).expect("an old folder");
+        }
+        let mut follower = follower(dir.path(), LATE, TokenResume::default());
+        while follower.poll(clock::now()) != [] || follower.is_behind() {}
+        let began = Instant::now();
+        for _ in 0..1_000 {
+            follower.poll(clock::now());
+        }
+        eprintln!("{} files: {:?} a poll", follower.files(), began.elapsed() / 1_000);
+    }
 }
