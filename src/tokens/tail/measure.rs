@@ -16,29 +16,31 @@ fn say(what: Arguments) {
     let _ = writeln!(std::io::stderr(), "{what}");
 }
 
-#[test]
-#[ignore = "a measurement"]
-fn measure_two_hundred_megabytes() {
-    let dir = tempfile::tempdir().expect("a folder");
-    let mut truth = TokenCounts::default();
-    for seed in 1..=20 {
-        let part = Corpus::new(seed, 65);
-        part.write(dir.path());
-        truth = truth.plus(&part.truth.tokens);
-    }
-    let proc = |file: &str, key: &str| {
-        let text = fs::read_to_string(format!("/proc/self/{file}")).expect("proc");
-        text.lines().find(|line| line.starts_with(key)).unwrap_or_default().to_owned()
-    };
-    fs::write("/proc/self/clear_refs", "5").expect("the peak is forgotten");
-    let (before, began) = (proc("status", "VmRSS"), Instant::now());
-    let mut follower = follower(dir.path(), EARLY, TokenResume::default());
-    let mut found = TokenCounts::default();
-    let mut lines = Vec::new();
+/// Writes parts of some 11 MB each, as many files or as one.
+fn written(dir: &Path, parts: u64, as_one: bool) -> TokenCounts {
+    (1..=parts).fold(TokenCounts::default(), |truth, seed| {
+        let mut part = Corpus::new(seed, 65);
+        if as_one {
+            part.steps.retain(|step| !step.path.ends_with("journal.jsonl"));
+            part.steps.iter_mut().for_each(|step| step.path = "one.jsonl".into());
+        }
+        part.write(dir);
+        truth.plus(&part.truth.tokens)
+    })
+}
+
+fn proc_status(key: &str) -> String {
+    let text = fs::read_to_string("/proc/self/status").expect("proc");
+    text.lines().find(|line| line.starts_with(key)).unwrap_or_default().replace("\t ", "")
+}
+
+fn read_all(dir: &Path) -> (TokenCounts, u64, usize) {
+    let mut follower = follower(dir, EARLY, TokenResume::default());
+    let (mut found, mut bytes) = (TokenCounts::default(), 0);
     let mut sum = |batches: Vec<TokenBatch>| {
         for batch in batches {
             found = batch.usages.iter().fold(found, |sum, usage| sum.plus(&usage.tokens));
-            lines.push(batch.lines);
+            bytes += batch.lines.bytes;
         }
     };
     sum(follower.poll(clock::now()));
@@ -46,15 +48,48 @@ fn measure_two_hundred_megabytes() {
         sum(follower.poll(clock::now()));
     }
     sum(follower.finish(clock::now()));
-    let (took, files) = (began.elapsed(), follower.files());
-    let bytes: u64 = lines.iter().map(|lines| lines.bytes).sum();
-    say(format_args!("{bytes} bytes, {files} files, in {took:?}"));
-    say(format_args!(
-        "{before}, then {}, peak {}",
-        proc("status", "VmRSS"),
-        proc("status", "VmHWM")
-    ));
-    assert_eq!(found, truth);
+    (found, bytes, follower.files())
+}
+
+#[test]
+#[ignore = "a measurement"]
+fn measure_reading() {
+    for (parts, as_one) in [(20, false), (20, true), (90, true)] {
+        let dir = tempfile::tempdir().expect("a folder");
+        let truth = written(dir.path(), parts, as_one);
+        fs::write("/proc/self/clear_refs", "5").expect("the peak is forgotten");
+        let (before, began) = (proc_status("VmRSS"), Instant::now());
+        let (found, bytes, files) = read_all(dir.path());
+        let took = began.elapsed();
+        let (after, peak) = (proc_status("VmRSS"), proc_status("VmHWM"));
+        say(format_args!("{bytes} bytes in {files} files: {took:?}; {before}, {after}, {peak}"));
+        assert_eq!(found, truth);
+    }
+}
+
+#[test]
+#[ignore = "a measurement"]
+fn measure_from_an_appended_line_to_its_booking() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    runtime.expect("a runtime").block_on(async {
+        let follower = follower(dir.path(), EARLY, TokenResume::default());
+        let (sender, mut receiver) = tokio::sync::mpsc::channel(16);
+        let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+        let stopped = async { drop(stopped.await) };
+        let task = tokio::spawn(crate::tokens::tail::follow(follower, sender, stopped));
+        for (id, end) in [("a", "\"end_turn\""), ("b", "null")] {
+            let line =
+                line(id, 1).replace("\"usage\"", &format!("\"stop_reason\":{end},\"usage\""));
+            append(&dir.path().join("s.jsonl"), line.as_bytes());
+            let began = Instant::now();
+            while receiver.recv().await.is_some_and(|batch| batch.usages.is_empty()) {}
+            say(format_args!("stop reason {end}: booked after {:?}", began.elapsed()));
+        }
+        drop(stop);
+        while receiver.recv().await.is_some() {}
+        task.await.expect("the follower ends");
+    });
 }
 
 #[test]
