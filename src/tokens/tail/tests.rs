@@ -213,11 +213,11 @@ fn a_file_that_is_not_what_it_was_is_read_anew_and_nothing_counts_twice() {
             "replaced",
             |path| {
                 let new = path.with_extension("tmp");
-                fs::write(&new, format!("{}{}{}", line("a", 1), line("b", 2), line("c", 3)))
+                fs::write(&new, format!("{}{}{}", line("x", 8), line("b", 2), line("c", 3)))
                     .expect("write");
                 fs::rename(new, path).expect("rename");
             },
-            &[1, 2, 3],
+            &[1, 2, 3, 8],
         ),
         (
             "deleted and made again",
