@@ -1,0 +1,1 @@
+//! Real checkouts, made by the real git.
