@@ -181,3 +181,75 @@ fn lies_below(path: &[u8]) -> bool {
         && path.split(|byte| *byte == b'/').all(|part| part != b".." && part != b".")
         && path[0] != b'/'
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// An index of version 2 with these flags and path, and what follows it.
+    fn index(mode: u32, flags: u16, path: &[u8], behind: &[u8]) -> Vec<u8> {
+        let mut bytes = b"DIRC\0\0\0\x02\0\0\0\x01".to_vec();
+        for word in [0, 0, 7, 8, 0, 0, mode, 0, 0, 9] {
+            bytes.extend_from_slice(&u32::to_be_bytes(word));
+        }
+        bytes.extend_from_slice(&[1; 20]);
+        bytes.extend_from_slice(&flags.to_be_bytes());
+        bytes.extend_from_slice(path);
+        bytes.push(0);
+        bytes.resize(12 + (bytes.len() - 12).next_multiple_of(8), 0);
+        bytes.extend_from_slice(behind);
+        bytes.extend_from_slice(&[2; 20]);
+        bytes
+    }
+
+    #[test]
+    fn an_entry_is_what_git_noted() {
+        let tracked = parse(&index(0o100_755, 3, b"a/b", b""), 20, 1).unwrap();
+        let expected = Tracked {
+            path: b"a/b".to_vec(),
+            kind: Kind::File { executable: true },
+            mtime_seconds: 7,
+            mtime_nanos: 8,
+            size: 9,
+            unsettled: false,
+            unwatched: false,
+        };
+        assert_eq!(tracked, [expected]);
+    }
+
+    #[test]
+    fn what_is_no_index_that_we_can_judge_is_refused() {
+        let refused = |bytes: &[u8]| assert_eq!(parse(bytes, 20, 1), None, "{bytes:?}");
+        let good = || index(0o100_644, 3, b"a/b", b"");
+        let changed = |at: usize, byte: u8| {
+            let mut bytes = good();
+            bytes[at] = byte;
+            bytes
+        };
+        refused(b"");
+        refused(&changed(0, b'X'));
+        refused(&changed(7, 5));
+        refused(&changed(11, 2));
+        refused(&good()[..60]);
+        refused(&index(0o010_644, 3, b"a/b", b""));
+        refused(&index(0o100_644, 3, b"", b""));
+        refused(&index(0o100_644, 3, b"/etc/passwd", b""));
+        refused(&index(0o100_644, 3, b"a/../../b", b""));
+        refused(&index(0o100_644, 3, b"a", b"link\0\0\0\x14"));
+        refused(&index(0o100_644, 3, b"a", b"TREE\0\0\0\xff"));
+        assert!(parse(&index(0o100_644, 3, b"a", b"TREE\0\0\0\x01xlink"), 20, 1).is_some());
+        assert_eq!(parse(&good(), 20, 0), None);
+    }
+
+    #[test]
+    fn flags_say_what_is_unsettled_and_what_is_not_watched() {
+        let check = |flags: u16, unsettled: bool, unwatched: bool| {
+            let tracked = parse(&index(0o120_000, flags, b"a", b""), 20, 1).unwrap();
+            assert_eq!((tracked[0].unsettled, tracked[0].unwatched), (unsettled, unwatched));
+            assert_eq!(tracked[0].kind, Kind::Link);
+        };
+        check(1, false, false);
+        check(1 | ASSUME_VALID, false, true);
+        check(1 | 2 << 12, true, false);
+    }
+}
