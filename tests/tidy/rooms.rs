@@ -23,6 +23,7 @@ pub const TOUCHES: &[&str] = &[
     "src/context/git.rs",
     "src/context/host.rs",
     "src/context/identity.rs",
+    "src/context/read.rs",
     "src/ledger/task.rs",
     "src/memory/myself.rs",
     "src/memory/probe.rs",
