@@ -24,8 +24,6 @@ mod corpus;
 mod ears;
 mod file;
 mod follower;
-#[cfg(test)]
-mod measure;
 mod read;
 mod scan;
 #[cfg(test)]
