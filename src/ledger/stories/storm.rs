@@ -5,12 +5,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use fastrand::Rng;
 
+use super::*;
 use crate::ledger::entry::Entry;
 use crate::ledger::fold::Ledger;
 use crate::ledger::row::{Batch, Row};
 use crate::ledger::session::SessionState;
 use crate::ledger::snapshot::Snapshot;
-use crate::ledger::stories::*;
 use crate::supervise::fact::{SpawnFailure, SpawnStep};
 use crate::supervise::lifecycle::{EndReason, Lifecycle, PhaseName};
 use crate::tokens::Cost;
@@ -144,7 +144,7 @@ fn entry(random: &mut Rng, ms: u64, runs: &mut u64) -> Entry {
             let cpu_seconds = random.f64() * 3.0;
             let one = sample(ms, any, random.u64(0..300), random.u64(0..3));
             let other = sample(ms, any + 1, random.u64(0..300), random.u64(0..3));
-            let worked = |sample| crate::memory::TreeSample { cpu_seconds, ..sample };
+            let worked = |sample| TreeSample { cpu_seconds, ..sample };
             sampled(&[worked(one), worked(other)])
         }
         _ => {
