@@ -193,3 +193,15 @@ fn a_context_is_kept_even_behind_the_end() {
     assert_eq!(snapshot.ended[0].context.as_ref().map(|context| context.uid), Some(7));
     assert_eq!(snapshot.house.entries_ignored, 1);
 }
+
+#[test]
+fn news_of_a_start_that_comes_behind_the_stop_changes_nothing() {
+    let snapshot = check(
+        vec![opened(0, 1, WEB, 0), stopping(1, 1), ready(2, 1), ready(3, 9), opened(4, 1, WEB, 0)],
+        &[
+            "S1.0 opened >initializing | =initializing",
+            "S1.1 stopping initializing>stopping | =stopping",
+        ],
+    );
+    assert_eq!(snapshot.house.entries_ignored, 3);
+}
