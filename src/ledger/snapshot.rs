@@ -7,7 +7,7 @@ use crate::config::plan::Thresholds;
 use crate::ledger::entry::StoreHealth;
 use crate::ledger::session::{Session, SessionKind, SessionState};
 use crate::memory::{MemoryLevel, TreeSample, Verdict};
-use crate::supervise::lifecycle::{PhaseName, SignalResponse};
+use crate::supervise::lifecycle::PhaseName;
 use crate::tokens::{LineCounts, TokenCounts};
 use crate::units::{ExitStatus, Money, Now, ProcId, RunId, SessionId, Signal, Wall};
 
@@ -162,16 +162,4 @@ pub struct TokenSeries {
     pub cost: Money,
     /// Tokens of the unpriced ones, by kind.
     pub unpriced: TokenCounts,
-}
-
-impl SignalResponse {
-    /// The value of the `response` label.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Shutdown => "shutdown",
-            Self::Escalated => "escalated",
-            Self::Forwarded(_) => "forwarded",
-            Self::Ignored => "ignored",
-        }
-    }
 }

@@ -138,3 +138,20 @@ impl std::fmt::Display for SpawnFailure {
         write!(f, "cannot {step}: {}", std::io::Error::from_raw_os_error(self.errno))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn the_list_of_reasons_is_complete_and_holds_no_other() {
+        let steps = [SpawnStep::Fork, SpawnStep::Prepare, SpawnStep::WorkingDir, SpawnStep::Exec];
+        let failures = steps
+            .into_iter()
+            .flat_map(|step| (0..=133).map(move |errno| SpawnFailure { step, errno }));
+        let given: BTreeSet<&str> = failures.map(SpawnFailure::reason).collect();
+        assert_eq!(given, BTreeSet::from(SpawnFailure::REASONS));
+    }
+}
