@@ -27,9 +27,9 @@ pub const QUIET: Duration = Duration::from_secs(3);
 /// what is open holds back the offset that a next life starts from.
 const LONGEST: Duration = Duration::from_secs(600);
 
-/// Responses that may be open at a time; with more, the oldest is closed. Reading a history at full
-/// speed opens some 10,000 in [`SETTLE`].
-const MOST_OPEN: usize = 16_384;
+/// Responses that may be open at a time; with more, the oldest is closed. Live there are few;
+/// reading a history at full speed would open some 20,000 in [`SETTLE`].
+const MOST_OPEN: usize = 4_096;
 
 /// Closed responses that are remembered in full, so that a later line can be compared.
 const MOST_RECENT: usize = 4_096;

@@ -4,6 +4,7 @@
 //! it is read leniently. `requestId` is not read: a response is known by `message.id` alone, since
 //! asides and forks repeat it under new request ids, and some endpoints give none.
 
+use std::path::PathBuf;
 use std::sync::LazyLock;
 
 use memchr::memmem::Finder;
@@ -125,6 +126,21 @@ pub fn decode(line: &[u8], mut each: impl FnMut(Line)) {
 /// Whether a file of this name holds a transcript.
 pub fn is_transcript(name: &[u8]) -> bool {
     name.ends_with(b".jsonl") && name != NOT_A_TRANSCRIPT.as_bytes()
+}
+
+/// The folders of transcripts of an agent with this environment: those below `CLAUDE_CONFIG_DIR`,
+/// which may be a list, else the usual ones. They need not exist.
+pub fn default_roots(env: impl Fn(&str) -> Option<String>) -> Vec<PathBuf> {
+    let set = |name: &str| env(name).filter(|value| !value.trim().is_empty());
+    let below = |folder: &str| PathBuf::from(folder.trim()).join("projects");
+    if let Some(list) = set("CLAUDE_CONFIG_DIR") {
+        return list.split(',').filter(|one| !one.trim().is_empty()).map(below).collect();
+    }
+    let home = set("HOME");
+    let config = set("XDG_CONFIG_HOME").or(home.as_ref().map(|home| format!("{home}/.config")));
+    let folders =
+        [home.map(|home| format!("{home}/.claude")), config.map(|dir| format!("{dir}/claude"))];
+    folders.iter().flatten().map(|folder| below(folder)).collect()
 }
 
 /// A crash can leave zeros where a line was to be; what is written behind them is good.
@@ -468,5 +484,21 @@ mod tests {
     fn the_journal_of_subagents_is_no_transcript() {
         assert!(is_transcript(b"5e0c.jsonl") && is_transcript(b"agent-1.jsonl"));
         assert!(!is_transcript(b"journal.jsonl") && !is_transcript(b"agent-1.meta.json"));
+    }
+
+    #[test]
+    fn the_environment_says_where_transcripts_lie() {
+        let roots = |env: &[(&str, &str)]| -> Vec<String> {
+            let find = |name: &str| env.iter().find(|(n, _)| *n == name).map(|(_, v)| (*v).into());
+            default_roots(find).iter().map(|root| root.display().to_string()).collect()
+        };
+        for (env, found) in [
+            (&[("HOME", "/h")][..], &["/h/.claude/projects", "/h/.config/claude/projects"][..]),
+            (&[("XDG_CONFIG_HOME", "/x")], &["/x/claude/projects"]),
+            (&[("HOME", "/h"), ("CLAUDE_CONFIG_DIR", "/a, /b,")], &["/a/projects", "/b/projects"]),
+            (&[("CLAUDE_CONFIG_DIR", "")], &[]),
+        ] {
+            assert_eq!(roots(env), found, "{env:?}");
+        }
     }
 }
