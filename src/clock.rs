@@ -12,6 +12,11 @@ pub fn now() -> Now {
     Now { mono: mono(Instant::now()), wall: wall(SystemTime::now()) }
 }
 
+/// The monotonic clock as tokio's timers read it, for pauses inside a task. Tests can stop it.
+pub fn instant() -> tokio::time::Instant {
+    tokio::time::Instant::now()
+}
+
 /// The tokio instant at which the monotonic clock will show `at`.
 pub fn instant_of(at: Mono) -> tokio::time::Instant {
     (origin() + std::time::Duration::from_nanos(at.0)).into()

@@ -95,7 +95,7 @@ where
     O: Fn(ProcessIx, SessionId),
 {
     fn new(ledger: Ledger, outlets: Outlets<R, O>) -> Self {
-        let now = Instant::now();
+        let now = clock::instant();
         let mut keeper = Self {
             ledger,
             outlets,
@@ -142,7 +142,7 @@ where
 
     fn hand_over(&mut self) {
         self.pending.hand_to(&mut self.outlets.rows);
-        self.offered = Instant::now();
+        self.offered = clock::instant();
         let lags = self.pending.rows() > 0;
         if lags && !self.lags {
             tracing::warn!(target: "ledger", "the store takes no rows: history waits in memory");
@@ -155,7 +155,7 @@ where
     }
 
     fn publish_if_due(&mut self) {
-        if self.changed && self.published.elapsed() >= PICTURE_GAP {
+        if self.changed && clock::instant() >= self.published + PICTURE_GAP {
             self.publish();
         }
     }
@@ -168,7 +168,7 @@ where
             store.dropped += self.pending.dropped();
         }
         self.outlets.snapshots.send_replace(Arc::new(snapshot));
-        self.published = Instant::now();
+        self.published = clock::instant();
         self.changed = false;
     }
 
@@ -180,9 +180,9 @@ where
     }
 
     async fn flush(mut self) -> u64 {
-        let patience = Instant::now() + FLUSH_PATIENCE;
+        let patience = clock::instant() + FLUSH_PATIENCE;
         self.hand_over();
-        while self.pending.rows() > 0 && Instant::now() < patience {
+        while self.pending.rows() > 0 && clock::instant() < patience {
             sleep(FLUSH_GAP).await;
             self.hand_over();
         }

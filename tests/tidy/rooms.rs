@@ -151,10 +151,7 @@ const ROOMS: &[Row] = &[
          supervise config",
     ),
     // Who is left of a run is found by the same lineage that its memory is counted by.
-    (
-        "init",
-        "ledger::entry memory::proc memory::stat memory::tree supervise config::plan",
-    ),
+    ("init", "ledger::entry memory::proc memory::stat memory::tree supervise config::plan"),
     ("serve", "metrics ledger::session ledger::snapshot tokens memory supervise::lifecycle"),
     ("store", "ledger::entry ledger::row ledger::session context tokens config::plan"),
     ("memory::probe", "ledger::entry ledger::snapshot supervise::lifecycle config::plan"),
