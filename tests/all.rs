@@ -11,4 +11,5 @@ mod pid1;
 mod recovery;
 mod serve;
 mod sim;
+mod storm;
 mod tidy;

@@ -33,13 +33,23 @@ impl House {
         Self::start(stand, &["--listen", "off", "--", "sh", "-c", script], tempfile::tempdir())
     }
 
-    /// Runs the processes of a configuration; `DIR` in it stands for a folder of the test's.
+    /// Runs the processes of a configuration that listens nowhere; `DIR` in it stands for a folder
+    /// of the test's.
     pub fn of_config(stand: As, config: &str) -> Self {
+        Self::of_text(stand, &format!("metrics: {{listen: false}}\n{config}"))
+    }
+
+    /// The same, listening on a port of the loopback interface.
+    pub fn of_config_listening(stand: As, config: &str, port: u16) -> Self {
+        Self::of_text(stand, &format!("metrics: {{listen: \"127.0.0.1:{port}\"}}\n{config}"))
+    }
+
+    fn of_text(stand: As, config: &str) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let dir = folder.path().display().to_string();
-        let config = format!("metrics: {{listen: false}}\nstate_dir: DIR/state\n{config}");
         let path = folder.path().join("config.yaml");
-        fs::write(&path, config.replace("DIR", &dir)).expect("a configuration");
+        let config = format!("state_dir: DIR/state\n{config}").replace("DIR", &dir);
+        fs::write(&path, config).expect("a configuration");
         Self::start(stand, &["run", "-c", &path.display().to_string()], Ok(folder))
     }
 
