@@ -4,9 +4,11 @@
 #![allow(clippy::disallowed_methods)]
 
 mod golden;
+mod house;
 mod image;
 mod picture;
 mod pid1;
+mod recovery;
 mod serve;
 mod sim;
 mod tidy;
