@@ -1,5 +1,7 @@
 //! The one reader of clocks. Everything that thinks is told the time as an argument.
 
+#![allow(clippy::disallowed_methods)]
+
 use std::sync::OnceLock;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 

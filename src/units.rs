@@ -273,6 +273,11 @@ impl Mono {
 pub struct Wall(pub i64);
 
 impl Wall {
+    /// Reads ISO 8601 with an offset or `Z`, as logs write it; `None` for anything else.
+    pub fn parse(text: &str) -> Option<Self> {
+        text.parse::<jiff::Timestamp>().ok().map(|at| Self(at.as_millisecond()))
+    }
+
     /// The point in seconds, as Prometheus wants timestamps.
     pub fn seconds(self) -> f64 {
         self.0 as f64 / 1e3
@@ -338,6 +343,18 @@ mod tests {
     #[test]
     fn wall_times_print_as_iso_8601() {
         assert_eq!(Wall(1_790_000_000_125).to_string(), "2026-09-21T14:13:20.125Z");
+    }
+
+    #[test]
+    fn wall_times_are_read_with_any_offset() {
+        for (text, found) in [
+            ("2026-09-21T14:13:20.125Z", Some(Wall(1_790_000_000_125))),
+            ("2026-09-21T16:13:20.125999+02:00", Some(Wall(1_790_000_000_125))),
+            ("2026-09-21", None),
+            ("", None),
+        ] {
+            assert_eq!(Wall::parse(text), found, "{text}");
+        }
     }
 
     #[test]

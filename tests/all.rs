@@ -1,1 +1,12 @@
 //! All integration tests, in one binary.
+
+// What clippy.toml bans is banned from the program; tests run programs and read clocks.
+#![allow(clippy::disallowed_methods)]
+
+mod golden;
+mod image;
+mod picture;
+mod pid1;
+mod serve;
+mod sim;
+mod tidy;

@@ -1,7 +1,48 @@
 //! From the text of `config.yaml` to a checked plan, or to every fault in it at once.
 //!
-//! `file` reads text into a tree that knows the place of each value, `problem` says what is wrong
-//! with it and what to write instead, and `plan` is what is left when nothing is wrong: typed,
-//! ordered, and unable to fail later. Nothing outside this room sees the text.
+//! ```text
+//!   load* ──► parse ─► file, process ──► links ──► plan ──► order, show
+//!   reads     a tree   what each key     names,     what is
+//!   files     of text  means             cycles     left
+//!                          │
+//!                          └──► problem: everything that is wrong, with place and advice
+//! ```
+//!
+//! The file is decoded in a pass of our own over a tree that knows the place of each value, because
+//! a derived decoder stops at the first fault and cannot say where an unknown key stands. Only
+//! `load` touches the world. Nothing outside this room sees the text, and nothing in the plan can
+//! fail to be understood later.
 
 pub mod plan;
+pub mod problem;
+
+pub mod load;
+pub mod one_command;
+pub mod order;
+pub mod show;
+pub mod surroundings;
+
+mod environment;
+pub mod file;
+mod links;
+mod process;
+
+mod cursor;
+mod env_file;
+pub mod interpolate;
+mod quantity;
+mod read;
+pub mod secret;
+mod words;
+
+mod parse;
+mod syntax;
+mod tree;
+
+pub use file::Loaded;
+pub use load::load;
+
+#[cfg(test)]
+mod example;
+#[cfg(test)]
+mod mistakes;

@@ -1,6 +1,37 @@
 //! What is known: a fold of everything that happened into rows to keep and a picture to show.
+//!
+//! ```text
+//!   Entry ──► task ──► fold ──► Batch ──► pending ──► store
+//!                        │
+//!                        └────► Snapshot (latest wins) ──► every reader
+//! ```
+//!
+//! `fold` is pure and is spread over one file for each kind of entry; `task` alone touches the
+//! world. `sessions` is the only place that numbers events and changes states.
 
 pub mod entry;
 pub mod row;
 pub mod session;
 pub mod snapshot;
+
+pub mod fold;
+mod fold_earlier;
+mod fold_memory;
+mod fold_runs;
+mod fold_tokens;
+pub mod task;
+mod view;
+
+mod conversations;
+mod labels;
+mod outcome;
+mod pending;
+mod sessions;
+mod spend;
+mod transition;
+mod watch;
+
+#[cfg(test)]
+mod stories;
+#[cfg(test)]
+mod storm;

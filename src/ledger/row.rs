@@ -1,6 +1,6 @@
 //! What is kept: rows, in the order they are to be committed in.
 
-use crate::ledger::session::Session;
+use crate::ledger::session::{Session, SessionEnd, SessionState};
 use crate::tokens::{FileProgress, Usage, UsageKey};
 use crate::units::{Bytes, SessionId, Wall};
 
@@ -11,6 +11,8 @@ pub enum Row {
     Event(SessionEvent),
     /// The projection of one session, replacing the one that was kept.
     Session(Box<Session>),
+    /// The end of a session that an earlier life left open: changes the projection that was kept.
+    Close(Box<SessionClose>),
     /// A memory sample.
     Sample(SampleRow),
     /// A response that was counted.
@@ -39,7 +41,7 @@ impl Batch {
     /// Whether a session's start, change or end is among the rows: such batches are kept when
     /// others have to be dropped.
     pub fn is_lifecycle(&self) -> bool {
-        self.rows.iter().any(|row| matches!(row, Row::Event(_) | Row::Session(_)))
+        self.rows.iter().any(|row| matches!(row, Row::Event(_) | Row::Session(_) | Row::Close(_)))
     }
 }
 
@@ -62,6 +64,19 @@ pub struct SessionEvent {
     pub trigger: String,
     /// Everything else that is known, as one JSON object.
     pub detail: serde_json::Value,
+}
+
+/// The end of a session of which only its identity is known in this life.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SessionClose {
+    /// Which one.
+    pub session: SessionId,
+    /// The end that it came to.
+    pub state: SessionState,
+    /// Events so far, those in the same batch included.
+    pub events: u64,
+    /// When and why.
+    pub end: SessionEnd,
 }
 
 /// A kept memory sample.

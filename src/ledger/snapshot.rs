@@ -7,7 +7,7 @@ use crate::config::plan::Thresholds;
 use crate::ledger::entry::StoreHealth;
 use crate::ledger::session::{Session, SessionKind, SessionState};
 use crate::memory::{MemoryLevel, TreeSample, Verdict};
-use crate::supervise::lifecycle::{PhaseName, SignalResponse};
+use crate::supervise::lifecycle::PhaseName;
 use crate::tokens::{LineCounts, TokenCounts};
 use crate::units::{ExitStatus, Money, Now, ProcId, RunId, SessionId, Signal, Wall};
 
@@ -62,6 +62,8 @@ pub struct HouseView {
     pub signals: BTreeMap<(Signal, &'static str), u64>,
     /// Lifecycle entries that did not reach the ledger.
     pub entries_dropped: u64,
+    /// Entries that told of a run or session that is not known, or that could not be taken in.
+    pub entries_ignored: u64,
     /// Ticks of the memory probe that were skipped.
     pub samples_skipped: u64,
     /// How the store is; `None` when history is in memory.
@@ -128,6 +130,17 @@ pub struct RunView {
     pub verdict: Option<Verdict>,
 }
 
+/// A live run as the run file knows it, by which a next life finds what this one left behind.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LiveRun {
+    /// The session that it is.
+    pub session: SessionId,
+    /// The process that it is a run of.
+    pub process: String,
+    /// Its main process.
+    pub main: ProcId,
+}
+
 /// Token counters of one combination of labels, since the start of this life.
 #[derive(Clone, Debug, PartialEq)]
 pub struct TokenSeries {
@@ -149,16 +162,4 @@ pub struct TokenSeries {
     pub cost: Money,
     /// Tokens of the unpriced ones, by kind.
     pub unpriced: TokenCounts,
-}
-
-impl SignalResponse {
-    /// The value of the `response` label.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Shutdown => "shutdown",
-            Self::Escalated => "escalated",
-            Self::Forwarded(_) => "forwarded",
-            Self::Ignored => "ignored",
-        }
-    }
 }

@@ -1,7 +1,14 @@
 //! How much memory each run's whole tree holds, and whether that looks like a leak.
 //!
-//! `probe` reads `/proc`, `tree` says which processes belong to which run, `series` keeps the last
-//! samples, `leak` judges them. Only `probe` touches the world.
+//! `proc` reads `/proc` and `stat` understands it, `tree` says which processes belong to which run,
+//! `probe` samples them, `series` keeps the last samples, `level` and `leak` judge them, `myself`
+//! reads our own figures. Only `proc`, `probe` and `myself` touch the world.
+
+pub mod tree;
+
+pub mod stat;
+
+pub mod proc;
 
 use crate::units::{Bytes, Now, RunId};
 
@@ -66,4 +73,18 @@ pub enum MemoryLevel {
     Warning,
     /// At or above the critical threshold.
     Critical,
+}
+
+impl MemoryLevel {
+    /// Every level, from the lowest.
+    pub const ALL: [Self; 3] = [Self::Normal, Self::Warning, Self::Critical];
+
+    /// The value of the `level` label.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Normal => "normal",
+            Self::Warning => "warning",
+            Self::Critical => "critical",
+        }
+    }
 }

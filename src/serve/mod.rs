@@ -1,1 +1,31 @@
-//! The doors: one listener for metrics, health and the landing page.
+//! The doors: one listener for metrics, health and the landing page. Read-only, for whoever can
+//! reach it: it never carries logs, commands or control.
+//!
+//! `listener` owns the socket and everything that a bad client can do to it, `patience` its
+//! deadline for slow readers, `routes` what is answered, `page` the landing page and `phrase` the
+//! figures on it. Nothing here can hold up supervision: a request reads the latest picture and
+//! waits for nobody.
+
+pub mod listener;
+pub mod page;
+mod patience;
+pub mod phrase;
+pub mod routes;
+
+use std::sync::Arc;
+
+use crate::ledger::snapshot::Snapshot;
+use crate::metrics::families::SelfFigures;
+
+/// A question that every request asks anew. It must answer at once.
+pub type Source<T> = Box<dyn Fn() -> T + Send + Sync>;
+
+/// Where the doors get what they show.
+pub struct Sources {
+    /// The latest picture.
+    pub snapshot: Source<Arc<Snapshot>>,
+    /// What the kernel says of procession itself.
+    pub own: Source<SelfFigures>,
+    /// Whether the loop that supervises still turns.
+    pub alive: Source<bool>,
+}

@@ -1,9 +1,25 @@
 //! Where history is kept beyond our own life. Durable means committed, and only what is committed
 //! is acknowledged; nothing that supervises ever waits for it.
+//!
+//! [`writer`] owns the one thread that may wait for a disk, and [`spool`] decides what it drops
+//! when a disk stays away for too long. `sqlite` is the store itself. Apart
+//! from them, [`runfile`] keeps a small record of what runs now, and [`left_behind`] reads what an
+//! earlier life recorded: this works also when history is in memory or the store is away.
+
+mod commit_loop;
+#[cfg(test)]
+mod examples;
+pub mod left_behind;
+pub mod runfile;
+pub mod spool;
+#[cfg(feature = "sqlite")]
+pub mod sqlite;
+pub mod writer;
 
 use crate::ledger::entry::OpenSession;
 use crate::ledger::row::Batch;
 use crate::tokens::TokenResume;
+use crate::units::Wall;
 
 /// A place that keeps history. One thread owns it, and every call may block.
 pub trait Store: Send {
@@ -13,17 +29,24 @@ pub trait Store: Send {
     /// How far the logs were read and which responses are known.
     fn token_resume(&mut self) -> Result<TokenResume, StoreError>;
 
-    /// Commits the batches in one transaction: all of them, or none.
+    /// Commits the batches in one transaction: all of them, or none. What was committed before is
+    /// passed over, so that a commit whose outcome is unknown can simply be tried again.
     fn commit(&mut self, batches: &[Batch]) -> Result<(), StoreError>;
+
+    /// Forgets some of what is older than it has to be kept, in one short step. Says whether more
+    /// is left to forget.
+    fn prune(&mut self, now: Wall) -> Result<bool, StoreError>;
 }
 
 /// Why the store cannot do what it was asked for.
-#[derive(Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StoreError {
     /// What was tried: `open …`, `commit …`.
     pub attempt: String,
-    /// What stood in the way.
+    /// What stood in the way, and what a person can do about it.
     pub cause: String,
+    /// Whether the rows themselves are at fault, so that trying again cannot help.
+    pub refused: bool,
 }
 
 impl std::fmt::Display for StoreError {

@@ -96,6 +96,10 @@ mod errno {
 }
 
 impl SpawnFailure {
+    /// Every word that [`SpawnFailure::reason`] can say.
+    pub const REASONS: [&str; 7] =
+        ["working_dir", "not_found", "too_long", "no_resources", "busy", "not_executable", "other"];
+
     /// The exit code that shells give: 127 for what is not there, 126 for what cannot be executed.
     pub fn exit_code(self) -> u8 {
         match (self.step, self.errno) {
@@ -132,5 +136,22 @@ impl std::fmt::Display for SpawnFailure {
             SpawnStep::Exec => "execute the program",
         };
         write!(f, "cannot {step}: {}", std::io::Error::from_raw_os_error(self.errno))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn the_list_of_reasons_is_complete_and_holds_no_other() {
+        let steps = [SpawnStep::Fork, SpawnStep::Prepare, SpawnStep::WorkingDir, SpawnStep::Exec];
+        let failures = steps
+            .into_iter()
+            .flat_map(|step| (0..=133).map(move |errno| SpawnFailure { step, errno }));
+        let given: BTreeSet<&str> = failures.map(SpawnFailure::reason).collect();
+        assert_eq!(given, BTreeSet::from(SpawnFailure::REASONS));
     }
 }

@@ -131,6 +131,18 @@ pub enum SignalResponse {
     Ignored,
 }
 
+impl SignalResponse {
+    /// The value of the `response` label.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Shutdown => "shutdown",
+            Self::Escalated => "escalated",
+            Self::Forwarded(_) => "forwarded",
+            Self::Ignored => "ignored",
+        }
+    }
+}
+
 /// How a run ended.
 #[derive(Clone, Debug, PartialEq)]
 pub struct RunEnd {

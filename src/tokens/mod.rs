@@ -1,10 +1,19 @@
 //! What the agents spent: each token read once, put in exactly one kind, and priced or shown to be
 //! unpriced.
 //!
-//! `agents` decodes one log dialect per file, `book` decides when a response is closed and counts
-//! it once, `price` turns tokens into money by a table that is data. `tail` follows the files.
+//! `agents` decodes one log dialect per file, `source` says whose it is, `book` decides when a
+//! response is closed and counts it once, `price` turns tokens into money by a table that is data.
+//! `tail` follows the files.
 
 use std::path::PathBuf;
+
+pub mod agents;
+pub mod book;
+mod model_name;
+pub mod price;
+mod seen;
+pub mod source;
+pub mod tail;
 
 use crate::units::{Money, Wall};
 
@@ -95,6 +104,18 @@ impl TokenCounts {
             cache_write: self.cache_write.saturating_add(other.cache_write),
         }
     }
+
+    /// What is left kind by kind, zero where `other` has more.
+    pub fn minus(&self, other: &Self) -> Self {
+        Self {
+            input: self.input.saturating_sub(other.input),
+            output: self.output.saturating_sub(other.output),
+            cache_read: self.cache_read.saturating_sub(other.cache_read),
+            cache_write_5m: self.cache_write_5m.saturating_sub(other.cache_write_5m),
+            cache_write_1h: self.cache_write_1h.saturating_sub(other.cache_write_1h),
+            cache_write: self.cache_write.saturating_sub(other.cache_write),
+        }
+    }
 }
 
 /// One response of a model, closed and counted: it will not be counted again.
@@ -122,7 +143,7 @@ pub struct Usage {
 
 /// A short hash of what a response is known by (`message.id` for Claude): 64 bits make a collision
 /// among ten million responses less likely than one in a hundred thousand.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct UsageKey(pub u64);
 
 /// What a response cost.
@@ -164,7 +185,8 @@ pub struct Correction {
     pub tokens: i64,
 }
 
-/// How far a file has been read.
+/// How far a file has been read. A folder of transcripts has such a row too, at offset 0, from the
+/// moment that its history is known: in a next life, a file without a row in it is new.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FileProgress {
     /// Where it was found.
@@ -182,7 +204,7 @@ pub struct FileProgress {
 pub struct LineCounts {
     /// They opened or completed a response that is or will be counted.
     pub counted: u64,
-    /// They told of a response that was known already.
+    /// They told of a response that was known already, or that is history.
     pub duplicate: u64,
     /// They carry no usage.
     pub ignored: u64,

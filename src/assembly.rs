@@ -1,0 +1,155 @@
+//! The composition root: from a plan to a life. The only file that imports every room.
+//!
+//! Above the line is the init loop, on this thread. `below` is everything that observes, on a
+//! runtime of its own that is built only after the first processes were spawned. What is below may
+//! fail, hang or be late: then less is seen, and supervising goes on.
+
+mod below;
+
+use std::hash::{BuildHasher, Hasher, RandomState};
+use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::runtime::Builder;
+use tokio::sync::mpsc;
+
+use crate::clock;
+use crate::config::plan::{Plan, Recovery};
+use crate::init::outward::{self, Outward};
+use crate::init::pulse::Pulse;
+use crate::init::signals::Caught;
+use crate::init::{self, Departure, Survivor, recover, rites};
+use crate::ledger::entry::{Entry, SurvivorOutcome};
+use crate::memory::proc;
+use crate::store::left_behind::{LeftBehind, find_left_behind};
+use crate::store::runfile::{Owner, RunRecord};
+use crate::supervise::shutdown::EXIT_INTERNAL;
+use crate::units::{Now, ProcId, ProcessIx};
+
+use self::below::Below;
+
+/// How long we look for what an earlier life left, before the first spawn.
+const RECOVERY_LOOK: Duration = Duration::from_millis(100);
+/// How long we stay after a failure of our own, for the last rows to become durable.
+const LAST_MOMENTS: Duration = Duration::from_secs(1);
+
+/// Lives one life by this plan and answers with our exit code.
+pub fn run(plan: Plan, caught: Caught) -> u8 {
+    let stand = Stand::take();
+    let (survivors, handled) = recover(&plan, &stand);
+    let (entries, queue) = mpsc::channel(outward::QUEUE);
+    let (plan, pulse) = (Arc::new(plan), Pulse::new());
+    let outward = Outward::new(entries.clone());
+    let mut below = None;
+    let observe = {
+        let (plan, pulse, stand, below) = (&plan, pulse.clone(), &stand, &mut below);
+        move || *below = observe(plan, stand, pulse, &entries, queue, handled)
+    };
+    let departure = live(init::live(&plan, seed(), caught, survivors, outward, pulse, observe));
+    if let Some(below) = below {
+        below.close(departure.leave_by);
+    }
+    departure.code
+}
+
+/// Begins to observe. Where that fails nothing is seen, and supervising goes on.
+fn observe(
+    plan: &Arc<Plan>,
+    stand: &Stand,
+    pulse: Pulse,
+    entries: &mpsc::Sender<Entry>,
+    queue: mpsc::Receiver<Entry>,
+    handled: Vec<SurvivorOutcome>,
+) -> Option<Below> {
+    let below = Below::start(plan, stand, pulse, entries, queue, handled);
+    below.inspect_err(|error| tracing::error!(target: "assembly", "cannot observe: {error}")).ok()
+}
+
+/// Turns the loop until it ends, by itself or by a failure of ours.
+fn live(life: impl Future<Output = io::Result<Departure>>) -> Departure {
+    let turned = catch_unwind(AssertUnwindSafe(|| {
+        Builder::new_current_thread().enable_all().build()?.block_on(life)
+    }));
+    match turned {
+        Ok(Ok(departure)) => return departure,
+        Ok(Err(error)) => tracing::error!(target: "init", "cannot go on: {error}"),
+        Err(_) => tracing::error!(target: "init", "the loop panicked"),
+    }
+    rites::perform();
+    Departure { code: EXIT_INTERNAL, leave_by: clock::now().mono.after(LAST_MOMENTS) }
+}
+
+/// Ids and jitter must differ between containers that start in the same millisecond.
+fn seed() -> u64 {
+    RandomState::new().build_hasher().finish()
+}
+
+/// Who we are to the kernel.
+struct Stand {
+    pid1: bool,
+    /// What tells our run file from those of others; absent without `/proc`.
+    owner: Option<Owner>,
+    began: Now,
+}
+
+impl Stand {
+    /// Makes orphans come to us, as PID 1 or as a subreaper.
+    fn take() -> Self {
+        let pid = std::process::id();
+        let pid1 = pid == 1;
+        if !pid1 && nix::sys::prctl::set_child_subreaper(true).is_err() {
+            tracing::warn!(target: "assembly", "cannot become a subreaper: orphans will escape us");
+        }
+        let pid = i32::try_from(pid).unwrap_or(0);
+        let us = proc::start_ticks(pid).map(|start_ticks| ProcId { pid, start_ticks });
+        Self { pid1, owner: us.and_then(Owner::read).ok(), began: clock::now() }
+    }
+}
+
+/// Deals with what outlived an earlier life. As PID 1 nothing can have: the kernel ends a namespace
+/// with its first process.
+fn recover(plan: &Plan, stand: &Stand) -> (Vec<Survivor>, Vec<SurvivorOutcome>) {
+    let Some(owner) = stand.owner.as_ref().filter(|_| !stand.pid1) else {
+        return (Vec::new(), Vec::new());
+    };
+    let found = find_left_behind(&plan.state_dir, owner, RECOVERY_LOOK, recover::is_alive);
+    let records: Vec<RunRecord> = found.iter().flat_map(|left| left.runs.clone()).collect();
+    let (adopted, ended) = divide(plan, records);
+    let mains: Vec<ProcId> = ended.iter().map(|record| record.main).collect();
+    let sizes = if mains.is_empty() { Vec::new() } else { recover::end(&mains) };
+    found.into_iter().for_each(LeftBehind::discard);
+
+    let survivors = adopted.iter().map(|(process, record)| Survivor {
+        process: *process,
+        id: record.main,
+    });
+    let taken = adopted.iter().map(|(_, record)| outcome(record, true, 1));
+    let gone = ended.iter().zip(&sizes).map(|(record, size)| outcome(record, false, *size));
+    (survivors.collect(), taken.chain(gone).collect())
+}
+
+/// By policy: those that are taken over, one for each process of the plan, and those that are ended.
+fn divide(plan: &Plan, records: Vec<RunRecord>) -> (Vec<(ProcessIx, RunRecord)>, Vec<RunRecord>) {
+    let mut adopted: Vec<(ProcessIx, RunRecord)> = Vec::new();
+    let mut ended = Vec::new();
+    for record in records {
+        let known = plan.indexed().find(|(_, process)| process.name == record.process);
+        match known {
+            Some((ix, _))
+                if plan.recovery == Recovery::Adopt
+                    && adopted.iter().all(|(taken, _)| *taken != ix) =>
+            {
+                adopted.push((ix, record));
+            }
+            _ => ended.push(record),
+        }
+    }
+    (adopted, ended)
+}
+
+fn outcome(record: &RunRecord, adopted: bool, found: u32) -> SurvivorOutcome {
+    let (session, process) = (record.session, record.process.clone());
+    SurvivorOutcome { session, process, adopted, found }
+}

@@ -1,0 +1,321 @@
+//! Everything below the line: what observes, and how it is begun and ended.
+//!
+//! Each sense is a task that feeds the ledger's queue, and each outlet one that the ledger feeds.
+//! They end in the order of the flow: first the senses, then the ledger, which ends when nobody
+//! can tell it anything any more, then the store.
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::runtime::{Builder, Runtime};
+use tokio::sync::mpsc::{self, WeakSender};
+use tokio::sync::{oneshot, watch};
+use tokio::task::JoinHandle;
+use tokio::time::timeout;
+
+use crate::assembly::Stand;
+use crate::clock;
+use crate::config::plan::Plan;
+use crate::context::{capture, host};
+use crate::init::pulse::Pulse;
+use crate::ledger::entry::{Entry, SurvivorOutcome};
+use crate::ledger::fold::Ledger;
+use crate::ledger::row::Batch;
+use crate::ledger::snapshot::{LiveRun, Snapshot};
+use crate::ledger::task::{self, Outlets};
+use crate::memory::{leak, myself, probe};
+use crate::metrics::families::SelfFigures;
+use crate::serve::Sources;
+use crate::serve::listener::{self, Limits};
+use crate::store::runfile::{RunKeeper, RunRecord};
+use crate::store::writer::{self, Reports, Writer};
+use crate::tokens::TokenResume;
+use crate::tokens::price::Prices;
+use crate::tokens::source::Source;
+use crate::tokens::tail::{self, Follower, Start};
+use crate::units::{Mono, ProcessIx, SessionId, Wall};
+
+/// Between the panic of a task and its restart.
+const RESTART_PAUSE: Duration = Duration::from_secs(1);
+/// Contexts that wait to be captured: one for each session that is opened at once.
+const CONTEXTS: usize = 256;
+/// Batches of tokens that wait for the ledger; the offset in the file is the real queue.
+const TOKEN_BATCHES: usize = 64;
+/// How long following waits to be told what earlier lives counted. A store that takes longer is
+/// away: then what is in the files already is only remembered, not counted.
+const RESUME_PATIENCE: Duration = Duration::from_secs(5);
+
+/// How long the last look at the agents' logs may take.
+const LAST_LOOK: Duration = Duration::from_millis(300);
+/// How long the last rows may take to become durable, where the budget leaves that much.
+const LAST_COMMIT: Duration = Duration::from_secs(1);
+/// What each step of the end gets even when the budget is spent.
+const SHORTEST: Duration = Duration::from_millis(20);
+
+/// Everything that observes.
+pub(super) struct Below {
+    runtime: Runtime,
+    ledger: JoinHandle<u64>,
+    /// Ended by aborting: they hold nothing that could be lost.
+    senses: Vec<JoinHandle<()>>,
+    tail: JoinHandle<()>,
+    stop: watch::Sender<bool>,
+    writer: Arc<Writer>,
+    keeper: Option<Arc<RunKeeper>>,
+}
+
+impl Below {
+    /// Builds the second runtime and everything on it.
+    pub(super) fn start(
+        plan: &Arc<Plan>,
+        stand: &Stand,
+        pulse: Pulse,
+        entries: &mpsc::Sender<Entry>,
+        queue: mpsc::Receiver<Entry>,
+        handled: Vec<SurvivorOutcome>,
+    ) -> io::Result<Self> {
+        let runtime = Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+        let on = runtime.enter();
+        let (stop, stopped) = watch::channel(false);
+        let (snapshots, pictures) = watch::channel(Arc::new(Snapshot::default()));
+        let (live_runs, runs) = watch::channel(Vec::new());
+        let (opened, contexts) = mpsc::channel(CONTEXTS);
+        let (resumed, resume) = oneshot::channel();
+        let prices = Prices::embedded();
+        let ledger = new_ledger(plan, stand, &prices);
+        let (writer, reports) = writer::start(&plan.store);
+        let writer = Arc::new(writer);
+        let keeper = stand.owner.clone().map(|owner| RunKeeper::start(&plan.state_dir, owner));
+        let keeper = keeper.map(Arc::new);
+        let weak = entries.downgrade();
+
+        let rows = submit_to(&writer);
+        let opened = move |process, session| drop(opened.try_send((process, session)));
+        let outlets = Outlets { rows, opened, snapshots, live_runs };
+        let ledger = tokio::spawn(task::run(ledger, queue, outlets));
+        let start = Following { plan: Arc::clone(plan), began: stand.began.wall, prices, resume };
+        let tail = tokio::spawn(follow(start, entries.clone(), stopped.clone()));
+        let senses = vec![
+            tokio::spawn(capture_contexts(Arc::clone(plan), contexts, weak.clone())),
+            tokio::spawn(report_store(reports, resumed, weak.clone())),
+            tokio::spawn(keep_runs(keeper.clone(), runs)),
+            tokio::spawn(sample(plan.memory.interval, pictures.clone(), entries.clone())),
+            tokio::spawn(listen(Arc::clone(plan), pictures, pulse, stopped, weak)),
+        ];
+        if !handled.is_empty() {
+            let at = clock::now();
+            let _ = entries.try_send(Entry::SurvivorsHandled { at, outcomes: handled });
+        }
+        drop(on);
+        Ok(Self { runtime, ledger, senses, tail, stop, writer, keeper })
+    }
+
+    /// Ends everything, in the order of the flow, by `leave_by` at the latest. The caller has let
+    /// go of its own end of the ledger's queue.
+    pub(super) fn close(self, leave_by: Mono) {
+        let Self { runtime, ledger, senses, tail, stop, writer, keeper } = self;
+        let left = |most: Duration| leave_by.since(clock::now().mono).clamp(SHORTEST, most);
+        runtime.block_on(async {
+            let _ = stop.send(true);
+            let mut tail = tail;
+            if timeout(left(LAST_LOOK), &mut tail).await.is_err() {
+                tail.abort();
+            }
+            senses.iter().for_each(JoinHandle::abort);
+            for sense in senses {
+                let _ = sense.await;
+            }
+            let _ = timeout(left(LAST_COMMIT), ledger).await;
+        });
+        // Whoever else held them has ended.
+        if let Some(writer) = Arc::into_inner(writer) {
+            writer.close(left(LAST_COMMIT));
+        }
+        if let Some(keeper) = keeper.and_then(Arc::into_inner) {
+            keeper.close(left(LAST_COMMIT));
+        }
+        runtime.shutdown_background();
+    }
+}
+
+fn new_ledger(plan: &Plan, stand: &Stand, prices: &Prices) -> Ledger {
+    let seed = super::seed();
+    let ledger = Ledger::new(plan, stand.began, stand.pid1, leak::detector, seed);
+    match prices.as_of() {
+        Some(day) => ledger.with_prices_of(day),
+        None => ledger,
+    }
+}
+
+fn submit_to(writer: &Arc<Writer>) -> impl FnMut(Batch) -> Result<(), Batch> + use<> {
+    let writer = Arc::clone(writer);
+    move |batch| writer.try_submit(batch)
+}
+
+/// Runs a task again whenever it panics, so that a fault of ours costs a moment and not a sense.
+async fn restarting<F>(room: &'static str, mut make: impl FnMut() -> F)
+where
+    F: Future<Output = ()> + Send + 'static,
+{
+    while let Err(error) = tokio::spawn(make()).await {
+        if !error.is_panic() {
+            return;
+        }
+        tracing::error!(target: "assembly", room, "a task panicked and is begun again");
+        tokio::time::sleep(RESTART_PAUSE).await;
+    }
+}
+
+/// Captures the context of each session that is opened, off the ledger's task, because it reads
+/// files of the project.
+async fn capture_contexts(
+    plan: Arc<Plan>,
+    mut opened: mpsc::Receiver<(ProcessIx, SessionId)>,
+    entries: WeakSender<Entry>,
+) {
+    let host = tokio::task::spawn_blocking(host::facts).await.unwrap_or_default();
+    while let Some((process, session)) = opened.recv().await {
+        let (plan, host) = (Arc::clone(&plan), host.clone());
+        let captured = tokio::task::spawn_blocking(move || {
+            let process = plan.process(process);
+            let dir = process.working_dir.as_deref();
+            capture::capture(&process.command, dir, &host, &plan.digest)
+        });
+        let (Ok(context), Some(entries)) = (captured.await, entries.upgrade()) else { continue };
+        let context = Box::new(context);
+        let _ = entries.send(Entry::ContextCaptured { session, context }).await;
+    }
+}
+
+/// Passes on what earlier lives left, once the store knows, and how the store is.
+async fn report_store(
+    reports: Reports,
+    resumed: oneshot::Sender<TokenResume>,
+    entries: WeakSender<Entry>,
+) {
+    let Reports { resume, mut health } = reports;
+    let tell = async |entry| {
+        if let Some(entries) = entries.upgrade() {
+            let _ = entries.send(entry).await;
+        }
+    };
+    let found = async {
+        if let Ok(found) = resume.await {
+            let _ = resumed.send(found.tokens);
+            if !found.open.is_empty() {
+                tell(Entry::OpenSessionsFound { at: clock::now(), sessions: found.open }).await;
+            }
+        }
+    };
+    let healthy = async {
+        while health.changed().await.is_ok() {
+            let now = *health.borrow_and_update();
+            tell(Entry::StoreReported(now)).await;
+        }
+    };
+    tokio::join!(found, healthy);
+}
+
+/// Keeps the run file in step with what lives.
+async fn keep_runs(keeper: Option<Arc<RunKeeper>>, mut runs: watch::Receiver<Vec<LiveRun>>) {
+    let Some(keeper) = keeper else { return };
+    while runs.changed().await.is_ok() {
+        let live = runs.borrow_and_update().clone();
+        keeper.keep(live.into_iter().map(record).collect());
+    }
+}
+
+fn record(run: LiveRun) -> RunRecord {
+    RunRecord { session: run.session, process: run.process, main: run.main }
+}
+
+/// Samples memory.
+async fn sample(
+    interval: Duration,
+    pictures: watch::Receiver<Arc<Snapshot>>,
+    entries: mpsc::Sender<Entry>,
+) {
+    restarting("memory", || probe::watch(interval, pictures.clone(), entries.clone())).await;
+}
+
+/// Serves metrics, health and the landing page.
+async fn listen(
+    plan: Arc<Plan>,
+    pictures: watch::Receiver<Arc<Snapshot>>,
+    pulse: Pulse,
+    stopped: watch::Receiver<bool>,
+    entries: WeakSender<Entry>,
+) {
+    let Some(address) = plan.listen else { return };
+    let sources = Arc::new(Sources {
+        snapshot: Box::new(move || pictures.borrow().clone()),
+        own: Box::new(own_figures),
+        alive: Box::new(move || pulse.is_alive()),
+    });
+    restarting("serve", || {
+        let entries = entries.clone();
+        let report = move |bound: Option<_>| {
+            let up = bound.is_some();
+            if let Some(entries) = entries.upgrade() {
+                let _ = entries.try_send(Entry::ListenerReported { up });
+            }
+        };
+        listener::serve(address, Arc::clone(&sources), Limits::default(), stopped.clone(), report)
+    })
+    .await;
+}
+
+fn own_figures() -> SelfFigures {
+    let own = myself::read();
+    SelfFigures {
+        cpu_seconds: own.cpu_seconds,
+        resident: own.resident.map(|bytes| bytes.0),
+        virtual_size: own.virtual_size.map(|bytes| bytes.0),
+        open_fds: own.open_fds,
+        max_fds: own.max_fds,
+        start_time_seconds: own.start_time_seconds,
+    }
+}
+
+/// What following the agents' logs begins with.
+struct Following {
+    plan: Arc<Plan>,
+    began: Wall,
+    prices: Prices,
+    resume: oneshot::Receiver<TokenResume>,
+}
+
+/// Follows the agents' logs, once it is known what earlier lives counted.
+async fn follow(
+    start: Following,
+    entries: mpsc::Sender<Entry>,
+    mut stopped: watch::Receiver<bool>,
+) {
+    let Following { plan, began, prices, resume } = start;
+    let sources = Source::of_plan(&plan, |name| std::env::var(name).ok());
+    if sources.is_empty() {
+        return;
+    }
+    let resume = match timeout(RESUME_PATIENCE, resume).await {
+        Ok(Ok(resume)) => resume,
+        Ok(Err(_)) | Err(_) => {
+            tracing::warn!(
+                target: "tokens",
+                "the store does not say what was counted before: tokens that are in the logs \
+                 already are not counted"
+            );
+            TokenResume::default()
+        }
+    };
+    let start = Start { at: began, resume, count_history: false, prices };
+    let follower = Follower::new(sources, start);
+    let (batches, mut found) = mpsc::channel(TOKEN_BATCHES);
+    let stop = async move { drop(stopped.wait_for(|stop| *stop).await) };
+    let pass_on = async {
+        while let Some(batch) = found.recv().await {
+            let _ = entries.send(Entry::TokensRead { at: clock::now(), batch }).await;
+        }
+    };
+    tokio::join!(tail::follow(follower, batches, stop), pass_on);
+}

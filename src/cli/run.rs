@@ -1,0 +1,55 @@
+//! `procession run` and `procession -- CMD`: from what was typed to a plan, and then to its life.
+
+use std::io::stderr;
+use std::time::Duration;
+
+use crate::assembly;
+use crate::cli::{Listen, LogOptions, OneCommand, RunOptions, refuse, say};
+use crate::config::load::{load, state_dir};
+use crate::config::one_command::{Options, one_command};
+use crate::config::plan::{Plan, StorePlan};
+use crate::init::signals::Caught;
+use crate::log;
+use crate::supervise::shutdown::EXIT_USAGE;
+
+/// How long the last lines of the log may take.
+const LAST_WORDS: Duration = Duration::from_millis(50);
+
+/// Runs the processes of a file.
+pub(super) fn run(options: &RunOptions, caught: Caught) -> u8 {
+    let loaded = match load(&options.config) {
+        Ok(loaded) => loaded,
+        Err(problems) => {
+            say(&mut stderr(), &problems.to_string());
+            return EXIT_USAGE;
+        }
+    };
+    if !loaded.warnings.is_empty() {
+        say(&mut stderr(), &loaded.warnings.to_string());
+    }
+    live(loaded.plan, &options.log, "info", caught)
+}
+
+/// Runs one command. It owns the terminal, so that we only speak up when something is wrong.
+pub(super) fn run_one(one: OneCommand, log: &LogOptions, caught: Caught) -> u8 {
+    let mut options = Options::new(state_dir());
+    options.listen = match one.listen {
+        Listen::At(address) => Some(address),
+        Listen::Off => None,
+    };
+    if let Some(path) = one.store {
+        options.store = StorePlan::Sqlite(path);
+    }
+    live(one_command(one.command, options), log, "warn", caught)
+}
+
+fn live(plan: Plan, options: &LogOptions, usual: &str, caught: Caught) -> u8 {
+    let levels = options.log_level.as_deref().unwrap_or(usual);
+    let log = match log::begin(levels, options.log_format.into()) {
+        Ok(log) => log,
+        Err(why) => return refuse(&why),
+    };
+    let code = assembly::run(plan, caught);
+    log.finish(LAST_WORDS);
+    code
+}

@@ -1,0 +1,239 @@
+//! What whole files mean: the smallest one, one with every key, and the one that we ship.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use super::mistakes::read;
+use super::plan::*;
+use super::show::show;
+use crate::units::{Bytes, ProcessIx, Signal};
+
+/// A file with every key, in forms that differ from the defaults.
+const EVERYTHING: &str = include_str!("everything.yaml");
+
+fn plan(text: &str) -> Plan {
+    match read(text) {
+        Ok(loaded) => loaded.plan,
+        Err(problems) => panic!("{problems}"),
+    }
+}
+
+fn process(name: &str, command: &[&str]) -> ProcessPlan {
+    ProcessPlan {
+        name: name.to_owned(),
+        command: command.iter().map(|word| (*word).to_owned()).collect(),
+        working_dir: None,
+        environment: vec![],
+        depends_on: vec![],
+        restart: RestartPlan {
+            policy: RestartPolicy::No,
+            backoff: Backoff::default(),
+            max_attempts: None,
+        },
+        stop_signal: Signal::TERM,
+        stop_grace_period: Duration::from_secs(10),
+        forward_signals: vec![],
+        thresholds: Thresholds::default(),
+        agent: None,
+    }
+}
+
+#[test]
+fn one_command_is_a_complete_file() {
+    let text = "processes: {web: {command: npm run dev}}";
+    let expected = Plan {
+        mode: Mode::Supervise,
+        processes: vec![process("web", &["npm", "run", "dev"])],
+        exit_code_from: vec![],
+        shutdown_timeout: Duration::from_secs(9),
+        listen: Some(([0, 0, 0, 0], 9917).into()),
+        store: StorePlan::Sqlite(PathBuf::from("/run/procession/history.db")),
+        state_dir: PathBuf::from("/run/procession"),
+        recovery: Recovery::End,
+        memory: MemoryPlan { interval: Duration::from_secs(5), leak_rule: LeakRule::GrowthCount },
+        digest: "3e27780f11543de6635722afbac7190b77dc6ba4cdcd3787cd78f3a6f33f23b0".to_owned(),
+    };
+    assert_eq!(plan(text), expected);
+}
+
+#[test]
+fn every_key_reaches_the_plan() {
+    let plan = plan(EVERYTHING);
+    let (db, job, web) = (&plan.processes[0], &plan.processes[1], &plan.processes[2]);
+    assert_eq!(plan.exit_code_from, [ProcessIx(2), ProcessIx(0)]);
+    assert_eq!(plan.shutdown_timeout, Duration::from_secs(30));
+    assert_eq!(plan.listen, Some(([127, 0, 0, 1], 0).into()));
+    assert_eq!(plan.store, StorePlan::Sqlite("/app/data/history.db".into()));
+    assert_eq!(plan.state_dir, Path::new("/home/me/state"));
+    assert_eq!(plan.recovery, Recovery::Adopt);
+    assert_eq!(plan.memory.interval, Duration::from_millis(1500));
+
+    assert_eq!(db.command, ["postgres", "-D", "data dir"]);
+    assert_eq!(db.restart.policy, RestartPolicy::UnlessStopped);
+    assert_eq!(db.thresholds, Thresholds { warning: Bytes::mib(100), critical: Bytes::mib(6000) });
+
+    let completed = Condition::CompletedSuccessfully;
+    assert_eq!(job.command, ["sh", "-c", "a && b > \"c\" $d"]);
+    assert_eq!(
+        job.depends_on,
+        [Dependency { process: ProcessIx(0), condition: Condition::Started }]
+    );
+    assert_eq!((job.restart.policy, job.restart.max_attempts), (RestartPolicy::OnFailure, Some(5)));
+
+    let job_first = Dependency { process: ProcessIx(1), condition: completed };
+    let db_first = Dependency { process: ProcessIx(0), condition: Condition::Started };
+    assert_eq!(web.depends_on, [job_first, db_first]);
+    assert_eq!(web.command, ["node", "--port", "80", "server.js"]);
+    assert_eq!(web.working_dir.as_deref(), Some(Path::new("/app/web")));
+    assert_eq!(
+        (web.stop_signal, web.stop_grace_period),
+        (Signal::INT, Duration::from_millis(2500))
+    );
+    assert_eq!(web.forward_signals, [Signal::HUP, Signal::USR2]);
+    let backoff = Backoff {
+        delay: Duration::from_secs(1),
+        factor: 1.5,
+        max_delay: Duration::from_secs(60),
+        jitter: 0.0,
+        window: Duration::from_secs(120),
+    };
+    assert_eq!((web.restart.policy, web.restart.backoff), (RestartPolicy::Always, backoff));
+    assert_eq!(web.restart.max_attempts, Some(7));
+    let environment: Vec<(&str, &str)> =
+        web.environment.iter().map(|(name, value)| (&**name, &**value)).collect();
+    let expected = [
+        ("A", "file"),
+        ("B", "80"),
+        ("A", "map"),
+        ("N", "010"),
+        ("T", "true"),
+        ("E", ""),
+        ("HOME", "/home/me"),
+        ("API_KEY", "s3cr3t"),
+        ("SHARED", "yes"),
+    ];
+    assert_eq!(environment, expected);
+    let agent = AgentPlan {
+        name: "coder".to_owned(),
+        dialect: Dialect::Claude,
+        transcripts: vec!["/home/me/.claude".into(), "/app/more".into()],
+    };
+    assert_eq!(web.agent, Some(agent));
+}
+
+#[test]
+fn words_of_yaml_1_1_stay_words() {
+    let plan = plan("processes: {web: {command: [echo, no, on, 012, 1.0, 0x1f], restart: no}}");
+    assert_eq!(plan.processes[0].command, ["echo", "no", "on", "012", "1.0", "0x1f"]);
+}
+
+#[test]
+fn metrics_and_store_can_be_turned_off() {
+    let off = plan("processes: {a: {command: a}}\nmetrics: false\nstore: memory");
+    assert_eq!((off.listen, off.store), (None, StorePlan::Memory));
+    let off = plan("processes: {a: {command: a}}\nmetrics: {listen: false}");
+    assert_eq!(off.listen, None);
+}
+
+#[test]
+fn one_threshold_alone_keeps_its_distance_from_the_other() {
+    let thresholds = |memory: &str| {
+        plan(&format!("processes: {{a: {{command: a, memory: {memory}}}}}")).processes[0].thresholds
+    };
+    let mib = |warning, critical| Thresholds {
+        warning: Bytes::mib(warning),
+        critical: Bytes::mib(critical),
+    };
+    assert_eq!(thresholds("{warning: 16m}"), mib(16, 6000));
+    assert_eq!(thresholds("{warning: 8000m}"), mib(8000, 12_000));
+    assert_eq!(thresholds("{critical: 300m}"), mib(200, 300));
+    assert_eq!(thresholds("{}"), Thresholds::default());
+}
+
+#[test]
+fn a_carriage_return_and_a_byte_order_mark_change_nothing() {
+    let unix = "processes:\n  web:\n    command: a\n    restart: always\n";
+    let dos = format!("\u{feff}{}", unix.replace('\n', "\r\n"));
+    assert_eq!(plan(&dos).processes, plan(unix).processes);
+}
+
+#[test]
+fn the_example_has_no_problem() {
+    let loaded = super::load::load(Path::new("config.yaml")).unwrap_or_else(|e| panic!("{e}"));
+    assert_eq!(loaded.warnings.to_string(), "");
+    let names: Vec<&str> = loaded.plan.processes.iter().map(|one| &*one.name).collect();
+    assert_eq!(names, ["web", "leaky", "agent"]);
+    assert_eq!(loaded.plan.exit_code_from, [ProcessIx(0)]);
+}
+
+/// Whoever adds a key has to explain it in the example.
+#[test]
+fn the_example_names_every_key() {
+    let example = include_str!("../../config.yaml");
+    let keys = [
+        "processes",
+        "exit_code_from",
+        "shutdown_timeout",
+        "metrics",
+        "listen",
+        "store",
+        "sqlite",
+        "state_dir",
+        "recovery",
+        "memory",
+        "interval",
+        "warning",
+        "critical",
+        "leak_rule",
+        "command",
+        "entrypoint",
+        "working_dir",
+        "environment",
+        "env_file",
+        "depends_on",
+        "restart",
+        "restart_policy",
+        "delay",
+        "factor",
+        "max_delay",
+        "jitter",
+        "window",
+        "max_attempts",
+        "stop_signal",
+        "stop_grace_period",
+        "forward_signals",
+        "agent",
+        "name",
+        "dialect",
+        "transcripts",
+    ];
+    for key in keys {
+        assert!(example.contains(key), "{key} is not explained");
+    }
+}
+
+#[test]
+fn the_plan_is_shown_whole_and_without_secrets() {
+    let shown = show(&plan(EVERYTHING));
+    assert_eq!(shown, include_str!("everything.shown.yaml"), "{shown}");
+    assert!(!shown.contains("s3cr3t"), "{shown}");
+}
+
+#[test]
+fn what_is_shown_means_the_same() {
+    let mut before = plan(&EVERYTHING.replace("API_KEY", "PORT"));
+    let mut after = plan(&show(&before));
+    // Only the text differs, and of several values of a variable the last one is shown.
+    before.digest.clear();
+    after.digest.clear();
+    before.processes[2].environment.remove(0);
+    assert_eq!(after, before);
+}
+
+#[test]
+fn the_start_order_follows_dependencies_then_the_file() {
+    let plan = plan(
+        "processes:\n  web: {command: w, depends_on: [db]}\n  cache: {command: c}\n  db: {command: d}\n",
+    );
+    assert_eq!(super::order::describe(&plan), ["1. cache", "2. db", "3. web, when db has started"]);
+}

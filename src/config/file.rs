@@ -1,0 +1,248 @@
+//! The whole file: every top-level key, what it means when it is left out, and what must fit
+//! together. The mirror of [`super::plan::Plan`] on the side of the text.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::Path;
+use std::time::Duration;
+
+use sha2::{Digest, Sha256};
+
+use super::cursor::{Cursor, Fields};
+use super::links::{Names, dependencies};
+use super::parse::parse;
+use super::plan::{LeakRule, MemoryPlan, Mode, Plan, ProcessPlan, Recovery, StorePlan, Thresholds};
+use super::problem::{Problems, Sink};
+use super::process::{Draft, process, thresholds};
+use super::quantity::print_duration;
+use super::read;
+use super::surroundings::{Surroundings, default_state_dir};
+use crate::units::ProcessIx;
+
+/// From the request to stop to our exit: Docker kills after 10 s, and a second remains for us.
+pub(super) const DEFAULT_SHUTDOWN: Duration = Duration::from_secs(9);
+
+/// The shortest stop in which there is time to kill, reap and write down.
+const LEAST_SHUTDOWN: Duration = Duration::from_millis(100);
+
+/// Where metrics are served unless told otherwise: to whoever reaches the container.
+pub(super) const DEFAULT_LISTEN: SocketAddr =
+    SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::UNSPECIFIED), 9917);
+
+/// Between two samples of memory, unless told otherwise.
+pub(super) const DEFAULT_INTERVAL: Duration = Duration::from_secs(5);
+
+/// Sampling more often than this costs more than it shows.
+const LEAST_INTERVAL: Duration = Duration::from_millis(100);
+
+/// The most processes of one container. Each has its own threads of output, series and labels.
+const MAX_PROCESSES: usize = 500;
+
+/// Top-level words of Compose and what they are here.
+const COMPOSE_WORDS: [(&str, &str); 6] = [
+    ("services", "did you mean `processes`?"),
+    ("version", "the format has no versions; remove it"),
+    ("name", "the container's name is its own; remove it"),
+    ("networks", "processes share the container's network; remove it"),
+    ("volumes", "mount volumes where the container is started; remove it"),
+    ("stop_grace_period", "write it under a process, or `shutdown_timeout` for all together"),
+];
+
+/// A configuration that can be used.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Loaded {
+    /// What to do.
+    pub plan: Plan,
+    /// What probably does not mean what was meant.
+    pub warnings: Problems,
+}
+
+/// Reads the text of a configuration: the plan, or everything that is wrong with it.
+pub fn read(text: &str, around: &Surroundings<'_>) -> Result<Loaded, Problems> {
+    let digest = digest(text.as_bytes());
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    let sink = Sink::new(around.file, text);
+    let plan = parse(text, around.vars, &sink)
+        .and_then(|root| whole(&Cursor::root(&root, &sink), digest, around));
+    let faulty = sink.is_faulty();
+    let problems = sink.into_problems();
+    match plan {
+        Some(plan) if !faulty => Ok(Loaded { plan, warnings: problems }),
+        _ => Err(problems),
+    }
+}
+
+/// SHA-256 in hex, by which two lives can be seen to have had the same configuration.
+pub(super) fn digest(text: &[u8]) -> String {
+    Sha256::digest(text).iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn whole(at: &Cursor<'_>, digest: String, around: &Surroundings<'_>) -> Option<Plan> {
+    if at.is_null() {
+        at.fault("the file is empty", "write `processes: {web: {command: npm run dev}}`");
+        return None;
+    }
+    let mut fields = at.fields("a map with `processes`")?;
+    let (memory, thresholds) = memory(&mut fields);
+    let shutdown_timeout = fields
+        .read("shutdown_timeout", |at| {
+            read::duration_from(at, LEAST_SHUTDOWN, "ending processes takes time")
+        })
+        .unwrap_or(DEFAULT_SHUTDOWN);
+    let processes_at = fields.get("processes");
+    if processes_at.is_none() {
+        let advice = "write `processes: {web: {command: npm run dev}}`";
+        fields.missing("processes", advice, &COMPOSE_WORDS);
+    }
+    let deciders_at = fields.get("exit_code_from");
+    let (processes, exit_code_from) = processes(
+        processes_at.as_ref(),
+        deciders_at.as_ref(),
+        thresholds,
+        shutdown_timeout,
+        around,
+    );
+    let state_dir = fields
+        .read("state_dir", |at| read::path(at, around))
+        .unwrap_or_else(|| default_state_dir(around.uid, around.vars));
+    let plan = Plan {
+        mode: Mode::Supervise,
+        processes,
+        exit_code_from,
+        shutdown_timeout,
+        listen: listen(&mut fields),
+        store: store(&mut fields, &state_dir, around),
+        state_dir,
+        recovery: recovery(&mut fields),
+        memory,
+        digest,
+    };
+    fields.finish(&COMPOSE_WORDS);
+    Some(plan)
+}
+
+fn processes(
+    at: Option<&Cursor<'_>>,
+    deciders_at: Option<&Cursor<'_>>,
+    thresholds: Thresholds,
+    shutdown_timeout: Duration,
+    around: &Surroundings<'_>,
+) -> (Vec<ProcessPlan>, Vec<ProcessIx>) {
+    let entries = at.and_then(|at| at.entries("a map of processes by name")).unwrap_or_default();
+    let at = at.filter(|at| at.is_map() || at.is_null());
+    if let Some(at) = at.filter(|_| entries.is_empty()) {
+        at.fault("there is no process here", "write `web: {command: npm run dev}` below it");
+    }
+    if let Some(at) = at.filter(|_| entries.len() > MAX_PROCESSES) {
+        let what = format!("at most {MAX_PROCESSES} processes");
+        at.expected::<()>(&what, "run the others in a second container");
+        return (vec![], vec![]);
+    }
+    let mut drafts = vec![];
+    for (entry, value) in &entries {
+        if let Some(fault) = read::name_fault(&entry.key) {
+            let advice = Some("choose another name".to_owned());
+            value.sink().fault(entry.place, value.path(), fault.to_owned(), advice);
+        }
+        drafts.extend(process(value, &entry.key, thresholds, around));
+    }
+    warn_of_long_graces(&drafts, shutdown_timeout);
+    let names = Names::new(entries.iter().map(|(entry, _)| &*entry.key).collect(), &drafts);
+    let exit_code_from = deciders_at.and_then(|at| deciders(at, &names)).unwrap_or_default();
+    let linked = dependencies(&drafts, &names);
+    drop(names);
+    let plans = drafts
+        .into_iter()
+        .zip(linked)
+        .map(|(draft, depends_on)| ProcessPlan { depends_on, ..draft.plan });
+    (plans.collect(), exit_code_from)
+}
+
+/// A process cannot have more time to end than all of them together.
+fn warn_of_long_graces(drafts: &[Draft<'_>], shutdown_timeout: Duration) {
+    for draft in drafts {
+        let Some(at) = &draft.grace else { continue };
+        if draft.plan.stop_grace_period > shutdown_timeout {
+            let whole = print_duration(shutdown_timeout);
+            let message =
+                format!("this is longer than `shutdown_timeout` ({whole}), which comes first");
+            at.warn(message, "make one of them longer or the other shorter");
+        }
+    }
+}
+
+fn deciders(at: &Cursor<'_>, names: &Names<'_>) -> Option<Vec<ProcessIx>> {
+    let items = at.one_or_many("the name of a process or a list of names")?;
+    let mut found: Vec<ProcessIx> = vec![];
+    for item in items {
+        let Some(name) = item.text("the name of a process") else { continue };
+        match names.find(&item, name) {
+            Some(process) if found.contains(&process) => {
+                item.fault("this name stands here twice", "keep one of them");
+            }
+            Some(process) => found.push(process),
+            None => {}
+        }
+    }
+    Some(found)
+}
+
+fn memory(fields: &mut Fields<'_>) -> (MemoryPlan, Thresholds) {
+    let mut plan = MemoryPlan { interval: DEFAULT_INTERVAL, leak_rule: LeakRule::GrowthCount };
+    let mut limits = Thresholds::default();
+    if let Some(mut fields) = fields.read("memory", |at| at.fields("a map")) {
+        let interval =
+            |at: &Cursor<'_>| read::duration_from(at, LEAST_INTERVAL, "sampling costs CPU time");
+        plan.interval = fields.read("interval", interval).unwrap_or(plan.interval);
+        limits = thresholds(&mut fields, limits);
+        let rules = [("growth-count", LeakRule::GrowthCount)];
+        plan.leak_rule = fields.read("leak_rule", |at| at.choice(&rules)).unwrap_or(plan.leak_rule);
+        fields.finish(&[]);
+    }
+    (plan, limits)
+}
+
+/// `metrics: {listen: ADDRESS}`; `false` in place of either turns it off.
+fn listen(fields: &mut Fields<'_>) -> Option<SocketAddr> {
+    let Some(at) = fields.get("metrics") else { return Some(DEFAULT_LISTEN) };
+    if at.scalar() == Some("false") {
+        return None;
+    }
+    let mut fields = at.fields("`listen: ADDRESS` below it, or `false`")?;
+    let listen = fields.get("listen");
+    fields.finish(&[("port", "write `listen: 0.0.0.0:PORT`")]);
+    match listen {
+        Some(at) if at.scalar() == Some("false") => None,
+        Some(at) => read::address(&at),
+        None => Some(DEFAULT_LISTEN),
+    }
+}
+
+fn store(fields: &mut Fields<'_>, state_dir: &Path, around: &Surroundings<'_>) -> StorePlan {
+    let usual = || StorePlan::Sqlite(state_dir.join("history.db"));
+    let Some(at) = fields.get("store") else { return usual() };
+    if at.is_map() {
+        return at
+            .fields("a store")
+            .and_then(|fields| sqlite(fields, around))
+            .unwrap_or_else(usual);
+    }
+    let what = "`memory` or `sqlite: PATH` below it";
+    let memory = |text: &str| (text == "memory").then_some(StorePlan::Memory);
+    let advice =
+        |text: &str| (text == "sqlite").then(|| "write `store: {sqlite: history.db}`".to_owned());
+    at.parsed(what, memory, advice).unwrap_or_else(usual)
+}
+
+fn sqlite(mut fields: Fields<'_>, around: &Surroundings<'_>) -> Option<StorePlan> {
+    let at = fields.get("sqlite");
+    if at.is_none() {
+        fields.missing("sqlite", "write `sqlite: PATH`, or `store: memory`", &[]);
+    }
+    fields.finish(&[]);
+    read::path(&at?, around).map(StorePlan::Sqlite)
+}
+
+fn recovery(fields: &mut Fields<'_>) -> Recovery {
+    let words = [("end", Recovery::End), ("adopt", Recovery::Adopt)];
+    fields.read("recovery", |at| at.choice(&words)).unwrap_or(Recovery::End)
+}

@@ -1,0 +1,132 @@
+//! The plan for `procession -- CMD`: one process and no file.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use super::file::{DEFAULT_INTERVAL, DEFAULT_LISTEN, DEFAULT_SHUTDOWN, digest};
+use super::plan::{
+    AgentPlan, Backoff, LeakRule, MemoryPlan, Mode, Plan, ProcessPlan, Recovery, RestartPlan,
+    RestartPolicy, StorePlan, Thresholds,
+};
+use super::process::DEFAULT_GRACE;
+use super::read::name_fault;
+use crate::units::{ProcessIx, Signal};
+
+/// The name of a process whose program has no usable one.
+const FALLBACK_NAME: &str = "command";
+
+/// What can be said on the command line beside the command.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Options {
+    /// Where metrics are served; `None` serves them nowhere.
+    pub listen: Option<SocketAddr>,
+    /// Where history is kept.
+    pub store: StorePlan,
+    /// Where the run file is kept; [`super::surroundings::default_state_dir`] knows the usual place.
+    pub state_dir: PathBuf,
+    /// How long what the command leaves behind may take to end.
+    pub shutdown_timeout: Duration,
+    /// Between two samples of memory.
+    pub memory_interval: Duration,
+    /// The coding agent that the command is, if it is one.
+    pub agent: Option<AgentPlan>,
+}
+
+impl Options {
+    /// Metrics on, history in memory, nothing special.
+    pub fn new(state_dir: PathBuf) -> Self {
+        Self {
+            listen: Some(DEFAULT_LISTEN),
+            store: StorePlan::Memory,
+            state_dir,
+            shutdown_timeout: DEFAULT_SHUTDOWN,
+            memory_interval: DEFAULT_INTERVAL,
+            agent: None,
+        }
+    }
+}
+
+/// The plan that runs `command`, forwards every signal to it and ends with it. An empty command
+/// gives a plan without processes, which ends at once.
+pub fn one_command(command: Vec<String>, options: Options) -> Plan {
+    let digest = digest(command.join("\0").as_bytes());
+    let processes: Vec<ProcessPlan> = command
+        .first()
+        .map(|program| name_of(program))
+        .into_iter()
+        .map(|name| process(name, command.clone(), &options))
+        .collect();
+    Plan {
+        mode: Mode::OneCommand,
+        exit_code_from: (0..processes.len()).map(ProcessIx).collect(),
+        processes,
+        shutdown_timeout: options.shutdown_timeout,
+        listen: options.listen,
+        store: options.store,
+        state_dir: options.state_dir,
+        recovery: Recovery::End,
+        memory: MemoryPlan { interval: options.memory_interval, leak_rule: LeakRule::GrowthCount },
+        digest,
+    }
+}
+
+fn process(name: String, command: Vec<String>, options: &Options) -> ProcessPlan {
+    let policy = RestartPolicy::No;
+    ProcessPlan {
+        name,
+        command,
+        working_dir: None,
+        environment: vec![],
+        depends_on: vec![],
+        restart: RestartPlan { policy, backoff: Backoff::default(), max_attempts: None },
+        stop_signal: Signal::TERM,
+        stop_grace_period: DEFAULT_GRACE,
+        // Mode::OneCommand forwards every signal already.
+        forward_signals: vec![],
+        thresholds: Thresholds::default(),
+        agent: options.agent.clone(),
+    }
+}
+
+/// The file name of a program as the name of a process.
+fn name_of(program: &str) -> String {
+    let file = Path::new(program).file_name().map(|name| name.to_string_lossy());
+    let kept = |c: &char| c.is_ascii_alphanumeric() || "_.-".contains(*c);
+    let name: String = file.as_deref().unwrap_or_default().chars().filter(kept).collect();
+    let name: String = name.trim_start_matches(['_', '.', '-']).chars().take(63).collect();
+    if name_fault(&name).is_some() { FALLBACK_NAME.to_owned() } else { name }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_program_names_the_process() {
+        for (program, name) in [
+            ("/usr/bin/python3", "python3"),
+            ("node", "node"),
+            ("./my app!.sh", "myapp.sh"),
+            (".hidden", "hidden"),
+            ("/", "command"),
+            ("ü", "command"),
+            ("unknown", "command"),
+        ] {
+            assert_eq!(name_of(program), name, "{program}");
+        }
+        assert_eq!(name_of(&"x".repeat(100)).len(), 63);
+    }
+
+    #[test]
+    fn one_command_decides_the_exit_and_is_never_restarted() {
+        let options = Options::new(PathBuf::from("/run/procession"));
+        let plan = one_command(vec!["sleep".into(), "5".into()], options);
+        assert_eq!(plan.mode, Mode::OneCommand);
+        assert_eq!(plan.exit_code_from, [ProcessIx(0)]);
+        assert_eq!(plan.processes[0].command, ["sleep", "5"]);
+        assert_eq!(plan.processes[0].restart.policy, RestartPolicy::No);
+        assert_eq!(plan.listen, Some(DEFAULT_LISTEN));
+        assert_eq!(plan.store, StorePlan::Memory);
+    }
+}

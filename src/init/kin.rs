@@ -1,0 +1,109 @@
+//! Who is left of a run, and of all of us: the same lineage that memory is counted by, read on the
+//! spot. Signals go to members by a hold on each, never by a bare number.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use crate::clock;
+use crate::init::sys::PidFd;
+use crate::memory::proc;
+use crate::memory::stat::ProcStat;
+use crate::memory::tree::Lineage;
+use crate::units::{Mono, ProcId, RunId, Signal};
+
+/// The shortest time between two looks while somebody waits for a tree to empty.
+const SHORTEST_REST: Duration = Duration::from_millis(10);
+/// How many times longer than a look we rest after it, so that a table of ten thousand processes
+/// does not keep us from reaping.
+const REST_FACTOR: u32 = 10;
+
+/// The lineage of everything below us, and the trees that somebody waits for.
+pub struct Kin {
+    own_pid: i32,
+    lineage: Lineage,
+    pass: Vec<ProcStat>,
+    awaited: BTreeSet<RunId>,
+    look_at: Mono,
+}
+
+impl Kin {
+    /// Knows nobody yet.
+    pub fn new(own_pid: i32) -> Self {
+        Self {
+            own_pid,
+            lineage: Lineage::new(own_pid),
+            pass: Vec::new(),
+            awaited: BTreeSet::new(),
+            look_at: Mono(0),
+        }
+    }
+
+    /// Looks now. `roots` are the runs that matter with their main processes, dead ones included.
+    pub fn look(&mut self, roots: &[(RunId, ProcId)]) {
+        let began = clock::now().mono;
+        // Without /proc nothing can be learnt, and what was learnt stays.
+        if proc::scan_into(&mut self.pass).is_ok() {
+            self.lineage.observe(&self.pass, roots);
+        }
+        let ended = clock::now().mono;
+        self.look_at = ended.after(SHORTEST_REST.max(ended.since(began) * REST_FACTOR));
+    }
+
+    /// Whether anything of the run's tree lives, by the last look.
+    pub fn lives(&self, run: RunId) -> bool {
+        self.lineage.members(run).next().is_some()
+    }
+
+    /// How many processes of the run's tree live, by the last look.
+    pub fn size(&self, run: RunId) -> u32 {
+        u32::try_from(self.lineage.members(run).count()).unwrap_or(u32::MAX)
+    }
+
+    /// Sends a signal to every living member of a run's tree, by the last look.
+    pub fn signal_tree(&self, run: RunId, signal: Signal) {
+        for id in self.lineage.members(run) {
+            signal_verified(id, signal);
+        }
+    }
+
+    /// Sends a signal to every living descendant of ours, by the last look.
+    pub fn signal_all(&self, signal: Signal) {
+        for id in self.lineage.descendants(self.own_pid) {
+            signal_verified(id, signal);
+        }
+    }
+
+    /// Somebody wants to know when this run's tree is empty.
+    pub fn await_tree(&mut self, run: RunId) {
+        self.awaited.insert(run);
+        self.look_at = Mono(0);
+    }
+
+    /// When to look again, while somebody waits.
+    pub fn deadline(&self) -> Option<Mono> {
+        (!self.awaited.is_empty()).then_some(self.look_at)
+    }
+
+    /// The awaited trees that are empty, by the last look; nobody waits for them any more.
+    pub fn emptied(&mut self) -> Vec<RunId> {
+        let empty: Vec<RunId> =
+            self.awaited.iter().copied().filter(|run| !self.lives(*run)).collect();
+        self.awaited.retain(|run| !empty.contains(run));
+        empty
+    }
+
+    /// Every awaited tree: all of them are empty, because we have no descendant at all.
+    pub fn all_emptied(&mut self) -> Vec<RunId> {
+        std::mem::take(&mut self.awaited).into_iter().collect()
+    }
+}
+
+/// Sends a signal to the process that was meant, or to nobody: the hold is taken first, and only
+/// then is its start time compared, so that the pid cannot change hands in between.
+pub fn signal_verified(id: ProcId, signal: Signal) {
+    let Ok(hold) = PidFd::open(id.pid) else { return };
+    if proc::start_ticks(id.pid).is_ok_and(|ticks| ticks == id.start_ticks) {
+        // Gone already is what was wanted.
+        let _ = hold.signal(signal);
+    }
+}

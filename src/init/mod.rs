@@ -1,0 +1,416 @@
+//! THE BODY. On the main thread, the only spawner, signaller and reaper: one fact into the mind,
+//! all actions out, and one line of log for each turn.
+//!
+//! Nothing here waits for anything but the kernel. What it tells the ledger goes through a bounded
+//! queue that is never waited for; a full one is counted and told about later.
+
+pub mod signals;
+pub mod spawn;
+pub mod reap;
+pub mod kin;
+pub mod outward;
+pub mod story;
+pub mod pulse;
+pub mod recover;
+pub mod rites;
+pub mod sys;
+
+use std::collections::{BTreeMap, VecDeque};
+use std::io;
+use std::os::fd::OwnedFd;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::io::unix::AsyncFd;
+use tokio::sync::mpsc;
+
+use crate::clock;
+use crate::config::plan::Plan;
+use crate::init::kin::Kin;
+use crate::init::outward::Outward;
+use crate::init::pulse::Pulse;
+use crate::init::reap::Rest;
+use crate::init::signals::{Caught, Signals};
+use crate::memory::proc;
+use crate::supervise::Machine;
+use crate::supervise::action::{Action, Scope};
+use crate::supervise::fact::{Fact, SpawnFailure};
+use crate::supervise::lifecycle::Lifecycle;
+use crate::supervise::shutdown::{EXIT_INTERNAL, House};
+use crate::units::{ExitStatus, Mono, ProcId, ProcessIx, RunId, RunUsage, SessionId, Signal};
+
+/// We look for dead children this often even when no signal says so: a lost wake-up must not
+/// become a zombie for ever.
+const SLOW_LOOK: Duration = Duration::from_secs(30);
+
+/// How a life ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Departure {
+    /// Our exit code.
+    pub code: u8,
+    /// When we must be gone.
+    pub leave_by: Mono,
+}
+
+/// A survivor of an earlier life that is to be taken over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Survivor {
+    /// What it was started as.
+    pub process: ProcessIx,
+    /// Its main process, verified.
+    pub id: ProcId,
+}
+
+/// Lives one life: takes over, spawns, reaps and signals until the mind says to leave.
+/// `after_first_turn` is called once everything that may start at once has been spawned.
+pub async fn live(
+    plan: &Arc<Plan>,
+    seed: u64,
+    caught: Caught,
+    survivors: Vec<Survivor>,
+    outward: Outward,
+    pulse: Pulse,
+    after_first_turn: impl FnOnce(),
+) -> io::Result<Departure> {
+    let mut signals = caught.listen()?;
+    let mut body = Body::new(Arc::clone(plan), seed, outward);
+    for Survivor { process, id } in survivors {
+        body.turn(Fact::Found { process, id });
+    }
+    body.turn(Fact::Began);
+    after_first_turn();
+    while body.left.is_none() {
+        body.sleep(&mut signals).await?;
+        pulse.begin();
+        body.wake();
+        pulse.rest();
+    }
+    Ok(body.departure())
+}
+
+/// A run's child.
+struct Child {
+    id: ProcId,
+    /// Whether it is a child of ours whose status is still to be read.
+    unreaped: bool,
+    adopted: bool,
+    /// Until its program was executed, or failed to be.
+    pipe: Option<Arc<AsyncFd<OwnedFd>>>,
+    failure: Option<SpawnFailure>,
+}
+
+/// What is learnt from descriptors rather than from signals.
+enum Bell {
+    /// The pipe of a spawn has something to say.
+    Pipe(RunId),
+    /// A process that was taken over ended.
+    AdoptedEnded(RunId),
+}
+
+struct Body {
+    plan: Arc<Plan>,
+    machine: Machine,
+    outward: Outward,
+    children: BTreeMap<RunId, Child>,
+    kin: Kin,
+    house_awaited: bool,
+    more_are_dead: bool,
+    /// Learnt while an action was carried out; told before anything else.
+    learnt: VecDeque<Fact>,
+    bells: mpsc::Receiver<Bell>,
+    ring: mpsc::Sender<Bell>,
+    left: Option<u8>,
+    leave_by: Mono,
+}
+
+impl Body {
+    fn new(plan: Arc<Plan>, seed: u64, outward: Outward) -> Self {
+        // One place for each process and to spare: a bell that waits for a place is only late.
+        let (ring, bells) = mpsc::channel(plan.processes.len() + 16);
+        Self {
+            machine: Machine::new(Arc::clone(&plan), seed),
+            plan,
+            outward,
+            children: BTreeMap::new(),
+            kin: Kin::new(i32::try_from(std::process::id()).unwrap_or(1)),
+            house_awaited: false,
+            more_are_dead: false,
+            learnt: VecDeque::new(),
+            bells,
+            ring,
+            left: None,
+            leave_by: Mono(u64::MAX),
+        }
+    }
+
+    fn departure(&self) -> Departure {
+        Departure { code: self.left.unwrap_or(EXIT_INTERNAL), leave_by: self.leave_by }
+    }
+
+    /// A turn for this fact, and for whatever is learnt by acting on it.
+    fn turn(&mut self, fact: Fact) {
+        self.learnt.push_front(fact);
+        self.take_turns();
+    }
+
+    /// One turn for each fact that was learnt, until all is quiet.
+    fn take_turns(&mut self) {
+        while let (None, Some(fact)) = (self.left, self.learnt.pop_front()) {
+            self.machine.handle(clock::now(), fact.clone());
+            let done = self.drain();
+            story::tell(&self.plan, &fact, &done);
+        }
+    }
+
+    /// Carries out all that the mind wants done, in order.
+    fn drain(&mut self) -> Vec<Action> {
+        let mut done = Vec::new();
+        while let Some(action) = self.machine.next_action() {
+            self.perform(&action);
+            done.push(action);
+        }
+        if let House::Stopping { leave_at, .. } = self.machine.house() {
+            self.leave_by = leave_at;
+        }
+        done
+    }
+
+    /// Waits for something to happen.
+    async fn sleep(&mut self, signals: &mut Signals) -> io::Result<()> {
+        let deadline = self.next_deadline();
+        tokio::select! {
+            biased;
+            arrived = signals.next() => {
+                let told = arrived?.into_iter().filter(|signal| *signal != Signal::CHLD);
+                self.learnt.extend(told.map(|signal| Fact::SignalArrived { signal }));
+            }
+            Some(bell) = self.bells.recv() => self.answer(bell),
+            () = tokio::time::sleep_until(clock::instant_of(deadline)) => {}
+        }
+        Ok(())
+    }
+
+    /// Looks at everything that may have changed, and takes the turns that follow from it.
+    fn wake(&mut self) {
+        self.reap();
+        self.look_for_the_left();
+        self.take_turns();
+        self.meet_deadlines();
+        self.take_turns();
+    }
+
+    fn next_deadline(&self) -> Mono {
+        let now = clock::now().mono;
+        if self.more_are_dead {
+            return now;
+        }
+        let slow = now.after(SLOW_LOOK);
+        let wanted = [self.machine.next_deadline(), self.kin.deadline()];
+        wanted.into_iter().flatten().fold(slow, Mono::min)
+    }
+
+    fn meet_deadlines(&mut self) {
+        let now = clock::now();
+        if self.machine.next_deadline().is_some_and(|at| at <= now.mono) && self.left.is_none() {
+            self.machine.handle_deadline(now);
+            let done = self.drain();
+            story::tell_of_deadline(&self.plan, &done);
+        }
+    }
+
+    fn perform(&mut self, action: &Action) {
+        match *action {
+            Action::Spawn { run, process, session } => self.spawn(run, process, session),
+            Action::Adopt { run, id, .. } => self.adopt(run, id),
+            Action::Signal { run, signal, scope } => self.signal(run, signal, scope),
+            Action::AwaitTree { run } => self.kin.await_tree(run),
+            Action::SignalHouse { signal } => self.signal_house(signal),
+            Action::AwaitHouse => self.await_house(),
+            Action::Record(ref event) => self.record(event),
+            Action::Exit { code } => self.left = Some(code),
+        }
+    }
+
+    fn record(&mut self, event: &Lifecycle) {
+        if let Lifecycle::RunEnded { run, .. } = event {
+            // A child that could not be killed in time is still ours to reap, as a stranger.
+            self.children.remove(run);
+        }
+        self.outward.tell(clock::now(), event.clone());
+    }
+
+    fn spawn(&mut self, run: RunId, process: ProcessIx, session: SessionId) {
+        let forked = match spawn::spawn(self.plan.process(process), self.plan.mode, session) {
+            Ok(forked) => forked,
+            Err(failure) => return self.learnt.push_back(Fact::SpawnFailed { run, failure }),
+        };
+        // Unreaped, its pid is certain, dead or alive.
+        let start_ticks = proc::start_ticks(forked.pid).unwrap_or(0);
+        let id = ProcId { pid: forked.pid, start_ticks };
+        self.learnt.push_back(Fact::Forked { run, id });
+        let pipe = self.listen_to(run, forked.pipe);
+        if pipe.is_none() {
+            self.learnt.push_back(Fact::Executed { run });
+        }
+        let child = Child { id, unreaped: true, adopted: false, pipe, failure: None };
+        self.children.insert(run, child);
+    }
+
+    /// Rings when the pipe has something to say. Without a descriptor to spare nothing can be
+    /// listened to; then the program counts as executed and its exit code tells the rest.
+    fn listen_to(&self, run: RunId, pipe: OwnedFd) -> Option<Arc<AsyncFd<OwnedFd>>> {
+        let pipe = Arc::new(sys::watch(pipe).ok()?);
+        self.ring_when_readable(Arc::clone(&pipe), Bell::Pipe(run));
+        Some(pipe)
+    }
+
+    fn ring_when_readable(&self, fd: Arc<AsyncFd<OwnedFd>>, bell: Bell) {
+        let ring = self.ring.clone();
+        tokio::spawn(async move {
+            let _ = fd.readable().await;
+            let _ = ring.send(bell).await;
+        });
+    }
+
+    fn adopt(&mut self, run: RunId, id: ProcId) {
+        let hold = sys::PidFd::open(id.pid).and_then(|hold| sys::watch(hold.into_fd()));
+        match hold {
+            Ok(fd) => self.ring_when_readable(Arc::new(fd), Bell::AdoptedEnded(run)),
+            // It ended while we took it over.
+            Err(_) => self.adopted_ended(run),
+        }
+        let child = Child { id, unreaped: false, adopted: true, pipe: None, failure: None };
+        self.children.insert(run, child);
+    }
+
+    fn answer(&mut self, bell: Bell) {
+        match bell {
+            Bell::Pipe(run) => self.read_pipe(run),
+            Bell::AdoptedEnded(run) => self.adopted_ended(run),
+        }
+    }
+
+    fn adopted_ended(&mut self, run: RunId) {
+        self.kin.look(&self.roots());
+        let leftovers = self.kin.lives(run);
+        let (status, usage) = (ExitStatus::Unknown, RunUsage::default());
+        self.learnt.push_back(Fact::Exited { run, status, usage, leftovers });
+    }
+
+    fn read_pipe(&mut self, run: RunId) {
+        let Some(child) = self.children.get_mut(&run) else { return };
+        let Some(pipe) = &child.pipe else { return };
+        match sys::read_report(pipe.get_ref()) {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
+            Ok(Some(report)) => child.failure = Some(spawn::explain(report)),
+            Ok(None) | Err(_) => self.learnt.push_back(Fact::Executed { run }),
+        }
+        child.pipe = None;
+    }
+
+    fn signal(&mut self, run: RunId, signal: Signal, scope: Scope) {
+        let Some(child) = self.children.get(&run) else { return };
+        let (pid, adopted) = (child.id.pid, child.adopted);
+        // That somebody is gone already is what was wanted.
+        let _ = match (child.unreaped, scope) {
+            (true, Scope::Main) => sys::signal_child(pid, signal),
+            // The group may not exist yet; its leader does.
+            (true, Scope::Group | Scope::Tree) => {
+                sys::signal_group(pid, signal).or_else(|_| sys::signal_child(pid, signal))
+            }
+            (false, Scope::Main) if adopted => {
+                kin::signal_verified(child.id, signal);
+                Ok(())
+            }
+            (false, _) => Ok(()),
+        };
+        if scope == Scope::Tree || (adopted && scope == Scope::Group) {
+            self.kin.look(&self.roots());
+            self.kin.signal_tree(run, signal);
+        }
+    }
+
+    fn signal_house(&mut self, signal: Signal) {
+        if sys::look() != sys::Look::Alone {
+            self.kin.look(&self.roots());
+            self.kin.signal_all(signal);
+        }
+    }
+
+    fn await_house(&mut self) {
+        if sys::look() == sys::Look::Alone {
+            self.learnt.push_back(Fact::HouseEmptied);
+        } else {
+            self.house_awaited = true;
+        }
+    }
+
+    fn roots(&self) -> Vec<(RunId, ProcId)> {
+        self.children.iter().map(|(run, child)| (*run, child.id)).collect()
+    }
+
+    fn run_of(&self, pid: i32) -> Option<RunId> {
+        let mut unreaped = self.children.iter().filter(|(_, child)| child.unreaped);
+        unreaped.find(|(_, child)| child.id.pid == pid).map(|(run, _)| *run)
+    }
+
+    /// Reads the status of whoever is dead.
+    fn reap(&mut self) {
+        let rest = reap::reap(self, Self::dying, Self::reaped);
+        match rest {
+            Rest::AllLive => {}
+            Rest::More => {}
+            Rest::Alone => self.alone(),
+        }
+        self.more_are_dead = rest == Rest::More;
+    }
+
+    /// We have no child, and so no descendant; only what was taken over can be alive.
+    fn alone(&mut self) {
+        if !self.children.values().any(|child| child.adopted) {
+            let emptied = self.kin.all_emptied();
+            self.learnt.extend(emptied.into_iter().map(|run| Fact::TreeEmptied { run }));
+        }
+        if std::mem::take(&mut self.house_awaited) {
+            self.learnt.push_back(Fact::HouseEmptied);
+        }
+    }
+
+    /// A dead leader still keeps its group's number: the last moment to reach the group by it.
+    fn dying(&mut self, pid: i32) {
+        if self.run_of(pid).is_some() {
+            let _ = sys::signal_group(pid, Signal::TERM);
+        }
+    }
+
+    fn reaped(&mut self, pid: i32, status: ExitStatus, usage: RunUsage) {
+        let Some(run) = self.run_of(pid) else {
+            return self.learnt.push_back(Fact::OrphanReaped);
+        };
+        self.read_pipe(run);
+        let Some(child) = self.children.get_mut(&run) else { return };
+        child.unreaped = false;
+        if let Some(failure) = child.failure {
+            return self.learnt.push_back(Fact::SpawnFailed { run, failure });
+        }
+        let leftovers = self.leaves_others(run);
+        self.learnt.push_back(Fact::Exited { run, status, usage, leftovers });
+    }
+
+    /// Whether others of a run live whose main process was just reaped.
+    fn leaves_others(&mut self, run: RunId) -> bool {
+        if sys::look() == sys::Look::Alone {
+            return false;
+        }
+        self.kin.look(&self.roots());
+        self.kin.lives(run)
+    }
+
+    fn look_for_the_left(&mut self) {
+        if self.kin.deadline().is_some_and(|at| at <= clock::now().mono) {
+            self.kin.look(&self.roots());
+            let emptied = self.kin.emptied();
+            self.learnt.extend(emptied.into_iter().map(|run| Fact::TreeEmptied { run }));
+        }
+    }
+}

@@ -1,0 +1,211 @@
+//! The ledger: an entry in, rows out, and at any time a picture. Pure, so that the same entries
+//! always give the same history. What each kind of entry means stands in the `fold_…` files.
+
+use crate::config::plan::{LeakRule, Plan, ProcessPlan, StorePlan};
+use crate::ledger::conversations::Conversations;
+use crate::ledger::entry::{Entry, StoreHealth};
+use crate::ledger::fold_earlier::Earlier;
+use crate::ledger::fold_runs::Run;
+use crate::ledger::outcome::Outcome;
+use crate::ledger::row::{Batch, Row};
+use crate::ledger::session::{SessionKind, SessionState};
+use crate::ledger::sessions::{Note, Sessions};
+use crate::ledger::snapshot::{HouseView, ProcessView};
+use crate::ledger::spend::Spend;
+use crate::memory::LeakDetector;
+use crate::supervise::fact::SpawnFailure;
+use crate::supervise::lifecycle::{PhaseName, SignalResponse};
+use crate::units::{Mono, Now, ProcessIx, SessionId, Wall};
+
+/// How often it is asked which conversations have gone idle, at most.
+const IDLE_CHECK_NANOS: u64 = 10_000_000_000;
+
+/// What makes a detector for a rule.
+pub type MakeDetector = fn(LeakRule) -> Box<dyn LeakDetector>;
+
+/// Everything that is known in this life.
+pub struct Ledger {
+    pub(super) house: HouseView,
+    pub(super) processes: Vec<Process>,
+    pub(super) sessions: Sessions,
+    pub(super) conversations: Conversations,
+    pub(super) spend: Spend,
+    pub(super) earlier: Earlier,
+    pub(super) files: u64,
+    pub(super) prices_as_of: Option<Wall>,
+    pub(super) rule: LeakRule,
+    pub(super) make_detector: MakeDetector,
+    /// For the ids of conversations; those of runs come from the mind.
+    pub(super) random: fastrand::Rng,
+    /// The latest time that an entry carried; entries without one happened then.
+    pub(super) now: Now,
+    idle_checked: Mono,
+}
+
+/// A process of the plan with its live run and its last one.
+pub(super) struct Process {
+    /// What is shown of it; its run is filled in when a picture is taken.
+    pub(super) view: ProcessView,
+    pub(super) run: Option<Run>,
+    pub(super) last: Option<LastRun>,
+}
+
+/// A run that ended, for what is learnt of it behind its end.
+#[derive(Clone, Debug)]
+pub(super) struct LastRun {
+    pub(super) session: SessionId,
+    pub(super) outcome: Outcome,
+}
+
+impl Ledger {
+    /// A ledger that knows the plan and nothing else yet: every counter of the plan stands at 0.
+    pub fn new(
+        plan: &Plan,
+        started: Now,
+        pid1: bool,
+        make_detector: MakeDetector,
+        seed: u64,
+    ) -> Self {
+        Self {
+            house: house(plan, started, pid1),
+            processes: plan.processes.iter().map(Process::new).collect(),
+            sessions: sessions(plan),
+            conversations: Conversations::default(),
+            spend: Spend::new(plan),
+            earlier: Earlier::default(),
+            files: 0,
+            prices_as_of: None,
+            rule: plan.memory.leak_rule,
+            make_detector,
+            random: fastrand::Rng::with_seed(seed),
+            now: started,
+            idle_checked: started.mono,
+        }
+    }
+
+    /// Says which day the prices are of.
+    pub fn with_prices_of(mut self, day: Wall) -> Self {
+        self.prices_as_of = Some(day);
+        self
+    }
+
+    /// Takes an entry in and answers with what is to be kept, in order.
+    pub fn fold(&mut self, entry: Entry) -> Vec<Batch> {
+        match entry {
+            Entry::Lifecycle { at, event } => {
+                let mut batches = self.turn_to(at);
+                batches.extend(batch(self.lifecycle(at, event)));
+                batches
+            }
+            Entry::ContextCaptured { session, context } => self.context_captured(session, *context),
+            Entry::Sampled { samples, skipped } => {
+                self.house.samples_skipped += skipped;
+                let latest = samples.iter().map(|sample| sample.at).max_by_key(|at| at.mono);
+                let mut batches = latest.map(|at| self.turn_to(at)).unwrap_or_default();
+                batches.extend(self.sampled(&samples));
+                batches
+            }
+            Entry::TokensRead { at, batch: read } => {
+                let mut batches = self.turn_to(at);
+                batches.extend(batch(self.tokens_read(at, read)));
+                batches
+            }
+            Entry::FilesFollowed { count } => {
+                self.files = count;
+                Vec::new()
+            }
+            Entry::OpenSessionsFound { at, sessions } => self.open_sessions_found(at, sessions),
+            Entry::SurvivorsHandled { at, outcomes } => self.survivors_handled(at, outcomes),
+            Entry::StoreReported(health) => {
+                self.house.store = self.house.store.map(|_| health);
+                Vec::new()
+            }
+            Entry::ListenerReported { up } => {
+                self.house.listener_up = Some(up);
+                Vec::new()
+            }
+            Entry::EntriesDropped { count } => {
+                self.house.entries_dropped += count;
+                batch(self.sessions.mark_incomplete(self.now, count)).into_iter().collect()
+            }
+        }
+    }
+
+    /// Counts an entry that told of nothing that is known, or that could not be folded.
+    pub fn ignore(&mut self) {
+        self.house.entries_ignored += 1;
+    }
+
+    pub(super) fn process(&mut self, ix: ProcessIx) -> Option<&mut Process> {
+        self.processes.get_mut(ix.0)
+    }
+
+    /// Moves the clock on, and with it whatever waits for time to pass.
+    fn turn_to(&mut self, at: Now) -> Vec<Batch> {
+        if at.mono >= self.now.mono {
+            self.now = at;
+        }
+        if at.mono.0.saturating_sub(self.idle_checked.0) < IDLE_CHECK_NANOS {
+            return Vec::new();
+        }
+        self.idle_checked = at.mono;
+        let idle = self.conversations.newly_idle(at.mono);
+        let rows = idle.into_iter().flat_map(|session| {
+            let note = Note::new("idle", "no usage for an hour", serde_json::json!({}));
+            self.sessions.advance(session, SessionState::Idle, at, note)
+        });
+        batch(rows.collect()).into_iter().collect()
+    }
+}
+
+impl Process {
+    fn new(plan: &ProcessPlan) -> Self {
+        let ends = SessionState::ALL.into_iter().filter(|state| state.is_end());
+        let view = ProcessView {
+            name: plan.name.clone(),
+            phase: PhaseName::Waiting,
+            run: None,
+            restarts: 0,
+            exits: ends.map(|end| (end, 0)).collect(),
+            spawn_failures: SpawnFailure::REASONS.into_iter().map(|reason| (reason, 0)).collect(),
+            forced_kills: 0,
+            crash_loops: 0,
+            last_status: None,
+            last_exit: None,
+            cpu_seconds_ended: 0.0,
+            thresholds: plan.thresholds,
+            agent: plan.agent.as_ref().map(|agent| agent.name.clone()),
+            leaks_suspected: 0,
+        };
+        Self { view, run: None, last: None }
+    }
+}
+
+/// The rows as a batch, where there are any.
+pub(super) fn batch(rows: Vec<Row>) -> Option<Batch> {
+    (!rows.is_empty()).then_some(Batch { rows })
+}
+
+fn house(plan: &Plan, started: Now, pid1: bool) -> HouseView {
+    let forwarded = plan.processes.iter().flat_map(|process| &process.forward_signals);
+    let response = SignalResponse::Forwarded(0).as_str();
+    HouseView {
+        started: started.wall,
+        pid1,
+        signals: forwarded.map(|signal| ((*signal, response), 0)).collect(),
+        store: (plan.store != StorePlan::Memory).then(StoreHealth::default),
+        listener_up: plan.listen.map(|_| false),
+        ..HouseView::default()
+    }
+}
+
+fn sessions(plan: &Plan) -> Sessions {
+    let mut sessions = Sessions::default();
+    for process in &plan.processes {
+        sessions.expect(SessionKind::Process, &process.name);
+        if process.agent.is_some() {
+            sessions.expect(SessionKind::Conversation, &process.name);
+        }
+    }
+    sessions
+}

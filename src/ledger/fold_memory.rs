@@ -1,0 +1,94 @@
+//! Memory samples: every sample is a row, and what it changes is an event.
+
+use serde_json::json;
+
+use crate::ledger::fold::{Ledger, batch};
+use crate::ledger::fold_runs::sample_row;
+use crate::ledger::row::{Batch, Row};
+use crate::ledger::sessions::Note;
+use crate::ledger::watch::Change;
+use crate::memory::{LeakState, MemoryLevel, TreeSample, Verdict};
+use crate::units::{ProcessIx, SessionId};
+
+impl Ledger {
+    /// Takes in one tick of the probe. The samples are one batch, which may be dropped when the
+    /// store is behind; the events are another, which may not.
+    pub(super) fn sampled(&mut self, samples: &[TreeSample]) -> Vec<Batch> {
+        let mut kept = Vec::with_capacity(samples.len());
+        let mut events = Vec::new();
+        for sample in samples {
+            let Some((ix, run)) = self.run_mut(sample.run) else {
+                self.ignore();
+                continue;
+            };
+            let session = run.session;
+            let change = run.memory.observe(sample);
+            kept.push(sample_row(session, sample, "interval"));
+            self.refresh(ix, session, change.worked.then_some(sample));
+            events.extend(self.memory_events(ix, session, sample, change));
+        }
+        batch(kept).into_iter().chain(batch(events)).collect()
+    }
+
+    /// Brings the session's figures up to date, and its last activity where it worked.
+    fn refresh(&mut self, ix: ProcessIx, id: SessionId, worked: Option<&TreeSample>) {
+        let run = self.processes.get(ix.0).and_then(|process| process.run.as_ref());
+        let (Some(run), Some(session)) = (run, self.sessions.edit(id)) else { return };
+        run.memory.fill(&mut session.figures);
+        if let Some(sample) = worked {
+            session.last_activity = sample.at.wall;
+        }
+    }
+
+    fn memory_events(
+        &mut self,
+        ix: ProcessIx,
+        id: SessionId,
+        sample: &TreeSample,
+        change: Change,
+    ) -> Vec<Row> {
+        let mut rows = Vec::new();
+        if let (Some(level), Some(process)) = (change.level, self.process(ix)) {
+            let thresholds = process.view.thresholds;
+            let detail = json!({
+                "resident_bytes": sample.resident,
+                "warning_bytes": thresholds.warning,
+                "critical_bytes": thresholds.critical,
+            });
+            let note = Note::new(level_event(level), "memory sample", detail);
+            rows.extend(self.sessions.note(id, sample.at, note));
+        }
+        if let Some(verdict) = change.leak {
+            rows.extend(self.leak_event(ix, id, sample, &verdict));
+        }
+        rows
+    }
+
+    fn leak_event(
+        &mut self,
+        ix: ProcessIx,
+        id: SessionId,
+        sample: &TreeSample,
+        verdict: &Verdict,
+    ) -> Vec<Row> {
+        let suspected = verdict.state == LeakState::Suspected;
+        if let Some(process) = self.process(ix) {
+            process.view.leaks_suspected += u64::from(suspected);
+        }
+        let event_type = if suspected { "leak_suspected" } else { "leak_cleared" };
+        let detail = json!({
+            "resident_bytes": sample.resident,
+            "growth_bytes_per_second": verdict.growth,
+            "evidence": verdict.evidence,
+        });
+        self.sessions.note(id, sample.at, Note::new(event_type, "leak rule", detail))
+    }
+}
+
+fn level_event(level: MemoryLevel) -> &'static str {
+    match level {
+        MemoryLevel::Normal => "memory_normal",
+        MemoryLevel::Warning => "memory_warning",
+        MemoryLevel::Critical => "memory_critical",
+    }
+}

@@ -1,0 +1,304 @@
+//! The story of the runs: each is a session of kind `process`, and its end ends what it holds.
+
+use serde_json::json;
+
+use crate::context::Context;
+use crate::ledger::fold::{LastRun, Ledger, batch};
+use crate::ledger::outcome::Outcome;
+use crate::ledger::row::{Batch, Row, SampleRow};
+use crate::ledger::session::{Figures, Session, SessionKind, SessionState};
+use crate::ledger::sessions::Note;
+use crate::ledger::snapshot::{HouseView, ProcessView};
+use crate::ledger::watch::MemoryWatch;
+use crate::memory::TreeSample;
+use crate::supervise::lifecycle::{EndReason, Lifecycle, RunEnd, StopCause};
+use crate::units::{ExitStatus, Now, ProcId, ProcessIx, RunId, SessionId, Wall};
+
+/// A live run.
+pub(super) struct Run {
+    pub(super) id: RunId,
+    pub(super) session: SessionId,
+    pub(super) main: Option<ProcId>,
+    pub(super) started: Wall,
+    pub(super) memory: MemoryWatch,
+    /// Whether it was counted as one that had to be killed.
+    killed: bool,
+}
+
+impl Ledger {
+    /// Takes in a line of the story.
+    pub(super) fn lifecycle(&mut self, at: Now, event: Lifecycle) -> Vec<Row> {
+        match event {
+            Lifecycle::RunOpened { run, process, session, attempt, adopted } => {
+                self.run_opened(at, (run, process, session), attempt, adopted)
+            }
+            Lifecycle::RunForked { run, id } => self.run_forked(at, run, id),
+            Lifecycle::RunReady { run } => {
+                let note = Note::new("started", "its program was executed", json!({}));
+                self.run_advanced(at, run, SessionState::Active, note)
+            }
+            Lifecycle::RunStopping { run, cause } => {
+                let note = Note::new("stopping", stop_trigger(cause), json!({}));
+                self.run_advanced(at, run, SessionState::Stopping, note)
+            }
+            Lifecycle::RunKilled { run } => self.run_killed(at, run),
+            Lifecycle::RunEnded { run, end } => self.run_ended(at, run, &end),
+            Lifecycle::Left { code } => self.left(at, code),
+            Lifecycle::PhaseChanged { process, phase } => {
+                self.shown(process, |view| view.phase = phase)
+            }
+            Lifecycle::CrashLooped { process, .. } => {
+                self.shown(process, |view| view.crash_loops += 1)
+            }
+            // The phase says that it rests, and the next run says when it came.
+            Lifecycle::RestartScheduled { .. } => Vec::new(),
+            Lifecycle::SignalArrived { signal, response } => self.counted(|house| {
+                *house.signals.entry((signal, response.as_str())).or_default() += 1;
+            }),
+            Lifecycle::OrphanReaped => self.counted(|house| house.reaped_orphans += 1),
+            Lifecycle::ShutdownBegan { .. } => self.counted(|house| house.stopping = true),
+        }
+    }
+
+    /// Changes what is shown of a process; nothing is to be kept of it.
+    fn shown(&mut self, ix: ProcessIx, change: impl FnOnce(&mut ProcessView)) -> Vec<Row> {
+        match self.process(ix) {
+            Some(process) => change(&mut process.view),
+            None => self.ignore(),
+        }
+        Vec::new()
+    }
+
+    /// Changes what is shown of the house; nothing is to be kept of it.
+    fn counted(&mut self, change: impl FnOnce(&mut HouseView)) -> Vec<Row> {
+        change(&mut self.house);
+        Vec::new()
+    }
+
+    fn run_opened(
+        &mut self,
+        at: Now,
+        (run, ix, session): (RunId, ProcessIx, SessionId),
+        attempt: u32,
+        adopted: bool,
+    ) -> Vec<Row> {
+        let Some(process) = self.processes.get(ix.0) else {
+            self.ignore();
+            return Vec::new();
+        };
+        if self.run_position(run).is_some() || self.sessions.get(session).is_some() {
+            self.ignore();
+            return Vec::new();
+        }
+        let (name, thresholds) = (process.view.name.clone(), process.view.thresholds);
+        let mut rows = self.close_run(at, ix, &missed_end(), None);
+        let detail = json!({ "run": run.0, "attempt": attempt, "adopted": adopted });
+        let note = Note::new("opened", open_trigger(attempt, adopted), detail);
+        rows.extend(self.sessions.open(process_session(session, name, at), at, note));
+        let memory = MemoryWatch::new((self.make_detector)(self.rule), thresholds);
+        if let Some(process) = self.process(ix) {
+            process.view.restarts = process.view.restarts.max(attempt.into());
+            let started = at.wall;
+            process.run =
+                Some(Run { id: run, session, main: None, started, memory, killed: false });
+        }
+        rows
+    }
+
+    fn run_forked(&mut self, at: Now, run: RunId, id: ProcId) -> Vec<Row> {
+        let Some((_, live)) = self.run_mut(run) else { return self.unknown_run() };
+        live.main = Some(id);
+        let session = live.session;
+        if let Some(session) = self.sessions.edit(session) {
+            session.main = Some(id);
+        }
+        let detail = json!({ "pid": id.pid, "start_ticks": id.start_ticks });
+        self.sessions.note(session, at, Note::new("forked", "its main process exists", detail))
+    }
+
+    fn run_advanced(&mut self, at: Now, run: RunId, to: SessionState, note: Note) -> Vec<Row> {
+        let Some((_, live)) = self.run_mut(run) else { return self.unknown_run() };
+        let session = live.session;
+        self.touch(session, at);
+        let rows = self.sessions.advance(session, to, at, note);
+        if rows.is_empty() {
+            self.ignore();
+        }
+        rows
+    }
+
+    fn run_killed(&mut self, at: Now, run: RunId) -> Vec<Row> {
+        let Some((ix, live)) = self.run_mut(run) else { return self.unknown_run() };
+        let session = live.session;
+        self.count_kill(ix);
+        let note = Note::new("kill_sent", "it did not end in time", json!({ "signal": "SIGKILL" }));
+        self.sessions.note(session, at, note)
+    }
+
+    /// Counts a run that had to be killed, once.
+    fn count_kill(&mut self, ix: ProcessIx) {
+        let Some(process) = self.process(ix) else { return };
+        let Some(run) = process.run.as_mut() else { return };
+        if !std::mem::replace(&mut run.killed, true) {
+            process.view.forced_kills += 1;
+        }
+    }
+
+    fn run_ended(&mut self, at: Now, run: RunId, end: &RunEnd) -> Vec<Row> {
+        let Some((ix, _)) = self.run_mut(run) else { return self.unknown_run() };
+        if end.forced {
+            self.count_kill(ix);
+        }
+        let rows = self.close_run(at, ix, &Outcome::of_run(end), Some(end));
+        self.house.reaped_runs += u64::from(was_reaped(end));
+        if let Some(process) = self.process(ix) {
+            process.view.last_status = Some(end.status);
+            if let EndReason::NotSpawned(failure) = end.reason {
+                *process.view.spawn_failures.entry(failure.reason()).or_default() += 1;
+            }
+        }
+        rows
+    }
+
+    /// Ends the live run of a process, if it has one, with all that it holds: conversations first,
+    /// then the run itself, then its last sample.
+    fn close_run(
+        &mut self,
+        at: Now,
+        ix: ProcessIx,
+        outcome: &Outcome,
+        end: Option<&RunEnd>,
+    ) -> Vec<Row> {
+        let Some(process) = self.process(ix) else { return Vec::new() };
+        let Some(run) = process.run.take() else { return Vec::new() };
+        let cpu = cpu_seconds(&run, end);
+        process.view.cpu_seconds_ended += cpu.unwrap_or(0.0);
+        *process.view.exits.entry(outcome.state).or_default() += 1;
+        process.view.last_exit = Some(at.wall);
+        let last = LastRun { session: run.session, outcome: outcome.clone() };
+        let before = process.last.replace(last);
+        if let Some(session) = self.sessions.edit(run.session) {
+            session.figures.cpu_seconds = cpu;
+        }
+        let mut rows = Vec::new();
+        for talk in self.conversations.of(run.session) {
+            rows.extend(self.sessions.end(talk, at, &outcome.of_conversation(), None));
+        }
+        rows.extend(self.sessions.end(run.session, at, outcome, end.map(|end| end.status)));
+        rows.extend(
+            run.memory.last().map(|sample| sample_row(run.session, &sample, "session_end")),
+        );
+        if let Some(before) = before {
+            self.conversations.forget(before.session);
+        }
+        rows
+    }
+
+    /// We leave: whatever is live still will not be seen to end.
+    fn left(&mut self, at: Now, code: u8) -> Vec<Row> {
+        let outcome = Outcome::lost(&format!("its end was not seen before we left with {code}"));
+        (0..self.processes.len())
+            .flat_map(|ix| self.close_run(at, ProcessIx(ix), &outcome, None))
+            .collect()
+    }
+
+    /// Takes in where and as whom a session runs; it may have ended in the meantime.
+    pub(super) fn context_captured(&mut self, id: SessionId, context: Context) -> Vec<Batch> {
+        let Some(session) = self.sessions.edit(id) else {
+            self.ignore();
+            return Vec::new();
+        };
+        let detail = serde_json::to_value(&context).unwrap_or_default();
+        session.context = Some(context);
+        let note = Note::new("context_captured", "session opened", detail);
+        batch(self.sessions.note(id, self.now, note)).into_iter().collect()
+    }
+
+    /// Takes a sign of activity.
+    pub(super) fn touch(&mut self, id: SessionId, at: Now) {
+        if let Some(session) = self.sessions.edit(id) {
+            session.last_activity = at.wall;
+        }
+    }
+
+    pub(super) fn run_mut(&mut self, id: RunId) -> Option<(ProcessIx, &mut Run)> {
+        let ix = self.run_position(id)?;
+        Some((ix, self.processes.get_mut(ix.0)?.run.as_mut()?))
+    }
+
+    fn run_position(&self, id: RunId) -> Option<ProcessIx> {
+        let is_run = |run: &Run| run.id == id;
+        self.processes.iter().position(|p| p.run.as_ref().is_some_and(is_run)).map(ProcessIx)
+    }
+
+    fn unknown_run(&mut self) -> Vec<Row> {
+        self.ignore();
+        Vec::new()
+    }
+}
+
+/// A kept sample.
+pub(super) fn sample_row(session: SessionId, sample: &TreeSample, label: &'static str) -> Row {
+    Row::Sample(SampleRow {
+        session,
+        at: sample.at.wall,
+        resident: sample.resident,
+        anonymous: sample.anonymous,
+        processes: sample.processes,
+        label,
+    })
+}
+
+fn process_session(id: SessionId, process: String, at: Now) -> Session {
+    Session {
+        id,
+        kind: SessionKind::Process,
+        parent: None,
+        process,
+        agent: None,
+        native_id: None,
+        state: SessionState::Initializing,
+        started: at.wall,
+        last_activity: at.wall,
+        main: None,
+        context: None,
+        events: 0,
+        figures: Figures::default(),
+        end: None,
+    }
+}
+
+/// What the run used: the kernel's account and the samples each miss descendants that the other
+/// may have seen, so the larger one is nearer to the truth and lets no counter shrink.
+fn cpu_seconds(run: &Run, end: Option<&RunEnd>) -> Option<f64> {
+    let accounted = end.and_then(|end| end.usage).map(|usage| usage.cpu.as_secs_f64());
+    match (accounted, run.memory.cpu_seconds()) {
+        (Some(accounted), Some(sampled)) => Some(accounted.max(sampled)),
+        (accounted, sampled) => accounted.or(sampled),
+    }
+}
+
+/// Whether there was a program whose status was read.
+fn was_reaped(end: &RunEnd) -> bool {
+    end.status != ExitStatus::Unknown && !matches!(end.reason, EndReason::NotSpawned(_))
+}
+
+/// A process has one live run at most, so a new one tells that the old one's end went missing.
+fn missed_end() -> Outcome {
+    Outcome::lost("its end did not reach the ledger")
+}
+
+fn open_trigger(attempt: u32, adopted: bool) -> &'static str {
+    match (adopted, attempt) {
+        (true, _) => "adopted",
+        (false, 0) => "first start",
+        (false, _) => "restart",
+    }
+}
+
+fn stop_trigger(cause: StopCause) -> &'static str {
+    match cause {
+        StopCause::Shutdown => "the house goes down",
+        StopCause::Leftovers => "its main process ended and left others behind",
+    }
+}

@@ -1,0 +1,171 @@
+//! What the agents spent: counted, and put to the conversation and the run that it belongs to.
+//!
+//! A batch stays one batch: responses, how far the files are read and which keys are seen are kept
+//! together or not at all, so that a restart neither loses a token nor counts one twice.
+
+use std::collections::BTreeSet;
+
+use serde_json::json;
+
+use crate::ledger::conversations::Key;
+use crate::ledger::fold::Ledger;
+use crate::ledger::labels::{UNKNOWN, clip};
+use crate::ledger::outcome::Outcome;
+use crate::ledger::row::Row;
+use crate::ledger::session::{Figures, Session, SessionKind, SessionState};
+use crate::ledger::sessions::Note;
+use crate::tokens::{Cost, TokenBatch, Usage};
+use crate::units::{Now, ProcessIx, SessionId, Wall};
+
+/// The longest id of a conversation that is kept whole; a UUID has 36 characters.
+const NATIVE_ID_LENGTH: usize = 200;
+
+/// The run that a response belongs to.
+struct Owner {
+    session: SessionId,
+    /// Its end, where it has ended.
+    outcome: Option<Outcome>,
+}
+
+impl Ledger {
+    /// Takes in what following the logs found.
+    pub(super) fn tokens_read(&mut self, at: Now, batch: TokenBatch) -> Vec<Row> {
+        let ix = batch.process.as_deref().and_then(|name| self.named(name));
+        let process = match ix {
+            Some(ix) => self.processes[ix.0].view.name.clone(),
+            None => UNKNOWN.to_owned(),
+        };
+        let mut rows = Vec::new();
+        let mut changed = BTreeSet::new();
+        for usage in batch.usages {
+            self.spend.count(&process, &usage);
+            let session = ix.and_then(|ix| self.attribute(at, ix, &usage, &mut rows));
+            changed.extend(session.and_then(|id| self.spent(at, id, &usage)).into_iter().flatten());
+            rows.push(Row::Usage { session, process: process.clone(), usage: Box::new(usage) });
+        }
+        for correction in &batch.corrections {
+            self.spend.correct(&process, correction);
+        }
+        self.spend.read(&batch.lines);
+        rows.extend(changed.into_iter().filter_map(|id| self.sessions.projection(id)));
+        rows.extend(batch.progress.into_iter().map(Row::Progress));
+        rows.extend(batch.seeded.into_iter().map(Row::Seen));
+        rows
+    }
+
+    fn named(&self, name: &str) -> Option<ProcessIx> {
+        self.processes.iter().position(|process| process.view.name == name).map(ProcessIx)
+    }
+
+    /// The session of the conversation that a response belongs to, opened if need be; `None` for a
+    /// process that has had no run in this life.
+    fn attribute(
+        &mut self,
+        at: Now,
+        ix: ProcessIx,
+        usage: &Usage,
+        rows: &mut Vec<Row>,
+    ) -> Option<SessionId> {
+        let owner = self.owner(ix, usage.at)?;
+        let key = Key {
+            run: owner.session,
+            agent: self.spend.agent(&usage.agent).to_owned(),
+            native_id: clip(&usage.conversation, NATIVE_ID_LENGTH).to_owned(),
+        };
+        let Some(known) = self.conversations.used(&key, at.mono) else {
+            return Some(self.open_conversation(at, ix, key, owner.outcome, rows));
+        };
+        if known.was_idle {
+            let note = Note::new("resumed", "usage", json!({}));
+            rows.extend(self.sessions.advance(known.session, SessionState::Active, at, note));
+        }
+        Some(known.session)
+    }
+
+    /// The live run, or the last one where none is live or the response is older than the live
+    /// one: a response is closed seconds after it was given, when its run may have been replaced.
+    fn owner(&self, ix: ProcessIx, given: Wall) -> Option<Owner> {
+        let process = self.processes.get(ix.0)?;
+        let live = process.run.as_ref();
+        let last = process.last.as_ref();
+        match (live, last) {
+            (Some(run), Some(last)) if given < run.started => Some(Owner::ended(last)),
+            (Some(run), _) => Some(Owner { session: run.session, outcome: None }),
+            (None, last) => last.map(Owner::ended),
+        }
+    }
+
+    fn open_conversation(
+        &mut self,
+        at: Now,
+        ix: ProcessIx,
+        key: Key,
+        ended: Option<Outcome>,
+        rows: &mut Vec<Row>,
+    ) -> SessionId {
+        let id = SessionId::new(at.wall, self.random.u128(..));
+        let process = self.processes[ix.0].view.name.clone();
+        let note = Note::new("opened", "first usage", json!({ "native_id": key.native_id }));
+        rows.extend(self.sessions.open(conversation(id, process, &key, at), at, note));
+        if let Some(silent) = self.conversations.follow(key, id, at.mono) {
+            rows.extend(self.sessions.end(silent, at, &gave_way(), None));
+        }
+        if let Some(outcome) = ended {
+            rows.extend(self.sessions.end(id, at, &outcome.of_conversation(), None));
+        }
+        id
+    }
+
+    /// Books a response on its conversation and on the run around it; answers with both.
+    fn spent(&mut self, at: Now, id: SessionId, usage: &Usage) -> Option<Vec<SessionId>> {
+        let parent = self.sessions.get(id)?.parent;
+        let both: Vec<SessionId> = std::iter::once(id).chain(parent).collect();
+        for id in &both {
+            if let Some(session) = self.sessions.edit(*id) {
+                book(&mut session.figures, usage);
+                session.last_activity = at.wall;
+            }
+        }
+        Some(both)
+    }
+}
+
+impl Owner {
+    fn ended(last: &crate::ledger::fold::LastRun) -> Self {
+        Self { session: last.session, outcome: Some(last.outcome.clone()) }
+    }
+}
+
+fn book(figures: &mut Figures, usage: &Usage) {
+    figures.tokens = figures.tokens.plus(&usage.tokens);
+    match usage.cost {
+        Cost::Priced(money) => figures.cost = figures.cost.saturating_add(money),
+        Cost::Unpriced => {
+            figures.unpriced_tokens = figures.unpriced_tokens.saturating_add(usage.tokens.total());
+        }
+    }
+}
+
+fn gave_way() -> Outcome {
+    let reason = "silent for longest among too many conversations of one run".to_owned();
+    Outcome { state: SessionState::Completed, reason }
+}
+
+fn conversation(id: SessionId, process: String, key: &Key, at: Now) -> Session {
+    Session {
+        id,
+        kind: SessionKind::Conversation,
+        parent: Some(key.run),
+        process,
+        agent: Some(key.agent.clone()),
+        native_id: Some(key.native_id.clone()),
+        state: SessionState::Active,
+        started: at.wall,
+        last_activity: at.wall,
+        main: None,
+        context: None,
+        events: 0,
+        figures: Figures::default(),
+        end: None,
+    }
+}

@@ -1,0 +1,129 @@
+//! How the end of a run is judged, and what is said of a session when it ends.
+
+use serde_json::{Value, json};
+
+use crate::ledger::session::{Session, SessionEnd, SessionState};
+use crate::supervise::lifecycle::{EndReason, RunEnd};
+use crate::tokens::{TokenCounts, TokenKind};
+use crate::units::Wall;
+
+/// The judgement of an end: the state it leaves the session in, and why in words.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Outcome {
+    /// One of the ends.
+    pub state: SessionState,
+    /// For people.
+    pub reason: String,
+}
+
+impl Outcome {
+    /// The end of something whose real end nobody saw.
+    pub fn lost(reason: &str) -> Self {
+        Self { state: SessionState::Lost, reason: reason.to_owned() }
+    }
+
+    /// How a run ended, by the rules: on request is well unless it had to be forced; by itself is
+    /// well with code 0 only; without a program is bad.
+    pub fn of_run(end: &RunEnd) -> Self {
+        let status = end.status;
+        let (state, reason) = match end.reason {
+            EndReason::NotSpawned(failure) => (SessionState::Failed, failure.to_string()),
+            EndReason::Requested if end.forced => {
+                (SessionState::Killed, format!("killed because it did not end in time ({status})"))
+            }
+            EndReason::Requested => {
+                (SessionState::Completed, format!("stopped on request ({status})"))
+            }
+            EndReason::Itself => (by_itself(end), leftovers(end)),
+        };
+        Self { state, reason }
+    }
+
+    /// The end of a conversation whose run ended like this.
+    pub fn of_conversation(&self) -> Self {
+        Self { state: self.state, reason: format!("its run ended: {}", self.reason) }
+    }
+}
+
+fn by_itself(end: &RunEnd) -> SessionState {
+    if end.status.success() { SessionState::Completed } else { SessionState::Failed }
+}
+
+fn leftovers(end: &RunEnd) -> String {
+    if end.forced {
+        return format!("{}; what it left behind was killed", end.status);
+    }
+    end.status.to_string()
+}
+
+/// Everything that is known of an ended session, for the detail of its last event. Amounts are
+/// integers where sums matter; what is not known is `null`.
+pub fn summary(session: &Session, end: &SessionEnd, events: u64) -> Value {
+    let figures = &session.figures;
+    json!({
+        "reason": end.reason,
+        "exit_code": end.status.map(|status| status.code()),
+        "duration_seconds": end.duration.as_secs_f64(),
+        "events": events,
+        "peak_memory_bytes": figures.peak_memory,
+        "mean_memory_bytes": figures.mean_memory,
+        "memory_samples": figures.samples,
+        "cpu_seconds": figures.cpu_seconds,
+        "tokens": tokens(&figures.tokens),
+        "tokens_total": figures.tokens.total(),
+        "unpriced_tokens": figures.unpriced_tokens,
+        "cost_nano_usd": figures.cost,
+    })
+}
+
+fn tokens(counts: &TokenCounts) -> Value {
+    TokenKind::ALL.iter().map(|kind| (kind.as_str().to_owned(), json!(counts.of(*kind)))).collect()
+}
+
+/// The time between two readings of the wall clock, zero where it was set back.
+pub fn wall_span(from: Wall, to: Wall) -> std::time::Duration {
+    let millis = to.0.saturating_sub(from.0);
+    std::time::Duration::from_millis(u64::try_from(millis).unwrap_or(0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::supervise::fact::{SpawnFailure, SpawnStep};
+    use crate::units::{ExitStatus, Signal};
+
+    fn check(status: ExitStatus, reason: EndReason, forced: bool, expected: (SessionState, &str)) {
+        let outcome = Outcome::of_run(&RunEnd { status, usage: None, reason, forced });
+        assert_eq!((outcome.state, outcome.reason.as_str()), expected);
+    }
+
+    #[test]
+    fn every_kind_of_end_is_judged_by_the_rules() {
+        use EndReason::{Itself, NotSpawned, Requested};
+        use ExitStatus::{Code, Unknown};
+        use SessionState::{Completed, Failed, Killed};
+        let term = ExitStatus::Signal(Signal::TERM);
+        let kill = ExitStatus::Signal(Signal::KILL);
+        check(Code(0), Itself, false, (Completed, "exit code 0"));
+        check(Code(3), Itself, false, (Failed, "exit code 3"));
+        check(ExitStatus::Signal(Signal(11)), Itself, false, (Failed, "ended by SIGSEGV"));
+        check(Unknown, Itself, false, (Failed, "exit status unknown"));
+        check(term, Requested, false, (Completed, "stopped on request (ended by SIGTERM)"));
+        check(
+            kill,
+            Requested,
+            true,
+            (Killed, "killed because it did not end in time (ended by SIGKILL)"),
+        );
+        check(Code(0), Itself, true, (Completed, "exit code 0; what it left behind was killed"));
+        let missing = SpawnFailure { step: SpawnStep::Exec, errno: 2 };
+        let outcome = Outcome::of_run(&RunEnd {
+            status: Code(127),
+            usage: None,
+            reason: NotSpawned(missing),
+            forced: false,
+        });
+        assert_eq!(outcome.state, Failed);
+        assert!(outcome.reason.starts_with("cannot execute the program: "), "{}", outcome.reason);
+    }
+}

@@ -1,0 +1,286 @@
+//! The register of sessions: the only place that numbers events and changes states, so that no
+//! sequence has a gap and no change escapes the table in `transition`.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+
+use serde_json::Value;
+
+use crate::ledger::outcome::{Outcome, summary};
+use crate::ledger::row::{Row, SessionEvent};
+use crate::ledger::session::{Session, SessionEnd, SessionKind, SessionState};
+use crate::ledger::transition::{allowed, may_open_as};
+use crate::units::{ExitStatus, Mono, Now, SessionId};
+
+/// Ended sessions that are kept in memory; the store keeps the rest.
+const ENDED_KEPT: usize = 100;
+
+/// What is said of an event beside when it happened and to whom.
+#[derive(Clone, Debug)]
+pub struct Note {
+    /// One of the closed set of event types.
+    pub event_type: &'static str,
+    /// What caused it, in a few words.
+    pub trigger: String,
+    /// Everything else, as a JSON object.
+    pub detail: Value,
+}
+
+impl Note {
+    /// A note of an event with its cause and its details.
+    pub fn new(event_type: &'static str, trigger: impl Into<String>, detail: Value) -> Self {
+        Self { event_type, trigger: trigger.into(), detail }
+    }
+}
+
+/// All sessions of this life, live and newly ended, with what was counted of them.
+#[derive(Debug, Default)]
+pub struct Sessions {
+    live: BTreeMap<SessionId, Live>,
+    /// Newest first.
+    ended: VecDeque<Arc<Session>>,
+    opened: BTreeMap<(SessionKind, String), u64>,
+    closed: BTreeMap<(SessionKind, String, SessionState), u64>,
+}
+
+#[derive(Debug)]
+struct Live {
+    session: Arc<Session>,
+    /// By the clock that nobody sets, for the duration.
+    opened: Mono,
+    /// Whether it has been said that a part of its story is missing.
+    incomplete: bool,
+}
+
+impl Sessions {
+    /// Starts the counters of a process at 0: a series that is born at 1 shows no increase.
+    pub fn expect(&mut self, kind: SessionKind, process: &str) {
+        self.opened.entry((kind, process.to_owned())).or_default();
+        for end in SessionState::ALL.into_iter().filter(|state| state.is_end()) {
+            self.closed.entry((kind, process.to_owned(), end)).or_default();
+        }
+    }
+
+    /// Opens a session in the state that it carries. Nothing where that cannot be: the id is
+    /// known, or the state is not one to begin in.
+    pub fn open(&mut self, session: Session, at: Now, note: Note) -> Vec<Row> {
+        if self.get(session.id).is_some() || !may_open_as(session.state) {
+            return Vec::new();
+        }
+        let (id, state) = (session.id, session.state);
+        *self.opened.entry((session.kind, session.process.clone())).or_default() += 1;
+        let live = Live { session: Arc::new(session), opened: at.mono, incomplete: false };
+        self.live.insert(id, live);
+        self.write(id, at, (None, Some(state)), note)
+    }
+
+    /// Adds an event that leaves the state as it is; also to a session that ended lately, for what
+    /// is learnt behind its end.
+    pub fn note(&mut self, id: SessionId, at: Now, note: Note) -> Vec<Row> {
+        self.write(id, at, (None, None), note)
+    }
+
+    /// Takes a session over into another state that is not an end. A repeated change is kept as a
+    /// mere event; one that the table forbids is not taken, and the answer is empty.
+    pub fn advance(&mut self, id: SessionId, to: SessionState, at: Now, note: Note) -> Vec<Row> {
+        let Some(from) = self.live.get(&id).map(|live| live.session.state) else {
+            return Vec::new();
+        };
+        if from == to {
+            return self.note(id, at, note);
+        }
+        if to.is_end() || !allowed(from, to) {
+            return Vec::new();
+        }
+        if let Some(session) = self.edit(id) {
+            session.state = to;
+        }
+        self.write(id, at, (Some(from), Some(to)), note)
+    }
+
+    /// Ends a live session: its last event carries the summary, and it moves to the ended ones.
+    pub fn end(
+        &mut self,
+        id: SessionId,
+        at: Now,
+        outcome: &Outcome,
+        status: Option<ExitStatus>,
+    ) -> Vec<Row> {
+        let Some(live) = self.live.get_mut(&id) else { return Vec::new() };
+        let from = live.session.state;
+        let to = outcome.state;
+        if !to.is_end() || !allowed(from, to) {
+            return Vec::new();
+        }
+        let duration = at.mono.since(live.opened);
+        let session = Arc::make_mut(&mut live.session);
+        let end = SessionEnd { at: at.wall, duration, status, reason: outcome.reason.clone() };
+        let detail = summary(session, &end, session.events + 1);
+        session.state = to;
+        session.end = Some(end);
+        *self.closed.entry((session.kind, session.process.clone(), to)).or_default() += 1;
+        let note = Note::new("ended", outcome.reason.clone(), detail);
+        let rows = self.write(id, at, (Some(from), Some(to)), note);
+        self.retire(id);
+        rows
+    }
+
+    /// Says once of every live session that a part of its story did not arrive.
+    pub fn mark_incomplete(&mut self, at: Now, count: u64) -> Vec<Row> {
+        let ids: Vec<SessionId> =
+            self.live.iter().filter(|(_, live)| !live.incomplete).map(|(id, _)| *id).collect();
+        let mut rows = Vec::new();
+        for id in ids {
+            if let Some(live) = self.live.get_mut(&id) {
+                live.incomplete = true;
+            }
+            let detail = serde_json::json!({ "entries_dropped": count });
+            rows.extend(self.note(id, at, Note::new("incomplete", "queue full", detail)));
+        }
+        rows
+    }
+
+    /// A session that is live or ended lately.
+    pub fn get(&self, id: SessionId) -> Option<&Session> {
+        let live = self.live.get(&id).map(|live| &live.session);
+        live.or_else(|| self.ended.iter().find(|session| session.id == id)).map(Arc::as_ref)
+    }
+
+    /// The same, for changes to everything but its state, its number of events and its end.
+    pub fn edit(&mut self, id: SessionId) -> Option<&mut Session> {
+        let session = match self.live.get_mut(&id) {
+            Some(live) => &mut live.session,
+            None => self.ended.iter_mut().find(|session| session.id == id)?,
+        };
+        Some(Arc::make_mut(session))
+    }
+
+    /// The row that replaces the kept projection of a session.
+    pub fn projection(&self, id: SessionId) -> Option<Row> {
+        self.get(id).map(|session| Row::Session(Box::new(session.clone())))
+    }
+
+    /// Sessions that have not ended, oldest first.
+    pub fn live(&self) -> Vec<Arc<Session>> {
+        self.live.values().map(|live| Arc::clone(&live.session)).collect()
+    }
+
+    /// Sessions that ended lately, newest first.
+    pub fn ended(&self) -> Vec<Arc<Session>> {
+        self.ended.iter().cloned().collect()
+    }
+
+    /// Sessions that were opened, by kind and process.
+    pub fn opened(&self) -> &BTreeMap<(SessionKind, String), u64> {
+        &self.opened
+    }
+
+    /// Sessions that ended, by kind, process and end.
+    pub fn closed(&self) -> &BTreeMap<(SessionKind, String, SessionState), u64> {
+        &self.closed
+    }
+
+    /// Numbers an event and writes it with the projection that it leaves behind.
+    fn write(
+        &mut self,
+        id: SessionId,
+        at: Now,
+        (previous, new): (Option<SessionState>, Option<SessionState>),
+        note: Note,
+    ) -> Vec<Row> {
+        let Some(session) = self.edit(id) else { return Vec::new() };
+        let event = SessionEvent {
+            session: id,
+            sequence: session.events,
+            at: at.wall,
+            event_type: note.event_type,
+            previous_state: previous.map(SessionState::as_str),
+            new_state: new.map(SessionState::as_str),
+            trigger: note.trigger,
+            detail: note.detail,
+        };
+        session.events += 1;
+        vec![Row::Event(event), Row::Session(Box::new(session.clone()))]
+    }
+
+    fn retire(&mut self, id: SessionId) {
+        if let Some(live) = self.live.remove(&id) {
+            self.ended.push_front(live.session);
+            self.ended.truncate(ENDED_KEPT);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ledger::session::Figures;
+    use crate::units::Wall;
+
+    fn at(ms: u64) -> Now {
+        Now { mono: Mono(ms * 1_000_000), wall: Wall(1_000_000 + ms as i64) }
+    }
+
+    fn session(n: u128) -> Session {
+        Session {
+            id: SessionId::new(Wall(5), n),
+            kind: SessionKind::Process,
+            parent: None,
+            process: "web".into(),
+            agent: None,
+            native_id: None,
+            state: SessionState::Initializing,
+            started: at(0).wall,
+            last_activity: at(0).wall,
+            main: None,
+            context: None,
+            events: 0,
+            figures: Figures::default(),
+            end: None,
+        }
+    }
+
+    fn note(event_type: &'static str) -> Note {
+        Note::new(event_type, "test", Value::Null)
+    }
+
+    #[test]
+    fn an_end_measures_by_the_monotonic_clock_and_moves_the_session() {
+        let mut sessions = Sessions::default();
+        let id = session(1).id;
+        assert_eq!(sessions.open(session(1), at(0), note("opened")).len(), 2);
+        let set_back = Now { mono: at(2_500).mono, wall: Wall(0) };
+        let rows = sessions.end(id, set_back, &Outcome::lost("gone"), None);
+        let Some(Row::Event(event)) = rows.first() else { panic!("no event in {rows:?}") };
+        assert_eq!((event.sequence, event.new_state), (1, Some("lost")));
+        assert_eq!(event.detail["duration_seconds"], 2.5);
+        assert_eq!(event.detail["events"], 2);
+        assert!(sessions.live().is_empty());
+        assert_eq!(sessions.ended()[0].events, 2);
+    }
+
+    #[test]
+    fn a_second_end_and_a_second_opening_are_not_taken() {
+        let mut sessions = Sessions::default();
+        let id = session(1).id;
+        sessions.open(session(1), at(0), note("opened"));
+        assert!(sessions.open(session(1), at(1), note("opened")).is_empty());
+        sessions.end(id, at(2), &Outcome::lost("gone"), None);
+        assert!(sessions.end(id, at(3), &Outcome::lost("again"), None).is_empty());
+        assert!(sessions.advance(id, SessionState::Active, at(3), note("started")).is_empty());
+        assert!(sessions.open(session(1), at(4), note("opened")).is_empty());
+        assert_eq!(sessions.opened().values().sum::<u64>(), 1);
+        assert_eq!(sessions.closed().values().sum::<u64>(), 1);
+    }
+
+    #[test]
+    fn ended_sessions_are_kept_up_to_the_bound() {
+        let mut sessions = Sessions::default();
+        for n in 0..ENDED_KEPT as u128 + 20 {
+            sessions.open(session(n), at(0), note("opened"));
+            sessions.end(session(n).id, at(1), &Outcome::lost("gone"), None);
+        }
+        assert_eq!(sessions.ended().len(), ENDED_KEPT);
+        assert_eq!(sessions.ended()[0].id, session(ENDED_KEPT as u128 + 19).id);
+    }
+}

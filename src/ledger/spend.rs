@@ -1,0 +1,140 @@
+//! The counters of tokens and money: they only grow, whatever is learnt late, and their label
+//! values are bounded.
+
+use std::collections::BTreeMap;
+
+use crate::config::plan::Plan;
+use crate::ledger::labels::{Bounded, UNKNOWN};
+use crate::ledger::snapshot::TokenSeries;
+use crate::tokens::{Correction, Cost, LineCounts, TokenCounts, Usage};
+use crate::units::Money;
+
+/// Models that get a series of their own for each process; people use a handful.
+const MODELS_PER_PROCESS: usize = 30;
+
+/// Agents that get a series of their own, beyond which only configured ones do.
+const AGENTS: usize = 10;
+
+/// Providers that get a series of their own.
+const PROVIDERS: usize = 10;
+
+/// All counters of tokens and money since the start of this life.
+#[derive(Debug)]
+pub struct Spend {
+    series: BTreeMap<SeriesKey, TokenSeries>,
+    by_process: BTreeMap<String, TokenCounts>,
+    corrections: BTreeMap<(String, String), (u64, u64)>,
+    lines: LineCounts,
+    agents: Bounded,
+    providers: Bounded,
+    models: BTreeMap<String, Bounded>,
+}
+
+/// Process, agent, provider, model.
+type SeriesKey = (String, String, String, String);
+
+impl Spend {
+    /// Counters for the processes of a plan: those with an agent start at 0, and so do the tokens
+    /// that belong to no process, where there is an agent at all.
+    pub fn new(plan: &Plan) -> Self {
+        let agents = || plan.processes.iter().filter_map(|process| process.agent.as_ref());
+        let with_agent = plan.processes.iter().filter(|process| process.agent.is_some());
+        let names = with_agent.map(|process| process.name.clone());
+        let unknown = agents().next().map(|_| UNKNOWN.to_owned());
+        Self {
+            series: BTreeMap::new(),
+            by_process: names.chain(unknown).map(|name| (name, TokenCounts::default())).collect(),
+            corrections: BTreeMap::new(),
+            lines: LineCounts::default(),
+            agents: Bounded::with(AGENTS, agents().map(|agent| agent.name.as_str())),
+            providers: Bounded::new(PROVIDERS),
+            models: BTreeMap::new(),
+        }
+    }
+
+    /// The label value of an agent's name.
+    pub fn agent<'a>(&mut self, name: &'a str) -> &'a str {
+        self.agents.admit(name)
+    }
+
+    /// Counts a response for `process`, which must be a name of the plan or [`UNKNOWN`].
+    pub fn count(&mut self, process: &str, usage: &Usage) {
+        let series = self.series(process, usage);
+        series.tokens = series.tokens.plus(&usage.tokens);
+        series.reasoning = series.reasoning.saturating_add(usage.reasoning);
+        series.responses += 1;
+        match usage.cost {
+            Cost::Priced(money) => series.cost = series.cost.saturating_add(money),
+            Cost::Unpriced => series.unpriced = series.unpriced.plus(&usage.tokens),
+        }
+        let total = self.by_process.entry(process.to_owned()).or_default();
+        *total = total.plus(&usage.tokens);
+    }
+
+    fn series(&mut self, process: &str, usage: &Usage) -> &mut TokenSeries {
+        let agent = self.agents.admit(&usage.agent).to_owned();
+        let provider = self.providers.admit(&usage.provider).to_owned();
+        let model = self.model(process, &usage.model).to_owned();
+        let key = (process.to_owned(), agent, provider, model);
+        self.series.entry(key.clone()).or_insert_with(|| empty_series(key))
+    }
+
+    fn model<'a>(&mut self, process: &str, model: &'a str) -> &'a str {
+        let bound = || Bounded::new(MODELS_PER_PROCESS);
+        self.models.entry(process.to_owned()).or_insert_with(bound).admit(model)
+    }
+
+    /// Books a late change apart from the counters.
+    pub fn correct(&mut self, process: &str, correction: &Correction) {
+        let agent = self.agents.admit(&correction.agent).to_owned();
+        let model = self.model(process, &correction.model).to_owned();
+        let (low, high) = self.corrections.entry((agent, model)).or_default();
+        let side = if correction.tokens < 0 { high } else { low };
+        *side = side.saturating_add(correction.tokens.unsigned_abs());
+    }
+
+    /// Adds up what became of the lines.
+    pub fn read(&mut self, lines: &LineCounts) {
+        let sum = &mut self.lines;
+        sum.counted = sum.counted.saturating_add(lines.counted);
+        sum.duplicate = sum.duplicate.saturating_add(lines.duplicate);
+        sum.ignored = sum.ignored.saturating_add(lines.ignored);
+        sum.malformed = sum.malformed.saturating_add(lines.malformed);
+        sum.oversized = sum.oversized.saturating_add(lines.oversized);
+        sum.bytes = sum.bytes.saturating_add(lines.bytes);
+    }
+
+    /// Every combination of labels that occurred.
+    pub fn all_series(&self) -> Vec<TokenSeries> {
+        self.series.values().cloned().collect()
+    }
+
+    /// Tokens of each process by kind.
+    pub fn by_process(&self) -> &BTreeMap<String, TokenCounts> {
+        &self.by_process
+    }
+
+    /// Late changes by agent and model: tokens counted too few, and too many.
+    pub fn corrections(&self) -> &BTreeMap<(String, String), (u64, u64)> {
+        &self.corrections
+    }
+
+    /// What became of the lines that were read.
+    pub fn lines(&self) -> LineCounts {
+        self.lines
+    }
+}
+
+fn empty_series((process, agent, provider, model): SeriesKey) -> TokenSeries {
+    TokenSeries {
+        process,
+        agent,
+        provider,
+        model,
+        tokens: TokenCounts::default(),
+        reasoning: 0,
+        responses: 0,
+        cost: Money::default(),
+        unpriced: TokenCounts::default(),
+    }
+}

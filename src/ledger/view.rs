@@ -1,0 +1,60 @@
+//! The picture of the ledger: sessions that did not change are shared with the picture before.
+
+use crate::ledger::fold::{Ledger, Process};
+use crate::ledger::fold_runs::Run;
+use crate::ledger::snapshot::{LiveRun, ProcessView, RunView, Snapshot};
+use crate::units::Now;
+
+impl Ledger {
+    /// What is known now, for every reader.
+    pub fn snapshot(&self, generation: u64, at: Now) -> Snapshot {
+        Snapshot {
+            generation,
+            at,
+            house: self.house.clone(),
+            processes: self.processes.iter().map(Process::view).collect(),
+            sessions: self.sessions.live(),
+            ended: self.sessions.ended(),
+            opened: self.sessions.opened().clone(),
+            closed: self.sessions.closed().clone(),
+            tokens: self.spend.all_series(),
+            process_tokens: self.spend.by_process().clone(),
+            lines: self.spend.lines(),
+            files: self.files,
+            corrections: self.spend.corrections().clone(),
+            prices_as_of: self.prices_as_of,
+        }
+    }
+
+    /// The live runs that have a main process: what a next life must know to find it.
+    pub fn live_runs(&self) -> Vec<LiveRun> {
+        self.processes.iter().filter_map(Process::live_run).collect()
+    }
+}
+
+impl Process {
+    fn view(&self) -> ProcessView {
+        ProcessView { run: self.run.as_ref().map(Run::view), ..self.view.clone() }
+    }
+
+    fn live_run(&self) -> Option<LiveRun> {
+        let run = self.run.as_ref()?;
+        let process = self.view.name.clone();
+        run.main.map(|main| LiveRun { session: run.session, process, main })
+    }
+}
+
+impl Run {
+    fn view(&self) -> RunView {
+        RunView {
+            run: self.id,
+            session: self.session,
+            main: self.main,
+            started: self.started,
+            sample: self.memory.last(),
+            peak_resident: self.memory.peak(),
+            level: self.memory.level(),
+            verdict: self.memory.verdict().cloned(),
+        }
+    }
+}

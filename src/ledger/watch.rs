@@ -1,0 +1,192 @@
+//! What the samples of one run's tree add up to: peak, mean, level, and the leak rule's verdict.
+//! Says what changed; whom to tell is decided by the fold.
+
+use crate::config::plan::Thresholds;
+use crate::ledger::session::Figures;
+use crate::memory::{LeakDetector, LeakState, MemoryLevel, TreeSample, Verdict};
+use crate::units::Bytes;
+
+/// Watches the memory of one run.
+pub struct MemoryWatch {
+    detector: Box<dyn LeakDetector>,
+    thresholds: Thresholds,
+    sum: u128,
+    samples: u64,
+    peak: Option<Bytes>,
+    level: MemoryLevel,
+    verdict: Option<Verdict>,
+    last: Option<TreeSample>,
+}
+
+/// What one sample changed.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Change {
+    /// The level that is held from now on, where it is another one.
+    pub level: Option<MemoryLevel>,
+    /// The verdict that began or ended a suspicion.
+    pub leak: Option<Verdict>,
+    /// Whether the tree used the processor since the sample before.
+    pub worked: bool,
+}
+
+impl MemoryWatch {
+    /// A watch that has seen nothing yet.
+    pub fn new(detector: Box<dyn LeakDetector>, thresholds: Thresholds) -> Self {
+        Self {
+            detector,
+            thresholds,
+            sum: 0,
+            samples: 0,
+            peak: None,
+            level: MemoryLevel::Normal,
+            verdict: None,
+            last: None,
+        }
+    }
+
+    /// Takes the next sample.
+    pub fn observe(&mut self, sample: &TreeSample) -> Change {
+        let cpu_before = self.cpu_seconds().unwrap_or(0.0);
+        self.sum += u128::from(sample.resident.0);
+        self.samples += 1;
+        self.peak = self.peak.max(Some(sample.resident));
+        // A descendant that nobody waited for takes its CPU time with it; the run's never shrinks.
+        self.last = Some(TreeSample { cpu_seconds: sample.cpu_seconds.max(cpu_before), ..*sample });
+        Change {
+            level: self.relevel(sample.resident),
+            leak: self.judge(sample),
+            worked: sample.cpu_seconds > cpu_before,
+        }
+    }
+
+    fn relevel(&mut self, resident: Bytes) -> Option<MemoryLevel> {
+        let level = level_of(resident, self.thresholds);
+        let changed = level != self.level;
+        self.level = level;
+        changed.then_some(level)
+    }
+
+    fn judge(&mut self, sample: &TreeSample) -> Option<Verdict> {
+        self.detector.observe(sample);
+        let verdict = self.detector.verdict();
+        let before = self.verdict.replace(verdict.clone());
+        let was = before.is_some_and(|before| before.state == LeakState::Suspected);
+        let is = verdict.state == LeakState::Suspected;
+        (was != is).then_some(verdict)
+    }
+
+    /// The largest resident size so far.
+    pub fn peak(&self) -> Option<Bytes> {
+        self.peak
+    }
+
+    /// The size against the thresholds.
+    pub fn level(&self) -> MemoryLevel {
+        self.level
+    }
+
+    /// What the leak rule says.
+    pub fn verdict(&self) -> Option<&Verdict> {
+        self.verdict.as_ref()
+    }
+
+    /// The last sample; its CPU seconds are the most that was ever sampled.
+    pub fn last(&self) -> Option<TreeSample> {
+        self.last
+    }
+
+    /// The most CPU seconds that were sampled.
+    pub fn cpu_seconds(&self) -> Option<f64> {
+        self.last.map(|sample| sample.cpu_seconds)
+    }
+
+    /// Writes what is known into a session's figures.
+    pub fn fill(&self, figures: &mut Figures) {
+        figures.peak_memory = self.peak;
+        figures.samples = self.samples;
+        figures.mean_memory = self
+            .sum
+            .checked_div(u128::from(self.samples))
+            .map(|mean| Bytes(u64::try_from(mean).unwrap_or(u64::MAX)));
+        figures.cpu_seconds = self.cpu_seconds();
+    }
+}
+
+fn level_of(resident: Bytes, thresholds: Thresholds) -> MemoryLevel {
+    if resident >= thresholds.critical {
+        MemoryLevel::Critical
+    } else if resident >= thresholds.warning {
+        MemoryLevel::Warning
+    } else {
+        MemoryLevel::Normal
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::units::{Now, RunId};
+
+    struct Never;
+
+    impl LeakDetector for Never {
+        fn observe(&mut self, _: &TreeSample) {}
+        fn verdict(&self) -> Verdict {
+            Verdict {
+                state: LeakState::Unknown,
+                since: Now::default(),
+                growth: None,
+                evidence: String::new(),
+            }
+        }
+    }
+
+    fn sample(resident: u64, cpu_seconds: f64) -> TreeSample {
+        TreeSample {
+            run: RunId(1),
+            at: Now::default(),
+            resident: Bytes(resident),
+            anonymous: Bytes(0),
+            virtual_size: Bytes(0),
+            processes: 1,
+            cpu_seconds,
+        }
+    }
+
+    fn watch() -> MemoryWatch {
+        let thresholds = Thresholds { warning: Bytes(100), critical: Bytes(200) };
+        MemoryWatch::new(Box::new(Never), thresholds)
+    }
+
+    #[test]
+    fn a_level_is_reached_at_its_threshold_and_told_once() {
+        let mut watch = watch();
+        let told: Vec<_> =
+            [99, 100, 150, 200, 300, 199, 99].map(|n| watch.observe(&sample(n, 0.0)).level).into();
+        use MemoryLevel::{Critical, Normal, Warning};
+        let expected =
+            vec![None, Some(Warning), None, Some(Critical), None, Some(Warning), Some(Normal)];
+        assert_eq!(told, expected);
+    }
+
+    #[test]
+    fn figures_are_of_all_samples_and_cpu_never_shrinks() {
+        let mut watch = watch();
+        let worked: Vec<_> = [(10, 1.0), (40, 3.0), (10, 2.0)]
+            .map(|(n, cpu)| watch.observe(&sample(n, cpu)).worked)
+            .into();
+        assert_eq!(worked, [true, true, false]);
+        let mut figures = Figures::default();
+        watch.fill(&mut figures);
+        assert_eq!((figures.peak_memory, figures.mean_memory), (Some(Bytes(40)), Some(Bytes(20))));
+        assert_eq!((figures.samples, figures.cpu_seconds), (3, Some(3.0)));
+        assert_eq!(watch.last().map(|last| last.resident), Some(Bytes(10)));
+    }
+
+    #[test]
+    fn without_a_sample_nothing_is_claimed() {
+        let mut figures = Figures::default();
+        watch().fill(&mut figures);
+        assert_eq!(figures, Figures::default());
+    }
+}

@@ -1,0 +1,57 @@
+//! The families of the supervisor itself.
+
+use crate::ledger::snapshot::{HouseView, Snapshot};
+use crate::metrics::catalogue as row;
+use crate::metrics::families::{Families, SelfFigures, count};
+
+/// Adds them in the order of the catalogue.
+pub(super) fn put(families: &mut Families, snapshot: &Snapshot, own: &SelfFigures) {
+    let house = &snapshot.house;
+    families.each(&row::BUILD_INFO, [([env!("CARGO_PKG_VERSION")], 1.0)]);
+    families.one(&row::HOUSE_STARTED, house.started.seconds());
+    families.one(&row::HOUSE_PID1, f64::from(house.pid1));
+    families.one(&row::HOUSE_STOPPING, f64::from(house.stopping));
+    families.one(&row::SNAPSHOT_GENERATION, count(snapshot.generation));
+    families.each(
+        &row::REAPED,
+        [(["run"], count(house.reaped_runs)), (["orphan"], count(house.reaped_orphans))],
+    );
+    put_signals(families, house);
+    families.one(&row::LISTENER_UP, house.listener_up.map(f64::from));
+    families.one(&row::ENTRIES_DROPPED, count(house.entries_dropped));
+    put_store(families, house);
+    families.each(
+        &row::SURVIVORS,
+        [(["ended"], count(house.survivors_ended)), (["adopted"], count(house.survivors_adopted))],
+    );
+    put_own(families, own);
+}
+
+fn put_signals(families: &mut Families, house: &HouseView) {
+    let signals: Vec<_> = house
+        .signals
+        .iter()
+        .map(|((signal, response), times)| (signal.to_string(), *response, *times))
+        .collect();
+    families.each(
+        &row::SIGNALS,
+        signals.iter().map(|(signal, response, times)| ([signal, *response], count(*times))),
+    );
+}
+
+fn put_store(families: &mut Families, house: &HouseView) {
+    let store = house.store;
+    families.one(&row::STORE_UP, store.map(|store| f64::from(store.up)));
+    families.one(&row::STORE_PENDING, store.map(|store| count(store.pending)));
+    families.one(&row::STORE_FAILURES, store.map(|store| count(store.failures)));
+    families.one(&row::STORE_DROPPED, store.map(|store| count(store.dropped)));
+}
+
+fn put_own(families: &mut Families, own: &SelfFigures) {
+    families.one(&row::SELF_CPU, own.cpu_seconds);
+    families.one(&row::SELF_RESIDENT, own.resident.map(count));
+    families.one(&row::SELF_VIRTUAL, own.virtual_size.map(count));
+    families.one(&row::SELF_FDS, own.open_fds.map(count));
+    families.one(&row::SELF_MAX_FDS, own.max_fds.map(count));
+    families.one(&row::SELF_STARTED, own.start_time_seconds);
+}

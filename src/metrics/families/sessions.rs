@@ -1,0 +1,107 @@
+//! The families of sessions: how many there are, and the live ones one by one.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crate::ledger::session::{Session, SessionKind, SessionState};
+use crate::ledger::snapshot::{ProcessView, Snapshot};
+use crate::metrics::catalogue as row;
+use crate::metrics::families::{Families, count};
+
+/// Live sessions that have series of their own, the newest ones. Each has up to eleven; idle
+/// conversations do not end by themselves, so that without a bound a busy day would grow without
+/// end. `procession_sessions` counts all of them.
+pub const LIVE_SESSIONS_SHOWN: usize = 64;
+
+/// Adds them in the order of the catalogue.
+pub(super) fn put(families: &mut Families, snapshot: &Snapshot) {
+    put_counts(families, snapshot);
+    put_live(families, &shown(snapshot));
+}
+
+/// The live sessions that have series of their own, each with its id as text.
+pub(super) fn shown(snapshot: &Snapshot) -> Vec<(String, &Session)> {
+    let hidden = snapshot.sessions.len().saturating_sub(LIVE_SESSIONS_SHOWN);
+    let newest = snapshot.sessions.iter().skip(hidden).map(Arc::as_ref);
+    newest.map(|session| (session.id.to_string(), session)).collect()
+}
+
+fn put_counts(families: &mut Families, snapshot: &Snapshot) {
+    let live = live_by_state(snapshot);
+    families.each(
+        &row::SESSIONS,
+        live.iter().map(|((kind, state), n)| ([kind.as_str(), state.as_str()], count(*n))),
+    );
+    let opened = opened(snapshot);
+    families.each(
+        &row::SESSIONS_OPENED,
+        opened.iter().map(|((kind, process), n)| ([kind.as_str(), *process], count(*n))),
+    );
+    let ended = ended(snapshot);
+    families.each(
+        &row::SESSIONS_ENDED,
+        ended
+            .iter()
+            .map(|((kind, process, end), n)| ([kind.as_str(), *process, end.as_str()], count(*n))),
+    );
+}
+
+fn put_live(families: &mut Families, live: &[(String, &Session)]) {
+    let parents: Vec<String> = live
+        .iter()
+        .map(|(_, session)| session.parent.map(|parent| parent.to_string()).unwrap_or_default())
+        .collect();
+    families.each(
+        &row::SESSION_INFO,
+        live.iter().zip(&parents).map(|((id, session), parent)| {
+            let agent = session.agent.as_deref().unwrap_or_default();
+            ([id, session.kind.as_str(), &session.process, agent, parent], 1.0)
+        }),
+    );
+    families.each(
+        &row::SESSION_STARTED,
+        live.iter().map(|(id, session)| ([id.as_str()], session.started.seconds())),
+    );
+    families.each(
+        &row::SESSION_ACTIVITY,
+        live.iter().map(|(id, session)| ([id.as_str()], session.last_activity.seconds())),
+    );
+}
+
+fn live_by_state(snapshot: &Snapshot) -> BTreeMap<(SessionKind, SessionState), u64> {
+    let known = SessionKind::ALL.into_iter().flat_map(|kind| {
+        let live = SessionState::ALL.into_iter().filter(|state| !state.is_end());
+        live.map(move |state| ((kind, state), 0))
+    });
+    let mut counts: BTreeMap<_, u64> = known.collect();
+    for session in &snapshot.sessions {
+        *counts.entry((session.kind, session.state)).or_default() += 1;
+    }
+    counts
+}
+
+/// From 0 for what the configuration lets us expect, and whatever else there was.
+fn opened(snapshot: &Snapshot) -> BTreeMap<(SessionKind, &str), u64> {
+    let mut counts: BTreeMap<_, u64> = expected(snapshot).map(|key| (key, 0)).collect();
+    let seen = snapshot.opened.iter();
+    counts.extend(seen.map(|((kind, process), n)| ((*kind, process.as_str()), *n)));
+    counts
+}
+
+/// As [`opened`], for each end that there is.
+fn ended(snapshot: &Snapshot) -> BTreeMap<(SessionKind, &str, SessionState), u64> {
+    let ends = || SessionState::ALL.into_iter().filter(|state| state.is_end());
+    let known = expected(snapshot)
+        .flat_map(|(kind, process)| ends().map(move |end| ((kind, process, end), 0)));
+    let mut counts: BTreeMap<_, u64> = known.collect();
+    let seen = snapshot.closed.iter();
+    counts.extend(seen.map(|((kind, process, end), n)| ((*kind, process.as_str(), *end), *n)));
+    counts
+}
+
+/// Each process has runs, and one that declares an agent has conversations.
+fn expected(snapshot: &Snapshot) -> impl Iterator<Item = (SessionKind, &str)> {
+    let runs = snapshot.processes.iter().map(|p| (SessionKind::Process, p.name.as_str()));
+    let agents = snapshot.processes.iter().filter(|p: &&ProcessView| p.agent.is_some());
+    runs.chain(agents.map(|p| (SessionKind::Conversation, p.name.as_str())))
+}

@@ -1,0 +1,111 @@
+//! The families of tokens and money.
+
+use std::collections::BTreeMap;
+
+use crate::ledger::session::{Session, SessionKind};
+use crate::ledger::snapshot::{Snapshot, TokenSeries};
+use crate::metrics::catalogue as row;
+use crate::metrics::families::{Families, count, sessions};
+use crate::tokens::{LineCounts, TokenCounts, TokenKind};
+use crate::units::Wall;
+
+/// Adds them in the order of the catalogue.
+pub(super) fn put(families: &mut Families, snapshot: &Snapshot) {
+    let each = || snapshot.tokens.iter();
+    families.each(
+        &row::TOKENS,
+        each().flat_map(|s| kinds(&s.tokens).map(|(kind, n)| (labels_with(s, kind), n))),
+    );
+    put_by_process(families, snapshot);
+    families.each(&row::REASONING_TOKENS, each().map(|s| (labels(s), count(s.reasoning))));
+    families.each(
+        &row::COST,
+        each()
+            .filter(|s| has_price(&s.tokens, s.unpriced.total()))
+            .map(|s| (labels(s), s.cost.dollars())),
+    );
+    families.each(
+        &row::UNPRICED_TOKENS,
+        each().flat_map(|s| kinds(&s.unpriced).map(|(kind, n)| (labels_with(s, kind), n))),
+    );
+    families.each(&row::RESPONSES, each().map(|s| (labels(s), count(s.responses))));
+    put_corrections(families, snapshot);
+    put_conversations(families, snapshot);
+    put_ingest(families, snapshot);
+    families.one(&row::PRICE_TABLE_TIME, snapshot.prices_as_of.map(Wall::seconds));
+}
+
+fn labels(series: &TokenSeries) -> [&str; 4] {
+    [&series.process, &series.agent, &series.provider, &series.model]
+}
+
+fn labels_with<'a>(series: &'a TokenSeries, kind: &'a str) -> [&'a str; 5] {
+    let [process, agent, provider, model] = labels(series);
+    [process, agent, provider, model, kind]
+}
+
+fn kinds(tokens: &TokenCounts) -> impl Iterator<Item = (&'static str, f64)> {
+    TokenKind::ALL.into_iter().map(|kind| (kind.as_str(), count(tokens.of(kind))))
+}
+
+/// Whether any token was priced. Where none was, the cost is not 0 but unknown, and so absent.
+fn has_price(tokens: &TokenCounts, unpriced: u64) -> bool {
+    unpriced == 0 || tokens.total() > unpriced
+}
+
+/// From 0 for every process that declares an agent, so that an alert sees the first token.
+fn put_by_process(families: &mut Families, snapshot: &Snapshot) {
+    let declared = snapshot.processes.iter().filter(|p| p.agent.is_some());
+    let mut tokens: BTreeMap<&str, TokenCounts> =
+        declared.map(|p| (p.name.as_str(), TokenCounts::default())).collect();
+    tokens.extend(snapshot.process_tokens.iter().map(|(process, n)| (process.as_str(), *n)));
+    families.each(
+        &row::PROCESS_TOKENS,
+        tokens
+            .iter()
+            .flat_map(|(process, tokens)| kinds(tokens).map(|(kind, n)| ([*process, kind], n))),
+    );
+}
+
+fn put_corrections(families: &mut Families, snapshot: &Snapshot) {
+    families.each(
+        &row::TOKEN_CORRECTIONS,
+        snapshot.corrections.iter().flat_map(|((agent, model), (under, over))| {
+            [([agent, model, "under"], count(*under)), ([agent, model, "over"], count(*over))]
+        }),
+    );
+}
+
+fn put_conversations(families: &mut Families, snapshot: &Snapshot) {
+    let live = sessions::shown(snapshot);
+    let conversations = || live.iter().filter(|(_, s)| s.kind == SessionKind::Conversation);
+    families.each(
+        &row::SESSION_TOKENS,
+        conversations().flat_map(|(id, session)| {
+            kinds(&session.figures.tokens).map(|(kind, n)| ([id.as_str(), kind], n))
+        }),
+    );
+    families.each(
+        &row::SESSION_COST,
+        conversations().filter_map(|(id, session)| cost(session).map(|cost| ([id.as_str()], cost))),
+    );
+}
+
+fn cost(session: &Session) -> Option<f64> {
+    let figures = &session.figures;
+    has_price(&figures.tokens, figures.unpriced_tokens).then(|| figures.cost.dollars())
+}
+
+fn put_ingest(families: &mut Families, snapshot: &Snapshot) {
+    let LineCounts { counted, duplicate, ignored, malformed, oversized, bytes } = snapshot.lines;
+    let results = [
+        ("counted", counted),
+        ("duplicate", duplicate),
+        ("ignored", ignored),
+        ("malformed", malformed),
+        ("oversized", oversized),
+    ];
+    families.each(&row::INGEST_LINES, results.map(|(result, n)| ([result], count(n))));
+    families.one(&row::INGEST_BYTES, count(bytes));
+    families.one(&row::INGEST_FILES, count(snapshot.files));
+}

@@ -1,0 +1,145 @@
+//! OpenMetrics 1.0, which the `prometheus` crate does not write: units, a type for information,
+//! and an end mark by which a reader tells a whole answer from a torn one.
+//! <https://github.com/prometheus/OpenMetrics/blob/main/specification/OpenMetrics.md>
+//!
+//! No `_created` samples: Prometheus would store each as a series of its own.
+
+use std::borrow::Cow;
+use std::fmt::Write;
+
+use prometheus::proto::{Metric, MetricFamily, MetricType};
+
+/// Exactly what Prometheus 3 insists on.
+pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+/// Names that end in one of these are announced with it as their unit. The longest comes first,
+/// because the shorter ones are endings of it.
+const UNITS: [&str; 4] = ["bytes_per_second", "seconds", "bytes", "usd"];
+
+/// The families in their own order. Only counters and gauges are written; there are no others.
+pub fn encode(families: &[MetricFamily]) -> String {
+    let mut text = String::new();
+    for family in families {
+        write_family(&mut text, family);
+    }
+    text.push_str("# EOF\n");
+    text
+}
+
+fn write_family(text: &mut String, family: &MetricFamily) {
+    let Some((kind, name)) = announced(family) else { return };
+    // Writing to a string cannot fail.
+    let _ = writeln!(text, "# TYPE {name} {kind}");
+    if let Some(unit) = unit(kind, name) {
+        let _ = writeln!(text, "# UNIT {name} {unit}");
+    }
+    let _ = writeln!(text, "# HELP {name} {}", escaped(family.help()));
+    for metric in family.get_metric() {
+        let value = match family.get_field_type() {
+            MetricType::COUNTER => metric.get_counter().get_value(),
+            _ => metric.get_gauge().get_value(),
+        };
+        write_sample(text, family.name(), metric, value);
+    }
+}
+
+/// The type, and the family's name without the suffix that the type stands for.
+fn announced(family: &MetricFamily) -> Option<(&'static str, &str)> {
+    let name = family.name();
+    match family.get_field_type() {
+        MetricType::COUNTER => Some(("counter", name.strip_suffix("_total").unwrap_or(name))),
+        MetricType::GAUGE => Some(match name.strip_suffix("_info") {
+            Some(name) => ("info", name),
+            None => ("gauge", name),
+        }),
+        _ => None,
+    }
+}
+
+fn unit(kind: &str, name: &str) -> Option<&'static str> {
+    let ends_in = |unit: &&str| name.strip_suffix(*unit).is_some_and(|rest| rest.ends_with('_'));
+    UNITS.into_iter().find(ends_in).filter(|_| kind != "info")
+}
+
+fn write_sample(text: &mut String, name: &str, metric: &Metric, value: f64) {
+    text.push_str(name);
+    let mut before = '{';
+    for label in metric.get_label() {
+        let _ = write!(text, "{before}{}=\"{}\"", label.name(), escaped(label.value()));
+        before = ',';
+    }
+    if before == ',' {
+        text.push('}');
+    }
+    let _ = writeln!(text, " {value}");
+}
+
+/// Help texts and label values have the same three escapes.
+fn escaped(text: &str) -> Cow<'_, str> {
+    if !text.contains(['\\', '"', '\n']) {
+        return Cow::Borrowed(text);
+    }
+    Cow::Owned(text.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use prometheus::proto::{Counter, Gauge, LabelPair};
+
+    fn family(name: &str, kind: MetricType, label: Option<(&str, &str)>) -> MetricFamily {
+        let pair = label.map(|(name, value)| {
+            let mut pair = LabelPair::default();
+            pair.set_name(name.to_owned());
+            pair.set_value(value.to_owned());
+            pair
+        });
+        let mut metric = Metric::from_label(pair.into_iter().collect());
+        let mut gauge = Gauge::default();
+        gauge.set_value(0.25);
+        metric.set_gauge(gauge);
+        let mut counter = Counter::default();
+        counter.set_value(3.0);
+        metric.set_counter(counter);
+        let mut family = MetricFamily::default();
+        family.set_name(name.to_owned());
+        family.set_help("Says \"so\".".to_owned());
+        family.set_field_type(kind);
+        family.set_metric(vec![metric]);
+        family
+    }
+
+    #[test]
+    fn counters_units_and_information_are_announced_as_the_standard_says() {
+        let said = encode(&[
+            family("x_read_bytes_total", MetricType::COUNTER, None),
+            family("x_build_info", MetricType::GAUGE, Some(("version", "1"))),
+            family("x_growth_bytes_per_second", MetricType::GAUGE, None),
+            family("x_files", MetricType::GAUGE, None),
+        ]);
+        let expected = "\
+# TYPE x_read_bytes counter
+# UNIT x_read_bytes bytes
+# HELP x_read_bytes Says \\\"so\\\".
+x_read_bytes_total 3
+# TYPE x_build info
+# HELP x_build Says \\\"so\\\".
+x_build_info{version=\"1\"} 0.25
+# TYPE x_growth_bytes_per_second gauge
+# UNIT x_growth_bytes_per_second bytes_per_second
+# HELP x_growth_bytes_per_second Says \\\"so\\\".
+x_growth_bytes_per_second 0.25
+# TYPE x_files gauge
+# HELP x_files Says \\\"so\\\".
+x_files 0.25
+# EOF
+";
+        assert_eq!(said, expected);
+    }
+
+    #[test]
+    fn a_label_value_is_escaped() {
+        let said = encode(&[family("x", MetricType::GAUGE, Some(("model", "a\\b\"c\nd")))]);
+        assert!(said.contains("x{model=\"a\\\\b\\\"c\\nd\"} 0.25\n"), "{said}");
+    }
+}

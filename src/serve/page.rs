@@ -1,0 +1,370 @@
+//! The landing page: the latest picture for people, made here whole. It needs no script and loads
+//! nothing, and it shows no command line, no environment and no log, because whoever can scrape
+//! can read it. Pure.
+
+use std::time::Duration;
+
+use crate::ledger::session::{Session, SessionState};
+use crate::ledger::snapshot::{ProcessView, RunView, Snapshot};
+use crate::memory::{LeakState, MemoryLevel};
+use crate::serve::phrase::{Escaped, NOTHING, ago, dollars, grouped, span};
+use crate::supervise::lifecycle::PhaseName;
+use crate::units::{Bytes, Money, Wall};
+
+/// The page with its places to fill in.
+const TEMPLATE: &str = include_str!("page.html");
+
+/// Live sessions on the page, the newest ones.
+const LIVE_SHOWN: usize = 64;
+/// Ended sessions on the page, the newest ones.
+const ENDED_SHOWN: usize = 20;
+
+/// The page for a picture.
+pub fn render(snapshot: &Snapshot) -> String {
+    fill(TEMPLATE, |place| content(place, snapshot).unwrap_or_default())
+}
+
+/// What belongs in a place of the template.
+fn content(place: &str, snapshot: &Snapshot) -> Option<String> {
+    Some(match place {
+        "title" => title(snapshot),
+        "version" => env!("CARGO_PKG_VERSION").to_owned(),
+        "facts" => facts(snapshot),
+        "banner" => banner(snapshot).to_owned(),
+        "processes" => processes(snapshot),
+        "live_count" => shown(snapshot.sessions.len(), LIVE_SHOWN),
+        "live" => live(snapshot),
+        "ended_count" => shown(snapshot.ended.len(), ENDED_SHOWN),
+        "ended" => ended(snapshot),
+        "generation" => snapshot.generation.to_string(),
+        "at" => snapshot.at.wall.to_string(),
+        _ => return None,
+    })
+}
+
+/// The template with each `{{place}}` filled in, once: what is filled in is not looked at again.
+fn fill(template: &str, content: impl Fn(&str) -> String) -> String {
+    let mut page = String::with_capacity(template.len() * 2);
+    for (at, part) in template.split("{{").enumerate() {
+        match part.split_once("}}") {
+            Some((place, rest)) if at > 0 => {
+                page.push_str(&content(place));
+                page.push_str(rest);
+            }
+            _ => page.push_str(part),
+        }
+    }
+    page
+}
+
+fn title(snapshot: &Snapshot) -> String {
+    format!("{} of {} ready · procession", ready(snapshot), snapshot.processes.len())
+}
+
+fn ready(snapshot: &Snapshot) -> usize {
+    snapshot.processes.iter().filter(|process| process.phase == PhaseName::Ready).count()
+}
+
+fn facts(snapshot: &Snapshot) -> String {
+    let house = &snapshot.house;
+    let role = if house.pid1 { "PID 1" } else { "subreaper" };
+    let store = match house.store {
+        None => "history in memory".to_owned(),
+        Some(store) if store.up => "history kept".to_owned(),
+        Some(store) => format!(
+            "<span class=\"bad\">history cannot be kept, {} rows wait</span>",
+            grouped(store.pending)
+        ),
+    };
+    format!(
+        "<b>{} of {}</b> processes ready · {role}, started {} · {} runs and {} orphans reaped · {store}",
+        ready(snapshot),
+        snapshot.processes.len(),
+        ago(house.started, snapshot.at.wall),
+        grouped(house.reaped_runs),
+        grouped(house.reaped_orphans),
+    )
+}
+
+fn banner(snapshot: &Snapshot) -> &'static str {
+    if snapshot.house.stopping {
+        "<p class=\"banner\">Everything is being stopped.</p>"
+    } else {
+        ""
+    }
+}
+
+fn shown(all: usize, limit: usize) -> String {
+    if all > limit { format!("the newest {limit} of {all}") } else { all.to_string() }
+}
+
+/// A table, or a line that says that there is nothing to put in one. A heading with a `>` in front
+/// stands over figures, which are set to the right.
+fn table(headings: &[&str], rows: &[String], nothing: &str) -> String {
+    if rows.is_empty() {
+        return format!("<p class=\"empty\">{nothing}</p>");
+    }
+    let headings: String = headings
+        .iter()
+        .map(|heading| match heading.strip_prefix('>') {
+            Some(heading) => format!("<th class=\"n\" scope=\"col\">{heading}</th>"),
+            None => format!("<th scope=\"col\">{heading}</th>"),
+        })
+        .collect();
+    let rows = rows.concat();
+    format!("<table><thead><tr>{headings}</tr></thead><tbody>\n{rows}</tbody></table>")
+}
+
+/// A word with a colour: `good`, `busy`, `bad` or `calm`.
+fn tag(class: &str, word: &str) -> String {
+    format!("<span class=\"tag {class}\">{word}</span>")
+}
+
+fn processes(snapshot: &Snapshot) -> String {
+    let headings = [
+        "Process",
+        "State",
+        "Up since",
+        ">Restarts",
+        ">Resident",
+        ">Peak",
+        "Level",
+        "Leak",
+        ">Tokens",
+        ">Cost",
+    ];
+    let rows: Vec<String> =
+        snapshot.processes.iter().map(|process| process_row(process, snapshot)).collect();
+    table(&headings, &rows, "No process is known yet.")
+}
+
+fn process_row(process: &ProcessView, snapshot: &Snapshot) -> String {
+    let now = snapshot.at.wall;
+    let run = process.run.as_ref();
+    format!(
+        "<tr><td class=\"name\">{}</td><td>{}</td><td class=\"w\">{}</td><td class=\"n\">{}</td>\
+         <td class=\"n\">{}</td><td class=\"n\">{}</td><td>{}</td><td>{}</td>\
+         <td class=\"n\">{}</td><td class=\"n\">{}</td></tr>\n",
+        Escaped(&process.name),
+        state(process, now),
+        run.map_or_else(nothing, |run| ago(run.started, now)),
+        restarts(process),
+        run.map_or_else(nothing, |run| resident(process, run)),
+        run.and_then(|run| run.peak_resident).map_or_else(nothing, |peak| peak.to_string()),
+        run.map_or_else(nothing, level),
+        run.map_or_else(nothing, leak),
+        process_tokens(process, snapshot),
+        process_cost(process, snapshot),
+    )
+}
+
+fn nothing() -> String {
+    NOTHING.to_owned()
+}
+
+fn state(process: &ProcessView, now: Wall) -> String {
+    let class = match process.phase {
+        PhaseName::Ready => "good",
+        PhaseName::Waiting | PhaseName::Done => "calm",
+        PhaseName::Starting | PhaseName::Stopping | PhaseName::Resting => "busy",
+        PhaseName::Failed => "bad",
+    };
+    let word = tag(class, process.phase.as_str());
+    match (process.last_status, process.last_exit) {
+        (Some(status), Some(at)) => {
+            format!("{word}<small>last: {status}, {}</small>", ago(at, now))
+        }
+        _ => word,
+    }
+}
+
+fn restarts(process: &ProcessView) -> String {
+    let crash_loops = match process.crash_loops {
+        0 => "",
+        _ => "<small class=\"bad\">gave up</small>",
+    };
+    format!("{}{crash_loops}", grouped(process.restarts))
+}
+
+/// The tree's size, with a bar from nothing to the critical threshold.
+fn resident(process: &ProcessView, run: &RunView) -> String {
+    let Some(sample) = &run.sample else { return nothing() };
+    let sizes = process.thresholds;
+    let Bytes(resident) = sample.resident;
+    format!(
+        "{}<meter min=\"0\" max=\"{}\" low=\"{}\" high=\"{}\" optimum=\"0\" value=\"{resident}\" \
+         title=\"warning at {}, critical at {}\"></meter>",
+        sample.resident,
+        sizes.critical.0,
+        sizes.warning.0,
+        sizes.critical.0,
+        sizes.warning,
+        sizes.critical,
+    )
+}
+
+fn level(run: &RunView) -> String {
+    if run.sample.is_none() {
+        return nothing();
+    }
+    let class = match run.level {
+        MemoryLevel::Normal => "good",
+        MemoryLevel::Warning => "busy",
+        MemoryLevel::Critical => "bad",
+    };
+    tag(class, run.level.as_str())
+}
+
+fn leak(run: &RunView) -> String {
+    let Some(verdict) = &run.verdict else { return nothing() };
+    let (class, word) = match verdict.state {
+        LeakState::Unknown => ("calm", "too early"),
+        LeakState::None => ("good", "no sign"),
+        LeakState::Suspected => ("bad", "suspected"),
+    };
+    format!("{}<small>{}</small>", tag(class, word), Escaped(&verdict.evidence))
+}
+
+fn process_tokens(process: &ProcessView, snapshot: &Snapshot) -> String {
+    match snapshot.process_tokens.get(&process.name) {
+        Some(tokens) => grouped(tokens.total()),
+        None if process.agent.is_some() => "0".to_owned(),
+        None => nothing(),
+    }
+}
+
+fn process_cost(process: &ProcessView, snapshot: &Snapshot) -> String {
+    let mut tokens = 0u64;
+    let mut unpriced = 0u64;
+    let mut amount = Money::default();
+    for series in snapshot.tokens.iter().filter(|series| series.process == process.name) {
+        tokens = tokens.saturating_add(series.tokens.total());
+        unpriced = unpriced.saturating_add(series.unpriced.total());
+        amount = amount.saturating_add(series.cost);
+    }
+    cost(tokens, unpriced, amount)
+}
+
+/// An amount, and how many tokens it leaves out. No amount where no token has a price.
+fn cost(tokens: u64, unpriced: u64, amount: Money) -> String {
+    let amount = if tokens > unpriced { dollars(amount) } else { nothing() };
+    match unpriced {
+        0 => amount,
+        _ => format!("{amount}<small>{} tokens unpriced</small>", grouped(unpriced)),
+    }
+}
+
+fn live(snapshot: &Snapshot) -> String {
+    let headings = ["Session", "Kind", "Process", "State", "Opened", "Active", ">Tokens", ">Cost"];
+    let newest = snapshot.sessions.iter().rev().take(LIVE_SHOWN);
+    let rows: Vec<String> = newest.map(|session| live_row(session, snapshot.at.wall)).collect();
+    table(&headings, &rows, "No session is open.")
+}
+
+fn live_row(session: &Session, now: Wall) -> String {
+    let class = match session.state {
+        SessionState::Active => "good",
+        SessionState::Idle => "calm",
+        _ => "busy",
+    };
+    format!(
+        "<tr>{}<td>{}</td><td class=\"w\">{}</td><td class=\"w\">{}</td>{}</tr>\n",
+        who(session),
+        tag(class, session.state.as_str()),
+        ago(session.started, now),
+        ago(session.last_activity, now),
+        spent(session),
+    )
+}
+
+fn ended(snapshot: &Snapshot) -> String {
+    let headings = [
+        "Session", "Kind", "Process", "Outcome", "Ended", ">Lasted", ">Peak", ">CPU", ">Tokens",
+        ">Cost",
+    ];
+    let newest = snapshot.ended.iter().take(ENDED_SHOWN);
+    let rows: Vec<String> = newest.map(|session| ended_row(session, snapshot.at.wall)).collect();
+    table(&headings, &rows, "No session has ended.")
+}
+
+fn ended_row(session: &Session, now: Wall) -> String {
+    let class = match session.state {
+        SessionState::Completed => "good",
+        SessionState::TimedOut | SessionState::Lost => "busy",
+        _ => "bad",
+    };
+    let end = session.end.as_ref();
+    let figures = &session.figures;
+    format!(
+        "<tr>{}<td>{}<small>{}</small></td><td class=\"w\">{}</td><td class=\"n\">{}</td>\
+         <td class=\"n\">{}</td><td class=\"n\">{}</td>{}</tr>\n",
+        who(session),
+        tag(class, session.state.as_str()),
+        Escaped(end.map(|end| end.reason.as_str()).unwrap_or_default()),
+        end.map_or_else(nothing, |end| ago(end.at, now)),
+        end.map_or_else(nothing, |end| span(end.duration)),
+        figures.peak_memory.map_or_else(nothing, |peak| peak.to_string()),
+        figures.cpu_seconds.map_or_else(nothing, cpu),
+        spent(session),
+    )
+}
+
+fn cpu(seconds: f64) -> String {
+    span(Duration::try_from_secs_f64(seconds).unwrap_or_default())
+}
+
+/// The cells that say which session it is.
+fn who(session: &Session) -> String {
+    let agent = session.agent.as_ref();
+    format!(
+        "<td class=\"w\"><code>{}</code></td><td>{}</td><td class=\"name\">{}{}</td>",
+        session.id,
+        session.kind.as_str(),
+        Escaped(&session.process),
+        agent.map(|agent| format!("<small>{}</small>", Escaped(agent))).unwrap_or_default(),
+    )
+}
+
+/// The cells that say what it spent.
+fn spent(session: &Session) -> String {
+    let figures = &session.figures;
+    let total = figures.tokens.total();
+    let tokens = if total == 0 { nothing() } else { grouped(total) };
+    let cost = cost(total, figures.unpriced_tokens, figures.cost);
+    format!("<td class=\"n\">{tokens}</td><td class=\"n\">{cost}</td>")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_filled_in_is_not_filled_in_again() {
+        let page = fill("a {{x}} b {{y}} }} c", |place| match place {
+            "x" => "{{y}}".to_owned(),
+            _ => "Y".to_owned(),
+        });
+        assert_eq!(page, "a {{y}} b Y }} c");
+    }
+
+    #[test]
+    fn every_place_of_the_template_has_a_content() {
+        let places: Vec<&str> = TEMPLATE
+            .split("{{")
+            .skip(1)
+            .filter_map(|part| part.split_once("}}").map(|(place, _)| place))
+            .collect();
+        assert!(places.len() > 9, "{places:?}");
+        for place in places {
+            assert!(content(place, &Snapshot::default()).is_some(), "{place}");
+        }
+    }
+
+    #[test]
+    fn a_cost_is_not_claimed_where_no_token_has_a_price() {
+        assert_eq!(cost(0, 0, Money(0)), NOTHING);
+        assert_eq!(cost(30, 30, Money(0)), "–<small>30 tokens unpriced</small>");
+        assert_eq!(cost(40, 30, Money(0)), "$0.00<small>30 tokens unpriced</small>");
+        assert_eq!(cost(40, 0, Money(2_500_000_000)), "$2.50");
+    }
+}

@@ -1,0 +1,148 @@
+//! What each address answers. Every answer is made at once from the latest picture; no body is
+//! ever read, and nothing that a client sends appears in an answer.
+
+use std::io::Write;
+
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use http_body_util::Full;
+use hyper::body::Bytes;
+use hyper::header::{
+    ACCEPT, ACCEPT_ENCODING, ALLOW, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_SECURITY_POLICY,
+    CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, REFERRER_POLICY, VARY,
+    X_CONTENT_TYPE_OPTIONS,
+};
+use hyper::{Method, Request, Response, StatusCode};
+
+use crate::ledger::snapshot::{ProcessView, Snapshot};
+use crate::metrics::families::project;
+use crate::metrics::negotiate;
+use crate::serve::{Sources, page};
+use crate::supervise::lifecycle::PhaseName;
+
+/// What is sent back.
+pub type Answer = Response<Full<Bytes>>;
+
+const PLAIN: &str = "text/plain; charset=utf-8";
+const HTML: &str = "text/html; charset=utf-8";
+
+/// What there is, for whoever asked for something else.
+const HINT: &str = "\
+There is nothing here. There is something at:
+/metrics  figures for Prometheus
+/healthz  whether procession itself works (also /-/healthy)
+/readyz   whether every process is ready (also /-/ready)
+/         a page for people
+";
+
+/// On every answer: nothing is loaded, framed, guessed, sent on or kept.
+const GUARDS: [(HeaderName, &str); 4] = [
+    (
+        CONTENT_SECURITY_POLICY,
+        "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; \
+         frame-ancestors 'none'",
+    ),
+    (X_CONTENT_TYPE_OPTIONS, "nosniff"),
+    (REFERRER_POLICY, "no-referrer"),
+    (CACHE_CONTROL, "no-store"),
+];
+
+/// The answer to a request, whose body is left alone.
+pub fn answer<B>(request: &Request<B>, sources: &Sources) -> Answer {
+    if !matches!(*request.method(), Method::GET | Method::HEAD) {
+        let mut answer =
+            reply(StatusCode::METHOD_NOT_ALLOWED, PLAIN, "There is nothing here but to read.\n");
+        set(&mut answer, ALLOW, "GET, HEAD");
+        return answer;
+    }
+    match request.uri().path() {
+        "/metrics" => metrics(request.headers(), sources),
+        "/healthz" | "/-/healthy" => health((sources.alive)()),
+        "/readyz" | "/-/ready" => readiness(&(sources.snapshot)()),
+        "/" => reply(StatusCode::OK, HTML, page::render(&(sources.snapshot)())),
+        _ => reply(StatusCode::NOT_FOUND, PLAIN, HINT),
+    }
+}
+
+/// The answer when making another one went wrong.
+pub fn fault() -> Answer {
+    let advice = "procession made a mistake while answering; its log says more.\n";
+    reply(StatusCode::INTERNAL_SERVER_ERROR, PLAIN, advice)
+}
+
+fn metrics(headers: &HeaderMap, sources: &Sources) -> Answer {
+    let format = negotiate::format(&joined(headers, &ACCEPT));
+    let families = project(&(sources.snapshot)(), &(sources.own)());
+    let text = format.encode(&families);
+    let packed =
+        negotiate::gzip(&joined(headers, &ACCEPT_ENCODING)).then(|| gzipped(&text)).flatten();
+    let is_packed = packed.is_some();
+    let body = packed.map_or_else(|| Bytes::from(text), Bytes::from);
+    let mut answer = reply(StatusCode::OK, format.content_type(), body);
+    set(&mut answer, VARY, "Accept, Accept-Encoding");
+    if is_packed {
+        set(&mut answer, CONTENT_ENCODING, "gzip");
+    }
+    answer
+}
+
+/// All lines of a header as one; what is not ASCII says nothing that we know.
+fn joined(headers: &HeaderMap, name: &HeaderName) -> String {
+    let lines: Vec<&str> =
+        headers.get_all(name).iter().filter_map(|line| line.to_str().ok()).collect();
+    lines.join(",")
+}
+
+/// Fast rather than small: the text shrinks to a tenth all the same.
+fn gzipped(text: &str) -> Option<Vec<u8>> {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
+    encoder.write_all(text.as_bytes()).ok()?;
+    encoder.finish().ok()
+}
+
+fn health(alive: bool) -> Answer {
+    if alive {
+        reply(StatusCode::OK, PLAIN, "ok\n")
+    } else {
+        let stuck = "the loop that supervises has not turned for too long\n";
+        reply(StatusCode::SERVICE_UNAVAILABLE, PLAIN, stuck)
+    }
+}
+
+/// Ready is when every process is ready or did its work; else a line for each that is not.
+fn readiness(snapshot: &Snapshot) -> Answer {
+    let lines = if snapshot.house.stopping {
+        "everything is being stopped\n".to_owned()
+    } else if snapshot.generation == 0 {
+        "nothing is known yet\n".to_owned()
+    } else {
+        snapshot.processes.iter().filter(|process| !is_well(process)).map(unready).collect()
+    };
+    match lines.as_str() {
+        "" => reply(StatusCode::OK, PLAIN, "ready\n"),
+        _ => reply(StatusCode::SERVICE_UNAVAILABLE, PLAIN, lines),
+    }
+}
+
+fn is_well(process: &ProcessView) -> bool {
+    matches!(process.phase, PhaseName::Ready | PhaseName::Done)
+}
+
+fn unready(process: &ProcessView) -> String {
+    let last = process.last_status.map(|status| format!(" (last: {status})")).unwrap_or_default();
+    format!("{}: {}{last}\n", process.name, process.phase.as_str())
+}
+
+fn reply(status: StatusCode, content_type: &'static str, body: impl Into<Bytes>) -> Answer {
+    let mut answer = Response::new(Full::new(body.into()));
+    *answer.status_mut() = status;
+    set(&mut answer, CONTENT_TYPE, content_type);
+    for (name, value) in GUARDS {
+        set(&mut answer, name, value);
+    }
+    answer
+}
+
+fn set(answer: &mut Answer, name: HeaderName, value: &'static str) {
+    answer.headers_mut().insert(name, HeaderValue::from_static(value));
+}

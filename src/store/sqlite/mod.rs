@@ -1,0 +1,126 @@
+//! History in an embedded SQLite file.
+//!
+//! The file belongs to one supervisor at a time. Exclusive locking is asked for *before* the
+//! write-ahead log, so that its index lives in our own memory: the usual `-shm` file is mapped,
+//! and whoever truncates a mapped file kills the process that maps it. For the same reason the
+//! database itself is never mapped. `synchronous=FULL` forces the log to the disk at each commit;
+//! with less, a power cut could take back what had been acknowledged.
+//!
+//! The file must never be opened and closed by other means in this process: POSIX locks are
+//! per process, and closing any descriptor of the file would silently give ours up.
+
+mod fault;
+mod file;
+mod resume;
+mod retention;
+mod rows;
+#[cfg(test)]
+mod tests;
+
+use std::path::{Path, PathBuf};
+
+use rusqlite::Connection;
+
+use self::fault::Fault;
+use self::file::OpenFile;
+use crate::clock;
+use crate::ledger::entry::OpenSession;
+use crate::ledger::row::Batch;
+use crate::store::{Store, StoreError};
+use crate::tokens::TokenResume;
+use crate::units::Wall;
+
+/// History in an embedded SQLite file.
+pub struct SqliteStore {
+    path: PathBuf,
+    /// Absent while the file had to be set aside or was taken away, until the next call.
+    open: Option<OpenFile>,
+}
+
+impl SqliteStore {
+    /// Opens the history at `path`, creating it and its folder where they do not exist. A file
+    /// that is damaged beyond reading is set aside under another name and a new one is begun.
+    pub fn open(path: &Path) -> Result<Self, StoreError> {
+        let mut store = Self { path: path.to_owned(), open: None };
+        // Else `:memory:` would not be a file, and a change of our folder would move it.
+        store.path = std::path::absolute(path).map_err(|e| store.error("open", e.into()))?;
+        store.file()?;
+        Ok(store)
+    }
+
+    /// The open file. One that was deleted or replaced behind our back is left, since what is
+    /// committed to it would never be found again.
+    fn file(&mut self) -> Result<&mut OpenFile, StoreError> {
+        if self.open.as_ref().is_some_and(|file| !file.is_at(&self.path)) {
+            tracing::warn!(target: "store", path = %self.path.display(),
+                "the history was deleted or replaced by somebody; beginning anew");
+            self.open = None;
+        }
+        let file = match self.open.take() {
+            Some(file) => file,
+            None => self.open_or_begin_anew().map_err(|fault| self.error("open", fault))?,
+        };
+        Ok(self.open.insert(file))
+    }
+
+    fn open_or_begin_anew(&self) -> Result<OpenFile, Fault> {
+        match OpenFile::open(&self.path) {
+            Err(fault) if fault.is_damage() => {
+                file::set_aside(&self.path, &fault)?;
+                OpenFile::open(&self.path)
+            }
+            other => other,
+        }
+    }
+
+    /// Runs `work` on the database, and judges what goes wrong.
+    fn with<T>(
+        &mut self,
+        attempt: &str,
+        work: impl FnOnce(&mut Connection) -> Result<T, Fault>,
+    ) -> Result<T, StoreError> {
+        let fault = match work(&mut self.file()?.db) {
+            Ok(value) => return Ok(value),
+            Err(fault) => fault,
+        };
+        if fault.is_damage() {
+            // Closed before it is renamed, so that nothing is written to it under its new name.
+            self.open = None;
+            file::set_aside(&self.path, &fault).map_err(|e| self.error("set aside", e.into()))?;
+        }
+        Err(self.error(attempt, fault))
+    }
+
+    fn error(&self, attempt: &str, fault: Fault) -> StoreError {
+        StoreError {
+            attempt: format!("{attempt} the history {}", self.path.display()),
+            cause: fault.to_string(),
+            refused: fault.is_refusal(),
+        }
+    }
+}
+
+impl Store for SqliteStore {
+    fn open_sessions(&mut self) -> Result<Vec<OpenSession>, StoreError> {
+        self.with("read open sessions from", |db| Ok(resume::open_sessions(db)?))
+    }
+
+    fn token_resume(&mut self) -> Result<TokenResume, StoreError> {
+        self.with("read token progress from", |db| Ok(resume::token_resume(db)?))
+    }
+
+    fn commit(&mut self, batches: &[Batch]) -> Result<(), StoreError> {
+        let stored = clock::now().wall;
+        self.with("commit to", |db| {
+            let transaction = file::begin(db)?;
+            for row in batches.iter().flat_map(|batch| &batch.rows) {
+                rows::write(&transaction, row, stored)?;
+            }
+            Ok(transaction.commit()?)
+        })
+    }
+
+    fn prune(&mut self, now: Wall) -> Result<bool, StoreError> {
+        self.with("prune", |db| Ok(retention::prune(db, now)?))
+    }
+}

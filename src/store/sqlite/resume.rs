@@ -1,0 +1,71 @@
+//! What a new life reads of the lives before it.
+
+use std::ffi::OsString;
+use std::os::unix::ffi::OsStringExt;
+use std::path::PathBuf;
+
+use rusqlite::Connection;
+
+use crate::ledger::entry::OpenSession;
+use crate::tokens::{FileProgress, TokenResume, UsageKey};
+use crate::units::{SessionId, Wall};
+
+/// Responses whose keys are read at the start, the newest first: 8 MB, and about three years of
+/// an agent that is never idle.
+const MAX_SEEN: u32 = 1_000_000;
+/// Log files whose progress is read at the start, the newest first.
+const MAX_PROGRESS: u32 = 100_000;
+/// Open sessions that are found at one start; the next start finds the rest.
+const MAX_OPEN: u32 = 10_000;
+
+/// Everything that the tailer has to know.
+pub fn token_resume(db: &Connection) -> rusqlite::Result<TokenResume> {
+    Ok(TokenResume { progress: progress(db)?, seen: seen(db)? })
+}
+
+/// Sessions without an end. Their next sequence number is the one that can be stored: what the
+/// projection says may run ahead of it, where events had to be dropped.
+pub fn open_sessions(db: &Connection) -> rusqlite::Result<Vec<OpenSession>> {
+    let mut statement = db.prepare(
+        "SELECT id, process, started_ms, (SELECT max(sequence) + 1 FROM session_events \
+         WHERE session_id = id) FROM sessions WHERE ended_ms IS NULL ORDER BY started_ms LIMIT ?1",
+    )?;
+    let rows = statement.query_map([MAX_OPEN], |row| {
+        let (id, events): (String, Option<i64>) = (row.get(0)?, row.get(3)?);
+        Ok(SessionId::parse(&id).map(|id| {
+            Ok(OpenSession {
+                id,
+                process: row.get(1)?,
+                started: Wall(row.get(2)?),
+                events: events.unwrap_or(0).cast_unsigned(),
+            })
+        }))
+    })?;
+    rows.filter_map(Result::transpose).map(|row| row?).collect()
+}
+
+fn progress(db: &Connection) -> rusqlite::Result<Vec<FileProgress>> {
+    let mut statement = db.prepare(
+        "SELECT device, inode, path, read_offset FROM file_progress \
+         ORDER BY stored_ms DESC LIMIT ?1",
+    )?;
+    let rows = statement.query_map([MAX_PROGRESS], |row| {
+        Ok(FileProgress {
+            device: row.get::<_, i64>(0)?.cast_unsigned(),
+            inode: row.get::<_, i64>(1)?.cast_unsigned(),
+            path: PathBuf::from(OsString::from_vec(row.get(2)?)),
+            offset: row.get::<_, i64>(3)?.cast_unsigned(),
+        })
+    })?;
+    rows.collect()
+}
+
+fn seen(db: &Connection) -> rusqlite::Result<Vec<UsageKey>> {
+    let mut statement = db.prepare(
+        "SELECT key, stored_ms FROM token_usage UNION SELECT key, stored_ms FROM seen_responses \
+         ORDER BY stored_ms DESC LIMIT ?1",
+    )?;
+    let rows = statement
+        .query_map([MAX_SEEN], |row| Ok(UsageKey(row.get::<_, i64>(0)?.cast_unsigned())))?;
+    rows.collect()
+}

@@ -1,0 +1,405 @@
+//! The one thread that may wait for a disk.
+//!
+//! ```text
+//!   ledger ── try_submit ──► queue (64) ──► thread: spool ──► Store::commit
+//!     ▲                                       │ watch, oneshot: never block, never fill
+//!     └───────────── Reports ◄────────────────┘
+//! ```
+//!
+//! Whoever submits never waits: a full queue gives the batch back. While the store is away the
+//! thread keeps emptying the queue into its spool and tries again, ever more slowly. What it does in
+//! between is in `commit_loop`.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::{oneshot, watch};
+
+use crate::clock;
+use crate::config::plan::StorePlan;
+use crate::ledger::entry::{OpenSession, StoreHealth};
+use crate::ledger::row::Batch;
+use crate::store::commit_loop::CommitLoop;
+use crate::store::{Store, StoreError};
+use crate::tokens::TokenResume;
+use crate::units::Mono;
+
+/// Batches that may be on their way to the thread.
+const QUEUE: usize = 64;
+
+/// Of these, the places that only lifecycle batches may take.
+const RESERVED: usize = 16;
+
+/// Opens the store; called again for as long as it fails.
+pub type Open = Box<dyn FnMut() -> Result<Box<dyn Store>, StoreError> + Send>;
+
+/// Hands batches to the thread that commits them.
+pub struct Writer {
+    /// Absent when history is in memory: what is submitted is then history already.
+    thread: Option<Thread>,
+}
+
+/// What the thread tells.
+pub struct Reports {
+    /// What earlier lives left, once the store could be opened, which may be never or much later.
+    pub resume: oneshot::Receiver<Resume>,
+    /// How the store is. The sender is gone from the start when history is in memory.
+    pub health: watch::Receiver<StoreHealth>,
+}
+
+/// What a new life must know of the lives before it.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Resume {
+    /// Sessions that were opened and never closed.
+    pub open: Vec<OpenSession>,
+    /// How far the logs were read, and which responses are known.
+    pub tokens: TokenResume,
+}
+
+/// The outer side of the thread.
+struct Thread {
+    inbox: SyncSender<Batch>,
+    queued: Arc<AtomicUsize>,
+    deadline: Arc<OnceLock<Mono>>,
+    /// Says whether everything was committed, and closes when the file is closed too.
+    done: Mutex<Receiver<bool>>,
+}
+
+/// Starts the writer of the plan's store. Nothing is opened before this returns.
+pub fn start(plan: &StorePlan) -> (Writer, Reports) {
+    match plan {
+        StorePlan::Memory => in_memory(),
+        StorePlan::Sqlite(path) => start_with(sqlite(path.clone())),
+    }
+}
+
+/// Starts a writer of whatever `open` opens.
+pub fn start_with(open: Open) -> (Writer, Reports) {
+    let (inbox, batches) = sync_channel(QUEUE);
+    let (resume, resumed) = oneshot::channel();
+    let (health, reported) = watch::channel(StoreHealth::default());
+    let (finished, done) = sync_channel(1);
+    let (queued, deadline) = (Arc::new(AtomicUsize::new(0)), Arc::new(OnceLock::new()));
+    let mut commits =
+        CommitLoop::new(open, batches, queued.clone(), deadline.clone(), resume, health);
+    let run = move || {
+        let _ = finished.send(commits.run());
+        // Only now the store is closed, and after it the channel: `close` waits for both.
+        drop(commits);
+        drop(finished);
+    };
+    let spawned = std::thread::Builder::new().name("store".into()).spawn(run);
+    if let Err(error) = spawned {
+        tracing::error!(target: "store", "cannot start the thread of the store: {error}; \
+            history is kept in memory only");
+    }
+    let thread = Thread { inbox, queued, deadline, done: Mutex::new(done) };
+    (Writer { thread: Some(thread) }, Reports { resume: resumed, health: reported })
+}
+
+fn in_memory() -> (Writer, Reports) {
+    let (resume, resumed) = oneshot::channel();
+    let _ = resume.send(Resume::default());
+    let (_, health) = watch::channel(StoreHealth::default());
+    (Writer { thread: None }, Reports { resume: resumed, health })
+}
+
+#[cfg(feature = "sqlite")]
+fn sqlite(path: std::path::PathBuf) -> Open {
+    use crate::store::sqlite::SqliteStore;
+    Box::new(move || Ok(Box::new(SqliteStore::open(&path)?)))
+}
+
+#[cfg(not(feature = "sqlite"))]
+fn sqlite(path: std::path::PathBuf) -> Open {
+    Box::new(move || {
+        Err(StoreError {
+            attempt: format!("open the history {}", path.display()),
+            cause: "this procession was built without its `sqlite` feature".into(),
+            refused: false,
+        })
+    })
+}
+
+impl Writer {
+    /// Hands a batch over, or gives it back at once when the queue is full: a disk hangs. The last
+    /// places are for lifecycle batches.
+    pub fn try_submit(&self, batch: Batch) -> Result<(), Batch> {
+        let Some(thread) = &self.thread else { return Ok(()) };
+        let room = if batch.is_lifecycle() { QUEUE } else { QUEUE - RESERVED };
+        if thread.queued.fetch_add(1, Ordering::Relaxed) >= room {
+            thread.queued.fetch_sub(1, Ordering::Relaxed);
+            return Err(batch);
+        }
+        thread.inbox.try_send(batch).map_err(|refused| {
+            thread.queued.fetch_sub(1, Ordering::Relaxed);
+            match refused {
+                TrySendError::Full(batch) | TrySendError::Disconnected(batch) => batch,
+            }
+        })
+    }
+
+    /// Commits what waits and closes the store, all within `patience`; it blocks for that long at
+    /// most. Says whether everything that was submitted is durable, or given up and counted.
+    pub fn close(self, patience: Duration) -> bool {
+        let Some(thread) = self.thread else { return true };
+        let deadline = clock::now().mono.after(patience);
+        let _ = thread.deadline.set(deadline);
+        drop(thread.inbox);
+        let done = thread.done.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let flushed = done.recv_timeout(patience).unwrap_or(false);
+        // The thread is gone once its file is closed; a disk that hangs only now is left behind.
+        let _ = done.recv_timeout(deadline.since(clock::now().mono));
+        flushed
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Instant;
+
+    use super::*;
+    use crate::ledger::row::Row;
+    use crate::store::examples::{batch, event, sample, session, usage};
+    use crate::units::Wall;
+
+    /// More than enough for whatever is waited for, so that only a fault meets it.
+    const PATIENCE: Duration = Duration::from_secs(20);
+
+    /// A store that does what a test tells it.
+    #[derive(Clone, Default)]
+    struct Fake(Arc<Mutex<State>>);
+
+    #[derive(Default)]
+    struct State {
+        committed: Vec<Batch>,
+        attempts: u64,
+        pruned: bool,
+        trouble: Trouble,
+    }
+
+    #[derive(Clone, Copy, Default, PartialEq)]
+    enum Trouble {
+        #[default]
+        None,
+        Closed,
+        Full,
+        Hangs,
+        Panics,
+        Refuses(u64),
+    }
+
+    impl Fake {
+        fn with(trouble: Trouble) -> Self {
+            let fake = Self::default();
+            fake.set(trouble);
+            fake
+        }
+
+        fn state(&self) -> std::sync::MutexGuard<'_, State> {
+            self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        }
+
+        fn set(&self, trouble: Trouble) {
+            self.state().trouble = trouble;
+        }
+
+        fn start(&self) -> (Writer, Reports) {
+            let fake = self.clone();
+            start_with(Box::new(move || {
+                fake.state().attempts += 1;
+                match fake.state().trouble {
+                    Trouble::Closed => Err(error(false)),
+                    _ => Ok(Box::new(fake.clone())),
+                }
+            }))
+        }
+
+        fn wait_for(&self, met: impl Fn(&State) -> bool) {
+            let begun = Instant::now();
+            while !met(&self.state()) {
+                assert!(begun.elapsed() < PATIENCE, "it never came to that");
+                std::thread::sleep(Duration::from_millis(1));
+            }
+        }
+
+        fn rows(&self) -> Vec<Row> {
+            self.state().committed.iter().flat_map(|batch| batch.rows.clone()).collect()
+        }
+    }
+
+    impl Store for Fake {
+        fn open_sessions(&mut self) -> Result<Vec<OpenSession>, StoreError> {
+            Ok(Vec::new())
+        }
+
+        fn token_resume(&mut self) -> Result<TokenResume, StoreError> {
+            Ok(TokenResume::default())
+        }
+
+        fn commit(&mut self, batches: &[Batch]) -> Result<(), StoreError> {
+            self.state().attempts += 1;
+            while self.state().trouble == Trouble::Hangs {
+                std::thread::sleep(Duration::from_millis(1));
+            }
+            let trouble = self.state().trouble;
+            match trouble {
+                Trouble::Full => return Err(error(false)),
+                Trouble::Panics => {
+                    self.set(Trouble::None);
+                    panic!("a fault that a test put here");
+                }
+                Trouble::Refuses(key) if batches.contains(&batch(vec![usage(key)])) => {
+                    return Err(error(true));
+                }
+                _ => {}
+            }
+            self.state().committed.extend_from_slice(batches);
+            Ok(())
+        }
+
+        fn prune(&mut self, _: Wall) -> Result<bool, StoreError> {
+            self.state().pruned = true;
+            Ok(false)
+        }
+    }
+
+    fn error(refused: bool) -> StoreError {
+        StoreError { attempt: "commit".into(), cause: "a test says so".into(), refused }
+    }
+
+    fn submit(writer: &Writer, rows: Vec<Row>) {
+        writer.try_submit(batch(rows)).expect("there is room");
+    }
+
+    fn wait_for_health(reports: &Reports, met: impl Fn(&StoreHealth) -> bool) -> StoreHealth {
+        let begun = Instant::now();
+        loop {
+            let health = *reports.health.borrow();
+            if met(&health) {
+                return health;
+            }
+            assert!(begun.elapsed() < PATIENCE, "it stays {health:?}");
+            std::thread::sleep(Duration::from_millis(1));
+        }
+    }
+
+    #[test]
+    fn what_is_submitted_is_committed_in_order() {
+        let fake = Fake::default();
+        let (writer, _reports) = fake.start();
+        (0..20).for_each(|at| submit(&writer, vec![event(at), session(1)]));
+        (0..20).for_each(|at| submit(&writer, vec![sample(at)]));
+        assert!(writer.close(PATIENCE));
+        let events = (0..20).flat_map(|at| [event(at), session(1)]);
+        assert_eq!(fake.rows(), events.chain((0..20).map(sample)).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn after_a_full_disk_everything_that_waited_is_committed_in_order() {
+        let fake = Fake::with(Trouble::Full);
+        let (writer, reports) = fake.start();
+        submit(&writer, vec![event(0)]);
+        let health = wait_for_health(&reports, |health| health.failures > 0);
+        assert_eq!((health.up, health.pending), (false, 1));
+        (1..30).for_each(|at| submit(&writer, vec![event(at)]));
+        fake.set(Trouble::None);
+        let health = wait_for_health(&reports, |health| health.up);
+        assert_eq!((health.pending, health.dropped), (0, 0));
+        assert!(writer.close(PATIENCE));
+        assert_eq!(fake.rows(), (0..30).map(event).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn a_store_that_opens_late_gets_what_was_submitted_before() {
+        let fake = Fake::with(Trouble::Closed);
+        let (writer, mut reports) = fake.start();
+        submit(&writer, vec![event(0)]);
+        fake.wait_for(|state| state.attempts > 0);
+        assert!(reports.resume.try_recv().is_err(), "nothing is known yet");
+        fake.set(Trouble::None);
+        assert_eq!(reports.resume.blocking_recv(), Ok(Resume::default()));
+        assert!(writer.close(PATIENCE));
+        assert_eq!(fake.rows(), [event(0)]);
+    }
+
+    #[test]
+    fn a_hung_disk_gives_batches_back_and_keeps_room_for_lifecycle() {
+        let fake = Fake::with(Trouble::Hangs);
+        let (writer, _reports) = fake.start();
+        submit(&writer, vec![event(0)]);
+        fake.wait_for(|state| state.attempts == 2);
+        (0..QUEUE - RESERVED).for_each(|at| submit(&writer, vec![sample(at as i64)]));
+        assert_eq!(writer.try_submit(batch(vec![sample(-1)])), Err(batch(vec![sample(-1)])));
+        (0..RESERVED).for_each(|at| submit(&writer, vec![event(1 + at as u64)]));
+        assert_eq!(writer.try_submit(batch(vec![event(99)])), Err(batch(vec![event(99)])));
+        let begun = Instant::now();
+        assert!(!writer.close(Duration::from_millis(100)), "nothing is durable");
+        assert!(begun.elapsed() < PATIENCE);
+        fake.set(Trouble::None);
+    }
+
+    #[test]
+    fn a_panic_costs_an_attempt_and_no_row() {
+        let fake = Fake::with(Trouble::Panics);
+        let (writer, reports) = fake.start();
+        submit(&writer, vec![event(0)]);
+        wait_for_health(&reports, |health| health.failures == 1);
+        wait_for_health(&reports, |health| health.up && health.pending == 0);
+        assert!(writer.close(PATIENCE));
+        assert_eq!(fake.rows(), [event(0)]);
+    }
+
+    #[test]
+    fn what_is_refused_for_good_does_not_hold_up_the_rest() {
+        let fake = Fake::with(Trouble::Refuses(1));
+        let (writer, reports) = fake.start();
+        (0..4).for_each(|key| submit(&writer, vec![usage(key)]));
+        assert!(writer.close(PATIENCE));
+        assert_eq!(fake.rows(), [usage(0), usage(2), usage(3)]);
+        assert_eq!(reports.health.borrow().dropped, 1);
+    }
+
+    #[test]
+    fn leaving_waits_no_longer_than_it_was_told_for_a_full_disk() {
+        let fake = Fake::with(Trouble::Full);
+        let (writer, _reports) = fake.start();
+        submit(&writer, vec![event(0)]);
+        assert!(!writer.close(Duration::from_millis(100)));
+        assert_eq!(fake.rows(), []);
+    }
+
+    #[test]
+    fn what_is_old_is_forgotten_soon_after_the_start() {
+        let fake = Fake::default();
+        let (_writer, _reports) = fake.start();
+        fake.wait_for(|state| state.pruned);
+    }
+
+    #[cfg(feature = "sqlite")]
+    #[test]
+    fn the_next_life_finds_what_this_one_left_open() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let plan = StorePlan::Sqlite(folder.path().join("history.db"));
+        let (writer, reports) = start(&plan);
+        submit(&writer, vec![event(0), session(1), usage(5)]);
+        assert_eq!(reports.resume.blocking_recv(), Ok(Resume::default()));
+        assert!(writer.close(PATIENCE));
+
+        let (writer, reports) = start(&plan);
+        let found = reports.resume.blocking_recv().expect("it opens, because the file is free");
+        assert_eq!(found.open.len(), 1);
+        assert_eq!(found.tokens.seen, [crate::tokens::UsageKey(5)]);
+        assert!(writer.close(PATIENCE));
+    }
+
+    #[test]
+    fn history_in_memory_needs_no_thread() {
+        let (writer, reports) = start(&StorePlan::Memory);
+        assert_eq!(reports.resume.blocking_recv(), Ok(Resume::default()));
+        (0..2 * QUEUE).for_each(|at| submit(&writer, vec![event(at as u64)]));
+        assert!(writer.close(Duration::ZERO));
+    }
+}

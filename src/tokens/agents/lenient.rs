@@ -1,0 +1,147 @@
+//! Fields of log lines that are read without trust.
+//!
+//! Agents change their formats without notice, so a text or an object of the wrong type is as good
+//! as absent. A count is not: taking a wrong one for zero would lose tokens in silence, so it
+//! makes the line malformed, which is counted and seen.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::marker::PhantomData;
+
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{Deserialize, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
+
+/// More tokens than one response can have by six orders of magnitude; a larger count is garbage.
+const LARGEST: u64 = 1_000_000_000_000;
+
+/// A text, or nothing if the field holds anything else.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Text<'a>(pub Option<Cow<'a, str>>);
+
+/// An object, or nothing if the field holds anything else.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Object<T>(pub Option<T>);
+
+/// `true`, or anything else.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Flag(pub bool);
+
+/// A whole number, also as `412.0`; `null` is nothing, everything else an error.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Count(pub u64);
+
+impl Text<'_> {
+    /// The text, if there is one that is not empty.
+    pub fn filled(&self) -> Option<&str> {
+        self.0.as_deref().filter(|text| !text.is_empty())
+    }
+}
+
+/// Defines the visits of types whose value is as good as absent, so that each visitor below names
+/// only what it wants.
+macro_rules! absent {
+    ($($visit:ident($type:ty))*) => {
+        $(fn $visit<E: Error>(self, _: $type) -> Result<Self::Value, E> {
+            Ok(Self::Value::default())
+        })*
+        fn visit_unit<E: Error>(self) -> Result<Self::Value, E> {
+            Ok(Self::Value::default())
+        }
+        fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
+            while seq.next_element::<IgnoredAny>()?.is_some() {}
+            Ok(Self::Value::default())
+        }
+    };
+}
+
+/// As [`absent`], for visitors that do not want an object either.
+macro_rules! absent_object {
+    () => {
+        fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+            while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
+            Ok(Self::Value::default())
+        }
+    };
+}
+
+impl<'de: 'a, 'a> Deserialize<'de> for Text<'a> {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        struct Wanted;
+        impl<'de> Visitor<'de> for Wanted {
+            type Value = Text<'de>;
+            fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
+                f.write_str("a text")
+            }
+            fn visit_borrowed_str<E: Error>(self, text: &'de str) -> Result<Text<'de>, E> {
+                Ok(Text(Some(Cow::Borrowed(text))))
+            }
+            fn visit_str<E: Error>(self, text: &str) -> Result<Text<'de>, E> {
+                Ok(Text(Some(Cow::Owned(text.to_owned()))))
+            }
+            absent!(visit_bool(bool) visit_i64(i64) visit_u64(u64) visit_f64(f64));
+            absent_object!();
+        }
+        from.deserialize_any(Wanted)
+    }
+}
+
+impl<'de, T: Deserialize<'de> + Default> Deserialize<'de> for Object<T> {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        struct Wanted<T>(PhantomData<T>);
+        impl<'de, T: Deserialize<'de> + Default> Visitor<'de> for Wanted<T> {
+            type Value = Object<T>;
+            fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
+                f.write_str("an object")
+            }
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Object<T>, A::Error> {
+                T::deserialize(MapAccessDeserializer::new(map)).map(|found| Object(Some(found)))
+            }
+            absent!(visit_bool(bool) visit_i64(i64) visit_u64(u64) visit_f64(f64) visit_str(&str));
+        }
+        from.deserialize_any(Wanted(PhantomData))
+    }
+}
+
+impl<'de> Deserialize<'de> for Flag {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        struct Wanted;
+        impl<'de> Visitor<'de> for Wanted {
+            type Value = Flag;
+            fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
+                f.write_str("true or false")
+            }
+            fn visit_bool<E: Error>(self, flag: bool) -> Result<Flag, E> {
+                Ok(Flag(flag))
+            }
+            absent!(visit_i64(i64) visit_u64(u64) visit_f64(f64) visit_str(&str));
+            absent_object!();
+        }
+        from.deserialize_any(Wanted)
+    }
+}
+
+impl<'de> Deserialize<'de> for Count {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        struct Wanted;
+        impl Visitor<'_> for Wanted {
+            type Value = Count;
+            fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
+                f.write_str("a whole number")
+            }
+            fn visit_u64<E: Error>(self, count: u64) -> Result<Count, E> {
+                let count = (count <= LARGEST).then_some(Count(count));
+                count.ok_or_else(|| E::custom("more tokens than a response can have"))
+            }
+            fn visit_f64<E: Error>(self, count: f64) -> Result<Count, E> {
+                if count < 0.0 || count.fract() != 0.0 || count > LARGEST as f64 {
+                    return Err(E::custom("not a whole number of tokens"));
+                }
+                Ok(Count(count as u64))
+            }
+            fn visit_unit<E: Error>(self) -> Result<Count, E> {
+                Ok(Count(0))
+            }
+        }
+        from.deserialize_any(Wanted)
+    }
+}

@@ -1,0 +1,506 @@
+//! Turns the tokens of one response into money, by a dated table that is data.
+//!
+//! Owns the table, the spelling of model names and the arithmetic: integer pico-dollars per token,
+//! sums in 128 bits, rounded once per response to nano-dollars. Refuses to guess: a model that is
+//! not in the table under an exact spelling, a kind of token that it has no price for, or a
+//! surcharge that it does not know makes the response [`Cost::Unpriced`], never cheap and never
+//! free. What was priced once is never priced again.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use serde::Deserialize;
+
+use crate::tokens::agents::Extras;
+use crate::tokens::model_name::{Origin, spellings};
+use crate::tokens::{Cost, TokenCounts, TokenKind};
+use crate::units::{Money, Wall};
+
+/// The table that is part of the binary.
+const EMBEDDED: &str = include_str!("prices.json");
+
+/// Pico-dollars in a nano-dollar.
+const PICO_PER_NANO: i128 = 1_000;
+
+/// Surcharges and discounts are in per cent of the list price.
+const PER_CENT: i128 = 100;
+
+/// What tokens cost, by model and date.
+#[derive(Clone, Debug, Default)]
+pub struct Prices {
+    as_of: Option<Wall>,
+    web_search_request: u64,
+    models: HashMap<String, Arc<Model>>,
+}
+
+/// What a model and its provider are called in labels.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ModelLabel {
+    /// The table's name where it has one, else the name as given without date and region.
+    pub model: String,
+    /// Who answered, in OpenTelemetry's names; `unknown` for a model that is not in the table.
+    pub provider: &'static str,
+}
+
+#[derive(Debug)]
+struct Model {
+    name: String,
+    context: u64,
+    batch: Option<u32>,
+    fast: Option<u32>,
+    us: Option<u32>,
+    regional: Option<u32>,
+    prices: Vec<Price>,
+}
+
+/// What a model costs from a day on.
+#[derive(Debug)]
+struct Price {
+    from: Wall,
+    rates: Rates,
+    above: Option<Above>,
+}
+
+/// Pico-dollars per token; absent where no price is known.
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Rates {
+    input: Option<u64>,
+    output: Option<u64>,
+    cache_read: Option<u64>,
+    cache_write_5m: Option<u64>,
+    cache_write_1h: Option<u64>,
+}
+
+/// The rates of the whole request, every kind of it, once its prompt is longer than this.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Above {
+    tokens: u64,
+    rates: Rates,
+}
+
+/// The file's own shape.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    #[serde(rename = "source")]
+    _source: String,
+    as_of: String,
+    web_search_request: u64,
+    models: HashMap<String, FileModel>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct FileModel {
+    #[serde(default)]
+    aliases: Vec<String>,
+    context: u64,
+    batch: Option<u32>,
+    fast: Option<u32>,
+    us: Option<u32>,
+    regional: Option<u32>,
+    prices: Vec<FilePrice>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct FilePrice {
+    from: Option<String>,
+    rates: Rates,
+    above: Option<Above>,
+}
+
+impl Prices {
+    /// The table that is part of the binary. A test holds that it can be read.
+    pub fn embedded() -> Self {
+        Self::parse(EMBEDDED).unwrap_or_default()
+    }
+
+    /// Reads a table, or says what is wrong with it; it is taken whole or not at all.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let file: File =
+            serde_json::from_str(text).map_err(|e| format!("cannot read the price table: {e}"))?;
+        let mut models = HashMap::with_capacity(file.models.len());
+        for (name, entry) in file.models {
+            let aliases = entry.aliases.clone();
+            let model = Arc::new(entry.checked(&name)?);
+            for key in aliases.into_iter().chain([name]) {
+                if models.insert(key.clone(), Arc::clone(&model)).is_some() {
+                    return Err(format!("cannot read the price table: {key} is there twice"));
+                }
+            }
+        }
+        let as_of = Some(day(&file.as_of)?);
+        Ok(Self { as_of, web_search_request: file.web_search_request, models })
+    }
+
+    /// The day the table was made.
+    pub fn as_of(&self) -> Option<Wall> {
+        self.as_of
+    }
+
+    /// How many tokens a prompt of this model may have, where that is known.
+    pub fn context_window(&self, model: &str) -> Option<u64> {
+        if model.ends_with("[1m]") {
+            return Some(1_000_000);
+        }
+        self.find(model).map(|(model, _)| model.context)
+    }
+
+    /// What a model is called in labels.
+    pub fn label(&self, model: &str) -> ModelLabel {
+        match self.find(model) {
+            Some((found, origin)) => {
+                ModelLabel { model: found.name.clone(), provider: origin.provider() }
+            }
+            None => ModelLabel { model: plain_name(model), provider: "unknown" },
+        }
+    }
+
+    /// What a response cost on its day.
+    pub fn cost(&self, model: &str, at: Wall, tokens: &TokenCounts, extras: &Extras) -> Cost {
+        self.nanos(model, at, tokens, extras).map_or(Cost::Unpriced, Cost::Priced)
+    }
+
+    fn nanos(&self, model: &str, at: Wall, tokens: &TokenCounts, extras: &Extras) -> Option<Money> {
+        let (model, origin) = self.find(model)?;
+        let price = model.on(at)?;
+        let compaction = price.pico(&extras.compaction)?;
+        let pico = price.pico(&tokens.minus(&extras.compaction))?.saturating_add(compaction);
+        // Three factors in per cent, kept as whole numbers until the one rounding.
+        let factors = [
+            model.of_tier(extras)?,
+            if extras.fast { model.fast? } else { 100 },
+            model.of_place(origin, extras),
+        ];
+        let unit = PER_CENT.pow(3);
+        let tokens_cost = factors.iter().fold(pico, |sum, f| sum.saturating_mul(i128::from(*f)));
+        let searches = product(extras.web_searches, self.web_search_request).saturating_mul(unit);
+        Some(rounded(tokens_cost.saturating_add(searches), unit * PICO_PER_NANO))
+    }
+
+    fn find(&self, model: &str) -> Option<(&Model, Origin)> {
+        let (origin, spellings) = spellings(model);
+        let found = spellings.iter().find_map(|spelling| self.models.get(spelling))?;
+        Some((found, origin))
+    }
+}
+
+impl Model {
+    /// The price of the day: the last that had begun, or the first there ever was.
+    fn on(&self, at: Wall) -> Option<&Price> {
+        self.prices.iter().rev().find(|price| price.from <= at).or(self.prices.first())
+    }
+
+    /// A tier of service that the table has no price for (`priority` is by contract) has none.
+    fn of_tier(&self, extras: &Extras) -> Option<u32> {
+        match extras.service_tier.as_deref() {
+            None | Some("standard" | "auto" | "default") => Some(100),
+            Some("batch") => self.batch,
+            Some(_) => None,
+        }
+    }
+
+    /// A regional endpoint of Bedrock, or inference bound to the United States, costs more where
+    /// the table says so; the two do not occur together.
+    fn of_place(&self, origin: Origin, extras: &Extras) -> u32 {
+        let surcharge = match origin {
+            Origin::BedrockRegional => self.regional,
+            _ if extras.inference_geo.as_deref() == Some("us") => self.us,
+            _ => None,
+        };
+        surcharge.unwrap_or(100)
+    }
+}
+
+impl Price {
+    fn pico(&self, tokens: &TokenCounts) -> Option<i128> {
+        let rates = match &self.above {
+            Some(above) if prompt(tokens) > above.tokens => &above.rates,
+            _ => &self.rates,
+        };
+        TokenKind::ALL.iter().try_fold(0i128, |sum, kind| {
+            let used = tokens.of(*kind);
+            let rate = if used == 0 { 0 } else { rates.of(*kind)? };
+            Some(sum.saturating_add(product(used, rate)))
+        })
+    }
+}
+
+impl Rates {
+    fn of(&self, kind: TokenKind) -> Option<u64> {
+        match kind {
+            TokenKind::Input => self.input,
+            TokenKind::Output => self.output,
+            TokenKind::CacheRead => self.cache_read,
+            TokenKind::CacheWrite5m => self.cache_write_5m,
+            TokenKind::CacheWrite1h => self.cache_write_1h,
+            TokenKind::CacheWrite => None,
+        }
+    }
+}
+
+impl FileModel {
+    fn checked(self, name: &str) -> Result<Model, String> {
+        let mut prices = Vec::with_capacity(self.prices.len());
+        for price in self.prices {
+            let from = price.from.as_deref().map_or(Ok(Wall(i64::MIN)), day)?;
+            prices.push(Price { from, rates: price.rates, above: price.above });
+        }
+        if prices.is_empty() || !prices.is_sorted_by(|a, b| a.from < b.from) {
+            return Err(format!(
+                "cannot read the price table: the prices of {name} must be there, oldest first"
+            ));
+        }
+        Ok(Model {
+            name: name.to_owned(),
+            context: self.context,
+            batch: self.batch,
+            fast: self.fast,
+            us: self.us,
+            regional: self.regional,
+            prices,
+        })
+    }
+}
+
+/// The whole prompt: what was read anew, read from a cache and written to one.
+fn prompt(tokens: &TokenCounts) -> u64 {
+    tokens.total().saturating_sub(tokens.output)
+}
+
+/// Pinned rather than wrapped: two numbers of 64 bits may need 128 and a sign.
+fn product(count: u64, rate: u64) -> i128 {
+    i128::from(count).saturating_mul(i128::from(rate))
+}
+
+/// Half up, and pinned at the largest amount rather than wrapped.
+fn rounded(amount: i128, unit: i128) -> Money {
+    let nanos = amount.saturating_add(unit / 2) / unit;
+    Money(i64::try_from(nanos).unwrap_or(i64::MAX))
+}
+
+/// Midnight UTC of `2026-11-20`.
+fn day(text: &str) -> Result<Wall, String> {
+    Wall::parse(&format!("{text}T00:00:00Z"))
+        .ok_or_else(|| format!("cannot read the price table: {text} is not a day like 2026-11-20"))
+}
+
+/// The plainest spelling, cut to a length that a label can bear.
+fn plain_name(model: &str) -> String {
+    const LONGEST: usize = 64;
+    let (_, mut spellings) = spellings(model);
+    let plain = spellings.pop().unwrap_or_default();
+    if plain.is_empty() { "unknown".to_owned() } else { plain.chars().take(LONGEST).collect() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOV: Wall = Wall(1_795_000_000_000);
+
+    fn dollars(model: &str, tokens: TokenCounts, extras: &Extras) -> Option<f64> {
+        match Prices::embedded().cost(model, NOV, &tokens, extras) {
+            Cost::Priced(money) => Some(money.dollars()),
+            Cost::Unpriced => None,
+        }
+    }
+
+    fn million(kind: TokenKind) -> TokenCounts {
+        let mut tokens = TokenCounts::default();
+        match kind {
+            TokenKind::Input => tokens.input = 1_000_000,
+            TokenKind::Output => tokens.output = 1_000_000,
+            TokenKind::CacheRead => tokens.cache_read = 1_000_000,
+            TokenKind::CacheWrite5m => tokens.cache_write_5m = 1_000_000,
+            TokenKind::CacheWrite1h => tokens.cache_write_1h = 1_000_000,
+            TokenKind::CacheWrite => tokens.cache_write = 1_000_000,
+        }
+        tokens
+    }
+
+    #[test]
+    fn the_embedded_table_can_be_read() {
+        let prices = Prices::parse(EMBEDDED).expect("the table in the binary");
+        assert!(prices.models.len() > 30);
+        assert!(prices.as_of().is_some());
+    }
+
+    #[test]
+    fn a_million_tokens_cost_what_the_list_says() {
+        for (model, input, output) in [
+            ("claude-3-opus-20240229", 15.0, 75.0),
+            ("claude-3-sonnet-20240229", 3.0, 15.0),
+            ("claude-3-haiku-20240307", 0.25, 1.25),
+            ("claude-3-5-haiku-20241022", 0.8, 4.0),
+            ("claude-opus-4-20250514", 15.0, 75.0),
+            ("claude-opus-4-5-20251101", 5.0, 25.0),
+            ("claude-sonnet-5", 2.0, 10.0),
+            ("claude-opus-5-5", 4.0, 20.0),
+        ] {
+            let none = Extras::default();
+            assert_eq!(dollars(model, million(TokenKind::Input), &none), Some(input), "{model}");
+            assert_eq!(dollars(model, million(TokenKind::Output), &none), Some(output), "{model}");
+        }
+    }
+
+    #[test]
+    fn each_way_to_cache_has_its_own_price() {
+        for (kind, cost) in [
+            (TokenKind::CacheRead, Some(0.2)),
+            (TokenKind::CacheWrite5m, Some(2.5)),
+            (TokenKind::CacheWrite1h, Some(4.0)),
+            // For an unknown time: no price is known, so none is made up.
+            (TokenKind::CacheWrite, None),
+        ] {
+            let found = dollars("claude-sonnet-5", million(kind), &Extras::default());
+            assert_eq!(found, cost, "{kind:?}");
+        }
+    }
+
+    #[test]
+    fn what_has_no_price_is_unpriced_and_never_free() {
+        let batch = Extras { service_tier: Some("batch".into()), ..Extras::default() };
+        let priority = Extras { service_tier: Some("priority".into()), ..Extras::default() };
+        let fast = Extras { fast: true, ..Extras::default() };
+        let input = million(TokenKind::Input);
+        assert_eq!(dollars("claude-next-9", input, &Extras::default()), None);
+        assert_eq!(dollars("claude-sonnet", input, &Extras::default()), None);
+        assert_eq!(dollars("", input, &Extras::default()), None);
+        assert_eq!(dollars("claude-3-5-haiku@20241022", input, &batch), None);
+        assert_eq!(dollars("claude-sonnet-5", input, &priority), None);
+        assert_eq!(dollars("claude-sonnet-5", input, &fast), None);
+        assert_eq!(
+            dollars("claude-3-sonnet", million(TokenKind::CacheRead), &Extras::default()),
+            None
+        );
+    }
+
+    #[test]
+    fn tiers_of_service_place_and_searches_change_the_cost() {
+        let input = million(TokenKind::Input);
+        let plain = Extras::default();
+        for (extras, cost) in [
+            (Extras { service_tier: Some("batch".into()), ..plain.clone() }, 2.5),
+            (Extras { fast: true, ..plain.clone() }, 10.0),
+            (Extras { inference_geo: Some("us".into()), ..plain.clone() }, 5.5),
+            (Extras { web_searches: 3, ..plain.clone() }, 5.03),
+            (Extras { fast: true, inference_geo: Some("us".into()), ..plain.clone() }, 11.0),
+        ] {
+            assert_eq!(dollars("claude-opus-5", input, &extras), Some(cost), "{extras:?}");
+        }
+    }
+
+    #[test]
+    fn a_long_prompt_raises_the_rate_of_the_whole_request() {
+        let at = TokenCounts { cache_read: 100_000, output: 10, ..TokenCounts::default() };
+        let above = TokenCounts { cache_read: 100_001, output: 10, ..TokenCounts::default() };
+        let cost = |t| Prices::embedded().cost("claude-haiku-5-5", NOV, &t, &Extras::default());
+        assert_eq!(cost(at), Cost::Priced(Money(1_005_000)));
+        assert_eq!(cost(above), Cost::Priced(Money(5_025_050)));
+    }
+
+    #[test]
+    fn a_compaction_is_a_request_with_a_prompt_of_its_own() {
+        let compaction = TokenCounts { input: 60_000, ..TokenCounts::default() };
+        let tokens = TokenCounts { input: 120_000, ..TokenCounts::default() };
+        let extras = Extras { compaction, ..Extras::default() };
+        assert_eq!(dollars("claude-haiku-5-5", tokens, &extras), Some(0.012));
+        assert_eq!(dollars("claude-haiku-5-5", tokens, &Extras::default()), Some(0.06));
+    }
+
+    #[test]
+    fn the_price_is_that_of_the_day() {
+        let tokens = million(TokenKind::CacheRead);
+        let cost = |at: &str| {
+            let at = Wall::parse(at).expect("a time");
+            Prices::embedded().cost("claude-sonnet-5-5", at, &tokens, &Extras::default())
+        };
+        assert_eq!(cost("2026-10-06T23:59:59Z"), Cost::Priced(Money(200_000_000)));
+        assert_eq!(cost("2026-10-07T00:00:00Z"), Cost::Priced(Money(100_000_000)));
+    }
+
+    #[test]
+    fn a_response_is_rounded_once_half_up() {
+        let text = r#"{"source": "", "as_of": "2026-01-01", "web_search_request": 0, "models":
+            {"m": {"context": 1, "prices": [{"rates": {"input": 250, "output": 250}}]}}}"#;
+        let prices = Prices::parse(text).expect("a table");
+        for (input, output, nanos) in [(1, 0, 0), (1, 1, 1), (3, 3, 2), (0, 5, 1), (3, 2, 1)] {
+            let tokens = TokenCounts { input, output, ..TokenCounts::default() };
+            let cost = prices.cost("m", NOV, &tokens, &Extras::default());
+            assert_eq!(cost, Cost::Priced(Money(nanos)), "{input} + {output}");
+        }
+    }
+
+    #[test]
+    fn an_absurd_count_is_pinned_and_does_not_panic() {
+        let tokens = TokenCounts { input: u64::MAX, output: u64::MAX, ..TokenCounts::default() };
+        let extras = Extras { fast: true, web_searches: u64::MAX, ..Extras::default() };
+        let cost = Prices::embedded().cost("claude-opus-5", NOV, &tokens, &extras);
+        assert_eq!(cost, Cost::Priced(Money(i64::MAX)));
+    }
+
+    #[test]
+    fn a_faulty_table_is_refused_whole() {
+        let table = |models: &str| {
+            format!(
+                r#"{{"source":"","as_of":"2026-01-01","web_search_request":0,"models":{models}}}"#
+            )
+        };
+        for faulty in [
+            "{".to_owned(),
+            table(r#"{"m":{"context":1,"prices":[]}}"#),
+            table(r#"{"m":{"context":1,"prices":[{"rates":{"input":-1}}]}}"#),
+            table(r#"{"m":{"context":1,"prices":[{"rates":{"inptu":1}}]}}"#),
+            table(r#"{"m":{"context":1,"aliases":["m"],"prices":[{"rates":{}}]}}"#),
+            table(r#"{"m":{"context":1,"prices":[{"rates":{}},{"rates":{}}]}}"#),
+            table(r#"{"m":{"context":1,"prices":[{"from":"May","rates":{}}]}}"#),
+        ] {
+            assert!(Prices::parse(&faulty).is_err(), "{faulty}");
+        }
+    }
+
+    #[test]
+    fn the_window_of_a_model_is_its_own_or_what_its_name_says() {
+        let prices = Prices::embedded();
+        assert_eq!(prices.context_window("claude-sonnet-5"), Some(1_000_000));
+        assert_eq!(prices.context_window("claude-sonnet-4-5-20250929"), Some(200_000));
+        assert_eq!(prices.context_window("claude-sonnet-4-5[1m]"), Some(1_000_000));
+        assert_eq!(prices.context_window("glm-4.6"), None);
+    }
+
+    #[test]
+    fn labels_are_short_and_say_who_answered() {
+        let prices = Prices::embedded();
+        for (model, label, provider) in [
+            ("claude-sonnet-4-5-20250929", "claude-sonnet-4-5", "anthropic"),
+            ("us.anthropic.claude-sonnet-4-5-20250929-v1:0", "claude-sonnet-4-5", "aws.bedrock"),
+            ("claude-opus-4-5@20251101", "claude-opus-4-5", "gcp.vertex_ai"),
+            ("glm-4.6", "glm-4.6", "unknown"),
+            ("", "unknown", "unknown"),
+        ] {
+            let found = prices.label(model);
+            assert_eq!((found.model.as_str(), found.provider), (label, provider), "{model}");
+        }
+        assert_eq!(prices.label(&"x".repeat(500)).model.len(), 64);
+    }
+
+    #[test]
+    fn regional_endpoints_cost_more_where_the_table_says_so() {
+        let input = million(TokenKind::Input);
+        for (model, cost) in [
+            ("us.anthropic.claude-opus-5", 5.5),
+            ("global.anthropic.claude-opus-5", 5.0),
+            ("anthropic.claude-opus-4-6-v1", 5.0),
+            ("us.anthropic.claude-sonnet-4-20250514-v1:0", 6.0),
+            ("us.anthropic.claude-3-opus-20240229-v1:0", 15.0),
+        ] {
+            assert_eq!(dollars(model, input, &Extras::default()), Some(cost), "{model}");
+        }
+        // The government's regions have prices of their own, which the table does not hold.
+        assert_eq!(dollars("us-gov.anthropic.claude-opus-5", input, &Extras::default()), None);
+    }
+}

@@ -1,0 +1,141 @@
+//! What is known of one followed file: which file it is, how far it is read, and how it looked.
+
+use std::fs::{self, Metadata};
+use std::io;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+use crate::clock;
+use crate::tokens::FileProgress;
+use crate::tokens::tail::read::Position;
+use crate::tokens::tail::scan::HOT;
+use crate::units::{Mono, Wall};
+
+/// What a file is known by. The time of its birth tells it from a later one that was given the
+/// same inode, where the file system keeps one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Identity {
+    /// See `stat(2)`.
+    pub device: u64,
+    /// See `stat(2)`.
+    pub inode: u64,
+    /// When it was made.
+    pub born: Option<Wall>,
+}
+
+/// How a file looked when it was last looked at: a change of either means that it was written to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Look {
+    /// Its length.
+    pub size: u64,
+    /// When it was last written to: seconds and nanoseconds.
+    pub written: (i64, i64),
+}
+
+/// A followed file.
+#[derive(Debug)]
+pub struct Tracked {
+    /// Which of the sources it was found in.
+    pub source: usize,
+    /// Where it was found.
+    pub path: PathBuf,
+    /// Which file it is.
+    pub identity: Identity,
+    /// How far it is read.
+    pub position: Position,
+    /// What begins before this byte was there before us.
+    pub history: u64,
+    /// The offset that was told last.
+    pub told: Option<u64>,
+    /// How it looked; `None` looks changed.
+    pub look: Option<Look>,
+    /// Until when it is looked at every time.
+    pub hot_until: Mono,
+    /// Whether it was said that it cannot be read.
+    pub complained: bool,
+}
+
+/// What looking at a file told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Change {
+    /// Nothing.
+    None,
+    /// It was written to.
+    Written,
+    /// It is shorter than what was read of it, or another file: it is to be read from the start.
+    Replaced,
+    /// It is not there any more.
+    Gone,
+}
+
+/// Reads what a regular file is and how it looks; `None` for anything else.
+pub fn stat(path: &Path) -> io::Result<Option<(Identity, Look)>> {
+    let meta = fs::symlink_metadata(path)?;
+    Ok(meta.is_file().then(|| (identity(&meta), look(&meta))))
+}
+
+/// What a file is known by.
+pub fn identity(meta: &Metadata) -> Identity {
+    let born = meta.created().ok().map(clock::wall);
+    Identity { device: meta.dev(), inode: meta.ino(), born }
+}
+
+fn look(meta: &Metadata) -> Look {
+    Look { size: meta.len(), written: (meta.mtime(), meta.mtime_nsec()) }
+}
+
+impl Look {
+    /// Whether it was written to lately.
+    pub fn is_recent(&self, now: Wall) -> bool {
+        let age_ms = now.0.saturating_sub(self.written.0.saturating_mul(1_000));
+        age_ms < i64::try_from(HOT.as_millis()).unwrap_or(i64::MAX)
+    }
+}
+
+impl Tracked {
+    /// Looks at the file, and notes what changed.
+    pub fn check(&mut self) -> Change {
+        match stat(&self.path) {
+            Ok(Some((identity, look))) => self.compare(identity, look),
+            Ok(None) => Change::Gone,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Change::Gone,
+            // It may be readable again later; whatever was appended is still there then.
+            Err(_) => Change::None,
+        }
+    }
+
+    fn compare(&mut self, identity: Identity, look: Look) -> Change {
+        let before = self.look.replace(look);
+        if identity != self.identity {
+            self.identity = identity;
+            self.restart();
+            return Change::Replaced;
+        }
+        if look.size < self.position.read {
+            self.restart();
+            return Change::Replaced;
+        }
+        if before == Some(look) { Change::None } else { Change::Written }
+    }
+
+    /// Has it read from the start again. Nothing is counted twice: every key is known.
+    pub fn restart(&mut self) {
+        self.position = Position::default();
+        self.history = 0;
+    }
+
+    /// Whether lines that were there before us are still to be read.
+    pub fn in_history(&self) -> bool {
+        self.position.line < self.history
+    }
+
+    /// The row to be stored, if the offset to go on from is another than was told last.
+    pub fn progress(&mut self, hold: Option<u64>) -> Option<FileProgress> {
+        let offset = hold.map_or(self.position.line, |hold| hold.min(self.position.line));
+        if self.in_history() || self.told.replace(offset) == Some(offset) {
+            return None;
+        }
+        let Identity { device, inode, .. } = self.identity;
+        Some(FileProgress { path: self.path.clone(), device, inode, offset })
+    }
+}

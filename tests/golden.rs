@@ -1,0 +1,154 @@
+//! The exposition, byte by byte, in both formats. Whoever changes it on purpose runs the tests
+//! once with `PROCESSION_BLESS=1` and reads the difference before committing it: every name and
+//! label in it is an interface.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::Write;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use procession::ledger::snapshot::Snapshot;
+use procession::metrics::catalogue::{self, Kind};
+use procession::metrics::families::{LIVE_SESSIONS_SHOWN, SelfFigures, project};
+use procession::metrics::negotiate::Format;
+
+use crate::picture;
+
+fn text() -> String {
+    Format::Text004.encode(&project(&picture::snapshot(), &picture::own()))
+}
+
+fn open_metrics() -> String {
+    Format::OpenMetrics100.encode(&project(&picture::snapshot(), &picture::own()))
+}
+
+fn check_golden(name: &str, said: &str) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(name);
+    if std::env::var_os("PROCESSION_BLESS").is_some() {
+        std::fs::write(&path, said).unwrap();
+    }
+    let kept = std::fs::read_to_string(&path).unwrap();
+    let differing = kept.lines().zip(said.lines()).find(|(kept, said)| kept != said);
+    assert!(kept == said, "{name} differs, first at {differing:?}; see tests/golden.rs");
+}
+
+#[test]
+fn the_text_format_is_as_it_was() {
+    check_golden("metrics.txt", &text());
+}
+
+#[test]
+fn the_open_metrics_format_is_as_it_was() {
+    check_golden("metrics.openmetrics.txt", &open_metrics());
+}
+
+#[test]
+fn every_promised_metric_appears_in_the_golden_text_in_order_and_nothing_else_does() {
+    let text = text();
+    let types = text.lines().filter_map(|line| line.strip_prefix("# TYPE "));
+    let said: Vec<(&str, &str)> = types.filter_map(|rest| rest.split_once(' ')).collect();
+    let promised: Vec<(&str, &str)> = catalogue::ALL
+        .iter()
+        .map(|metric| (metric.name, if metric.kind == Kind::Counter { "counter" } else { "gauge" }))
+        .collect();
+    assert_eq!(said, promised);
+}
+
+#[test]
+fn every_sample_carries_exactly_the_promised_labels_and_no_series_comes_twice() {
+    let promised: BTreeMap<&str, &[&str]> =
+        catalogue::ALL.iter().map(|metric| (metric.name, metric.labels)).collect();
+    let mut seen = BTreeSet::new();
+    for family in project(&picture::snapshot(), &picture::own()) {
+        for metric in family.get_metric() {
+            let names: Vec<&str> = metric.get_label().iter().map(|label| label.name()).collect();
+            assert_eq!(names, promised[family.name()], "{}", family.name());
+            let values: Vec<&str> = metric.get_label().iter().map(|label| label.value()).collect();
+            assert!(seen.insert(format!("{} {values:?}", family.name())), "{values:?}");
+        }
+    }
+}
+
+#[test]
+fn promtool_finds_nothing_to_complain_about() {
+    for text in
+        [text(), Format::Text004.encode(&project(&Snapshot::default(), &SelfFigures::default()))]
+    {
+        let mut promtool = Command::new("promtool")
+            .args(["check", "metrics"])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("promtool is needed: apt-get install prometheus (promtool in newer Debian)");
+        promtool.stdin.take().unwrap().write_all(text.as_bytes()).unwrap();
+        let output = promtool.wait_with_output().unwrap();
+        let said =
+            String::from_utf8_lossy(&output.stderr) + String::from_utf8_lossy(&output.stdout);
+        assert!(output.status.success() && said.trim().is_empty(), "promtool: {said}");
+    }
+}
+
+#[test]
+fn what_is_not_known_is_absent_and_what_was_configured_counts_from_zero() {
+    let mut snapshot = Snapshot::default();
+    let mut agent = picture::waiting("coder");
+    agent.agent = Some("claude".to_owned());
+    snapshot.processes = vec![picture::waiting("web"), agent];
+    let text = Format::Text004.encode(&project(&snapshot, &SelfFigures::default()));
+    for expected in [
+        "procession_process_restarts_total{process=\"web\"} 0",
+        "procession_process_exits_total{process=\"web\",outcome=\"lost\"} 0",
+        "procession_process_spawn_failures_total{process=\"web\",reason=\"not_found\"} 0",
+        "procession_process_tokens_total{process=\"coder\",kind=\"cache_read\"} 0",
+        "procession_sessions_opened_total{kind=\"process\",process=\"web\"} 0",
+        "procession_sessions_ended_total{kind=\"process\",process=\"web\",outcome=\"failed\"} 0",
+        "procession_sessions_opened_total{kind=\"conversation\",process=\"coder\"} 0",
+        "procession_reaped_total{kind=\"orphan\"} 0",
+        "procession_process_up{process=\"web\"} 0",
+        "procession_process_state{process=\"web\",state=\"waiting\"} 1",
+        "procession_process_memory_threshold_bytes{process=\"web\",level=\"warning\"} 4194304000",
+    ] {
+        assert!(text.lines().any(|line| line == expected), "{expected} is missing in:\n{text}");
+    }
+    for absent in [
+        "procession_process_memory_resident_bytes",
+        "procession_process_memory_level",
+        "procession_process_leak_suspected",
+        "procession_process_start_timestamp_seconds",
+        "procession_process_last_exit",
+        "procession_store_",
+        "procession_signals_total",
+        "procession_process_tokens_total{process=\"web\"",
+        "procession_tokens_total",
+        "process_cpu_seconds_total",
+        "process_open_fds",
+        "procession_session_info",
+        "procession_price_table",
+    ] {
+        assert!(!text.lines().any(|line| line.starts_with(absent)), "{absent} is in:\n{text}");
+    }
+}
+
+#[test]
+fn a_cost_that_nobody_knows_is_absent_rather_than_zero() {
+    let text = text();
+    assert!(text.contains("procession_cost_usd_total{process=\"coder\",agent=\"claude\",provider=\"anthropic\",model=\"claude-opus-4-5\"} 0.125375\n"), "{text}");
+    assert!(!text.contains(
+        "procession_cost_usd_total{process=\"coder\",agent=\"claude\",provider=\"unknown\""
+    ));
+}
+
+#[test]
+fn only_the_newest_live_sessions_have_series_of_their_own() {
+    let surplus = 6;
+    let mut snapshot = Snapshot::default();
+    let numbers = 0..(LIVE_SESSIONS_SHOWN + surplus) as u64;
+    snapshot.sessions = numbers.map(|number| picture::run_of("web", number)).collect();
+    let text = Format::Text004.encode(&project(&snapshot, &SelfFigures::default()));
+    let shown =
+        |number: u64| text.contains(&format!("session_id=\"{}\"", picture::session_id(number)));
+    assert!(!shown(surplus as u64 - 1) && shown(surplus as u64));
+    assert!(shown((LIVE_SESSIONS_SHOWN + surplus - 1) as u64));
+    assert!(text.contains("procession_sessions{kind=\"process\",state=\"active\"} 70\n"), "{text}");
+}

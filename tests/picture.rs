@@ -1,0 +1,314 @@
+//! A fixed picture that every test of a reader shares: five processes, each in another phase, an
+//! agent in the middle of a conversation, and figures that cannot be taken for one another.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use procession::config::plan::Thresholds;
+use procession::ledger::entry::StoreHealth;
+use procession::ledger::session::{Figures, Session, SessionEnd, SessionKind, SessionState};
+use procession::ledger::snapshot::{HouseView, ProcessView, RunView, Snapshot, TokenSeries};
+use procession::memory::{LeakState, MemoryLevel, TreeSample, Verdict};
+use procession::metrics::families::SelfFigures;
+use procession::supervise::lifecycle::PhaseName;
+use procession::tokens::{LineCounts, TokenCounts};
+use procession::units::{
+    Bytes, ExitStatus, Money, Mono, Now, ProcId, RunId, SessionId, Signal, Wall,
+};
+
+/// 2026-09-21T14:13:20Z.
+const START: i64 = 1_790_000_000_000;
+
+/// So many seconds after the start.
+pub fn at(seconds: i64) -> Wall {
+    Wall(START + seconds * 1000)
+}
+
+fn now(seconds: i64) -> Now {
+    Now { mono: Mono(seconds.unsigned_abs() * 1_000_000_000), wall: at(seconds) }
+}
+
+/// The picture an hour after the start.
+pub fn snapshot() -> Snapshot {
+    let opened = |kind, process: &str, n| ((kind, process.to_owned()), n);
+    let closed = |process: &str, end, n| ((SessionKind::Process, process.to_owned(), end), n);
+    Snapshot {
+        generation: 4711,
+        at: now(3600),
+        house: house(),
+        processes: vec![web(), leaky(), coder(), setup(), broken()],
+        sessions: vec![run_of("leaky", 2), run_of("coder", 3), conversation(), run_of("web", 11)],
+        ended: vec![
+            ended("broken", 5, SessionState::Failed),
+            ended("web", 1, SessionState::Killed),
+        ],
+        opened: BTreeMap::from([
+            opened(SessionKind::Process, "web", 3),
+            opened(SessionKind::Process, "leaky", 1),
+            opened(SessionKind::Process, "coder", 1),
+            opened(SessionKind::Process, "setup", 1),
+            opened(SessionKind::Process, "broken", 2),
+            opened(SessionKind::Conversation, "coder", 1),
+            opened(SessionKind::External, "app", 2),
+        ]),
+        closed: BTreeMap::from([
+            closed("web", SessionState::Failed, 1),
+            closed("web", SessionState::Killed, 1),
+            closed("setup", SessionState::Completed, 1),
+            closed("broken", SessionState::Failed, 2),
+        ]),
+        tokens: vec![opus(), unknown_model()],
+        process_tokens: BTreeMap::from([(
+            "coder".to_owned(),
+            opus().tokens.plus(&unknown_model().tokens),
+        )]),
+        lines: LineCounts {
+            counted: 41,
+            duplicate: 7,
+            ignored: 120,
+            malformed: 2,
+            oversized: 1,
+            bytes: 918_273,
+        },
+        files: 3,
+        corrections: BTreeMap::from([(
+            ("claude".to_owned(), "claude-opus-4-5".to_owned()),
+            (12, 5),
+        )]),
+        prices_as_of: Some(at(-86_400)),
+    }
+}
+
+/// What the kernel says of procession in this picture.
+pub fn own() -> SelfFigures {
+    SelfFigures {
+        cpu_seconds: Some(1.25),
+        resident: Some(7_340_032),
+        virtual_size: Some(41_943_040),
+        open_fds: Some(17),
+        max_fds: Some(1_048_576),
+        start_time_seconds: Some(at(0).seconds()),
+    }
+}
+
+fn house() -> HouseView {
+    HouseView {
+        started: at(0),
+        pid1: true,
+        stopping: false,
+        reaped_runs: 5,
+        reaped_orphans: 13,
+        signals: BTreeMap::from([((Signal::HUP, "ignored"), 2), ((Signal::USR1, "forwarded"), 1)]),
+        samples_skipped: 4,
+        store: Some(StoreHealth { up: true, pending: 6, failures: 1, dropped: 0 }),
+        listener_up: Some(true),
+        survivors_ended: 1,
+        survivors_adopted: 0,
+        ..HouseView::default()
+    }
+}
+
+/// A process that nothing has happened to yet.
+pub fn waiting(name: &str) -> ProcessView {
+    ProcessView {
+        name: name.to_owned(),
+        phase: PhaseName::Waiting,
+        run: None,
+        restarts: 0,
+        exits: BTreeMap::new(),
+        spawn_failures: BTreeMap::new(),
+        forced_kills: 0,
+        crash_loops: 0,
+        last_status: None,
+        last_exit: None,
+        cpu_seconds_ended: 0.0,
+        thresholds: Thresholds::default(),
+        agent: None,
+        leaks_suspected: 0,
+    }
+}
+
+/// A live run with a sample.
+pub fn run(number: u64, mib: u64, level: MemoryLevel) -> RunView {
+    let run = RunId(number);
+    RunView {
+        run,
+        session: session_id(number),
+        main: Some(ProcId { pid: 100 + number as i32, start_ticks: 5000 }),
+        started: at(60 * number as i64),
+        sample: Some(TreeSample {
+            run,
+            at: now(3598),
+            resident: Bytes::mib(mib),
+            anonymous: Bytes::mib(mib - 1),
+            virtual_size: Bytes::mib(mib * 10),
+            processes: 3,
+            cpu_seconds: 12.5,
+        }),
+        peak_resident: Some(Bytes::mib(mib + 1)),
+        level,
+        verdict: Some(Verdict {
+            state: LeakState::None,
+            since: now(3000),
+            growth: Some(0.0),
+            evidence: "2 of 9 steps rise".to_owned(),
+        }),
+    }
+}
+
+fn web() -> ProcessView {
+    ProcessView {
+        phase: PhaseName::Ready,
+        run: Some(run(11, 210, MemoryLevel::Normal)),
+        restarts: 2,
+        exits: BTreeMap::from([(SessionState::Failed, 1), (SessionState::Killed, 1)]),
+        forced_kills: 1,
+        last_status: Some(ExitStatus::Signal(Signal::KILL)),
+        last_exit: Some(at(650)),
+        cpu_seconds_ended: 30.25,
+        ..waiting("web")
+    }
+}
+
+fn leaky() -> ProcessView {
+    let mut run = run(2, 4500, MemoryLevel::Warning);
+    run.verdict = Some(Verdict {
+        state: LeakState::Suspected,
+        since: now(3300),
+        growth: Some(65_536.5),
+        evidence: "8 of 9 steps rise, 64.0 KiB a second".to_owned(),
+    });
+    ProcessView { phase: PhaseName::Ready, run: Some(run), leaks_suspected: 1, ..waiting("leaky") }
+}
+
+/// Too young for a verdict.
+fn coder() -> ProcessView {
+    let mut run = run(3, 512, MemoryLevel::Normal);
+    run.verdict = Some(Verdict {
+        state: LeakState::Unknown,
+        since: now(3590),
+        growth: None,
+        evidence: "4 samples of the 10 that the rule needs".to_owned(),
+    });
+    ProcessView {
+        phase: PhaseName::Ready,
+        run: Some(run),
+        agent: Some("claude".to_owned()),
+        ..waiting("coder")
+    }
+}
+
+fn setup() -> ProcessView {
+    ProcessView {
+        phase: PhaseName::Done,
+        exits: BTreeMap::from([(SessionState::Completed, 1)]),
+        last_status: Some(ExitStatus::Code(0)),
+        last_exit: Some(at(4)),
+        cpu_seconds_ended: 0.5,
+        ..waiting("setup")
+    }
+}
+
+fn broken() -> ProcessView {
+    ProcessView {
+        phase: PhaseName::Failed,
+        restarts: 1,
+        exits: BTreeMap::from([(SessionState::Failed, 2)]),
+        spawn_failures: BTreeMap::from([("not_found", 2)]),
+        crash_loops: 1,
+        last_status: Some(ExitStatus::Code(127)),
+        last_exit: Some(at(9)),
+        ..waiting("broken")
+    }
+}
+
+/// The id of the session with this number.
+pub fn session_id(number: u64) -> SessionId {
+    SessionId::new(at(60 * number as i64), u128::from(number))
+}
+
+/// The live session of a run.
+pub fn run_of(process: &str, number: u64) -> Arc<Session> {
+    Arc::new(Session {
+        id: session_id(number),
+        kind: SessionKind::Process,
+        parent: None,
+        process: process.to_owned(),
+        agent: None,
+        native_id: None,
+        state: SessionState::Active,
+        started: at(60 * number as i64),
+        last_activity: at(3598),
+        main: Some(ProcId { pid: 100 + number as i32, start_ticks: 5000 }),
+        context: None,
+        events: 4,
+        figures: Figures::default(),
+        end: None,
+    })
+}
+
+/// A live conversation inside the coder's run.
+pub fn conversation() -> Arc<Session> {
+    let mut session = Session::clone(&run_of("coder", 4));
+    session.kind = SessionKind::Conversation;
+    session.parent = Some(session_id(3));
+    session.agent = Some("claude".to_owned());
+    session.native_id = Some("3f0d2c4e-0000-4000-8000-00000000beef".to_owned());
+    session.state = SessionState::Idle;
+    session.figures.tokens = opus().tokens.plus(&unknown_model().tokens);
+    session.figures.cost = opus().cost;
+    session.figures.unpriced_tokens = unknown_model().tokens.total();
+    Arc::new(session)
+}
+
+/// A session that is over.
+fn ended(process: &str, number: u64, state: SessionState) -> Arc<Session> {
+    let mut session = Session::clone(&run_of(process, number));
+    session.state = state;
+    session.figures.peak_memory = Some(Bytes::mib(180));
+    session.figures.cpu_seconds = Some(2.5);
+    session.end = Some(SessionEnd {
+        at: at(60 * number as i64 + 75),
+        duration: Duration::from_secs(75),
+        status: Some(ExitStatus::Code(127)),
+        reason: "never had a program: not found".to_owned(),
+    });
+    Arc::new(session)
+}
+
+fn opus() -> TokenSeries {
+    TokenSeries {
+        process: "coder".to_owned(),
+        agent: "claude".to_owned(),
+        provider: "anthropic".to_owned(),
+        model: "claude-opus-4-5".to_owned(),
+        tokens: TokenCounts {
+            input: 1200,
+            output: 3400,
+            cache_read: 56_000,
+            cache_write_5m: 780,
+            cache_write_1h: 90,
+            cache_write: 0,
+        },
+        reasoning: 1000,
+        responses: 40,
+        cost: Money(125_375_000),
+        unpriced: TokenCounts::default(),
+    }
+}
+
+/// A model of a name that no one would choose, and that no price is known for.
+fn unknown_model() -> TokenSeries {
+    let tokens = TokenCounts { input: 10, output: 20, ..TokenCounts::default() };
+    TokenSeries {
+        provider: "unknown".to_owned(),
+        model: "we\"ird\\model\n{<b>}".to_owned(),
+        tokens,
+        unpriced: tokens,
+        reasoning: 0,
+        responses: 1,
+        cost: Money(0),
+        ..opus()
+    }
+}
