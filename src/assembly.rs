@@ -121,10 +121,8 @@ fn recover(plan: &Plan, stand: &Stand) -> (Vec<Survivor>, Vec<SurvivorOutcome>) 
     let sizes = if mains.is_empty() { Vec::new() } else { recover::end(&mains) };
     found.into_iter().for_each(LeftBehind::discard);
 
-    let survivors = adopted.iter().map(|(process, record)| Survivor {
-        process: *process,
-        id: record.main,
-    });
+    let survivors =
+        adopted.iter().map(|(process, record)| Survivor { process: *process, id: record.main });
     let taken = adopted.iter().map(|(_, record)| outcome(record, true, 1));
     let gone = ended.iter().zip(&sizes).map(|(record, size)| outcome(record, false, *size));
     (survivors.collect(), taken.chain(gone).collect())

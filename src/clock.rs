@@ -12,6 +12,11 @@ pub fn now() -> Now {
     Now { mono: mono(Instant::now()), wall: wall(SystemTime::now()) }
 }
 
+/// The present as tokio's timers want it.
+pub fn instant() -> tokio::time::Instant {
+    Instant::now().into()
+}
+
 /// The tokio instant at which the monotonic clock will show `at`.
 pub fn instant_of(at: Mono) -> tokio::time::Instant {
     (origin() + std::time::Duration::from_nanos(at.0)).into()

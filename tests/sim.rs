@@ -207,10 +207,10 @@ impl Life {
                 self.asked_at.get_or_insert(self.now);
             }
         }
-        if let Fact::Exited { run, .. } = &fact {
-            if !self.reaped.insert(*run) {
-                self.fail("a run was reaped twice");
-            }
+        if let Fact::Exited { run, .. } = &fact
+            && !self.reaped.insert(*run)
+        {
+            self.fail("a run was reaped twice");
         }
         self.machine.handle(self.time(), fact);
         self.perform();
@@ -245,10 +245,10 @@ impl Life {
         if self.process_of.iter().any(alive) {
             self.fail("two live runs of one process");
         }
-        if let Some(due) = self.scheduled.remove(&process) {
-            if self.now < due {
-                self.fail("a restart came before its back-off was over");
-            }
+        if let Some(due) = self.scheduled.remove(&process)
+            && self.now < due
+        {
+            self.fail("a restart came before its back-off was over");
         }
         self.check_dependencies(process);
         self.process_of.insert(run, process);
@@ -385,10 +385,8 @@ impl Life {
 
     fn note(&mut self, event: Lifecycle) {
         match event {
-            Lifecycle::RunEnded { run, end } => {
-                if self.ended.insert(run, end.reason).is_some() {
-                    self.fail("a run ended twice");
-                }
+            Lifecycle::RunEnded { run, end } if self.ended.insert(run, end.reason).is_some() => {
+                self.fail("a run ended twice");
             }
             Lifecycle::RestartScheduled { process, delay, streak } => {
                 let floor = self.plan.process(process).restart.backoff.delay;

@@ -11,7 +11,7 @@ use std::time::Duration;
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::mpsc::{self, WeakSender};
 use tokio::sync::{oneshot, watch};
-use tokio::task::JoinHandle;
+use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::timeout;
 
 use crate::assembly::Stand;
@@ -91,7 +91,9 @@ impl Below {
         let weak = entries.downgrade();
 
         let rows = submit_to(&writer);
-        let opened = move |process, session| drop(opened.try_send((process, session)));
+        let opened = move |process, session| {
+            let _ = opened.try_send((process, session));
+        };
         let outlets = Outlets { rows, opened, snapshots, live_runs };
         let ledger = tokio::spawn(task::run(ledger, queue, outlets));
         let start = Following { plan: Arc::clone(plan), began: stand.began.wall, prices, resume };
@@ -154,16 +156,19 @@ fn submit_to(writer: &Arc<Writer>) -> impl FnMut(Batch) -> Result<(), Batch> + u
 }
 
 /// Runs a task again whenever it panics, so that a fault of ours costs a moment and not a sense.
+/// The task ends with us.
 async fn restarting<F>(room: &'static str, mut make: impl FnMut() -> F)
 where
     F: Future<Output = ()> + Send + 'static,
 {
-    while let Err(error) = tokio::spawn(make()).await {
-        if !error.is_panic() {
-            return;
+    let mut running = JoinSet::new();
+    running.spawn(make());
+    while let Some(ended) = running.join_next().await {
+        if ended.is_err_and(|error| error.is_panic()) {
+            tracing::error!(target: "assembly", room, "a task panicked and is begun again");
+            tokio::time::sleep(RESTART_PAUSE).await;
+            running.spawn(make());
         }
-        tracing::error!(target: "assembly", room, "a task panicked and is begun again");
-        tokio::time::sleep(RESTART_PAUSE).await;
     }
 }
 

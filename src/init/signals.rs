@@ -44,7 +44,7 @@ impl Caught {
         let wanted = (1..=64).filter(|number| {
             !LEFT_ALONE.contains(number) && !(LIBRARY_FIRST..libc::SIGRTMIN()).contains(number)
         });
-        Ok(Self(SignalDelivery::with_pipe(read, write, SignalOnly::default(), wanted)?))
+        Ok(Self(SignalDelivery::with_pipe(read, write, SignalOnly, wanted)?))
     }
 
     /// Makes them awaitable; needs a runtime.

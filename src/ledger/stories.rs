@@ -245,11 +245,11 @@ fn the_last_event_carries_the_summary() {
     ledger.fold(read(6, Some("coder"), vec![usage(6, 1, "c", Cost::Priced(Money(7)))]));
     let batches = ledger.fold(exited(2000, 1, 3));
     let rows = &batches[0].rows;
-    let summaries = rows.iter().filter_map(|row| match row {
+    let mut summaries = rows.iter().filter_map(|row| match row {
         Row::Event(event) if event.session == session(1) => Some(&event.detail),
         _ => None,
     });
-    let detail = summaries.last().expect("the run ends");
+    let detail = summaries.next_back().expect("the run ends");
     for (key, value) in [
         ("reason", serde_json::json!("exit code 3")),
         ("exit_code", 3.into()),

@@ -95,7 +95,7 @@ where
     O: Fn(ProcessIx, SessionId),
 {
     fn new(ledger: Ledger, outlets: Outlets<R, O>) -> Self {
-        let now = Instant::now();
+        let now = clock::instant();
         let mut keeper = Self {
             ledger,
             outlets,
@@ -142,7 +142,7 @@ where
 
     fn hand_over(&mut self) {
         self.pending.hand_to(&mut self.outlets.rows);
-        self.offered = Instant::now();
+        self.offered = clock::instant();
         let lags = self.pending.rows() > 0;
         if lags && !self.lags {
             tracing::warn!(target: "ledger", "the store takes no rows: history waits in memory");
@@ -168,7 +168,7 @@ where
             store.dropped += self.pending.dropped();
         }
         self.outlets.snapshots.send_replace(Arc::new(snapshot));
-        self.published = Instant::now();
+        self.published = clock::instant();
         self.changed = false;
     }
 
@@ -180,9 +180,9 @@ where
     }
 
     async fn flush(mut self) -> u64 {
-        let patience = Instant::now() + FLUSH_PATIENCE;
+        let patience = clock::instant() + FLUSH_PATIENCE;
         self.hand_over();
-        while self.pending.rows() > 0 && Instant::now() < patience {
+        while self.pending.rows() > 0 && clock::instant() < patience {
             sleep(FLUSH_GAP).await;
             self.hand_over();
         }
@@ -290,7 +290,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_store_that_never_has_room_does_not_hold_up_the_exit() {
         let ends = start(u64::MAX);
-        let began = Instant::now();
+        let began = clock::instant();
         ends.entries.send(opened(0, 1, WEB, 0)).await.unwrap();
         drop(ends.entries);
         assert_eq!(ends.task.await.unwrap(), 2);

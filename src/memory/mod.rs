@@ -4,11 +4,14 @@
 //! `probe` samples them, `series` keeps the last samples, `level` and `leak` judge them, `myself`
 //! reads our own figures. Only `proc`, `probe` and `myself` touch the world.
 
-pub mod tree;
-
-pub mod stat;
-
+pub mod leak;
+pub mod level;
+pub mod myself;
+pub mod probe;
 pub mod proc;
+pub mod series;
+pub mod stat;
+pub mod tree;
 
 use crate::units::{Bytes, Now, RunId};
 

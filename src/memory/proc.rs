@@ -118,7 +118,7 @@ pub fn boot_id() -> io::Result<String> {
 
 /// Whether we have run out of something, rather than the process out of life.
 pub fn is_exhausted(error: &io::Error) -> bool {
-    use nix::libc::{EMFILE, ENFILE, ENOMEM};
+    use libc::{EMFILE, ENFILE, ENOMEM};
     matches!(error.raw_os_error(), Some(EMFILE | ENFILE | ENOMEM))
 }
 

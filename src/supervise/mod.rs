@@ -17,7 +17,7 @@ pub mod shutdown;
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use crate::config::plan::{Condition, Mode, Plan};
+use crate::config::plan::{Condition, Dependency, Mode, Plan};
 use crate::supervise::action::{Action, Scope};
 use crate::supervise::fact::Fact;
 use crate::supervise::lifecycle::{Lifecycle, ShutdownCause, SignalResponse};
@@ -172,24 +172,29 @@ impl Machine {
 
     /// Whether a waiting process may start, or never will; `None` while that is open.
     fn way_is(&self, ix: ProcessIx) -> Option<Input> {
-        let ways = self.plan.process(ix).depends_on.iter().map(|on| {
-            let process = &self.processes[on.process.0];
-            match (on.condition, process.verdict()) {
-                (Condition::Started, _) if process.was_executed() => Some(Input::Freed),
-                (Condition::CompletedSuccessfully, Some(Verdict::Ended(status)))
-                    if status.success() =>
-                {
-                    Some(Input::Freed)
-                }
-                (_, Some(_)) => Some(Input::Blocked),
-                (_, None) => None,
+        let ways: Vec<Way> =
+            self.plan.process(ix).depends_on.iter().map(|on| self.way_of(on)).collect();
+        if ways.contains(&Way::Barred) {
+            Some(Input::Blocked)
+        } else if ways.contains(&Way::Closed) {
+            None
+        } else {
+            Some(Input::Freed)
+        }
+    }
+
+    fn way_of(&self, on: &Dependency) -> Way {
+        let process = &self.processes[on.process.0];
+        match (on.condition, process.verdict()) {
+            (Condition::Started, _) if process.was_executed() => Way::Open,
+            (Condition::CompletedSuccessfully, Some(Verdict::Ended(status)))
+                if status.success() =>
+            {
+                Way::Open
             }
-        });
-        ways.fold(Some(Input::Freed), |all, one| match (all, one) {
-            (Some(Input::Blocked), _) | (_, Some(Input::Blocked)) => Some(Input::Blocked),
-            (Some(_), Some(_)) => Some(Input::Freed),
-            (None, _) | (_, None) => None,
-        })
+            (_, Some(_)) => Way::Barred,
+            (_, None) => Way::Closed,
+        }
     }
 
     fn shut_down(&mut self, now: Now, cause: ShutdownCause) {
@@ -339,6 +344,17 @@ impl Machine {
     fn record(&mut self, event: Lifecycle) {
         self.out.push_back(Action::Record(event));
     }
+}
+
+/// What a dependency leaves to those who wait for it.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Way {
+    /// It has done what it must.
+    Open,
+    /// It has not yet.
+    Closed,
+    /// It never will.
+    Barred,
 }
 
 fn is_stop(signal: Signal) -> bool {

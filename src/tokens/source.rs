@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::config::plan::{Dialect, Plan};
+use crate::tokens::agents::claude;
 
 /// A folder of transcripts, and the processes whose agents may write there.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -107,17 +108,9 @@ impl Source {
     }
 }
 
-/// Where a product keeps its transcripts. Claude Code takes a list in `CLAUDE_CONFIG_DIR`, with
-/// commas between.
 fn usual_roots(dialect: Dialect, variable: impl Fn(&str) -> Option<String>) -> Vec<PathBuf> {
     match dialect {
-        Dialect::Claude => match variable("CLAUDE_CONFIG_DIR").filter(|dirs| !dirs.is_empty()) {
-            Some(dirs) => dirs.split(',').map(|dir| Path::new(dir.trim()).join("projects")).collect(),
-            None => {
-                let home = variable("HOME").into_iter();
-                home.map(|home| Path::new(&home).join(".claude/projects")).collect()
-            }
-        },
+        Dialect::Claude => claude::default_roots(variable),
     }
 }
 

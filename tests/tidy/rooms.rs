@@ -14,13 +14,16 @@ pub const TOUCHES: &[&str] = &[
     "src/main.rs",
     "src/cli/",
     "src/assembly.rs",
+    "src/assembly/",
     "src/init/",
+    "src/log.rs",
     "src/serve/",
     "src/store/",
     "src/context/capture.rs",
     "src/context/git.rs",
     "src/context/host.rs",
     "src/context/identity.rs",
+    "src/context/read.rs",
     "src/ledger/task.rs",
     "src/memory/myself.rs",
     "src/memory/probe.rs",
@@ -121,7 +124,7 @@ const CRATES: &[(&str, &[&str])] = &[
     // Only files that touch: the table above sees to that.
     ("tokio", EVERYWHERE),
     ("tracing", EVERYWHERE),
-    ("tracing_subscriber", &["src/cli/"]),
+    ("tracing_subscriber", &["src/log.rs"]),
     ("ulid", &["src/units.rs"]),
 ];
 
@@ -141,13 +144,14 @@ type Row = (&'static str, &'static str);
 /// `units`, and files that touch may import `clock`.
 const ROOMS: &[Row] = &[
     ("main", "cli"),
-    ("cli", "assembly serve::wire config supervise::lifecycle"),
+    ("cli", "assembly init::signals log config supervise::shutdown"),
     (
         "assembly",
         "init serve store memory::probe tokens::tail metrics ledger context tokens memory \
          supervise config",
     ),
-    ("init", "supervise config::plan"),
+    // Who is left of a run is found by the same lineage that its memory is counted by.
+    ("init", "ledger::entry memory::proc memory::stat memory::tree supervise config::plan"),
     ("serve", "metrics ledger::session ledger::snapshot tokens memory supervise::lifecycle"),
     ("store", "ledger::entry ledger::row ledger::session context tokens config::plan"),
     ("memory::probe", "ledger::entry ledger::snapshot supervise::lifecycle config::plan"),
@@ -163,6 +167,7 @@ const ROOMS: &[Row] = &[
     ("memory", "config::plan"),
     ("supervise", "config::plan"),
     ("config", ""),
+    ("log", ""),
     ("clock", ""),
     ("units", ""),
 ];

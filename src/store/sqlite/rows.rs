@@ -6,12 +6,13 @@
 use std::borrow::Cow;
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use rusqlite::{Connection, OptionalExtension, named_params, params};
 
 use super::fault::Fault;
 use crate::context::Context;
-use crate::ledger::row::{Row, SampleRow, SessionEvent};
+use crate::ledger::row::{Row, SampleRow, SessionClose, SessionEvent};
 use crate::ledger::session::Session;
 use crate::store::spool::EVENTS_LOST;
 use crate::tokens::{Cost, FileProgress, Usage, UsageKey};
@@ -22,6 +23,7 @@ pub fn write(db: &Connection, row: &Row, stored: Wall) -> Result<(), Fault> {
     match row {
         Row::Event(event) => append(db, event),
         Row::Session(session) => Ok(project(db, session)?),
+        Row::Close(close) => Ok(closed(db, close)?),
         Row::Sample(sample) => Ok(sampled(db, sample)?),
         Row::Usage { session, process, usage } => {
             Ok(counted(db, *session, process, usage, stored)?)
@@ -163,7 +165,7 @@ fn project(db: &Connection, session: &Session) -> rusqlite::Result<()> {
         ":cost_nanodollars": figures.cost.0,
         ":unpriced_tokens": signed(figures.unpriced_tokens),
         ":ended_ms": end.map(|end| end.at.0),
-        ":duration_ms": end.map(|end| i64::try_from(end.duration.as_millis()).unwrap_or(i64::MAX)),
+        ":duration_ms": end.map(|end| millis(end.duration)),
         ":exit_status": exit_status,
         ":exit_code": exit_code,
         ":exit_signal": exit_signal,
@@ -173,6 +175,32 @@ fn project(db: &Connection, session: &Session) -> rusqlite::Result<()> {
 }
 
 /// The three columns that tell a code, a signal, an unknown status and none at all apart.
+/// Ends a session of an earlier life. One that ended already keeps its end.
+fn closed(db: &Connection, close: &SessionClose) -> rusqlite::Result<()> {
+    let (exit_status, exit_code, exit_signal) = exit_columns(close.end.status);
+    db.prepare_cached(
+        "UPDATE sessions SET state = :state, events = :events, ended_ms = :ended_ms, \
+         duration_ms = :duration_ms, exit_status = :exit_status, exit_code = :exit_code, \
+         exit_signal = :exit_signal, reason = :reason WHERE id = :id AND ended_ms IS NULL",
+    )?
+    .execute(named_params! {
+        ":id": close.session.to_string(),
+        ":state": close.state.as_str(),
+        ":events": signed(close.events),
+        ":ended_ms": close.end.at.0,
+        ":duration_ms": millis(close.end.duration),
+        ":exit_status": exit_status,
+        ":exit_code": exit_code,
+        ":exit_signal": exit_signal,
+        ":reason": close.end.reason,
+    })?;
+    Ok(())
+}
+
+fn millis(duration: Duration) -> i64 {
+    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
+}
+
 fn exit_columns(status: Option<ExitStatus>) -> (Option<&'static str>, Option<u8>, Option<i32>) {
     match status {
         Some(ExitStatus::Code(code)) => (Some("code"), Some(code), None),

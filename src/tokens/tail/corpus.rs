@@ -45,12 +45,13 @@ struct Session {
 }
 
 impl Corpus {
-    /// `sessions` of some 100 KiB each.
-    pub fn new(seed: u64, sessions: usize) -> Self {
+    /// `sessions` of some 100 KiB each; another seed gives other ids.
+    pub fn new(seed: u64, sessions: u64) -> Self {
         let truth = Truth::default();
-        let mut corpus = Self { steps: Vec::new(), truth, rng: seed.max(1), ids: 0 };
+        let ids = seed * 1_000_000;
+        let mut corpus = Self { steps: Vec::new(), truth, rng: seed, ids };
         for number in 0..sessions {
-            corpus.session(number);
+            corpus.session(seed * 10_000 + number);
         }
         corpus
     }
@@ -62,7 +63,7 @@ impl Corpus {
         }
     }
 
-    fn session(&mut self, number: usize) {
+    fn session(&mut self, number: u64) {
         let project = format!("-src-{}", number % 7);
         let id = format!("00000000-{number:04}-{:08x}", self.below(u32::MAX.into()));
         let path = PathBuf::from(format!("{project}/{id}.jsonl"));

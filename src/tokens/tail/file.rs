@@ -49,7 +49,7 @@ pub struct Tracked {
     pub told: Option<u64>,
     /// How it looked; `None` looks changed.
     pub look: Option<Look>,
-    /// Until when it is looked at every time.
+    /// Until when it is looked at every time, because it changed lately.
     pub hot_until: Mono,
     /// Whether it was said that it cannot be read.
     pub complained: bool,
@@ -62,7 +62,7 @@ pub enum Change {
     None,
     /// It was written to.
     Written,
-    /// It is shorter than what was read of it, or another file: it is to be read from the start.
+    /// It is another file: it is to be read from the start.
     Replaced,
     /// It is not there any more.
     Gone,
@@ -93,10 +93,11 @@ impl Look {
 }
 
 impl Tracked {
-    /// Looks at the file, and notes what changed.
-    pub fn check(&mut self) -> Change {
+    /// Looks at the file, and notes what changed. That it is shorter than what was read of it is
+    /// noticed when it is read.
+    pub fn check(&mut self, now: Mono) -> Change {
         match stat(&self.path) {
-            Ok(Some((identity, look))) => self.compare(identity, look),
+            Ok(Some((identity, look))) => self.compare(identity, look, now),
             Ok(None) => Change::Gone,
             Err(error) if error.kind() == io::ErrorKind::NotFound => Change::Gone,
             // It may be readable again later; whatever was appended is still there then.
@@ -104,18 +105,19 @@ impl Tracked {
         }
     }
 
-    fn compare(&mut self, identity: Identity, look: Look) -> Change {
-        let before = self.look.replace(look);
-        if identity != self.identity {
-            self.identity = identity;
-            self.restart();
-            return Change::Replaced;
+    fn compare(&mut self, identity: Identity, look: Look, now: Mono) -> Change {
+        let unchanged = self.look.replace(look) == Some(look);
+        let same = identity == self.identity;
+        if same && unchanged {
+            return Change::None;
         }
-        if look.size < self.position.read {
-            self.restart();
-            return Change::Replaced;
+        self.hot_until = now.after(HOT);
+        if same {
+            return Change::Written;
         }
-        if before == Some(look) { Change::None } else { Change::Written }
+        self.identity = identity;
+        self.restart();
+        Change::Replaced
     }
 
     /// Has it read from the start again. Nothing is counted twice: every key is known.

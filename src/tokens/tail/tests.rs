@@ -1,152 +1,23 @@
 //! The follower on real files: appended to, torn, replaced, replayed, and followed by one life after
 //! another.
 
-use std::fs;
+use std::collections::HashSet;
+use std::fs::{self, File};
 use std::os::unix::fs::symlink;
-use std::time::Instant;
+use std::path::Path;
+use std::process::Command;
+use std::time::{Duration, SystemTime};
 
-use super::*;
-use crate::tokens::source::{Owner, Whose};
-use crate::tokens::tail::corpus::{Corpus, Truth, append};
-use crate::tokens::{Cost, TokenCounts, Usage};
-use crate::units::Mono;
+use tokio::sync::mpsc;
 
-/// A folder of transcripts, one life of a follower after another, and what they handed on: what is
-/// in `stored` survives a life.
-struct Scene {
-    dir: tempfile::TempDir,
-    follower: Follower,
-    stored: TokenResume,
-    usages: Vec<Usage>,
-    corrections: i64,
-    lines: LineCounts,
-    ms: u64,
-}
-
-/// All that was there before us.
-const LATE: Wall = Wall(i64::MAX);
-/// Nothing was there before us.
-const EARLY: Wall = Wall(0);
-
-fn owner(process: &str, dir: Option<&str>) -> Owner {
-    let whose = Whose { process: Some(process.into()), agent: "claude".into() };
-    Owner { whose, working_dir: dir.map(PathBuf::from) }
-}
-
-fn follower(root: &Path, at: Wall, resume: TokenResume) -> Follower {
-    let sources = Source::merged([(root.to_owned(), owner("agent", None))]);
-    let start = Start { at, resume, count_history: false, prices: Prices::embedded() };
-    Follower::new(sources, start)
-}
-
-impl Scene {
-    fn new(at: Wall) -> Self {
-        Self::after(at, |_| {})
-    }
-
-    /// A scene in which `before` wrote something before we came.
-    fn after(at: Wall, before: impl FnOnce(&Path)) -> Self {
-        let dir = tempfile::tempdir().expect("a folder");
-        before(dir.path());
-        Self {
-            follower: follower(dir.path(), at, TokenResume::default()),
-            dir,
-            stored: TokenResume::default(),
-            usages: Vec::new(),
-            corrections: 0,
-            lines: LineCounts::default(),
-            ms: 1_000,
-        }
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.dir.path().join(name)
-    }
-
-    fn append(&self, name: &str, text: &str) {
-        append(&self.path(name), text.as_bytes());
-    }
-
-    fn now(&self) -> Now {
-        Now { mono: Mono(self.ms * 1_000_000), wall: clock::now().wall }
-    }
-
-    /// Polls until there is nothing more to read, and stores what is handed on.
-    fn poll(&mut self) {
-        loop {
-            let batches = self.follower.poll(self.now());
-            for batch in batches {
-                self.store(batch);
-            }
-            if !self.follower.is_behind() {
-                return;
-            }
-        }
-    }
-
-    /// Lets everything that is open close.
-    fn quiet(&mut self) {
-        self.poll();
-        self.ms += 3_000;
-        self.poll();
-    }
-
-    /// As the ledger and the store do, in one transaction.
-    fn store(&mut self, batch: TokenBatch) {
-        self.stored.seen.extend(&batch.seeded);
-        self.stored.seen.extend(batch.usages.iter().map(|usage| usage.key));
-        for row in batch.progress {
-            self.stored.progress.retain(|known| known.path != row.path);
-            self.stored.progress.push(row);
-        }
-        self.usages.extend(batch.usages);
-        self.corrections += batch.corrections.iter().map(|c| c.tokens).sum::<i64>();
-        let (sum, more) = (&mut self.lines, batch.lines);
-        sum.counted += more.counted;
-        sum.duplicate += more.duplicate;
-        sum.ignored += more.ignored;
-        sum.malformed += more.malformed;
-        sum.oversized += more.oversized;
-        sum.bytes += more.bytes;
-    }
-
-    /// `kill -9`, and a new life.
-    fn restart(&mut self) {
-        self.follower = follower(self.dir.path(), LATE, self.stored.clone());
-    }
-
-    fn outputs(&self) -> Vec<u64> {
-        self.usages.iter().map(|usage| usage.tokens.output).collect()
-    }
-
-    fn offset(&self, name: &str) -> Option<u64> {
-        let path = self.path(name);
-        self.stored.progress.iter().find(|row| row.path == path).map(|row| row.offset)
-    }
-
-    fn truth(&self) -> Truth {
-        let nanos = |usage: &Usage| match usage.cost {
-            Cost::Priced(money) => money.0,
-            Cost::Unpriced => panic!("{} has a price", usage.model),
-        };
-        Truth {
-            tokens: self.usages.iter().fold(TokenCounts::default(), |sum, u| sum.plus(&u.tokens)),
-            responses: self.usages.len() as u64,
-            nanos: self.usages.iter().map(nanos).sum(),
-        }
-    }
-}
-
-fn line(id: &str, output: u64) -> String {
-    line_of(id, output, "s1", "/src")
-}
-
-fn line_of(id: &str, output: u64, session: &str, cwd: &str) -> String {
-    format!(
-        r#"{{"type":"assistant","sessionId":"{session}","cwd":"{cwd}","timestamp":"2026-10-01T10:00:00Z","message":{{"id":"{id}","model":"claude-sonnet-5","usage":{{"input_tokens":1,"output_tokens":{output}}}}}}}{}"#,
-        "\n"
-    )
-}
+use crate::clock;
+use crate::tokens::price::Prices;
+use crate::tokens::source::Source;
+use crate::tokens::tail::corpus::{Corpus, append};
+use crate::tokens::tail::scene::{EARLY, LATE, Scene, follower, line, line_of, owner};
+use crate::tokens::tail::{Follower, Start, follow};
+use crate::tokens::{TokenResume, Usage};
+use crate::units::{Mono, Now, Wall};
 
 #[test]
 fn appended_lines_count_once_and_only_they_are_read() {
@@ -342,11 +213,11 @@ fn a_file_that_is_not_what_it_was_is_read_anew_and_nothing_counts_twice() {
             "replaced",
             |path| {
                 let new = path.with_extension("tmp");
-                fs::write(&new, format!("{}{}{}", line("a", 1), line("b", 2), line("c", 3)))
+                fs::write(&new, format!("{}{}{}", line("x", 8), line("b", 2), line("c", 3)))
                     .expect("write");
                 fs::rename(new, path).expect("rename");
             },
-            &[1, 2, 3],
+            &[1, 2, 3, 8],
         ),
         (
             "deleted and made again",
@@ -489,8 +360,8 @@ fn only_transcripts_are_read_and_links_are_not_followed() {
     symlink(outside.path(), scene.path("link")).expect("a link");
     symlink(outside.path().join("x.jsonl"), scene.path("link.jsonl")).expect("a link");
     symlink(scene.dir.path(), scene.path("p/loop")).expect("a link");
-    let fifo = scene.path("p/fifo.jsonl");
-    nix::unistd::mkfifo(&fifo, nix::sys::stat::Mode::S_IRWXU).expect("a fifo");
+    let made = Command::new("mkfifo").arg(scene.path("p/fifo.jsonl")).status();
+    assert!(made.expect("mkfifo").success());
     scene.quiet();
     assert_eq!(scene.outputs(), [3]);
     assert_eq!(scene.follower.files(), 1);
@@ -569,7 +440,7 @@ fn the_same_totals_come_live_through_twenty_lives_each_ended_by_a_kill() {
 }
 
 fn keys(usages: &[Usage]) -> usize {
-    usages.iter().map(|usage| usage.key).collect::<std::collections::HashSet<_>>().len()
+    usages.iter().map(|usage| usage.key).collect::<HashSet<_>>().len()
 }
 
 #[tokio::test]
@@ -598,31 +469,44 @@ async fn a_full_queue_is_waited_for_and_the_end_closes_what_is_open() {
     assert_eq!(count, 50);
 }
 
-/// Run by hand in release mode; prints nothing but fails with its figures.
 #[test]
-#[ignore = "a measurement: cargo test --release -- --ignored reading_200_megabytes"]
-fn reading_200_megabytes() {
-    let corpus = Corpus::new(7, 1_900);
-    let mut scene = Scene::new(EARLY);
-    corpus.write(scene.dir.path());
-    let truth = corpus.truth;
-    drop(corpus);
-    let began = Instant::now();
-    scene.quiet();
-    let took = began.elapsed();
-    assert_eq!(scene.truth(), truth);
-    let began = Instant::now();
-    for _ in 0..100 {
-        scene.ms += 500;
-        scene.follower.poll(scene.now());
+fn lines_written_since_we_began_count_in_a_file_that_is_older() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let begun = Wall(clock::now().wall.0 + 60_000);
+    let stamped = |id: &str, ms: i64| {
+        let at = Wall(begun.0 + ms).to_string();
+        line(id, 1).replace("2026-10-01T10:00:00Z", &at)
+    };
+    for (id, ms) in [("before", -1), ("since", 1_000), ("to come", 90_000)] {
+        append(&dir.path().join("s.jsonl"), stamped(id, ms).as_bytes());
     }
-    let idle = began.elapsed() / 100;
-    let status = fs::read_to_string("/proc/self/status").expect("proc");
-    panic!(
-        "{} bytes in {took:?}, {} files, idle poll {idle:?}, {:?}\n{}",
-        scene.lines.bytes,
-        scene.follower.files(),
-        scene.lines,
-        status.lines().filter(|l| l.starts_with("Vm")).collect::<Vec<_>>().join("\n")
-    );
+    let mut follower = follower(dir.path(), begun, TokenResume::default());
+    let now = Now { mono: Mono(0), wall: Wall(begun.0 + 30_000) };
+    let batches = follower.finish(now);
+    let usages: Vec<_> = batches.iter().flat_map(|b| &b.usages).map(|u| u.at.0).collect();
+    assert_eq!(usages, [begun.0 + 1_000]);
+    assert_eq!(batches.iter().map(|b| b.seeded.len()).sum::<usize>(), 2);
+}
+
+#[test]
+fn old_files_that_are_written_to_again_are_noticed_in_turn() {
+    let mut scene = Scene::after(LATE, |root| {
+        let old = SystemTime::now() - Duration::from_secs(7_200);
+        for number in 0..600 {
+            let path = root.join(format!("{number}.jsonl"));
+            append(&path, line(&format!("old {number}"), 1).as_bytes());
+            File::open(path).and_then(|file| file.set_modified(old)).expect("an old file");
+        }
+    });
+    scene.quiet();
+    for number in [0, 299, 599] {
+        scene.append(&format!("{number}.jsonl"), &line(&format!("new {number}"), number));
+    }
+    for _ in 0..3 {
+        scene.poll();
+    }
+    scene.quiet();
+    let mut outputs = scene.outputs();
+    outputs.sort_unstable();
+    assert_eq!(outputs, [0, 299, 599]);
 }

@@ -1,0 +1,320 @@
+//! Which words of a command are secret, and the command without them.
+//!
+//! Owns the telltale names and the shapes of known tokens. Reads nothing: it judges by what a word
+//! looks like, so it masks too much rather than too little. A secret that neither its name nor its
+//! shape gives away is out of reach.
+
+/// What stands in the place of a secret.
+const MASK: &str = "***";
+
+/// The parts of a name that make its value a secret. The configuration's own list for what it
+/// shows is the same; neither room may import the other.
+const TELLTALES: [&str; 8] =
+    ["KEY", "TOKEN", "SECRET", "PASSWORD", "PASSWD", "PASSPHRASE", "CREDENTIAL", "AUTH"];
+
+/// How well-known tokens begin, and how long they are at least: long enough that no word of a
+/// language or name of a package is meant.
+const TOKENS: [(&str, usize); 20] = [
+    ("sk-", 20),
+    ("sk_live_", 16),
+    ("sk_test_", 16),
+    ("rk_live_", 16),
+    ("ghp_", 20),
+    ("gho_", 20),
+    ("ghu_", 20),
+    ("ghs_", 20),
+    ("ghr_", 20),
+    ("github_pat_", 20),
+    ("glpat-", 20),
+    ("xoxb-", 15),
+    ("xoxp-", 15),
+    ("xapp-", 15),
+    ("npm_", 20),
+    ("hf_", 20),
+    ("AIza", 30),
+    ("AKIA", 20),
+    ("ASIA", 20),
+    ("eyJ", 20),
+];
+
+/// The command with every secret in it replaced.
+pub fn mask(command: &[String]) -> Vec<String> {
+    let mut masked = Vec::with_capacity(command.len());
+    let mut before = "";
+    for word in command {
+        masked.push(if announces(before) && !word.starts_with('-') && !word.is_empty() {
+            MASK.to_owned()
+        } else {
+            mask_text(word, is_script_flag(before))
+        });
+        before = word;
+    }
+    masked
+}
+
+/// One argument with every secret in it replaced. In a script the value of `NAME=value` ends
+/// where the shell ends the word; in a plain argument it goes on to the end.
+fn mask_text(text: &str, script: bool) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(first) = rest.chars().next() {
+        if !is_name_char(first) {
+            out.push(first);
+            rest = &rest[first.len_utf8()..];
+            continue;
+        }
+        let (name, behind) = split_where(rest, |c| !is_name_char(c));
+        push_name(name, &mut out);
+        rest = behind;
+        let secret = password(behind).or_else(|| {
+            let address = out.contains("://");
+            assigned(name, behind, script, address).or_else(|| announced(name, behind))
+        });
+        if let Some((gap, length)) = secret {
+            out.push_str(&behind[..gap]);
+            out.push_str(MASK);
+            rest = &behind[gap + length..];
+        }
+    }
+    out
+}
+
+/// Appends a run of name characters, without the token that it may be or end in.
+fn push_name(name: &str, out: &mut String) {
+    match token(name) {
+        Some(start) => {
+            out.push_str(&name[..start]);
+            out.push_str(MASK);
+        }
+        None => out.push_str(name),
+    }
+}
+
+/// Where in a run of name characters a well-known token begins.
+fn token(name: &str) -> Option<usize> {
+    let has_digit = |text: &str| text.bytes().any(|byte| byte.is_ascii_digit());
+    let begins = |at: usize| !name[..at].ends_with(|c: char| c.is_ascii_alphanumeric());
+    let of_shape = |&(prefix, least): &(&str, usize)| {
+        let mut starts = name.match_indices(prefix).map(|(at, _)| at);
+        starts.find(|&at| begins(at) && name.len() - at >= least && has_digit(&name[at..]))
+    };
+    TOKENS.iter().filter_map(of_shape).min()
+}
+
+/// The password in the address whose scheme was just read: how far off it begins, and its length.
+fn password(behind: &str) -> Option<(usize, usize)> {
+    let address = behind.strip_prefix("://")?;
+    let (address, _) = split_where(address, |c| c.is_whitespace() || "\"'`".contains(c));
+    let (authority, _) = split_where(address, |c| "/?#".contains(c));
+    let colon = authority.find(':')?;
+    let port = || authority[colon + 1..].bytes().all(|byte| byte.is_ascii_digit());
+    // A password that should have been encoded may hold a slash, which a port cannot.
+    let user_ends = authority.rfind('@').or_else(|| if port() { None } else { address.rfind('@') });
+    let length = user_ends?.checked_sub(colon + 1).filter(|length| *length > 0)?;
+    Some(("://".len() + colon + 1, length))
+}
+
+/// The value in `NAME=value`, `name: value` or `"name":"value"` behind a name that is secret: how
+/// far off it begins, and its length.
+fn assigned(name: &str, behind: &str, script: bool, address: bool) -> Option<(usize, usize)> {
+    let marks = ['"', '\'', '\\', ' '];
+    let value = behind.trim_start_matches(marks);
+    let spaced = value.len() < behind.len();
+    let separator = value.chars().next().filter(|c| is_secret(name) && "=:".contains(*c))?;
+    let mut value = &value[1..];
+    if spaced || separator == ':' {
+        value = value.trim_start_matches(' ');
+    }
+    let (gap, length) = match quoted(value) {
+        Some(found) => found,
+        None if script && separator == '=' => (0, word_length(value)),
+        None if script => (0, length_until(value, |c| "\"'`\n".contains(c))),
+        None if address => (0, length_until(value, |c| "&#".contains(c) || c.is_whitespace())),
+        None => (0, value.len()),
+    };
+    (length > 0).then_some((behind.len() - value.len() + gap, length))
+}
+
+/// The value in `--token value` and `Bearer value` behind the name: how far off it begins, and its
+/// length.
+fn announced(name: &str, behind: &str) -> Option<(usize, usize)> {
+    let value = behind.trim_start_matches(' ');
+    let apart = value.len() < behind.len();
+    if !apart || !announces(name) || value.starts_with('-') {
+        return None;
+    }
+    let (gap, length) = quoted(value).unwrap_or((0, word_length(value)));
+    (length > 0).then_some((behind.len() - value.len() + gap, length))
+}
+
+/// The inside of the quotes that the text begins with. Quotes inside may be escaped, and the
+/// quotes themselves may be, as in JSON inside a script.
+fn quoted(text: &str) -> Option<(usize, usize)> {
+    let opened = text.trim_start_matches('\\');
+    let quote = opened.chars().next().filter(|c| "\"'".contains(*c))?;
+    let gap = text.len() - opened.len() + 1;
+    let inside = &text[gap..];
+    let escape = &text[..gap - 1];
+    let closes = |at: usize| {
+        let ahead = &inside[..at];
+        let escapes = ahead.len() - ahead.trim_end_matches('\\').len();
+        escapes == escape.len()
+    };
+    let close = inside.match_indices(quote).map(|(at, _)| at).find(|at| closes(*at));
+    Some((gap, close.map_or(inside.len(), |at| at - escape.len())))
+}
+
+/// Whether the next word is a secret's value.
+fn announces(word: &str) -> bool {
+    let flag = word.starts_with('-') && word.chars().all(is_name_char);
+    flag && is_secret(word) || word.eq_ignore_ascii_case("bearer")
+}
+
+/// Whether the next word is a script: `-c`, or a bundle of short flags that ends in it.
+fn is_script_flag(word: &str) -> bool {
+    word.ends_with('c') && word.starts_with('-') && !word.starts_with("--")
+}
+
+/// Whether a variable, flag or key of this name holds a secret.
+fn is_secret(name: &str) -> bool {
+    let upper = name.to_ascii_uppercase();
+    TELLTALES.iter().any(|part| upper.contains(part))
+}
+
+fn is_name_char(c: char) -> bool {
+    c.is_ascii_alphanumeric() || "_-.".contains(c)
+}
+
+/// How far a word of a script reaches.
+fn word_length(text: &str) -> usize {
+    length_until(text, |c| c.is_whitespace() || ";&|()<>\"'`".contains(c))
+}
+
+fn length_until(text: &str, end: impl Fn(char) -> bool) -> usize {
+    split_where(text, end).0.len()
+}
+
+/// The text before the first character that ends it, and the rest.
+fn split_where(text: &str, end: impl Fn(char) -> bool) -> (&str, &str) {
+    text.split_at(text.find(end).unwrap_or(text.len()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(command: &[&str], shown: &[&str]) {
+        let command: Vec<String> = command.iter().map(|word| (*word).to_owned()).collect();
+        assert_eq!(mask(&command), shown);
+    }
+
+    #[test]
+    fn flags_with_a_telltale_name_lose_their_value() {
+        check(
+            &["run", "--token", "abc", "--port", "80"],
+            &["run", "--token", "***", "--port", "80"],
+        );
+        check(&["run", "--api-key=a b&c", "x"], &["run", "--api-key=***", "x"]);
+        check(&["run", "-auth-token", "x"], &["run", "-auth-token", "***"]);
+        check(&["run", "--no-auth", "--verbose"], &["run", "--no-auth", "--verbose"]);
+        check(
+            &["run", "--Private.Key", "k", "--passwd=é"],
+            &["run", "--Private.Key", "***", "--passwd=***"],
+        );
+        check(&["run", "--token"], &["run", "--token"]);
+        check(&["run", "--token=", "x"], &["run", "--token=", "x"]);
+    }
+
+    #[test]
+    fn assignments_with_a_telltale_name_lose_their_value() {
+        check(&["env", "DB_PASSWORD=a=b c", "PORT=80"], &["env", "DB_PASSWORD=***", "PORT=80"]);
+        check(&["docker", "--env=API_KEY=k&l"], &["docker", "--env=API_KEY=***"]);
+        check(&["codex", "-c", "api_key = \"k l\" x"], &["codex", "-c", "api_key = \"***\" x"]);
+        check(
+            &["x", "{\"apiKey\": \"a\\\"b\", \"n\": 1}"],
+            &["x", "{\"apiKey\": \"***\", \"n\": 1}"],
+        );
+    }
+
+    #[test]
+    fn headers_lose_their_value() {
+        check(&["curl", "-H", "Authorization: Bearer a b"], &["curl", "-H", "Authorization: ***"]);
+        check(&["curl", "-H", "x-api-key:abc"], &["curl", "-H", "x-api-key:***"]);
+        check(&["say", "Bearer", "abc"], &["say", "Bearer", "***"]);
+        check(&["say", "a bearer abc/+= d"], &["say", "a bearer *** d"]);
+    }
+
+    #[test]
+    fn addresses_lose_their_password_and_their_secret_parameters() {
+        let check = |word: &str, shown: &str| check(&["x", word], &["x", shown]);
+        check("postgres://me:pw@db/x", "postgres://me:***@db/x");
+        check("postgres://me:p/w?@db/x", "postgres://me:***@db/x");
+        check("--db=redis://:pw@db", "--db=redis://:***@db");
+        check("a://b:c@d e://f:g@h", "a://b:***@d e://f:***@h");
+        check("http://db:80/a@b:c", "http://db:80/a@b:c");
+        check("http://me@db:80/", "http://me@db:80/");
+        check("http://db/?token=abc&page=2#end", "http://db/?token=***&page=2#end");
+        check("https://ghp_0123456789abcdefghij@github.com/a", "https://***@github.com/a");
+    }
+
+    #[test]
+    fn known_shapes_of_tokens_are_masked_wherever_they_stand() {
+        let check = |word: &str, shown: &str| check(&["x", word], &["x", shown]);
+        check("sk-ant-api03-abcdefghijklm", "***");
+        check("--llm=sk-0123456789abcdefghij", "--llm=***");
+        check("a ghp_0123456789abcdefghij b", "a *** b");
+        check("github_pat_11AAAA_0123456789", "***");
+        check("xoxb-123456789-abc", "***");
+        check("AKIAIOSFODNN7EXAMPLE", "***");
+        check("eyJhbGciOiJI.eyJzdWIiOiIx.c2ln1", "***");
+        check("x-sk-ant-api03-abcdefghijklm", "x-***");
+    }
+
+    #[test]
+    fn scripts_keep_what_is_no_secret() {
+        let check =
+            |script: &str, shown: &str| check(&["sh", "-lc", script], &["sh", "-lc", shown]);
+        check("TOKEN=abc npm run dev", "TOKEN=*** npm run dev");
+        check("export A_SECRET='a b'; run", "export A_SECRET='***'; run");
+        check("run --token abc --port 80", "run --token *** --port 80");
+        check("run --token \"a b\" && x", "run --token \"***\" && x");
+        check(
+            "curl -H 'Authorization: Bearer x' http://h",
+            "curl -H 'Authorization: ***' http://h",
+        );
+        check(
+            "x -d \"{\\\"token\\\":\\\"a\\\",\\\"b\\\":1}\"",
+            "x -d \"{\\\"token\\\":\\\"***\\\",\\\"b\\\":1}\"",
+        );
+        check("PASSWORD= run", "PASSWORD= run");
+    }
+
+    #[test]
+    fn what_holds_no_secret_stays() {
+        for word in [
+            "",
+            "node",
+            "--port=80",
+            "http://[::1]:80/",
+            "sk-learn",
+            "task-runner-for-every-occasion-2",
+            "C:\\dir",
+            "grüße = 'ß'",
+            "a:b@c",
+        ] {
+            check(&["x", word], &["x", word]);
+        }
+    }
+
+    #[test]
+    fn any_text_can_be_masked() {
+        let parts = ["token", "=", ":", "\\", "\"", "'", " ", "://", "@", "ü", "-", "Bearer", "x1"];
+        let mut random = fastrand::Rng::with_seed(7);
+        for _ in 0..20_000 {
+            let words =
+                (0..3).map(|_| (0..8).map(|_| parts[random.usize(..parts.len())]).collect());
+            let command: Vec<String> = words.collect();
+            assert_eq!(mask(&command).len(), 3);
+        }
+    }
+}

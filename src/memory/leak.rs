@@ -1,0 +1,244 @@
+//! Rules that judge whether a series of samples is a leak.
+//!
+//! Pure arithmetic over the samples, so that the same ones always give the same verdicts. Every
+//! rule judges *anonymous* bytes: resident ones also grow when a tree forks and touches shared
+//! pages, and when it maps files, and neither is a leak.
+
+use crate::config::plan::LeakRule;
+use crate::memory::{LeakDetector, LeakState, TreeSample, Verdict};
+use crate::units::{Bytes, Now};
+
+/// A new detector for one run, by the rule that was asked for.
+pub fn detector(rule: LeakRule) -> Box<dyn LeakDetector> {
+    match rule {
+        LeakRule::GrowthCount => Box::<GrowthCount>::default(),
+    }
+}
+
+/// Samples that the growth-count rule looks at. This and the next figure are the rule's published
+/// ones, so that it answers as it does elsewhere.
+pub const WINDOW: usize = 10;
+/// Steps between them.
+const STEPS: usize = WINDOW - 1;
+/// The share of strictly rising steps that has to be *exceeded*: 8 of 9 (0.89) does, 7 (0.78) not.
+pub const RISING_SHARE: f64 = 0.8;
+
+/// The growth-count rule: more than [`RISING_SHARE`] of the steps in the last [`WINDOW`] samples
+/// rise. Cheap and easily understood; a ramp that ends (a warm-up, a cache that fills) meets it
+/// too while it lasts, and a leak in stairs does not.
+#[derive(Clone, Debug, Default)]
+pub struct GrowthCount {
+    window: [Reading; WINDOW],
+    /// Samples taken in so far, counted up to a full window.
+    filled: usize,
+    /// What the last sample led to, and since when that has held.
+    held: Option<(LeakState, Now)>,
+}
+
+/// What the rule keeps of a sample.
+#[derive(Clone, Copy, Debug, Default)]
+struct Reading {
+    at: Now,
+    size: Bytes,
+}
+
+impl LeakDetector for GrowthCount {
+    fn observe(&mut self, sample: &TreeSample) {
+        let reading = Reading { at: sample.at, size: sample.anonymous };
+        if self.filled < WINDOW {
+            self.window[self.filled] = reading;
+            self.filled += 1;
+        } else {
+            self.window.rotate_left(1);
+            self.window[WINDOW - 1] = reading;
+        }
+        let state = self.judge();
+        if self.held.is_none_or(|(held, _)| held != state) {
+            self.held = Some((state, sample.at));
+        }
+    }
+
+    fn verdict(&self) -> Verdict {
+        let (state, since) = self.held.unwrap_or((LeakState::Unknown, Now::default()));
+        Verdict { state, since, growth: self.growth(), evidence: self.evidence() }
+    }
+}
+
+impl GrowthCount {
+    fn readings(&self) -> &[Reading] {
+        &self.window[..self.filled]
+    }
+
+    fn judge(&self) -> LeakState {
+        if self.filled < WINDOW {
+            LeakState::Unknown
+        } else if self.rising() as f64 / STEPS as f64 > RISING_SHARE {
+            LeakState::Suspected
+        } else {
+            LeakState::None
+        }
+    }
+
+    /// Steps that rise strictly; an equal size is not a rise.
+    fn rising(&self) -> usize {
+        self.readings().windows(2).filter(|pair| pair[1].size > pair[0].size).count()
+    }
+
+    fn growth(&self) -> Option<f64> {
+        (self.filled == WINDOW).then(|| slope_of_least_squares(self.readings())).flatten()
+    }
+
+    fn evidence(&self) -> String {
+        let (Some(first), Some(last)) = (self.readings().first(), self.readings().last()) else {
+            return "no sample yet".to_owned();
+        };
+        if self.filled < WINDOW {
+            return format!("{} of the {WINDOW} samples that the rule needs", self.filled);
+        }
+        format!(
+            "{} of the last {STEPS} steps rose (a leak has more than {:.0} %); anonymous memory \
+             went from {} to {} in {:.0} s",
+            self.rising(),
+            RISING_SHARE * 100.0,
+            first.size,
+            last.size,
+            last.at.mono.since(first.at.mono).as_secs_f64(),
+        )
+    }
+}
+
+/// Bytes per second by ordinary least squares over time: unlike the difference of the two ends, it
+/// does not hang on two samples. `None` where no time has passed.
+fn slope_of_least_squares(readings: &[Reading]) -> Option<f64> {
+    let first = readings.first()?;
+    let n = readings.len() as f64;
+    let points = || {
+        readings.iter().map(|reading| {
+            let seconds = reading.at.mono.since(first.at.mono).as_secs_f64();
+            (seconds, reading.size.0 as f64 - first.size.0 as f64)
+        })
+    };
+    let (sum_t, sum_y) = points().fold((0.0, 0.0), |(t, y), point| (t + point.0, y + point.1));
+    let (mean_t, mean_y) = (sum_t / n, sum_y / n);
+    let (covariance, variance) = points().fold((0.0, 0.0), |(c, v), (t, y)| {
+        (c + (t - mean_t) * (y - mean_y), v + (t - mean_t) * (t - mean_t))
+    });
+    (variance > 0.0).then(|| covariance / variance)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::units::{Mono, RunId, Wall};
+    use std::time::Duration;
+
+    const EVERY: Duration = Duration::from_secs(5);
+
+    fn sample(nth: u32, size: u64) -> TreeSample {
+        let mono = Mono::default().after(EVERY * nth);
+        TreeSample {
+            run: RunId(1),
+            at: Now { mono, wall: Wall(i64::from(nth) * 5_000) },
+            resident: Bytes(7),
+            anonymous: Bytes(size),
+            virtual_size: Bytes(7),
+            processes: 1,
+            cpu_seconds: 0.0,
+        }
+    }
+
+    /// The verdict after samples whose steps are these.
+    fn after(steps: &[i64]) -> Verdict {
+        let mut rule = detector(LeakRule::GrowthCount);
+        let mut size = 1_000_000i64;
+        rule.observe(&sample(0, size.unsigned_abs()));
+        for (nth, step) in (1..).zip(steps) {
+            size += step;
+            rule.observe(&sample(nth, size.unsigned_abs()));
+        }
+        rule.verdict()
+    }
+
+    #[test]
+    fn eight_rising_steps_of_nine_are_a_leak_and_seven_are_not() {
+        for (steps, expected) in [
+            ([10; 9], LeakState::Suspected),
+            ([10, 10, 10, 10, -500, 10, 10, 10, 10], LeakState::Suspected),
+            ([-500, 10, 10, 10, 10, 10, 10, 10, 10], LeakState::Suspected),
+            ([10, 10, 10, 10, 10, 10, 10, 10, -500], LeakState::Suspected),
+            ([10, 10, 10, 10, -1, -1, 10, 10, 10], LeakState::None),
+            ([-1, 10, 10, 10, 10, 10, 10, 10, -1], LeakState::None),
+            ([-10; 9], LeakState::None),
+        ] {
+            assert_eq!(after(&steps).state, expected, "{steps:?}");
+        }
+    }
+
+    #[test]
+    fn equal_steps_do_not_rise() {
+        assert_eq!(after(&[0, 1, 1, 1, 1, 1, 1, 1, 1]).state, LeakState::Suspected);
+        assert_eq!(after(&[0, 1, 1, 1, 1, 1, 1, 1, 0]).state, LeakState::None);
+        assert_eq!(after(&[0; 9]).state, LeakState::None);
+    }
+
+    #[test]
+    fn under_ten_samples_there_is_no_verdict() {
+        for length in 0..9 {
+            let verdict = after(&vec![10; length]);
+            assert_eq!((verdict.state, verdict.growth), (LeakState::Unknown, None), "{length}");
+        }
+        assert_eq!(GrowthCount::default().verdict().state, LeakState::Unknown);
+    }
+
+    #[test]
+    fn the_window_slides_and_the_verdict_goes_back() {
+        let mut steps = vec![10; 30];
+        assert_eq!(after(&steps).state, LeakState::Suspected);
+        steps.push(0);
+        assert_eq!(after(&steps).state, LeakState::Suspected, "8 of 9");
+        steps.push(0);
+        assert_eq!(after(&steps).state, LeakState::None, "7 of 9");
+        steps.extend([10; 8]);
+        assert_eq!(after(&steps).state, LeakState::Suspected, "the flat ones left the window");
+    }
+
+    #[test]
+    fn a_state_is_dated_from_the_sample_that_began_it() {
+        let second_of = |verdict: Verdict| verdict.since.mono.0 / 1_000_000_000;
+        assert_eq!(second_of(after(&[10; 4])), 0);
+        assert_eq!(second_of(after(&[10; 9])), 45);
+        assert_eq!(second_of(after(&[10; 25])), 45);
+        let mut steps = vec![10; 25];
+        steps.extend([0, 0, 0]);
+        assert_eq!(second_of(after(&steps)), 27 * 5);
+    }
+
+    #[test]
+    fn growth_is_the_slope_of_least_squares() {
+        let close = |verdict: Verdict, expected: f64| {
+            let growth = verdict.growth.unwrap();
+            assert!((growth - expected).abs() < 1e-6, "{growth} instead of {expected}");
+        };
+        close(after(&[50; 9]), 10.0);
+        close(after(&[-50; 9]), -10.0);
+        close(after(&[0; 9]), 0.0);
+        // One outlier at the very end moves the line by 0.27 of what it moves the difference.
+        close(after(&[0, 0, 0, 0, 0, 0, 0, 0, 825]), 825.0 * 4.5 / (82.5 * 5.0));
+    }
+
+    #[test]
+    fn the_evidence_is_a_sentence_with_the_figures() {
+        let evidence = after(&[1 << 20; 9]).evidence;
+        assert_eq!(
+            evidence,
+            "9 of the last 9 steps rose (a leak has more than 80 %); anonymous memory went from \
+             976.6 KiB to 10.0 MiB in 45 s"
+        );
+        assert_eq!(after(&[1; 3]).evidence, "4 of the 10 samples that the rule needs");
+    }
+
+    #[test]
+    fn a_detector_is_small() {
+        assert!(size_of::<GrowthCount>() <= 300, "{} bytes", size_of::<GrowthCount>());
+    }
+}

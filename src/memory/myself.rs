@@ -1,0 +1,94 @@
+//! What we ourselves use, for the `process_*` metrics that every exporter has.
+//!
+//! The names and their meaning are the Prometheus client libraries'. A figure that cannot be read
+//! is absent rather than 0.
+
+use nix::sys::resource::{Resource, getrlimit};
+
+use crate::memory::proc;
+use crate::units::Bytes;
+
+/// Our own figures at one moment.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct SelfFigures {
+    /// User and system CPU seconds that we spent; those of children are not in it.
+    pub cpu_seconds: Option<f64>,
+    /// Resident bytes.
+    pub resident: Option<Bytes>,
+    /// Virtual bytes.
+    pub virtual_size: Option<Bytes>,
+    /// Open descriptors.
+    pub open_fds: Option<u64>,
+    /// Descriptors that we may have open; absent when there is no limit.
+    pub max_fds: Option<u64>,
+    /// When we were started, in seconds since 1970.
+    pub start_time_seconds: Option<f64>,
+}
+
+/// Reads them: five small files of `/proc`, nothing that waits.
+pub fn read() -> SelfFigures {
+    let pid = std::process::id().cast_signed();
+    let stat = proc::stat(pid).ok();
+    let statm = proc::statm(pid).ok();
+    let page = proc::page_size();
+    SelfFigures {
+        cpu_seconds: stat.map(|stat| seconds(stat.own_ticks)),
+        resident: statm.map(|statm| Bytes(statm.resident * page)),
+        virtual_size: statm.map(|statm| Bytes(statm.size * page)),
+        open_fds: open_fds(),
+        max_fds: max_fds(),
+        start_time_seconds: stat.and_then(|stat| Some(boot_time()? + seconds(stat.id.start_ticks))),
+    }
+}
+
+fn seconds(ticks: u64) -> f64 {
+    ticks as f64 / proc::ticks_per_second() as f64
+}
+
+/// The descriptor by which they are counted is one of them, and is not counted.
+fn open_fds() -> Option<u64> {
+    let count = std::fs::read_dir("/proc/self/fd").ok()?.count();
+    u64::try_from(count).ok()?.checked_sub(1)
+}
+
+fn max_fds() -> Option<u64> {
+    let (soft, _hard) = getrlimit(Resource::RLIMIT_NOFILE).ok()?;
+    (soft != libc::RLIM_INFINITY).then_some(soft)
+}
+
+/// Seconds from 1970 to this boot: the `btime` line of `/proc/stat`.
+fn boot_time() -> Option<f64> {
+    let text = std::fs::read_to_string("/proc/stat").ok()?;
+    let line = text.lines().find_map(|line| line.strip_prefix("btime "))?;
+    line.trim().parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_figure_of_ours_can_be_read() {
+        let figures = read();
+        assert!(figures.cpu_seconds.is_some_and(|seconds| seconds >= 0.0));
+        assert!(figures.resident.is_some_and(|size| size > Bytes(100_000)));
+        assert!(figures.virtual_size > figures.resident);
+        assert!(figures.max_fds > figures.open_fds);
+    }
+
+    #[test]
+    fn a_descriptor_that_is_opened_is_counted() {
+        let before = read().open_fds.unwrap();
+        let held: Vec<_> = (0..50).map(|_| std::fs::File::open("/dev/null").unwrap()).collect();
+        let after = read().open_fds.unwrap();
+        // Tests beside this one open and close some too.
+        assert!(after >= before + 40, "{before} before, {after} with {} more", held.len());
+    }
+
+    #[test]
+    fn we_were_started_a_moment_ago() {
+        let started = read().start_time_seconds.unwrap();
+        let now = crate::clock::now().wall.seconds();
+        assert!((now - started).abs() < 3600.0, "{started} is far from {now}");
+    }
+}

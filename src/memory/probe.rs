@@ -1,0 +1,395 @@
+//! The sense for memory: reads every tree on an interval and tells the ledger.
+//!
+//! Owns the descriptors of `/proc` and the rhythm. One pass over `/proc` serves all runs. Whatever
+//! goes wrong here costs a sample and never more: a full queue or a late tick is counted and
+//! skipped, a pass that fails is said once and tried again, and nobody waits for us.
+//!
+//! Memory is read from `statm`, whose descriptor is kept for as long as the process lives, within
+//! a budget; beyond it the file is opened for each reading.
+//!
+//! **CPU time of a tree** is, for each member, its own time and that of the children that it has
+//! waited for. No tick is counted twice: the kernel moves a child's time to its parent in the
+//! moment the child is reaped and disappears, and not before, so that zombies are still summed.
+//! What an orphan had used is booked on us when we reap it; so that the tree's sum does not fall,
+//! the last figure that was read of it is kept as the run's.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use nix::sys::resource::{Resource, getrlimit};
+use tokio::sync::mpsc::error::TrySendError;
+use tokio::sync::{mpsc, watch};
+use tokio::time::{Instant, Interval, MissedTickBehavior};
+
+use crate::clock;
+use crate::ledger::entry::Entry;
+use crate::ledger::snapshot::Snapshot;
+use crate::memory::TreeSample;
+use crate::memory::proc::{self, StatmFile};
+use crate::memory::stat::{ProcStat, Statm};
+use crate::memory::tree::Lineage;
+use crate::supervise::lifecycle::PhaseName;
+use crate::units::{Bytes, Now, ProcId, RunId};
+
+/// A shorter interval than this would make the probe itself the load.
+const SHORTEST_INTERVAL: Duration = Duration::from_millis(100);
+/// From the birth of a run to its first sample: by then a program was executed and its libraries
+/// are mapped, so that the sample is not of our own image.
+const SETTLING: Duration = Duration::from_millis(200);
+/// Descriptors that are kept at most: a thousand processes are a busy container.
+const KEPT_MAX: usize = 1024;
+/// The share of our descriptors that the kept ones may take; the rest is for pipes and sockets.
+const KEPT_SHARE: usize = 4;
+
+/// Samples every tree that `snapshots` names until one of the two channels is closed.
+///
+/// A run is sampled on each tick, shortly after its birth, and when it begins to stop, so that
+/// even a short one has a figure and every orderly end has a last one.
+pub async fn watch(
+    interval: Duration,
+    mut snapshots: watch::Receiver<Arc<Snapshot>>,
+    entries: mpsc::Sender<Entry>,
+) {
+    let mut rhythm = Rhythm::new(interval);
+    let mut probe = Probe::new();
+    let mut scene = Scene::default();
+    loop {
+        rhythm.hurry(scene.look(&snapshots.borrow_and_update()));
+        tokio::select! {
+            () = rhythm.due() => {
+                let samples;
+                (probe, samples) = sample_aside(probe, scene.roots.clone()).await;
+                if !deliver(&entries, samples, &mut rhythm.skipped) {
+                    return;
+                }
+            }
+            changed = snapshots.changed() => if changed.is_err() { return },
+        }
+    }
+}
+
+/// The live runs as the last snapshot showed them.
+#[derive(Debug, Default)]
+struct Scene {
+    roots: Vec<(RunId, ProcId)>,
+    stopping: Vec<RunId>,
+}
+
+impl Scene {
+    /// Takes in a snapshot. Says how soon a sample is wanted because of what is new in it.
+    fn look(&mut self, snapshot: &Snapshot) -> Option<Duration> {
+        let mut new = Self::default();
+        for process in &snapshot.processes {
+            let Some(run) = &process.run else { continue };
+            let Some(main) = run.main else { continue };
+            new.roots.push((run.run, main));
+            if process.phase == PhaseName::Stopping {
+                new.stopping.push(run.run);
+            }
+        }
+        let is_born = new.roots.iter().any(|root| !self.roots.contains(root));
+        let begins_to_stop = new.stopping.iter().any(|run| !self.stopping.contains(run));
+        *self = new;
+        if begins_to_stop { Some(Duration::ZERO) } else { is_born.then_some(SETTLING) }
+    }
+}
+
+/// When the next sample is due, and how many were missed.
+struct Rhythm {
+    ticks: Interval,
+    last: Option<Instant>,
+    /// An extra sample between two ticks.
+    extra: Option<Instant>,
+    /// Ticks without a sample since the last one that was delivered.
+    skipped: u64,
+}
+
+impl Rhythm {
+    fn new(interval: Duration) -> Self {
+        let mut ticks = tokio::time::interval(interval.max(SHORTEST_INTERVAL));
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
+        Self { ticks, last: None, extra: None, skipped: 0 }
+    }
+
+    /// Asks for an extra sample; the earliest wish counts.
+    fn hurry(&mut self, within: Option<Duration>) {
+        let Some(within) = within else { return };
+        let wish = clock::instant() + within;
+        self.extra = Some(self.extra.map_or(wish, |extra| extra.min(wish)));
+    }
+
+    /// Returns when a sample is due. Nothing is lost when it is dropped before.
+    async fn due(&mut self) {
+        let extra = self.extra;
+        let early = async move {
+            match extra {
+                Some(at) => tokio::time::sleep_until(at).await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            () = early => self.extra = None,
+            scheduled = self.ticks.tick() => self.count_skipped(scheduled),
+        }
+    }
+
+    fn count_skipped(&mut self, scheduled: Instant) {
+        let period = self.ticks.period();
+        if let Some(last) = self.last {
+            // Rounded, since the timer's own grain is a millisecond.
+            let elapsed = scheduled.duration_since(last) + period / 2;
+            let periods = elapsed.as_nanos() / period.as_nanos();
+            self.skipped += u64::try_from(periods.saturating_sub(1)).unwrap_or(u64::MAX);
+        }
+        self.last = Some(scheduled);
+    }
+}
+
+/// Samples on a thread that may take its time. A panic there costs what the probe has learnt.
+async fn sample_aside(
+    mut probe: Probe,
+    roots: Vec<(RunId, ProcId)>,
+) -> (Probe, Option<Vec<TreeSample>>) {
+    let pass = tokio::task::spawn_blocking(move || {
+        let samples = probe.sample(clock::now(), &roots);
+        (probe, samples)
+    });
+    match pass.await {
+        Ok((probe, samples)) => (probe, Some(samples)),
+        Err(error) => {
+            tracing::error!(target: "memory", %error, "the memory probe failed and begins anew");
+            (Probe::new(), None)
+        }
+    }
+}
+
+/// Hands the samples over without waiting. False when nobody will ever take them.
+fn deliver(
+    entries: &mpsc::Sender<Entry>,
+    samples: Option<Vec<TreeSample>>,
+    skipped: &mut u64,
+) -> bool {
+    let Some(samples) = samples else {
+        *skipped += 1;
+        return true;
+    };
+    if samples.is_empty() && *skipped == 0 {
+        return !entries.is_closed();
+    }
+    match entries.try_send(Entry::Sampled { samples, skipped: *skipped }) {
+        Ok(()) => *skipped = 0,
+        Err(TrySendError::Full(_)) => *skipped += 1,
+        Err(TrySendError::Closed(_)) => return false,
+    }
+    true
+}
+
+/// Reads the memory of whole trees. Keeps what makes the next reading cheap and right.
+#[derive(Debug)]
+pub struct Probe {
+    own_pid: i32,
+    lineage: Lineage,
+    pass: Vec<ProcStat>,
+    /// Members of the last tick, in the order of pids.
+    members: Vec<Member>,
+    /// Room for those of the tick before.
+    spare: Vec<Member>,
+    spent: Vec<Spent>,
+    keep_at_most: usize,
+    page_size: u64,
+    ticks_per_second: u64,
+    failing: bool,
+}
+
+/// What is kept of a process of a run.
+#[derive(Debug)]
+struct Member {
+    id: ProcId,
+    run: RunId,
+    statm: Option<StatmFile>,
+    ticks: u64,
+    /// Whether we are its parent, so that its time will be booked on us.
+    is_ours: bool,
+}
+
+/// CPU ticks of a run, apart from those of its present members.
+#[derive(Debug)]
+struct Spent {
+    run: RunId,
+    /// Of members that are gone and that no member has waited for.
+    departed: u64,
+    /// The largest sum that was told, which no later one may fall below.
+    told: u64,
+}
+
+impl Default for Probe {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Probe {
+    /// Knows nothing yet and holds no descriptor.
+    pub fn new() -> Self {
+        let own_pid = std::process::id().cast_signed();
+        Self {
+            own_pid,
+            lineage: Lineage::new(own_pid),
+            pass: vec![],
+            members: vec![],
+            spare: vec![],
+            spent: vec![],
+            keep_at_most: descriptor_budget(),
+            page_size: proc::page_size(),
+            ticks_per_second: proc::ticks_per_second(),
+            failing: false,
+        }
+    }
+
+    /// One sample of each run that has a living process; a run that has none is left out.
+    pub fn sample(&mut self, now: Now, roots: &[(RunId, ProcId)]) -> Vec<TreeSample> {
+        if !self.look(roots) {
+            return vec![];
+        }
+        self.spent.retain(|spent| roots.iter().any(|(run, _)| *run == spent.run));
+        self.meet();
+        let mut samples = vec![];
+        for at in 0..self.members.len() {
+            let Some(statm) = self.read(at) else { continue };
+            let sample = sample_of(&mut samples, self.members[at].run, now);
+            sample.processes += 1;
+            sample.resident.0 += statm.resident * self.page_size;
+            sample.anonymous.0 += statm.resident.saturating_sub(statm.shared) * self.page_size;
+            sample.virtual_size.0 += statm.size * self.page_size;
+        }
+        for sample in &mut samples {
+            sample.cpu_seconds = self.ticks_of(sample.run) as f64 / self.ticks_per_second as f64;
+        }
+        samples
+    }
+
+    /// Who is whose after the last sample.
+    pub fn lineage(&self) -> &Lineage {
+        &self.lineage
+    }
+
+    /// Makes the pass, where there is somebody to look for. False when it failed, which is said
+    /// when it begins to fail.
+    fn look(&mut self, roots: &[(RunId, ProcId)]) -> bool {
+        self.pass.clear();
+        let looked = if roots.is_empty() { Ok(()) } else { proc::scan_into(&mut self.pass) };
+        match &looked {
+            Ok(()) => self.lineage.observe(&self.pass, roots),
+            Err(error) if proc::is_exhausted(error) => self.let_go(error),
+            Err(error) if !self.failing => {
+                tracing::warn!(target: "memory", %error, "cannot sample memory; trying again");
+            }
+            Err(_) => {}
+        }
+        self.failing = looked.is_err();
+        looked.is_ok()
+    }
+
+    /// Brings the members up to date: descriptors stay with those that live on, and the time of
+    /// those that are gone with their run. Both lists are in the order of pids.
+    fn meet(&mut self) {
+        std::mem::swap(&mut self.members, &mut self.spare);
+        let mut before = self.spare.drain(..).peekable();
+        for placed in self.lineage.placed() {
+            let Some(run) = placed.run else { continue };
+            let id = placed.stat.id;
+            while let Some(gone) = before.next_if(|known| known.id < id) {
+                bury(&mut self.spent, &gone);
+            }
+            let known = before.next_if(|known| known.id == id);
+            self.members.push(Member {
+                id,
+                run,
+                statm: known.and_then(|known| known.statm).filter(|_| placed.stat.is_alive()),
+                ticks: placed.stat.ticks(),
+                is_ours: placed.stat.ppid == self.own_pid,
+            });
+        }
+        before.for_each(|gone| bury(&mut self.spent, &gone));
+        self.members.shrink_to(self.members.len().max(KEPT_MAX));
+    }
+
+    /// The memory of a member; `None` when it is a zombie or gone.
+    fn read(&mut self, at: usize) -> Option<Statm> {
+        let member = &mut self.members[at];
+        let read = match member.statm.take() {
+            Some(kept) => kept.read().map(|statm| (kept, statm)),
+            None => StatmFile::open(member.id.pid)
+                .and_then(|opened| opened.read().map(|statm| (opened, statm))),
+        };
+        match read {
+            Ok((file, statm)) => {
+                member.statm = (at < self.keep_at_most).then_some(file);
+                (statm != Statm::default()).then_some(statm)
+            }
+            Err(error) if proc::is_exhausted(&error) => {
+                self.let_go(&error);
+                None
+            }
+            Err(_gone) => None,
+        }
+    }
+
+    /// Gives all kept descriptors back, for good: somebody else needs them more.
+    fn let_go(&mut self, error: &std::io::Error) {
+        if self.keep_at_most > 0 {
+            tracing::warn!(target: "memory", %error, "giving up the descriptors kept for sampling");
+        }
+        self.keep_at_most = 0;
+        self.members.iter_mut().for_each(|member| member.statm = None);
+    }
+
+    /// Every tick that the run is known to have used; never less than was told before.
+    fn ticks_of(&mut self, run: RunId) -> u64 {
+        let of_run = self.members.iter().filter(|member| member.run == run);
+        let present: u64 = of_run.map(|member| member.ticks).sum();
+        let spent = spent_by(&mut self.spent, run);
+        spent.told = spent.told.max(spent.departed + present);
+        spent.told
+    }
+}
+
+/// Keeps the time of a member that is gone with its run, unless a member has waited for it.
+fn bury(spent: &mut Vec<Spent>, gone: &Member) {
+    if gone.is_ours {
+        spent_by(spent, gone.run).departed += gone.ticks;
+    }
+}
+
+fn spent_by(spent: &mut Vec<Spent>, run: RunId) -> &mut Spent {
+    let at = spent.iter().position(|spent| spent.run == run).unwrap_or_else(|| {
+        spent.push(Spent { run, departed: 0, told: 0 });
+        spent.len() - 1
+    });
+    &mut spent[at]
+}
+
+/// The sample of a run in the making.
+fn sample_of(samples: &mut Vec<TreeSample>, run: RunId, at: Now) -> &mut TreeSample {
+    let place = samples.iter().position(|sample| sample.run == run).unwrap_or_else(|| {
+        samples.push(TreeSample {
+            run,
+            at,
+            resident: Bytes(0),
+            anonymous: Bytes(0),
+            virtual_size: Bytes(0),
+            processes: 0,
+            cpu_seconds: 0.0,
+        });
+        samples.len() - 1
+    });
+    &mut samples[place]
+}
+
+fn descriptor_budget() -> usize {
+    let soft = getrlimit(Resource::RLIMIT_NOFILE).map_or(0, |(soft, _)| soft);
+    (usize::try_from(soft).unwrap_or(usize::MAX) / KEPT_SHARE).min(KEPT_MAX)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,285 @@
+//! Real trees against what the kernel says of them.
+
+use super::*;
+use crate::ledger::snapshot::{ProcessView, RunView};
+use crate::memory::MemoryLevel;
+use crate::units::{SessionId, Wall};
+use std::io::{BufRead, BufReader, Write};
+use std::os::unix::process::CommandExt;
+use std::process::{Child, ChildStdout, Command, Stdio};
+
+const RUN: RunId = RunId(7);
+/// Longer than anything here takes on a busy machine, shorter than a person's patience.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// A shell script in a group of its own, ended with its whole tree when dropped.
+struct Tree {
+    main: Child,
+    id: ProcId,
+    output: BufReader<ChildStdout>,
+}
+
+impl Tree {
+    fn start(script: &str) -> Self {
+        let mut command = Command::new("sh");
+        command.args(["-c", script]).process_group(0);
+        let mut main = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+        let pid = main.id().cast_signed();
+        let id = ProcId { pid, start_ticks: proc::start_ticks(pid).unwrap() };
+        let output = BufReader::new(main.stdout.take().unwrap());
+        Self { main, id, output }
+    }
+
+    fn roots(&self) -> [(RunId, ProcId); 1] {
+        [(RUN, self.id)]
+    }
+
+    fn line(&mut self) -> String {
+        let mut line = String::new();
+        self.output.read_line(&mut line).unwrap();
+        line.trim().to_owned()
+    }
+
+    fn say(&mut self, line: &str) {
+        writeln!(self.main.stdin.as_mut().unwrap(), "{line}").unwrap();
+    }
+}
+
+impl Drop for Tree {
+    fn drop(&mut self) {
+        let mut lineage = Lineage::new(std::process::id().cast_signed());
+        lineage.observe(&proc::scan().unwrap(), &self.roots());
+        lineage.members(RUN).for_each(kill);
+        let _ = self.main.wait();
+    }
+}
+
+fn kill(id: ProcId) {
+    use nix::sys::signal::{Signal, kill};
+    let _ = kill(nix::unistd::Pid::from_raw(id.pid), Signal::SIGKILL);
+}
+
+/// Samples until the sample is as wanted.
+fn sample_until(probe: &mut Probe, tree: &Tree, good: impl Fn(&TreeSample) -> bool) -> TreeSample {
+    let began = std::time::Instant::now();
+    loop {
+        let samples = probe.sample(clock::now(), &tree.roots());
+        match samples.as_slice() {
+            [sample] if good(sample) => return *sample,
+            other => assert!(began.elapsed() < PATIENCE, "still {other:?}"),
+        }
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+/// What the kernel says of resident memory in another file, in bytes.
+fn resident_by_status(pid: i32) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+    line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() * 1024
+}
+
+/// `tail` keeps what has no newline, and a pipe that stays open keeps `tail`.
+const HOLDS_40_MB: &str = "{ head -c 40000000 /dev/zero; sleep 300; } | tail; :";
+
+#[test]
+fn a_tree_is_summed_to_what_the_kernel_says_of_its_members() {
+    let tree = Tree::start(HOLDS_40_MB);
+    let mut probe = Probe::new();
+    let sample = sample_until(&mut probe, &tree, |sample| {
+        sample.anonymous >= Bytes(40_000_000) && sample.processes >= 3
+    });
+    let by_status: u64 = probe.lineage().members(RUN).map(|id| resident_by_status(id.pid)).sum();
+    let share = sample.resident.0 as f64 / by_status as f64;
+    assert!((0.9..1.1).contains(&share), "{} instead of {by_status}", sample.resident.0);
+    assert!(sample.anonymous < sample.resident && sample.resident < sample.virtual_size);
+}
+
+#[test]
+fn a_daemon_that_left_its_session_and_its_parents_stays_in_the_tree() {
+    nix::sys::prctl::set_child_subreaper(true).unwrap();
+    let mut tree = Tree::start(
+        "setsid sh -c 'echo up; read go; sleep 300 >/dev/null & echo $!'; echo gone; sleep 300",
+    );
+    assert_eq!(tree.line(), "up");
+    let mut probe = Probe::new();
+    probe.sample(clock::now(), &tree.roots());
+    tree.say("go");
+    let daemon: i32 = tree.line().parse().unwrap();
+    assert_eq!(tree.line(), "gone");
+    let stat = proc::stat(daemon).unwrap();
+    assert_eq!(stat.ppid, std::process::id().cast_signed(), "it was not orphaned");
+    assert_ne!(stat.sid, tree.id.pid, "it is in the old session");
+    sample_until(&mut probe, &tree, |sample| sample.processes == 3);
+    assert_eq!(probe.lineage().run_of(stat.id), Some(RUN));
+    kill(stat.id);
+    let _ = nix::sys::wait::waitpid(nix::unistd::Pid::from_raw(daemon), None);
+    sample_until(&mut probe, &tree, |sample| sample.processes == 2);
+}
+
+#[test]
+fn a_run_without_a_living_process_has_no_sample() {
+    let mut tree = Tree::start("exit 0");
+    let mut probe = Probe::new();
+    while proc::stat(tree.id.pid).unwrap().is_alive() {
+        std::thread::yield_now();
+    }
+    assert_eq!(probe.sample(clock::now(), &tree.roots()), [], "a zombie");
+    tree.main.wait().unwrap();
+    assert_eq!(probe.sample(clock::now(), &tree.roots()), [], "reaped");
+    assert_eq!(probe.sample(clock::now(), &[]), [], "no run at all");
+}
+
+#[test]
+fn descriptors_are_kept_within_the_budget_and_only_for_the_living() {
+    let tree = Tree::start("sleep 300 & sleep 300 & sleep 300 & wait");
+    let kept = |probe: &Probe| probe.members.iter().filter(|m| m.statm.is_some()).count();
+    let mut probe = Probe::new();
+    sample_until(&mut probe, &tree, |sample| sample.processes == 4);
+    assert_eq!(kept(&probe), 4);
+    probe.keep_at_most = 2;
+    sample_until(&mut probe, &tree, |sample| sample.processes == 4);
+    assert_eq!(kept(&probe), 2);
+    probe.let_go(&std::io::Error::from_raw_os_error(libc::EMFILE));
+    sample_until(&mut probe, &tree, |sample| sample.processes == 4);
+    assert_eq!(kept(&probe), 0);
+}
+
+#[test]
+fn cpu_time_counts_the_children_that_were_waited_for() {
+    let mut tree = Tree::start(
+        "sh -c 'n=0; while [ $n -lt 200000 ]; do n=$((n+1)); done'; echo done; sleep 300",
+    );
+    assert_eq!(tree.line(), "done");
+    let sample = sample_until(&mut Probe::new(), &tree, |sample| sample.processes == 2);
+    assert!(sample.cpu_seconds > 0.0);
+}
+
+#[test]
+fn cpu_time_never_falls_when_an_orphan_is_reaped_by_us() {
+    let mut probe = Probe::new();
+    let member = |pid, ticks, is_ours| Member {
+        id: ProcId { pid, start_ticks: 1 },
+        run: RUN,
+        statm: None,
+        ticks,
+        is_ours,
+    };
+    probe.members = vec![member(1, 10, true), member(2, 5, false), member(3, 100, true)];
+    assert_eq!(probe.ticks_of(RUN), 115);
+    let orphan = probe.members.pop().unwrap();
+    bury(&mut probe.spent, &orphan);
+    assert_eq!(probe.ticks_of(RUN), 115, "its time stays");
+    let child = probe.members.pop().unwrap();
+    bury(&mut probe.spent, &child);
+    probe.members[0].ticks += child.ticks + 1;
+    assert_eq!(probe.ticks_of(RUN), 116, "its parent has its time");
+    probe.members.clear();
+    assert_eq!(probe.ticks_of(RUN), 116, "nothing falls, whatever happens");
+}
+
+fn snapshot_of(tree: &Tree, phase: PhaseName) -> Arc<Snapshot> {
+    let run = RunView {
+        run: RUN,
+        session: SessionId::new(Wall(0), 0),
+        main: Some(tree.id),
+        started: Wall(0),
+        sample: None,
+        peak_resident: None,
+        level: MemoryLevel::Normal,
+        verdict: None,
+    };
+    let process = ProcessView {
+        name: "web".into(),
+        phase,
+        run: Some(run),
+        restarts: 0,
+        exits: Default::default(),
+        spawn_failures: Default::default(),
+        forced_kills: 0,
+        crash_loops: 0,
+        last_status: None,
+        last_exit: None,
+        cpu_seconds_ended: 0.0,
+        thresholds: Default::default(),
+        agent: None,
+        leaks_suspected: 0,
+    };
+    Arc::new(Snapshot { processes: vec![process], ..Default::default() })
+}
+
+async fn next_sample(entries: &mut mpsc::Receiver<Entry>) -> TreeSample {
+    loop {
+        let next = tokio::time::timeout(PATIENCE, entries.recv());
+        match next.await.expect("no sample in time") {
+            Some(Entry::Sampled { samples, .. }) if !samples.is_empty() => return samples[0],
+            Some(_) => {}
+            None => panic!("the probe ended"),
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_new_run_and_one_that_stops_are_sampled_between_two_ticks() {
+    let tree = Tree::start("sleep 300");
+    let (snapshots, seen) = watch::channel(Arc::new(Snapshot::default()));
+    let (entries, mut told) = mpsc::channel(16);
+    let hour = Duration::from_secs(3600);
+    let probe = tokio::spawn(watch(hour, seen, entries));
+    // The first tick finds no run, so that what follows comes from the two wishes alone.
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    snapshots.send_replace(snapshot_of(&tree, PhaseName::Ready));
+    assert_eq!(next_sample(&mut told).await.run, RUN);
+    snapshots.send_replace(snapshot_of(&tree, PhaseName::Stopping));
+    assert!(next_sample(&mut told).await.resident > Bytes(0));
+    drop(snapshots);
+    tokio::time::timeout(PATIENCE, probe).await.unwrap().unwrap();
+}
+
+#[test]
+fn only_what_is_new_in_a_snapshot_is_worth_an_extra_sample() {
+    let tree = Tree::start("sleep 300");
+    let mut scene = Scene::default();
+    let ready = snapshot_of(&tree, PhaseName::Ready);
+    let stopping = snapshot_of(&tree, PhaseName::Stopping);
+    for (snapshot, expected) in [
+        (&Arc::default(), None),
+        (&ready, Some(SETTLING)),
+        (&ready, None),
+        (&stopping, Some(Duration::ZERO)),
+        (&stopping, None),
+        (&Arc::default(), None),
+    ] {
+        assert_eq!(scene.look(snapshot), expected);
+    }
+}
+
+#[tokio::test]
+async fn late_ticks_are_counted() {
+    let mut rhythm = Rhythm::new(Duration::from_secs(5));
+    let start = Instant::now();
+    for (second, skipped) in [(0, 0), (5, 0), (10, 0), (25, 2), (30, 2), (40, 3)] {
+        rhythm.count_skipped(start + Duration::from_secs(second));
+        assert_eq!(rhythm.skipped, skipped, "at {second} s");
+    }
+}
+
+#[test]
+fn a_full_queue_costs_a_sample_and_is_counted() {
+    let (entries, mut told) = mpsc::channel(1);
+    let mut skipped = 0;
+    let one = || {
+        let sample = *sample_of(&mut vec![], RUN, Now::default());
+        Some(vec![sample])
+    };
+    assert!(deliver(&entries, one(), &mut skipped));
+    assert!(deliver(&entries, one(), &mut skipped));
+    assert!(deliver(&entries, one(), &mut skipped));
+    assert_eq!(skipped, 2);
+    told.try_recv().unwrap();
+    assert!(deliver(&entries, one(), &mut skipped));
+    assert!(matches!(told.try_recv(), Ok(Entry::Sampled { skipped: 2, .. })));
+    assert_eq!(skipped, 0);
+    drop(told);
+    assert!(!deliver(&entries, one(), &mut skipped));
+}

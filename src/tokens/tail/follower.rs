@@ -1,0 +1,323 @@
+//! The follower: one poll after another, from what is on the disk to what is handed on.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::fs::File;
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use crate::tokens::book::{Book, Closed, FileId};
+use crate::tokens::source::Source;
+use crate::tokens::tail::Start;
+use crate::tokens::tail::ears::Ears;
+use crate::tokens::tail::file::{self, Change, Identity, Look, Tracked};
+use crate::tokens::tail::read::{Position, Reader};
+use crate::tokens::tail::scan::{HOT, Tree};
+use crate::tokens::tail::shelf::{Put, Shelf};
+use crate::tokens::{FileProgress, LineCounts, TokenBatch, TokenResume, UsageKey};
+use crate::units::{Now, Wall};
+
+/// Read in one poll, so that what is found is handed on in portions: some 30 ms of work.
+const BYTES_AT_ONCE: u64 = 8 << 20;
+
+/// Read of one file before the next has its turn.
+const BYTES_IN_TURN: u64 = 4 << 20;
+
+/// A file born this much before us is ours nonetheless: file systems keep coarse times.
+const BIRTH_SLACK_MS: i64 = 100;
+
+/// At the end, what was appended is still read, for this many polls.
+const LAST_POLLS: usize = 16;
+
+/// The follower of all sources.
+pub struct Follower {
+    begun: Wall,
+    roots: Vec<Root>,
+    shelf: Shelf,
+    /// Files with something to read.
+    dirty: VecDeque<FileId>,
+    /// Files whose offset may have to be told.
+    moved: BTreeSet<FileId>,
+    resume: HashMap<PathBuf, FileProgress>,
+    reader: Option<Reader>,
+    book: Book,
+    lines: LineCounts,
+    seeded: Vec<UsageKey>,
+}
+
+struct Root {
+    source: Source,
+    tree: Tree,
+    /// Whether what is there is history.
+    first_sight: bool,
+    /// Whether it is stored that its history is known.
+    settled: bool,
+}
+
+impl Follower {
+    /// A follower that has not looked at anything yet.
+    pub fn new(sources: Vec<Source>, start: Start) -> Self {
+        let TokenResume { progress, seen } = start.resume;
+        let resume: HashMap<_, _> =
+            progress.into_iter().map(|row| (row.path.clone(), row)).collect();
+        let root = |source: Source| {
+            let settled = resume.contains_key(&source.root);
+            let first_sight = !settled && !start.count_history;
+            Root { tree: Tree::new(&source.root), source, first_sight, settled }
+        };
+        Self {
+            begun: start.at,
+            roots: sources.into_iter().map(root).collect(),
+            shelf: Shelf::default(),
+            dirty: VecDeque::new(),
+            moved: BTreeSet::new(),
+            resume,
+            reader: Some(Reader::new()),
+            book: Book::new(start.prices, seen),
+            lines: LineCounts::default(),
+            seeded: Vec::new(),
+        }
+    }
+
+    /// Looks for changes, reads some of what was appended, and gives what is to be handed on, in
+    /// the order in which it must be stored.
+    pub fn poll(&mut self, now: Now) -> Vec<TokenBatch> {
+        self.look(now);
+        self.check(now);
+        self.read_some(now);
+        self.book.settle(now);
+        self.collect()
+    }
+
+    /// Reads what is left, and closes every response.
+    pub fn finish(&mut self, now: Now) -> Vec<TokenBatch> {
+        let mut batches = Vec::new();
+        for _ in 0..LAST_POLLS {
+            batches.extend(self.poll(now));
+            if !self.is_behind() {
+                self.book.close_all(now);
+                batches.extend(self.collect());
+                break;
+            }
+        }
+        batches
+    }
+
+    /// Whether there is more to read at once.
+    pub fn is_behind(&self) -> bool {
+        !self.dirty.is_empty() || self.roots.iter().any(|root| !root.tree.is_complete())
+    }
+
+    /// Files that are followed.
+    pub fn files(&self) -> usize {
+        self.shelf.len()
+    }
+
+    /// Responses whose id had been given to another one before.
+    pub fn reused_ids(&self) -> u64 {
+        self.book.reused()
+    }
+
+    /// Known responses that were forgotten because there were too many.
+    pub fn forgotten_keys(&self) -> u64 {
+        self.book.forgotten()
+    }
+
+    /// Finds new files, oldest first, since a fork's copies come after their origin.
+    fn look(&mut self, now: Now) {
+        for source in 0..self.roots.len() {
+            let found = self.roots[source].tree.look(now);
+            let fresh = found.into_iter().filter(|path| !self.shelf.has(path));
+            let mut fresh: Vec<_> = fresh
+                .filter_map(|path| file::stat(&path).ok()?.map(|(id, look)| (id, look, path)))
+                .collect();
+            fresh.sort_by(|(a, x, p), (b, y, q)| {
+                (a.born, x.written, p).cmp(&(b.born, y.written, q))
+            });
+            for (identity, look, path) in fresh {
+                self.adopt(source, path, identity, look, now);
+            }
+            if self.roots[source].tree.is_known() {
+                self.roots[source].first_sight = false;
+            }
+        }
+    }
+
+    fn adopt(&mut self, source: usize, path: PathBuf, identity: Identity, look: Look, now: Now) {
+        let resumed = self.resume.get(&path).filter(|row| row.inode == identity.inode);
+        let offset = resumed.map(|row| row.offset).filter(|offset| *offset <= look.size);
+        let begun = Wall(self.begun.0.saturating_sub(BIRTH_SLACK_MS));
+        let ours = identity.born.is_some_and(|born| born >= begun);
+        let history = self.roots[source].first_sight && resumed.is_none() && !ours;
+        let tracked = Tracked {
+            source,
+            path,
+            identity,
+            position: Position::at(offset.unwrap_or(0)),
+            history: if history { look.size } else { 0 },
+            told: offset,
+            look: Some(look),
+            hot_until: if look.is_recent(now.wall) { now.mono.after(HOT) } else { now.mono },
+            complained: false,
+        };
+        self.resume.remove(&tracked.path);
+        match self.shelf.put(tracked, now.mono) {
+            Put::New(id) => {
+                self.dirty.push_back(id);
+                self.moved.insert(id);
+            }
+            Put::Renamed(id) => {
+                self.moved.insert(id);
+            }
+            Put::Refused => {}
+        }
+    }
+
+    /// Looks for changes in the files that are followed.
+    fn check(&mut self, now: Now) {
+        for (id, change) in self.shelf.check(now) {
+            if matches!(change, Change::Gone | Change::Replaced) {
+                self.book.forget(id);
+            }
+            if change == Change::Gone {
+                self.dirty.retain(|known| *known != id);
+            } else if !self.dirty.contains(&id) {
+                self.dirty.push_back(id);
+            }
+        }
+    }
+
+    /// Reads the files that have something to read in turn, until a portion is read.
+    fn read_some(&mut self, now: Now) {
+        let Some(mut reader) = self.reader.take() else { return };
+        let until = self.lines.bytes + BYTES_AT_ONCE;
+        while self.lines.bytes < until
+            && let Some(id) = self.dirty.pop_front()
+        {
+            match self.read_one(&mut reader, id, now) {
+                Ok(true) => {}
+                Ok(false) => self.dirty.push_back(id),
+                Err(error) => self.complain(id, &error),
+            }
+        }
+        self.reader = Some(reader);
+    }
+
+    /// Reads one file in its turn; whether its end was reached.
+    fn read_one(&mut self, reader: &mut Reader, id: FileId, now: Now) -> io::Result<bool> {
+        let Some(tracked) = self.shelf.get_mut(id) else { return Ok(true) };
+        let file = File::open(&tracked.path)?;
+        let meta = file.metadata()?;
+        if !meta.is_file() || file::identity(&meta) != tracked.identity {
+            // Replaced since we looked: the next look will tell.
+            tracked.look = None;
+            return Ok(true);
+        }
+        if !tracked.position.continues(&file)? {
+            tracked.restart();
+            self.book.forget(id);
+        }
+        let before = tracked.position.read;
+        let mut ears = Ears {
+            book: &mut self.book,
+            source: &self.roots[tracked.source].source,
+            file: id,
+            history: tracked.history,
+            begun: self.begun,
+            now,
+            lines: &mut self.lines,
+            seeded: &mut self.seeded,
+        };
+        let ended = reader.read(&file, &mut tracked.position, BYTES_IN_TURN, |found| {
+            ears.take_in(found);
+        })?;
+        self.lines.bytes += tracked.position.read - before;
+        if ended {
+            // A last line that is completed later is no history.
+            tracked.history = tracked.history.min(tracked.position.line);
+        }
+        self.moved.insert(id);
+        tracked.complained = false;
+        Ok(ended)
+    }
+
+    /// Says once that a file cannot be read; it is tried again whenever it is looked at.
+    fn complain(&mut self, id: FileId, error: &io::Error) {
+        let Some(tracked) = self.shelf.get_mut(id) else { return };
+        tracked.look = None;
+        if error.kind() != io::ErrorKind::NotFound && !tracked.complained {
+            tracked.complained = true;
+            let path = tracked.path.display();
+            tracing::warn!(target: "tokens", "cannot read {path}: {error}; its tokens are not counted");
+        }
+    }
+
+    /// What is to be handed on: a batch for each process that used something, and the offsets in
+    /// the last, so that they are never stored before what they stand for.
+    fn collect(&mut self) -> Vec<TokenBatch> {
+        let mut batches = by_process(self.book.take());
+        let mut last = batches.pop().unwrap_or_else(|| TokenBatch {
+            process: self.only_process(),
+            ..TokenBatch::default()
+        });
+        last.progress = self.progress();
+        last.seeded = std::mem::take(&mut self.seeded);
+        last.lines = std::mem::take(&mut self.lines);
+        let empty = TokenBatch { process: last.process.clone(), ..TokenBatch::default() };
+        if last != empty {
+            batches.push(last);
+        }
+        batches
+    }
+
+    fn progress(&mut self) -> Vec<FileProgress> {
+        let holds = self.book.holds();
+        let mut rows = Vec::new();
+        let shelf = &mut self.shelf;
+        self.moved.retain(|id| {
+            let Some(tracked) = shelf.get_mut(*id) else { return false };
+            let hold = holds.get(id).copied();
+            rows.extend(tracked.progress(hold));
+            hold.is_some()
+        });
+        for source in 0..self.roots.len() {
+            rows.extend(self.settle_root(source));
+        }
+        rows
+    }
+
+    /// The row that says that the history of a folder is known, once it is.
+    fn settle_root(&mut self, source: usize) -> Option<FileProgress> {
+        let root = &mut self.roots[source];
+        let mut files = self.shelf.all().filter(|file| file.source == source);
+        if root.settled || !root.tree.is_known() || files.any(Tracked::in_history) {
+            return None;
+        }
+        let identity = file::identity(&std::fs::metadata(root.tree.root()).ok()?);
+        root.settled = true;
+        let Identity { device, inode, .. } = identity;
+        Some(FileProgress { path: root.source.root.clone(), device, inode, offset: 0 })
+    }
+
+    /// The process, if there is but one that could have used anything.
+    fn only_process(&self) -> Option<String> {
+        let mut owners = self.roots.iter().flat_map(|root| &root.source.owners);
+        let first = owners.next()?.whose.process.as_ref()?;
+        owners.all(|owner| owner.whose.process.as_ref() == Some(first)).then(|| first.to_string())
+    }
+}
+
+fn by_process(closed: Closed) -> Vec<TokenBatch> {
+    let mut batches: BTreeMap<Option<Arc<str>>, TokenBatch> = BTreeMap::new();
+    for (whose, usage) in closed.usages {
+        batches.entry(whose.process).or_default().usages.push(usage);
+    }
+    for (whose, correction) in closed.corrections {
+        batches.entry(whose.process).or_default().corrections.push(correction);
+    }
+    let named = |(process, batch): (Option<Arc<str>>, TokenBatch)| TokenBatch {
+        process: process.as_deref().map(str::to_owned),
+        ..batch
+    };
+    batches.into_iter().map(named).collect()
+}
