@@ -16,7 +16,8 @@ use promql::Names;
 /// Labels that a scrape adds to every series.
 const TARGET: [&str; 2] = ["job", "instance"];
 /// Series that Prometheus itself makes, with their labels.
-const MADE: [(&str, &[&str]); 2] = [("up", &[]), ("ALERTS", &["alertname", "alertstate", "severity"])];
+const MADE: [(&str, &[&str]); 2] =
+    [("up", &[]), ("ALERTS", &["alertname", "alertstate", "severity"])];
 
 /// Every metric that may be named, with its labels, those of the target included.
 #[derive(Clone)]
@@ -57,7 +58,8 @@ impl Known {
             }
         }
         let labels = self.labels(&names);
-        faults.extend(names.grouping.difference(&labels).map(|label| format!("nothing has {label}")));
+        faults
+            .extend(names.grouping.difference(&labels).map(|label| format!("nothing has {label}")));
         faults
     }
 

@@ -205,7 +205,11 @@ fn tokens_are_exact(prometheus: &Prometheus, truth: &Value) {
 fn the_leak_reaches_the_webhook(prometheus: &Prometheus, webhook: &Listener) {
     let firing = r#"ALERTS{alertname="ProcessionLeakSuspected", alertstate="firing"}"#;
     wait_for("the leak alert", || {
-        prometheus.query(firing).iter().any(|(labels, _)| labels["process"] == "leaky").then_some(())
+        prometheus
+            .query(firing)
+            .iter()
+            .any(|(labels, _)| labels["process"] == "leaky")
+            .then_some(())
     });
     wait_for("the leak alert at the webhook", || leaks(webhook).contains("leaky").then_some(()));
 }

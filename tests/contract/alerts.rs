@@ -84,7 +84,10 @@ fn rules_name_only_what_is_promised() {
 fn recording_rules_are_named_by_level_metric_and_operations() {
     for rule in rules().iter().filter(|rule| !rule.alert) {
         let parts: Vec<_> = rule.name.split(':').collect();
-        assert!(matches!(parts[..], [_, metric, _] if metric.starts_with("procession_")), "{parts:?}");
+        assert!(
+            matches!(parts[..], [_, metric, _] if metric.starts_with("procession_")),
+            "{parts:?}"
+        );
     }
 }
 

@@ -38,7 +38,8 @@ fn dashboards() -> Vec<Dashboard> {
         let json = serde_json::from_str(&text(&format!("dashboards/{file}")));
         Dashboard { json: json.unwrap_or_else(|error| panic!("{file}: {error}")), file }
     };
-    let read: Vec<_> = files.filter(|it| it.extension().is_some_and(|e| e == "json")).map(read).collect();
+    let read: Vec<_> =
+        files.filter(|it| it.extension().is_some_and(|e| e == "json")).map(read).collect();
     assert!(!read.is_empty());
     read
 }
@@ -54,7 +55,8 @@ impl Dashboard {
         let targets = self.panels().flat_map(|panel| {
             list(&panel["targets"]).map(|target| (&panel["title"], &target["expr"]))
         });
-        let annotations = list(&self.json["annotations"]["list"]).map(|it| (&it["name"], &it["expr"]));
+        let annotations =
+            list(&self.json["annotations"]["list"]).map(|it| (&it["name"], &it["expr"]));
         let both = targets.chain(annotations);
         both.map(|(title, expression)| (string(title), string(expression))).collect()
     }
@@ -77,7 +79,10 @@ fn is_variable_source(value: &Value) -> bool {
 fn a_dashboard_can_be_provisioned_anywhere() {
     for Dashboard { file, json } in dashboards() {
         assert!(json.get("__inputs").is_none(), "{file}: file provisioning knows no __inputs");
-        assert!(json["id"].is_null() && json.get("version").is_none(), "{file}: Grafana gives these");
+        assert!(
+            json["id"].is_null() && json.get("version").is_none(),
+            "{file}: Grafana gives these"
+        );
         let uid = string(&json["uid"]);
         let fits = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
         assert!((8..=40).contains(&uid.len()) && uid.chars().all(fits), "{file}: uid {uid}");
@@ -121,7 +126,11 @@ fn panels_explain_themselves() {
         let file = &dashboard.file;
         let mut ids = BTreeSet::new();
         for panel in list(&dashboard.json["panels"]) {
-            assert!(ids.insert(panel["id"].as_i64().expect("an id")), "{file}: two {}", panel["id"]);
+            assert!(
+                ids.insert(panel["id"].as_i64().expect("an id")),
+                "{file}: two {}",
+                panel["id"]
+            );
         }
         for panel in dashboard.panels() {
             let title = string(&panel["title"]);
@@ -146,11 +155,13 @@ fn panels_lie_beside_each_other_and_in_one_of_five_rows() {
     for dashboard in dashboards() {
         let rows = list(&dashboard.json["panels"]).filter(|panel| panel["type"] == "row");
         let titles: Vec<_> = rows.map(|row| string(&row["title"])).collect();
-        let wanted = ["Overview", "Sessions", "Memory & leaks", "Tokens & cost", "Supervisor itself"];
+        let wanted =
+            ["Overview", "Sessions", "Memory & leaks", "Tokens & cost", "Supervisor itself"];
         assert_eq!(titles, wanted);
         let mut taken = BTreeSet::new();
         for panel in list(&dashboard.json["panels"]) {
-            let [x, y, w, h] = ["x", "y", "w", "h"].map(|it| panel["gridPos"][it].as_u64().expect("a place"));
+            let [x, y, w, h] =
+                ["x", "y", "w", "h"].map(|it| panel["gridPos"][it].as_u64().expect("a place"));
             assert!(x + w <= 24, "{} is too wide", panel["title"]);
             for cell in (x..x + w).flat_map(|x| (y..y + h).map(move |y| (x, y))) {
                 assert!(taken.insert(cell), "{} lies on another panel", panel["title"]);
@@ -256,7 +267,8 @@ fn may_be_empty(expression: &str) -> bool {
 #[test]
 fn a_real_prometheus_has_figures_for_every_panel() {
     let exporter = Listener::page(text("tests/golden/metrics.txt"));
-    let prometheus = Prometheus::start(exporter.address(), &text("alerts/procession.rules.yml"), None);
+    let prometheus =
+        Prometheus::start(exporter.address(), &text("alerts/procession.rules.yml"), None);
     wait_for("two scrapes", || {
         prometheus.value("count_over_time(procession_start_timestamp_seconds[1m]) > 2")
     });
@@ -264,7 +276,9 @@ fn a_real_prometheus_has_figures_for_every_panel() {
         for (title, expression) in dashboard.expressions() {
             let query = ["$job", "$instance", "$process"]
                 .into_iter()
-                .fold(expression.replace("$__rate_interval", "1m"), |it, name| it.replace(name, ".+"));
+                .fold(expression.replace("$__rate_interval", "1m"), |it, name| {
+                    it.replace(name, ".+")
+                });
             let series = prometheus.query(&query);
             let place = format!("{}: {title} is empty: {query}", dashboard.file);
             assert!(!series.is_empty() || may_be_empty(&expression), "{place}");

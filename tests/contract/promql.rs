@@ -96,7 +96,8 @@ fn tokens(text: &str) -> Vec<Token> {
             }
             '#' => drop(take(|c| c != '\n')),
             'a'..='z' | 'A'..='Z' | '_' | ':' => {
-                tokens.push(Token::Name(take(|c| c.is_ascii_alphanumeric() || c == '_' || c == ':')));
+                tokens
+                    .push(Token::Name(take(|c| c.is_ascii_alphanumeric() || c == '_' || c == ':')));
             }
             '0'..='9' => {
                 take(|c| c.is_ascii_alphanumeric() || c == '.');
