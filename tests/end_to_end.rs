@@ -158,6 +158,9 @@ fn write_history(folder: &Path) {
     std::fs::create_dir_all(&project).expect("a folder");
     let line = r#"{"type":"assistant","uuid":"u","sessionId":"old","timestamp":"2026-01-05T10:00:00Z","requestId":"r","message":{"id":"msg_old","model":"claude-sonnet-5","role":"assistant","stop_reason":"end_turn","usage":{"input_tokens":1000000,"output_tokens":1000000}}}"#;
     std::fs::write(project.join("old.jsonl"), format!("{line}\n")).expect("a file");
+    // File systems keep coarse times, so a file that is born just before procession starts may
+    // count as written in its life.
+    std::thread::sleep(Duration::from_secs(1));
 }
 
 fn every_process_is_up(house: &House, prometheus: &Prometheus) {
