@@ -3,6 +3,8 @@
 // What clippy.toml bans is banned from the program; tests run programs and read clocks.
 #![allow(clippy::disallowed_methods)]
 
+mod contract;
+mod end_to_end;
 mod golden;
 mod house;
 mod image;
@@ -12,4 +14,5 @@ mod recovery;
 mod serve;
 mod sim;
 mod storm;
+mod support;
 mod tidy;
