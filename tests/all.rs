@@ -8,6 +8,7 @@ mod end_to_end;
 mod golden;
 mod house;
 mod image;
+mod mind;
 mod picture;
 mod pid1;
 mod recovery;

@@ -1,8 +1,9 @@
 //! The mind against a fake kernel: thousands of invented lives, each from one seed.
 //!
-//! The kernel lets processes die before their spawn is told, ignore SIGTERM, leave orphans behind,
-//! fail to execute, and tells of many deaths at once; the wall clock steps. Whatever it does, the
-//! promises of `Life::check` hold. A failure prints its seed: `SIM_SEED=n` runs that life alone.
+//! The kernel lets processes die before their spawn is told, ignore SIGTERM, hang so that SIGKILL
+//! does not end them, leave orphans behind, fail to execute, and tells of many deaths at once; the
+//! wall clock steps. Whatever it does, the promises hold that `Life::fail` is called for. It prints
+//! the seed: `SIM_SEED=n` runs that life alone.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
@@ -80,6 +81,8 @@ struct Fake {
     /// From the polite request to its end; `None` ignores it.
     term_delay: Option<u64>,
     dies_at: Option<(u64, ExitStatus)>,
+    /// It hangs in the kernel: not even SIGKILL ends it.
+    hangs: bool,
     children: usize,
 }
 
@@ -285,11 +288,13 @@ impl Life {
         let stays = self.rng.u8(..) < 90;
         // One command that never hears is never ended, as under tini.
         let hears = self.plan.mode == Mode::OneCommand;
+        let hangs = !hears && self.rng.u8(..) < 6;
         Fake {
             run,
             is_main: true,
             term_delay: (hears || self.rng.u8(..) < 190).then(|| self.rng.u64(0..3_000) * MILLI),
-            dies_at: (!stays).then_some((self.now + life, status)),
+            dies_at: (!stays && !hangs).then_some((self.now + life, status)),
+            hangs,
             children: self.rng.usize(0..3),
         }
     }
@@ -317,7 +322,7 @@ impl Life {
     }
 
     fn hit(&mut self, pid: i32, signal: Signal) {
-        let Some(fake) = self.living.get_mut(&pid) else { return };
+        let Some(fake) = self.living.get_mut(&pid).filter(|fake| !fake.hangs) else { return };
         let death = match signal {
             Signal::KILL => Some(0),
             Signal::TERM | Signal::INT => fake.term_delay,
@@ -358,11 +363,13 @@ impl Life {
     fn leave_behind(&mut self, main: &Fake) {
         for _ in 0..main.children {
             let stays = self.rng.bool();
+            let hangs = self.rng.u8(..) < 6;
             let orphan = Fake {
                 run: main.run,
                 is_main: false,
                 term_delay: self.rng.bool().then_some(50 * MILLI),
-                dies_at: (!stays).then(|| (self.now + MILLI, ExitStatus::Code(0))),
+                dies_at: (!stays && !hangs).then(|| (self.now + MILLI, ExitStatus::Code(0))),
+                hangs,
                 children: 0,
             };
             let pid = self.living.keys().max().map_or(1_000, |last| last + 1_000);
@@ -437,9 +444,9 @@ impl Life {
                 self.fail("a run has no end");
             }
         }
-        // SIGKILL always works here, so that whoever is left was forgotten.
+        // SIGKILL works on all but those that hang, so that whoever is left was forgotten.
         let told = |run: &RunId| self.reaped.contains(run);
-        if self.living.values().any(|fake| !fake.is_main && told(&fake.run)) {
+        if self.living.values().any(|fake| !fake.hangs && !fake.is_main && told(&fake.run)) {
             self.fail("we left, and something lives");
         }
         if code == 70 {

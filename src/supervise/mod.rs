@@ -139,11 +139,9 @@ impl Machine {
 
     /// Whatever became possible by the last step: starts, waves of stops, the last sweep.
     fn settle(&mut self, now: Now) {
-        if !self.house.is_going_down() {
-            self.start_the_free(now);
-            if self.all_done() {
-                self.shut_down(now, ShutdownCause::AllDone);
-            }
+        self.start_the_free(now);
+        if self.all_done() {
+            self.shut_down(now, ShutdownCause::AllDone);
         }
         if let House::Stopping { .. } = self.house {
             self.ask_next_wave(now);
@@ -160,7 +158,7 @@ impl Machine {
     /// Starts what waits for nothing any more, and gives up what waits in vain; one may bring
     /// about the other, so it is repeated until nothing changes.
     fn start_the_free(&mut self, now: Now) {
-        loop {
+        while !self.house.is_going_down() {
             let next = self.plan.indexed().map(|(ix, _)| ix).find_map(|ix| {
                 let waits = *self.processes[ix.0].phase() == Phase::Waiting;
                 if waits { self.way_is(ix).map(|input| (ix, input)) } else { None }
@@ -258,8 +256,18 @@ impl Machine {
             }
             House::Stopping { .. } | House::Sweeping { .. } | House::Killing { .. } => {
                 self.out.push_back(Action::SignalHouse { signal: Signal::KILL });
+                self.abandon(now);
                 self.leave();
             }
+        }
+    }
+
+    /// The budget is spent: whatever has not ended is given up, so that each run has an end and
+    /// the exit code is not that of a clean stop.
+    fn abandon(&mut self, now: Now) {
+        self.hurry(now, now.mono);
+        for at in 0..self.processes.len() {
+            self.step(now, ProcessIx(at), Input::Abandoned);
         }
     }
 

@@ -101,8 +101,10 @@ pub enum Verdict {
     Stopped(ExitStatus),
     /// It failed too often in a row.
     GaveUp,
-    /// It never ran: it was stopped before, or a dependency can never be met.
+    /// It never ran, because a dependency can never do what it must.
     NeverRan,
+    /// It was asked to end before it ever ran.
+    NotStarted,
 }
 
 /// What can happen to one process: facts about its live run, deadlines and wishes.
@@ -130,6 +132,8 @@ pub enum Input {
     AskedDown(Mono),
     /// It must end sooner than it was told; SIGKILL at this time at the latest.
     Hurried(Mono),
+    /// Everything was killed and we leave: whatever did not end is given up.
+    Abandoned,
 }
 
 /// What a step may look at and write to.
@@ -245,7 +249,9 @@ impl Process {
             Phase::Resting { .. } => PhaseName::Resting,
             Phase::Done(Verdict::Ended(status)) if !status.success() => PhaseName::Failed,
             Phase::Done(Verdict::GaveUp | Verdict::NeverRan) => PhaseName::Failed,
-            Phase::Done(Verdict::Ended(_) | Verdict::Stopped(_)) => PhaseName::Done,
+            Phase::Done(Verdict::Ended(_) | Verdict::Stopped(_) | Verdict::NotStarted) => {
+                PhaseName::Done
+            }
         }
     }
 
@@ -257,9 +263,10 @@ impl Process {
         match (&mut self.phase, input) {
             (P::Waiting, I::Freed) => self.open(turn),
             (P::Waiting, I::Found(id)) => self.take_over(id, turn),
-            (P::Waiting, I::Blocked | I::AskedDown(_)) => self.finish(Verdict::NeverRan),
+            (P::Waiting, I::Blocked) => self.finish(Verdict::NeverRan),
+            (P::Waiting, I::AskedDown(_)) => self.finish(Verdict::NotStarted),
             (P::Waiting, I::Forked(_) | I::Executed | I::SpawnFailed(_) | I::Exited(..)
-                | I::TreeEmptied | I::Deadline | I::Hurried(_)) => {}
+                | I::TreeEmptied | I::Deadline | I::Hurried(_) | I::Abandoned) => {}
 
             (P::Starting { run }, I::Forked(id)) => turn.record(Lifecycle::RunForked { run: run.id, id }),
             (P::Starting { run }, I::Executed) => { let run = *run; self.execute(run, turn) }
@@ -267,15 +274,16 @@ impl Process {
             (P::Starting { run } | P::Ready { run }, I::Exited(status, usage, left)) => { let run = *run; self.lose(run, (status, usage), left, turn) }
             (P::Starting { run } | P::Ready { run }, I::AskedDown(latest)) => { let run = *run; self.ask(run, latest, turn) }
             (P::Starting { .. }, I::Freed | I::Blocked | I::Found(_) | I::TreeEmptied
-                | I::Deadline | I::Hurried(_)) => {}
+                | I::Deadline | I::Hurried(_) | I::Abandoned) => {}
             (P::Ready { .. }, I::Freed | I::Blocked | I::Found(_) | I::Forked(_) | I::Executed
-                | I::SpawnFailed(_) | I::TreeEmptied | I::Deadline | I::Hurried(_)) => {}
+                | I::SpawnFailed(_) | I::TreeEmptied | I::Deadline | I::Hurried(_) | I::Abandoned) => {}
 
             (P::Stopping { run, .. }, I::Forked(id)) => turn.record(Lifecycle::RunForked { run: run.id, id }),
             (P::Stopping { run, .. }, I::SpawnFailed(why)) => { let run = *run; self.fail(run, why, turn) }
             (P::Stopping { .. }, I::Exited(status, usage, left)) => self.main_ended((status, usage), left, turn),
             (P::Stopping { .. }, I::TreeEmptied) => self.emptied(turn),
             (P::Stopping { .. }, I::Deadline) => self.climb(turn),
+            (P::Stopping { .. }, I::Abandoned) => self.give_up(turn),
             (P::Stopping { rung: Rung::Asked, until, .. }, I::AskedDown(latest)) => { *until = latest.min(*until); self.goal = Goal::Down }
             (P::Stopping { rung: Rung::Killed, .. }, I::AskedDown(_)) => self.goal = Goal::Down,
             (P::Stopping { rung: Rung::Asked, until, .. }, I::Hurried(latest)) => *until = latest.min(*until),
@@ -285,11 +293,11 @@ impl Process {
             (P::Resting { .. }, I::Deadline) => self.open(turn),
             (P::Resting { last, .. }, I::AskedDown(_)) => { let last = *last; self.finish(Verdict::Ended(last)) }
             (P::Resting { .. }, I::Freed | I::Blocked | I::Found(_) | I::Forked(_) | I::Executed
-                | I::SpawnFailed(_) | I::Exited(..) | I::TreeEmptied | I::Hurried(_)) => {}
+                | I::SpawnFailed(_) | I::Exited(..) | I::TreeEmptied | I::Hurried(_) | I::Abandoned) => {}
 
             (P::Done(_), I::Freed | I::Blocked | I::Found(_) | I::Forked(_) | I::Executed
                 | I::SpawnFailed(_) | I::Exited(..) | I::TreeEmptied | I::Deadline
-                | I::AskedDown(_) | I::Hurried(_)) => {}
+                | I::AskedDown(_) | I::Hurried(_) | I::Abandoned) => {}
         }
     }
 
@@ -386,7 +394,7 @@ impl Process {
 
     /// Stopping: asking did not help, then killing did not help.
     fn climb(&mut self, turn: &mut Turn<'_>) {
-        let Phase::Stopping { run, rung, until, reason, main } = &mut self.phase else { return };
+        let Phase::Stopping { run, rung, until, main, .. } = &mut self.phase else { return };
         match *rung {
             Rung::Asked => {
                 *rung = Rung::Killed;
@@ -397,25 +405,30 @@ impl Process {
                     turn.out.push_back(Action::AwaitTree { run: run.id });
                 }
             }
-            Rung::Killed => {
-                let unknown = (ExitStatus::Unknown, RunUsage::default());
-                let (run, end) = (*run, ended(main.unwrap_or(unknown), *reason, *rung));
-                self.close(run, end, turn);
-            }
+            Rung::Killed => self.give_up(turn),
         }
+    }
+
+    /// Stopping → Resting, Done: killing did not help in time. Whatever was born while the tree was
+    /// killed is still hit by a second SIGKILL.
+    fn give_up(&mut self, turn: &mut Turn<'_>) {
+        let Phase::Stopping { run, reason, main, .. } = self.phase else { return };
+        turn.signal(run.id, Signal::KILL, Scope::Tree);
+        let unknown = (ExitStatus::Unknown, RunUsage::default());
+        self.close(run, ended(main.unwrap_or(unknown), reason, Rung::Killed), turn);
     }
 
     /// The run is over: what follows is decided by the goal, then by the restart policy.
     fn close(&mut self, run: Run, end: RunEnd, turn: &mut Turn<'_>) {
-        let status = end.status;
+        let (status, reason) = (end.status, end.reason);
         turn.record(Lifecycle::RunEnded { run: run.id, end });
-        if self.goal == Goal::Down {
-            return self.finish(Verdict::Stopped(status));
+        if reason == EndReason::Requested {
+            self.finish(Verdict::Stopped(status));
+        } else if self.goal == Goal::Down || !wants_restart(turn.plan.restart.policy, status) {
+            self.finish(Verdict::Ended(status));
+        } else {
+            self.rest(run, status, turn);
         }
-        if !wants_restart(turn.plan.restart.policy, status) {
-            return self.finish(Verdict::Ended(status));
-        }
-        self.rest(run, status, turn);
     }
 
     /// → Resting, or Done when this was once too often.

@@ -149,12 +149,11 @@ impl Decision {
     pub fn note(&mut self, process: ProcessIx, verdict: Verdict) -> Option<ShutdownCause> {
         let code = exit_code(verdict);
         if self.deciders.contains(&process) {
-            self.decided.get_or_insert(code);
+            self.decided = self.decided.or(code);
             return Some(ShutdownCause::Decided(process));
         }
-        if code != 0 && !matches!(verdict, Verdict::Stopped(_)) {
-            self.first_failure.get_or_insert(code);
-        }
+        let failed = code.filter(|code| *code != 0 && !matches!(verdict, Verdict::Stopped(_)));
+        self.first_failure = self.first_failure.or(failed);
         None
     }
 
@@ -164,11 +163,13 @@ impl Decision {
     }
 }
 
-fn exit_code(verdict: Verdict) -> u8 {
+/// The code that a verdict stands for; none for what was asked to end before it ever ran.
+fn exit_code(verdict: Verdict) -> Option<u8> {
     match verdict {
-        Verdict::Ended(status) | Verdict::Stopped(status) => status.code(),
-        Verdict::GaveUp => EXIT_CRASH_LOOP,
-        Verdict::NeverRan => EXIT_NEVER_RAN,
+        Verdict::Ended(status) | Verdict::Stopped(status) => Some(status.code()),
+        Verdict::GaveUp => Some(EXIT_CRASH_LOOP),
+        Verdict::NeverRan => Some(EXIT_NEVER_RAN),
+        Verdict::NotStarted => None,
     }
 }
 

@@ -1,0 +1,167 @@
+//! Single stories of the mind: what happened on one side, what it does on the other. What holds in
+//! every life is in `sim`; here are the lives that somebody thought of, or that went wrong once.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use procession::config;
+use procession::supervise::Machine;
+use procession::supervise::action::{Action, Scope};
+use procession::supervise::fact::{Fact, SpawnFailure, SpawnStep};
+use procession::supervise::lifecycle::{EndReason, Lifecycle, RunEnd};
+use procession::units::{ExitStatus, Mono, Now, ProcId, RunId, RunUsage, Signal, Wall};
+
+const FIRST: RunId = RunId(1);
+const SECOND: RunId = RunId(2);
+const TERM: Fact = Fact::SignalArrived { signal: Signal::TERM };
+
+/// One life, told fact by fact.
+struct Tale {
+    machine: Machine,
+    now: Mono,
+    done: Vec<Action>,
+}
+
+impl Tale {
+    /// Begins with these `processes:` and whatever else the file says.
+    fn begin(file: &str) -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("config.yaml");
+        std::fs::write(&path, file).expect("writable");
+        let plan = config::load(&path).unwrap_or_else(|problems| panic!("{problems}")).plan;
+        let machine = Machine::new(Arc::new(plan), 7);
+        let mut tale = Self { machine, now: Mono(1), done: Vec::new() };
+        tale.tell(Fact::Began);
+        tale
+    }
+
+    fn time(&self) -> Now {
+        Now { mono: self.now, wall: Wall(1_790_000_000_000) }
+    }
+
+    fn tell(&mut self, fact: Fact) {
+        self.machine.handle(self.time(), fact);
+        self.done.extend(std::iter::from_fn(|| self.machine.next_action()));
+    }
+
+    /// The program of a run was executed.
+    fn runs(&mut self, run: RunId) {
+        self.tell(Fact::Forked { run, id: ProcId { pid: 100, start_ticks: run.0 } });
+        self.tell(Fact::Executed { run });
+    }
+
+    fn ends(&mut self, run: RunId, status: ExitStatus, leftovers: bool) {
+        self.tell(Fact::Exited { run, status, usage: RunUsage::default(), leftovers });
+    }
+
+    /// Lets time pass, and every deadline in it be met or, when the loop hung, only the last.
+    fn wait(&mut self, time: Duration, hangs: bool) {
+        let until = self.now.after(time);
+        while let Some(at) = self.machine.next_deadline().filter(|at| *at <= until) {
+            self.now = if hangs { until } else { at.max(self.now) };
+            self.machine.handle_deadline(self.time());
+            self.done.extend(std::iter::from_fn(|| self.machine.next_action()));
+        }
+        self.now = until;
+    }
+
+    /// Lets time pass until the next deadline.
+    fn wait_for_the_next(&mut self) {
+        let at = self.machine.next_deadline().expect("something is due");
+        self.wait(at.since(self.now), false);
+    }
+
+    fn exit_code(&self) -> Option<u8> {
+        self.done.iter().find_map(|action| match action {
+            Action::Exit { code } => Some(*code),
+            _ => None,
+        })
+    }
+
+    fn end_of(&self, run: RunId) -> Option<&RunEnd> {
+        self.done.iter().find_map(|action| match action {
+            Action::Record(Lifecycle::RunEnded { run: ended, end }) if *ended == run => Some(end),
+            _ => None,
+        })
+    }
+}
+
+const TWO: &str = "processes: {migrate: {command: a}, web: {command: b, depends_on: {migrate: \
+    {condition: service_completed_successfully}}}}\n";
+
+#[test]
+fn what_was_asked_to_end_before_it_ever_ran_has_not_failed() {
+    for deciders in ["", "exit_code_from: web\n"] {
+        let mut tale = Tale::begin(&format!("{TWO}{deciders}"));
+        tale.runs(FIRST);
+        tale.tell(TERM);
+        tale.ends(FIRST, ExitStatus::Signal(Signal::TERM), false);
+        tale.tell(Fact::HouseEmptied);
+        assert_eq!(tale.exit_code(), Some(0), "{deciders}");
+    }
+}
+
+#[test]
+fn what_can_never_run_has_failed() {
+    for (deciders, code) in [("", 3), ("exit_code_from: web\n", 69)] {
+        let mut tale = Tale::begin(&format!("{TWO}{deciders}"));
+        tale.runs(FIRST);
+        tale.ends(FIRST, ExitStatus::Code(3), false);
+        tale.tell(Fact::HouseEmptied);
+        assert_eq!(tale.exit_code(), Some(code), "{deciders}");
+    }
+}
+
+#[test]
+fn a_failure_is_told_also_when_the_request_came_while_its_leftovers_were_ended() {
+    let mut tale = Tale::begin("processes: {a: {command: a}, b: {command: b}}");
+    tale.runs(FIRST);
+    tale.runs(SECOND);
+    tale.ends(FIRST, ExitStatus::Code(3), true);
+    tale.tell(TERM);
+    tale.tell(Fact::TreeEmptied { run: FIRST });
+    tale.ends(SECOND, ExitStatus::Signal(Signal::TERM), false);
+    tale.tell(Fact::HouseEmptied);
+    assert_eq!(tale.exit_code(), Some(3));
+}
+
+#[test]
+fn what_cannot_be_killed_has_an_end_whatever_the_budget() {
+    for (budget, hangs) in [("200ms", false), ("1s", false), ("9s", false), ("9s", true)] {
+        let mut tale =
+            Tale::begin(&format!("processes: {{a: {{command: a}}}}\nshutdown_timeout: {budget}"));
+        tale.runs(FIRST);
+        tale.tell(TERM);
+        tale.wait(Duration::from_secs(10), hangs);
+        assert_eq!(tale.exit_code(), Some(255), "{budget}: what decides is not known");
+        let end = tale.end_of(FIRST).expect("an end");
+        assert_eq!((end.status, end.reason), (ExitStatus::Unknown, EndReason::Requested));
+        assert!(end.forced);
+    }
+}
+
+#[test]
+fn what_was_born_while_a_tree_was_killed_is_killed_before_the_tree_is_given_up() {
+    let mut tale = Tale::begin("processes: {a: {command: a, stop_grace_period: 1s}}");
+    tale.runs(FIRST);
+    tale.ends(FIRST, ExitStatus::Code(0), true);
+    tale.wait(Duration::from_secs(2), false);
+    let kill = Action::Signal { run: FIRST, signal: Signal::KILL, scope: Scope::Tree };
+    let kills: Vec<usize> = (0..tale.done.len()).filter(|at| tale.done[*at] == kill).collect();
+    let is_end = |action: &Action| matches!(action, Action::Record(Lifecycle::RunEnded { .. }));
+    let end = tale.done.iter().position(is_end).expect("an end");
+    assert!(kills.len() == 2 && kills[1] < end, "{kills:?}, end {end}");
+}
+
+#[test]
+fn a_shortage_is_waited_out_whatever_the_policy_but_not_for_ever() {
+    let mut tale = Tale::begin("processes: {a: {command: a, restart: no}}");
+    let failure = SpawnFailure { step: SpawnStep::Fork, errno: 11 };
+    for run in 1..=5 {
+        tale.tell(Fact::SpawnFailed { run: RunId(run), failure });
+        tale.wait_for_the_next();
+    }
+    tale.tell(Fact::SpawnFailed { run: RunId(6), failure });
+    tale.tell(Fact::HouseEmptied);
+    assert_eq!(tale.exit_code(), Some(126));
+}
