@@ -63,7 +63,7 @@ fn kill(id: ProcId) {
 fn sample_until(probe: &mut Probe, tree: &Tree, good: impl Fn(&TreeSample) -> bool) -> TreeSample {
     let began = std::time::Instant::now();
     loop {
-        let samples = probe.sample(clock::now(), &tree.roots());
+        let samples = probe.sample(clock::now(), &tree.roots(), &[]);
         match samples.as_slice() {
             [sample] if good(sample) => return *sample,
             other => assert!(began.elapsed() < PATIENCE, "still {other:?}"),
@@ -103,7 +103,7 @@ fn a_daemon_that_left_its_session_and_its_parents_stays_in_the_tree() {
     );
     assert_eq!(tree.line(), "up");
     let mut probe = Probe::new();
-    probe.sample(clock::now(), &tree.roots());
+    probe.sample(clock::now(), &tree.roots(), &[]);
     tree.say("go");
     let daemon: i32 = tree.line().parse().unwrap();
     assert_eq!(tree.line(), "gone");
@@ -124,10 +124,10 @@ fn a_run_without_a_living_process_has_no_sample() {
     while proc::stat(tree.id.pid).unwrap().is_alive() {
         std::thread::yield_now();
     }
-    assert_eq!(probe.sample(clock::now(), &tree.roots()), [], "a zombie");
+    assert_eq!(probe.sample(clock::now(), &tree.roots(), &[]), [], "a zombie");
     tree.main.wait().unwrap();
-    assert_eq!(probe.sample(clock::now(), &tree.roots()), [], "reaped");
-    assert_eq!(probe.sample(clock::now(), &[]), [], "no run at all");
+    assert_eq!(probe.sample(clock::now(), &tree.roots(), &[]), [], "reaped");
+    assert_eq!(probe.sample(clock::now(), &[], &[]), [], "no run at all");
 }
 
 #[test]
