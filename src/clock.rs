@@ -12,9 +12,9 @@ pub fn now() -> Now {
     Now { mono: mono(Instant::now()), wall: wall(SystemTime::now()) }
 }
 
-/// The present as tokio's timers want it.
+/// The monotonic clock as tokio's timers read it, for pauses inside a task. Tests can stop it.
 pub fn instant() -> tokio::time::Instant {
-    Instant::now().into()
+    tokio::time::Instant::now()
 }
 
 /// The tokio instant at which the monotonic clock will show `at`.

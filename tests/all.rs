@@ -6,10 +6,13 @@
 mod contract;
 mod end_to_end;
 mod golden;
+mod house;
 mod image;
 mod picture;
 mod pid1;
+mod recovery;
 mod serve;
 mod sim;
+mod storm;
 mod support;
 mod tidy;

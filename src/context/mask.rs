@@ -12,6 +12,9 @@ const MASK: &str = "***";
 const TELLTALES: [&str; 8] =
     ["KEY", "TOKEN", "SECRET", "PASSWORD", "PASSWD", "PASSPHRASE", "CREDENTIAL", "AUTH"];
 
+/// Flags behind which a login stands.
+const LOGINS: [&str; 3] = ["-u", "--user", "--proxy-user"];
+
 /// How well-known tokens begin, and how long they are at least: long enough that no word of a
 /// language or name of a package is meant.
 const TOKENS: [(&str, usize); 20] = [
@@ -42,10 +45,12 @@ pub fn mask(command: &[String]) -> Vec<String> {
     let mut masked = Vec::with_capacity(command.len());
     let mut before = "";
     for word in command {
-        masked.push(if announces(before) && !word.starts_with('-') && !word.is_empty() {
-            MASK.to_owned()
-        } else {
-            mask_text(word, is_script_flag(before))
+        masked.push(match login(before, word) {
+            Some(start) => format!("{}{MASK}", &word[..start]),
+            None if announces(before) && !word.starts_with('-') && !word.is_empty() => {
+                MASK.to_owned()
+            }
+            None => mask_text(word, is_script_flag(before)),
         });
         before = word;
     }
@@ -126,8 +131,8 @@ fn assigned(name: &str, behind: &str, script: bool, address: bool) -> Option<(us
         value = value.trim_start_matches(' ');
     }
     let (gap, length) = match quoted(value) {
+        _ if script && separator == '=' => shell_word(value),
         Some(found) => found,
-        None if script && separator == '=' => (0, word_length(value)),
         None if script => (0, length_until(value, |c| "\"'`\n".contains(c))),
         None if address => (0, length_until(value, |c| "&#".contains(c) || c.is_whitespace())),
         None => (0, value.len()),
@@ -135,16 +140,21 @@ fn assigned(name: &str, behind: &str, script: bool, address: bool) -> Option<(us
     (length > 0).then_some((behind.len() - value.len() + gap, length))
 }
 
-/// The value in `--token value` and `Bearer value` behind the name: how far off it begins, and its
-/// length.
+/// The value in `--token value`, `Bearer value` and `-u name:value` behind the name: how far off it
+/// begins, and its length.
 fn announced(name: &str, behind: &str) -> Option<(usize, usize)> {
     let value = behind.trim_start_matches(' ');
     let apart = value.len() < behind.len();
-    if !apart || !announces(name) || value.starts_with('-') {
+    if !apart || value.starts_with('-') {
         return None;
     }
-    let (gap, length) = quoted(value).unwrap_or((0, word_length(value)));
-    (length > 0).then_some((behind.len() - value.len() + gap, length))
+    let (gap, length) = shell_word(value);
+    let start = match login(name, &value[gap..gap + length]) {
+        Some(start) => start,
+        None if announces(name) => 0,
+        None => return None,
+    };
+    (length > start).then_some((behind.len() - value.len() + gap + start, length - start))
 }
 
 /// The inside of the quotes that the text begins with. Quotes inside may be escaped, and the
@@ -170,6 +180,14 @@ fn announces(word: &str) -> bool {
     flag && is_secret(word) || word.eq_ignore_ascii_case("bearer")
 }
 
+/// Where the password begins in the `name:password` that `curl` and its like take behind `-u`. A
+/// number is a group's id, as in `docker run -u 1000:1000`.
+fn login(flag: &str, word: &str) -> Option<usize> {
+    let (name, password) = word.split_once(':').filter(|_| LOGINS.contains(&flag))?;
+    let is_id = password.bytes().all(|byte| byte.is_ascii_digit());
+    (!is_id && !password.starts_with("//")).then_some(name.len() + 1)
+}
+
 /// Whether the next word is a script: `-c`, or a bundle of short flags that ends in it.
 fn is_script_flag(word: &str) -> bool {
     word.ends_with('c') && word.starts_with('-') && !word.starts_with("--")
@@ -185,9 +203,32 @@ fn is_name_char(c: char) -> bool {
     c.is_ascii_alphanumeric() || "_-.".contains(c)
 }
 
-/// How far a word of a script reaches.
-fn word_length(text: &str) -> usize {
-    length_until(text, |c| c.is_whitespace() || ";&|()<>\"'`".contains(c))
+/// The word of a script that the text begins with: the inside of its quotes, if it is nothing but
+/// one quoted text.
+fn shell_word(text: &str) -> (usize, usize) {
+    let whole = shell_word_length(text);
+    quoted(text).filter(|(gap, length)| 2 * gap + length >= whole).unwrap_or((0, whole))
+}
+
+/// How far a word of a script reaches, with its quotes, escapes and `$(…)`. A quote that is not
+/// closed was opened around the word.
+fn shell_word_length(text: &str) -> usize {
+    let (mut depth, mut open, mut escaped) = (0_usize, None, false);
+    for (at, c) in text.char_indices() {
+        match c {
+            _ if escaped => escaped = false,
+            '\\' if open != Some('\'') => escaped = true,
+            _ if open == Some(c) => open = None,
+            _ if open.is_some() => {}
+            '"' | '\'' | '`' if !text[at + 1..].contains(c) => return at,
+            '"' | '\'' | '`' => open = Some(c),
+            '(' if depth > 0 || text[..at].ends_with('$') => depth += 1,
+            ')' if depth > 0 => depth -= 1,
+            _ if depth == 0 && (c.is_whitespace() || ";&|()<>".contains(c)) => return at,
+            _ => {}
+        }
+    }
+    text.len()
 }
 
 fn length_until(text: &str, end: impl Fn(char) -> bool) -> usize {
@@ -234,6 +275,14 @@ mod tests {
             &["x", "{\"apiKey\": \"a\\\"b\", \"n\": 1}"],
             &["x", "{\"apiKey\": \"***\", \"n\": 1}"],
         );
+    }
+
+    #[test]
+    fn logins_lose_their_password() {
+        check(&["curl", "-u", "me:p:w"], &["curl", "-u", "me:***"]);
+        check(&["sh", "-c", "curl -u 'me:p w' x"], &["sh", "-c", "curl -u 'me:***' x"]);
+        check(&["docker", "-u", "1000:1000"], &["docker", "-u", "1000:1000"]);
+        check(&["curl", "-u", "me"], &["curl", "-u", "me"]);
     }
 
     #[test]
@@ -287,6 +336,12 @@ mod tests {
             "x -d \"{\\\"token\\\":\\\"***\\\",\\\"b\\\":1}\"",
         );
         check("PASSWORD= run", "PASSWORD= run");
+        check("TOKEN=a\\ b run", "TOKEN=*** run");
+        check("TOKEN=a'b c'd run", "TOKEN=*** run");
+        check("TOKEN='a'\"b c\" run", "TOKEN=*** run");
+        check("KEY=$(cat \"a b\" (c) d) run", "KEY=*** run");
+        check("x \"TOKEN=abc\" run", "x \"TOKEN=***\" run");
+        check("(TOKEN=a run)", "(TOKEN=*** run)");
     }
 
     #[test]

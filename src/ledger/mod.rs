@@ -33,5 +33,3 @@ mod watch;
 
 #[cfg(test)]
 mod stories;
-#[cfg(test)]
-mod storm;

@@ -9,10 +9,13 @@ use crate::ledger::row::{Batch, Row};
 /// an hour; a lifecycle row is the largest with about 2 KiB, so that 20 MiB is the most in all.
 const ROWS_PER_CLASS: usize = 8_000;
 
+/// Samples, usage, and the story of sessions.
+const CLASSES: usize = 3;
+
 /// Batches in their order, as long as there is room.
 #[derive(Debug, Default)]
 pub struct Pending {
-    classes: [Class; 3],
+    classes: [Class; CLASSES],
     next: u64,
     dropped: u64,
 }
@@ -46,12 +49,14 @@ impl Pending {
         }
     }
 
-    /// Hands batches to `store`, oldest first, until it gives one back.
+    /// Hands batches to `store`, oldest first. A class of which it gives one back has to wait, and
+    /// the others go on: the store keeps its last places for the story of sessions.
     pub fn hand_to(&mut self, store: &mut impl FnMut(Batch) -> Result<(), Batch>) {
-        while let Some((class, Numbered { number, batch })) = self.pop() {
+        let mut refused = [false; CLASSES];
+        while let Some((class, Numbered { number, batch })) = self.pop(&refused) {
             if let Err(batch) = store(batch) {
                 self.classes[class].put_back(Numbered { number, batch });
-                return;
+                refused[class] = true;
             }
         }
     }
@@ -66,15 +71,21 @@ impl Pending {
         self.dropped
     }
 
-    fn pop(&mut self) -> Option<(usize, Numbered)> {
-        let heads = self.classes.iter().map(|class| class.waiting.front().map(|head| head.number));
-        let first = heads.enumerate().filter_map(|(class, head)| Some((head?, class))).min();
-        let (_, class) = first?;
+    /// The oldest batch of all classes but those that were refused.
+    fn pop(&mut self, refused: &[bool; CLASSES]) -> Option<(usize, Numbered)> {
+        let open = (0..CLASSES).filter(|class| !refused[*class]);
+        let heads = open.filter_map(|class| Some((self.classes[class].head()?, class)));
+        let (_, class) = heads.min()?;
         Some((class, self.classes[class].take()?))
     }
 }
 
 impl Class {
+    /// The number of its oldest batch.
+    fn head(&self) -> Option<u64> {
+        self.waiting.front().map(|head| head.number)
+    }
+
     fn take(&mut self) -> Option<Numbered> {
         let head = self.waiting.pop_front()?;
         self.rows -= head.batch.rows.len();
@@ -155,21 +166,29 @@ mod tests {
     }
 
     #[test]
-    fn what_is_given_back_is_first_again() {
+    fn what_is_given_back_keeps_its_place() {
         let mut pending = Pending::default();
-        pending.push(sample(1));
-        pending.push(event(2));
+        let batches = [event(0), event(1), sample(2)];
+        batches.iter().cloned().for_each(|batch| pending.push(batch));
         pending.hand_to(&mut Err);
-        let mut room = 1;
+        assert_eq!(pending.rows(), 3);
+        assert_eq!(all(&mut pending), batches);
+    }
+
+    #[test]
+    fn samples_that_are_refused_do_not_hold_up_a_session() {
+        let mut pending = Pending::default();
+        [sample(0), event(1), sample(2), event(3)].into_iter().for_each(|b| pending.push(b));
+        let mut taken = Vec::new();
         pending.hand_to(&mut |batch| {
-            if room == 0 {
+            if !batch.is_lifecycle() {
                 return Err(batch);
             }
-            room -= 1;
-            assert_eq!(batch, sample(1));
+            taken.push(batch);
             Ok(())
         });
-        assert_eq!(all(&mut pending), [event(2)]);
+        assert_eq!(taken, [event(1), event(3)]);
+        assert_eq!(all(&mut pending), [sample(0), sample(2)]);
     }
 
     #[test]

@@ -155,7 +155,7 @@ where
     }
 
     fn publish_if_due(&mut self) {
-        if self.changed && self.published.elapsed() >= PICTURE_GAP {
+        if self.changed && clock::instant() >= self.published + PICTURE_GAP {
             self.publish();
         }
     }

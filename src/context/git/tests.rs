@@ -113,6 +113,15 @@ fn a_change_of_any_tracked_file_is_dirt_and_an_untracked_one_is_none() {
         true,
     );
     check(
+        |repository, root| {
+            let at = fs::metadata(root.join("two")).unwrap().modified().unwrap();
+            repository.write("two", "longer");
+            let changed = fs::File::options().write(true).open(root.join("two")).unwrap();
+            changed.set_modified(at).unwrap();
+        },
+        true,
+    );
+    check(
         |_, root| {
             fs::remove_file(root.join("link")).unwrap();
             symlink("a/one", root.join("link")).unwrap();
@@ -193,7 +202,10 @@ fn packed_references_are_found() {
 #[test]
 fn every_version_and_hash_of_the_index_is_read() {
     for version in ["2", "3", "4"] {
-        let repository = Repository::committed();
+        let repository = Repository::new();
+        // So that the path behind it leaves more away than one byte can say.
+        repository.write(&format!("a/{}", "p".repeat(200)), "long");
+        repository.commit();
         repository.git(&["update-index", "--skip-worktree", "a/one"]);
         repository.git(&["update-index", "--index-version", version]);
         repository.check_dirty(false);

@@ -5,12 +5,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use fastrand::Rng;
 
+use super::*;
 use crate::ledger::entry::Entry;
 use crate::ledger::fold::Ledger;
 use crate::ledger::row::{Batch, Row};
 use crate::ledger::session::SessionState;
 use crate::ledger::snapshot::Snapshot;
-use crate::ledger::stories::*;
+use crate::ledger::transition::{allowed, may_open_as};
 use crate::supervise::fact::{SpawnFailure, SpawnStep};
 use crate::supervise::lifecycle::{EndReason, Lifecycle, PhaseName};
 use crate::tokens::Cost;
@@ -54,9 +55,12 @@ impl Replayed {
                 self.passed.insert(new);
                 let before = self.states.insert(event.session, new);
                 assert_eq!(event.previous_state, before, "seed {seed}: {event:?}");
-                let is_end = |state: &SessionState| state.is_end() && state.as_str() == new;
-                *self.ends.entry(event.session).or_default() +=
-                    u32::from(SessionState::ALL.iter().any(is_end));
+                let may = match before {
+                    Some(before) => allowed(state(before), state(new)),
+                    None => may_open_as(state(new)),
+                };
+                assert!(may, "seed {seed}: {event:?}");
+                *self.ends.entry(event.session).or_default() += u32::from(state(new).is_end());
             }
             Row::Session(session) => {
                 self.projected.insert(session.id, (session.state, session.events));
@@ -85,6 +89,11 @@ impl Replayed {
         }
         assert!(snapshot.ended.len() <= 100, "seed {seed}");
     }
+}
+
+fn state(name: &str) -> SessionState {
+    let is = |state: &SessionState| state.as_str() == name;
+    SessionState::ALL.into_iter().find(is).expect("it is one of them")
 }
 
 /// Everything that may only grow.
@@ -144,7 +153,7 @@ fn entry(random: &mut Rng, ms: u64, runs: &mut u64) -> Entry {
             let cpu_seconds = random.f64() * 3.0;
             let one = sample(ms, any, random.u64(0..300), random.u64(0..3));
             let other = sample(ms, any + 1, random.u64(0..300), random.u64(0..3));
-            let worked = |sample| crate::memory::TreeSample { cpu_seconds, ..sample };
+            let worked = |sample| TreeSample { cpu_seconds, ..sample };
             sampled(&[worked(one), worked(other)])
         }
         _ => {

@@ -1,0 +1,91 @@
+//! Stories of the house: what it began with, what it was told, and what went missing.
+
+use super::*;
+
+#[test]
+fn what_an_earlier_life_left_open_is_lost_whoever_tells_first() {
+    let open =
+        OpenSession { id: session(5), process: "web".into(), started: at(0).wall, events: 3 };
+    let outcome =
+        SurvivorOutcome { session: session(5), process: "web".into(), adopted: false, found: 2 };
+    let found = || Entry::OpenSessionsFound { at: at(1000), sessions: vec![open.clone()] };
+    let handled = || Entry::SurvivorsHandled { at: at(900), outcomes: vec![outcome.clone()] };
+    let snapshot =
+        check(vec![handled(), found()], &["S1.3 survivors_ended | S1.4 lost >lost | close lost"]);
+    assert_eq!((snapshot.house.survivors_ended, snapshot.house.survivors_adopted), (2, 0));
+    check(vec![found(), handled()], &["S1.3 lost >lost | close lost", "S1.4 survivors_ended"]);
+}
+
+#[test]
+fn dropped_entries_are_told_to_every_live_session_once() {
+    let snapshot = check(
+        vec![
+            opened(0, 1, WEB, 0),
+            Entry::EntriesDropped { count: 4 },
+            Entry::EntriesDropped { count: 2 },
+            opened(9, 2, WEB, 1),
+        ],
+        &[
+            "S1.0 opened >initializing | =initializing",
+            "S1.1 incomplete | =initializing",
+            "S1.2 ended initializing>lost | =lost | S2.0 opened >initializing | =initializing",
+        ],
+    );
+    assert_eq!(snapshot.house.entries_dropped, 6);
+}
+
+#[test]
+fn the_house_shows_what_it_was_told() {
+    let health = StoreHealth { up: true, pending: 1, failures: 2, dropped: 3 };
+    let signal = Signal::TERM;
+    let cause = ShutdownCause::Signal(signal);
+    let budget = Duration::from_secs(9);
+    let snapshot = check(
+        vec![
+            opened(0, 1, WEB, 0),
+            Entry::StoreReported(health),
+            Entry::ListenerReported { up: true },
+            Entry::FilesFollowed { count: 4 },
+            story(1, Lifecycle::OrphanReaped),
+            story(1, Lifecycle::CrashLooped { process: CODER, streak: 3 }),
+            story(2, Lifecycle::SignalArrived { signal, response: SignalResponse::Shutdown }),
+            story(2, Lifecycle::ShutdownBegan { cause, budget }),
+            story(3, Lifecycle::Left { code: 143 }),
+        ],
+        &["S1.0 opened >initializing | =initializing", "S1.1 ended initializing>lost | =lost"],
+    );
+    let house = &snapshot.house;
+    assert_eq!((house.store, house.listener_up), (Some(health), Some(true)));
+    assert_eq!((house.reaped_orphans, house.stopping, snapshot.files), (1, true, 4));
+    assert_eq!(house.signals[&(signal, "shutdown")], 1);
+    assert_eq!(snapshot.processes[1].crash_loops, 1);
+}
+
+#[test]
+fn every_counter_of_the_plan_begins_at_zero() {
+    let snapshot = ledger().snapshot(1, at(0));
+    assert_eq!(snapshot.processes.len(), 2);
+    for process in &snapshot.processes {
+        assert_eq!(process.exits.len(), 5);
+        assert_eq!(process.spawn_failures.len(), SpawnFailure::REASONS.len());
+        assert_eq!(process.phase, PhaseName::Waiting);
+    }
+    let zero =
+        [("coder".to_owned(), TokenCounts::default()), ("unknown".into(), TokenCounts::default())];
+    assert_eq!(snapshot.process_tokens, BTreeMap::from(zero));
+    assert_eq!(snapshot.opened.values().collect::<Vec<_>>(), [&0, &0, &0]);
+    assert_eq!(snapshot.closed.len(), 15);
+    assert_eq!(snapshot.house.listener_up, Some(false));
+    assert_eq!(snapshot.house.store, Some(StoreHealth::default()));
+    assert_eq!(snapshot.house.signals[&(Signal::USR1, "forwarded")], 0);
+}
+
+#[test]
+fn a_session_that_did_not_change_is_shared_between_pictures() {
+    let mut ledger = ledger();
+    ledger.fold(opened(0, 1, WEB, 0));
+    let before = ledger.snapshot(1, at(1));
+    ledger.fold(opened(2, 2, CODER, 0));
+    let after = ledger.snapshot(2, at(3));
+    assert!(std::sync::Arc::ptr_eq(&before.sessions[0], &after.sessions[0]));
+}

@@ -1,0 +1,146 @@
+//! Stories of tokens: whose they are, and that each is counted once.
+
+use super::*;
+
+#[test]
+fn usage_opens_a_conversation_inside_its_run_in_one_batch() {
+    let batch = TokenBatch {
+        process: Some("coder".into()),
+        usages: vec![
+            usage(5, 1, "c1", Cost::Priced(Money(40))),
+            usage(6, 2, "c1", Cost::Unpriced),
+            usage(7, 3, "c2", Cost::Priced(Money(2))),
+        ],
+        corrections: vec![Correction { agent: "claude".into(), model: "opus".into(), tokens: -3 }],
+        progress: vec![FileProgress { path: "log".into(), device: 1, inode: 2, offset: 77 }],
+        seeded: vec![UsageKey(9)],
+        lines: LineCounts { counted: 3, ..LineCounts::default() },
+    };
+    let snapshot = check(
+        vec![opened(0, 1, CODER, 0), ready(1, 1), Entry::TokensRead { at: at(10), batch }],
+        &[
+            "S1.0 opened >initializing | =initializing",
+            "S1.1 started initializing>active | =active",
+            "S2.0 opened >active | =active | usage coder S2 | usage coder S2 \
+             | S3.0 opened >active | =active | usage coder S3 \
+             | =active | =active | =active | progress 77 | seen 9",
+        ],
+    );
+    let talk = |native: &str| {
+        let is = |session: &&std::sync::Arc<_>| {
+            let session: &crate::ledger::session::Session = session;
+            session.native_id.as_deref() == Some(native)
+        };
+        snapshot.sessions.iter().find(is).expect("it lives")
+    };
+    let first = talk("c1");
+    assert_eq!((first.parent, first.agent.as_deref()), (Some(session(1)), Some("claude")));
+    assert_eq!(first.figures.tokens.total(), 30);
+    assert_eq!((first.figures.cost, first.figures.unpriced_tokens), (Money(40), 15));
+    let run = snapshot.sessions.iter().find(|s| s.id == session(1)).expect("it lives");
+    assert_eq!((run.figures.tokens.total(), run.figures.cost), (45, Money(42)));
+    let series = &snapshot.tokens[0];
+    assert_eq!((series.responses, series.reasoning, series.cost), (3, 6, Money(42)));
+    assert_eq!((series.tokens.total(), series.unpriced.total()), (45, 15));
+    assert_eq!(snapshot.process_tokens["coder"].total(), 45);
+    assert_eq!(snapshot.corrections[&("claude".into(), "opus".into())], (0, 3));
+    assert_eq!(snapshot.lines.counted, 3);
+}
+
+#[test]
+fn a_conversation_ends_with_its_run_and_late_usage_still_counts_for_it() {
+    let mut ledger = ledger();
+    let priced = Cost::Priced(Money(1));
+    let lines = told(
+        &mut ledger,
+        vec![
+            opened(0, 1, CODER, 0),
+            read(10, Some("coder"), vec![usage(9, 1, "c1", priced)]),
+            exited(20, 1, 0),
+            read(30, Some("coder"), vec![usage(15, 2, "c1", priced)]),
+            opened(40, 2, CODER, 1),
+            read(50, Some("coder"), vec![usage(16, 3, "c2", priced)]),
+            read(60, Some("coder"), vec![usage(55, 4, "c1", priced)]),
+        ],
+    );
+    let expected = [
+        "S1.0 opened >initializing | =initializing",
+        "S2.0 opened >active | =active | usage coder S2 | =initializing | =active",
+        "S2.1 ended active>completed | =completed | S1.1 ended initializing>completed | =completed",
+        "usage coder S2 | =completed | =completed",
+        "S3.0 opened >initializing | =initializing",
+        "S4.0 opened >active | =active | S4.1 ended active>completed | =completed \
+         | usage coder S4 | =completed | =completed",
+        "S5.0 opened >active | =active | usage coder S5 | =initializing | =active",
+    ];
+    assert_eq!(lines, expected);
+    let snapshot = ledger.snapshot(1, at(70));
+    let of_first = snapshot.ended.iter().find(|session| session.id == self::session(1));
+    assert_eq!(of_first.expect("it ended").figures.tokens.total(), 45);
+}
+
+#[test]
+fn a_conversation_rests_after_an_hour_and_wakes_with_use() {
+    const HOUR: u64 = 3_600_000;
+    let priced = Cost::Priced(Money(1));
+    let snapshot = check(
+        vec![
+            opened(0, 1, CODER, 0),
+            read(10, Some("coder"), vec![usage(9, 1, "c1", priced)]),
+            sampled(&[sample(HOUR, 1, 1, 0)]),
+            sampled(&[sample(HOUR + 20_000, 1, 1, 0)]),
+            sampled(&[sample(HOUR + 40_000, 1, 1, 0)]),
+            read(HOUR + 50_000, Some("coder"), vec![usage(9, 2, "c1", priced)]),
+        ],
+        &[
+            "S1.0 opened >initializing | =initializing",
+            "S2.0 opened >active | =active | usage coder S2 | =initializing | =active",
+            "interval 1",
+            "S2.1 idle active>idle | =idle",
+            "interval 1",
+            "interval 1",
+            "S2.2 resumed idle>active | =active | usage coder S2 | =initializing | =active",
+        ],
+    );
+    assert_eq!(snapshot.sessions.len(), 2);
+}
+
+#[test]
+fn tokens_of_nobody_are_counted_as_unknown() {
+    let usages = |key| vec![usage(1, key, "c", Cost::Unpriced)];
+    let snapshot = check(
+        vec![
+            read(1, None, usages(1)),
+            read(2, Some("ghost"), usages(2)),
+            read(3, Some("coder"), usages(3)),
+        ],
+        &["usage unknown -", "usage unknown -", "usage coder -"],
+    );
+    assert_eq!(snapshot.process_tokens["unknown"].total(), 30);
+    assert_eq!(snapshot.process_tokens["coder"].total(), 15);
+    assert!(snapshot.sessions.is_empty());
+}
+
+#[test]
+fn beyond_the_bound_models_share_one_series() {
+    let mut ledger = ledger();
+    let named = |n: u64, model: &str, provider: &str, agent: &str| Usage {
+        model: model.into(),
+        provider: provider.into(),
+        agent: agent.into(),
+        ..usage(1, n, "c", Cost::Unpriced)
+    };
+    for n in 0..100 {
+        let (model, provider, agent) = (format!("m{n}"), format!("p{n}"), format!("a{n}"));
+        ledger.fold(read(1, Some("coder"), vec![named(n, &model, &provider, &agent)]));
+    }
+    let snapshot = ledger.snapshot(1, at(2));
+    let distinct = |of: fn(&crate::ledger::snapshot::TokenSeries) -> &String| {
+        snapshot.tokens.iter().map(of).collect::<std::collections::BTreeSet<_>>().len()
+    };
+    assert_eq!(distinct(|series| &series.model), 31);
+    // The configured one holds its place without having spent anything.
+    assert_eq!(distinct(|series| &series.agent), 10);
+    assert_eq!(distinct(|series| &series.provider), 11);
+    assert_eq!(snapshot.tokens.iter().map(|series| series.tokens.total()).sum::<u64>(), 1500);
+}
