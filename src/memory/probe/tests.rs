@@ -48,8 +48,15 @@ impl Tree {
 impl Drop for Tree {
     fn drop(&mut self) {
         let mut lineage = Lineage::new(std::process::id().cast_signed());
-        lineage.observe(&proc::scan().unwrap(), &self.roots());
-        lineage.members(RUN).for_each(kill);
+        loop {
+            // Again, because one of them may have forked after it was seen.
+            lineage.observe(&proc::scan().unwrap(), &self.roots());
+            let left: Vec<ProcId> = lineage.members(RUN).collect();
+            if left.is_empty() {
+                break;
+            }
+            left.into_iter().for_each(kill);
+        }
         let _ = self.main.wait();
     }
 }
@@ -80,14 +87,14 @@ fn resident_by_status(pid: i32) -> u64 {
 }
 
 /// `tail` keeps what has no newline, and a pipe that stays open keeps `tail`.
-const HOLDS_40_MB: &str = "{ head -c 40000000 /dev/zero; sleep 300; } | tail; :";
+const HOLDS_40_MB: &str = "{ head -c 40000000 /dev/zero; exec sleep 300; } | tail; :";
 
 #[test]
 fn a_tree_is_summed_to_what_the_kernel_says_of_its_members() {
     let tree = Tree::start(HOLDS_40_MB);
     let mut probe = Probe::new();
     let sample = sample_until(&mut probe, &tree, |sample| {
-        sample.anonymous >= Bytes(40_000_000) && sample.processes >= 3
+        sample.anonymous >= Bytes(40_000_000) && sample.processes == 3
     });
     let by_status: u64 = probe.lineage().members(RUN).map(|id| resident_by_status(id.pid)).sum();
     let share = sample.resident.0 as f64 / by_status as f64;
