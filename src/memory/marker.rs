@@ -48,10 +48,10 @@ fn session_of(pid: i32) -> Option<SessionId> {
 
 fn marked(environment: &[u8]) -> Option<SessionId> {
     let variables = environment.split(|byte| *byte == 0);
-    let value = variables.filter_map(|variable| {
+    let mut values = variables.filter_map(|variable| {
         variable.strip_prefix(SESSION_VARIABLE.as_bytes())?.strip_prefix(b"=")
     });
-    value.last().and_then(|id| SessionId::parse(std::str::from_utf8(id).ok()?))
+    values.next_back().and_then(|id| SessionId::parse(std::str::from_utf8(id).ok()?))
 }
 
 #[cfg(test)]
