@@ -1,21 +1,80 @@
 //! procession: a container's PID 1 that shows what runs, what leaks, what agents spend, and how it
-//! ended.
+//! ended. This page is the map for those who work on it; the README is for those who use it.
+//!
+//! ```text
+//!    KERNEL            SENSES              MIND                     HANDS              WORLD
+//!   signals ───────► init/signals ─┐                          ┌─► init/spawn ──────► children
+//!   SIGCHLD ───────► init/reap ────┼─────► supervise ─────────┼─► init/sys ────────► groups, trees
+//!   deadlines, pipes ► init ───────┘ Fact             Action  └─► exit code ───────► runtime
+//!                                           │
+//!       ════════════════════════════════════│═════ one way, bounded, never awaited ═════
+//!                                           ▼ Entry
+//!   /proc ─────────► memory/probe ──────►┌────────┐ Batch ┌───────┐
+//!   agents' logs ──► tokens/tail ───────►│ ledger │──────►│ store │ sqlite
+//!   project files ─► context ───────────►└────────┘       └───────┘
+//!                                           │ Snapshot, the latest wins
+//!                                observers: metrics, serve
+//! ```
+//!
+//! # Invariants
+//!
+//! - **Spawn first, observe later.** Everything below the double line is built after the first
+//!   processes were spawned, and nothing there can delay a spawn, a signal or a reap. The loop tells
+//!   the ledger by a bounded queue that it never waits for.
+//! - **One thread spawns, waits and signals**: the main one. `std::process` and `tokio::process` are
+//!   banned, because both wait for children behind our back.
+//! - **A file thinks or touches.** What thinks is pure: time and chance are arguments. The list of
+//!   what touches is in `tests/tidy/rooms.rs`, with the arrows between rooms and the room of each
+//!   foreign crate; the tests hold them.
+//! - **Goal is apart from phase** in [`supervise::process`], so that a restart needs no flag; the
+//!   table there is total. `tests/sim.rs` drives it through thousands of seeded lives.
+//! - **Every fact about a run carries its [`units::RunId`]**; news of a run that is over changes
+//!   nothing. A pid is believed only together with its start time ([`units::ProcId`]).
+//! - **Metrics are a projection** of one immutable [`ledger::snapshot::Snapshot`] at scrape; there
+//!   is no registry, so that nothing stale can be left in one.
+//! - **Durable means committed.** A token batch and the offset that it was read up to are one
+//!   transaction.
+//! - Absent, by intent: a lock above the line; a clock outside [`clock`]; a log line in a mind; a
+//!   session id as a label of a counter; a price in code; a module called util.
+//!
+//! # Threads
+//!
+//! Main: the init loop on a current-thread runtime. Two workers below the line. One thread each for
+//! the SQLite store, the run file and the log, because a disk and a terminal can hang.
+//!
+//! # Rooms, in reading order
+//!
+//! [`units`] and [`clock`] are the common ground. [`config`] makes a plan of a file. [`supervise`] is
+//! the mind and [`init`] the body. [`ledger`] is the memory of what happened, fed by [`memory`],
+//! [`tokens`] and [`context`], kept by [`store`], shown by [`metrics`] and [`serve`]. [`assembly`] puts
+//! the rooms together; [`cli`] and [`log`] are the door to the terminal.
+//!
+//! # Decisions that differ from the first design
+//!
+//! - A room `context`, for what a session inherits: it reads files and the host, and neither the
+//!   ledger, which thinks, nor `init`, which must not wait, is a place for that.
+//! - `init` reads `/proc` by [`memory::proc`] and [`memory::tree`]: who is left of a run must be found
+//!   by the same lineage that its memory is counted by.
+//! - The listener keeps the newest connections rather than refusing them when there are too many, so
+//!   that holding connections open keeps no scraper out.
+//! - A response is closed half a second after its stop reason rather than at once, because every
+//!   line of a response can carry one.
 
 // What clippy.toml bans is banned from the program; tests run programs and read clocks.
 #![cfg_attr(test, allow(clippy::disallowed_methods))]
 
-pub mod assembly;
-pub mod cli;
+pub mod units;
 pub mod clock;
 pub mod config;
-pub mod context;
+pub mod supervise;
 pub mod init;
 pub mod ledger;
-pub mod log;
 pub mod memory;
+pub mod tokens;
+pub mod context;
+pub mod store;
 pub mod metrics;
 pub mod serve;
-pub mod store;
-pub mod supervise;
-pub mod tokens;
-pub mod units;
+pub mod assembly;
+pub mod cli;
+pub mod log;

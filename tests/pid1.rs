@@ -180,6 +180,22 @@ fn a_failing_process_is_restarted_until_it_is_given_up() {
 }
 
 #[test]
+fn what_hid_at_once_is_gone_before_the_next_run() {
+    // Its parent is gone before anybody looked, and its session is its own.
+    let script = "if [ -e DIR/pid ] && kill -0 $(cat DIR/pid); then echo alive; else echo free; fi \
+                  >> DIR/told; setsid sh -c 'echo $$ > DIR/pid; exec sleep 300' & sleep 0.2; exit 1";
+    let config = format!(
+        "processes:\n  it:\n    command: [sh, -c, {script:?}]\n    restart: on-failure:2\n    \
+         restart_policy: {{delay: 50ms}}\n  steady: {{command: [sleep, '300']}}\n\
+         exit_code_from: it\n"
+    );
+    let mut house =
+        House::of_config(As::Pid1, &config.replace("$(", "$$(").replace("$$ >", "$$$$ >"));
+    assert_eq!(house.end().0, 75);
+    assert_eq!(house.await_lines("told", 3), ["free"; 3]);
+}
+
+#[test]
 fn children_start_with_clean_signals_and_no_descriptor_of_ours() {
     let script = "cat /proc/self/status; ls /proc/self/fd";
     // What a child gets that we start ourselves, with everything that we were given.

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use super::file::{DEFAULT_INTERVAL, DEFAULT_LISTEN, DEFAULT_SHUTDOWN, digest};
 use super::plan::{
-    AgentPlan, Backoff, LeakRule, MemoryPlan, Mode, Plan, ProcessPlan, Recovery, RestartPlan,
-    RestartPolicy, StorePlan, Thresholds,
+    AgentPlan, Backoff, Dialect, LeakRule, MemoryPlan, Mode, Plan, ProcessPlan, Recovery,
+    RestartPlan, RestartPolicy, StorePlan, Thresholds,
 };
 use super::process::DEFAULT_GRACE;
 use super::read::name_fault;
@@ -74,6 +74,7 @@ pub fn one_command(command: Vec<String>, options: Options) -> Plan {
 fn process(name: String, command: Vec<String>, options: &Options) -> ProcessPlan {
     let policy = RestartPolicy::No;
     ProcessPlan {
+        agent: options.agent.clone().or_else(|| agent_of(&name)),
         name,
         command,
         working_dir: None,
@@ -85,8 +86,16 @@ fn process(name: String, command: Vec<String>, options: &Options) -> ProcessPlan
         // Mode::OneCommand forwards every signal already.
         forward_signals: vec![],
         thresholds: Thresholds::default(),
-        agent: options.agent.clone(),
     }
+}
+
+/// The agent that a program is known to be, by its name.
+fn agent_of(program: &str) -> Option<AgentPlan> {
+    (program == "claude").then(|| AgentPlan {
+        name: program.to_owned(),
+        dialect: Dialect::Claude,
+        transcripts: vec![],
+    })
 }
 
 /// The file name of a program as the name of a process.
@@ -116,6 +125,15 @@ mod tests {
             assert_eq!(name_of(program), name, "{program}");
         }
         assert_eq!(name_of(&"x".repeat(100)).len(), 63);
+    }
+
+    #[test]
+    fn an_agent_is_known_by_its_name() {
+        for (program, agent) in [("/usr/bin/claude", Some("claude")), ("claudette", None)] {
+            let plan = one_command(vec![program.into()], Options::new(PathBuf::new()));
+            let found = plan.processes[0].agent.as_ref().map(|agent| agent.name.as_str());
+            assert_eq!(found, agent, "{program}");
+        }
     }
 
     #[test]

@@ -6,10 +6,11 @@ use std::time::Duration;
 
 use crate::clock;
 use crate::init::sys::PidFd;
+use crate::memory::marker::Markers;
 use crate::memory::proc;
 use crate::memory::stat::ProcStat;
 use crate::memory::tree::Lineage;
-use crate::units::{Mono, ProcId, RunId, Signal};
+use crate::units::{Mono, ProcId, RunId, SessionId, Signal};
 
 /// The shortest time between two looks while somebody waits for a tree to empty.
 const SHORTEST_REST: Duration = Duration::from_millis(10);
@@ -21,6 +22,7 @@ const REST_FACTOR: u32 = 10;
 pub struct Kin {
     own_pid: i32,
     lineage: Lineage,
+    markers: Markers,
     pass: Vec<ProcStat>,
     awaited: BTreeSet<RunId>,
     look_at: Mono,
@@ -32,6 +34,7 @@ impl Kin {
         Self {
             own_pid,
             lineage: Lineage::new(own_pid),
+            markers: Markers::default(),
             pass: Vec::new(),
             awaited: BTreeSet::new(),
             look_at: Mono(0),
@@ -39,11 +42,12 @@ impl Kin {
     }
 
     /// Looks now. `roots` are the runs that matter with their main processes, dead ones included.
-    pub fn look(&mut self, roots: &[(RunId, ProcId)]) {
+    pub fn look(&mut self, roots: &[(RunId, ProcId)], sessions: &[(RunId, SessionId)]) {
         let began = clock::now().mono;
         // Without /proc nothing can be learnt, and what was learnt stays.
         if proc::scan_into(&mut self.pass).is_ok() {
             self.lineage.observe(&self.pass, roots);
+            self.markers.place(&mut self.lineage, sessions);
         }
         let ended = clock::now().mono;
         self.look_at = ended.after(SHORTEST_REST.max(ended.since(began) * REST_FACTOR));

@@ -91,6 +91,7 @@ pub async fn live(
 /// A run's child.
 struct Child {
     id: ProcId,
+    session: SessionId,
     /// Whether it is a child of ours whose status is still to be read.
     unreaped: bool,
     adopted: bool,
@@ -221,7 +222,7 @@ impl Body {
     fn perform(&mut self, action: &Action) {
         match *action {
             Action::Spawn { run, process, session } => self.spawn(run, process, session),
-            Action::Adopt { run, id, .. } => self.adopt(run, id),
+            Action::Adopt { run, id, session, .. } => self.adopt(run, id, session),
             Action::Signal { run, signal, scope } => self.signal(run, signal, scope),
             Action::AwaitTree { run } => self.kin.await_tree(run),
             Action::SignalHouse { signal } => self.signal_house(signal),
@@ -252,7 +253,7 @@ impl Body {
         if pipe.is_none() {
             self.learnt.push_back(Fact::Executed { run });
         }
-        let child = Child { id, unreaped: true, adopted: false, pipe, failure: None };
+        let child = Child { id, session, unreaped: true, adopted: false, pipe, failure: None };
         self.children.insert(run, child);
     }
 
@@ -272,14 +273,15 @@ impl Body {
         });
     }
 
-    fn adopt(&mut self, run: RunId, id: ProcId) {
+    fn adopt(&mut self, run: RunId, id: ProcId, session: SessionId) {
         let hold = sys::PidFd::open(id.pid).and_then(|hold| sys::watch(hold.into_fd()));
         match hold {
             Ok(fd) => self.ring_when_readable(Arc::new(fd), Bell::AdoptedEnded(run)),
             // It ended while we took it over.
             Err(_) => self.adopted_ended(run),
         }
-        let child = Child { id, unreaped: false, adopted: true, pipe: None, failure: None };
+        let child =
+            Child { id, session, unreaped: false, adopted: true, pipe: None, failure: None };
         self.children.insert(run, child);
     }
 
@@ -291,7 +293,7 @@ impl Body {
     }
 
     fn adopted_ended(&mut self, run: RunId) {
-        self.kin.look(&self.roots());
+        self.look();
         let leftovers = self.kin.lives(run);
         let (status, usage) = (ExitStatus::Unknown, RunUsage::default());
         self.learnt.push_back(Fact::Exited { run, status, usage, leftovers });
@@ -325,14 +327,14 @@ impl Body {
             (false, _) => Ok(()),
         };
         if scope == Scope::Tree || (adopted && scope == Scope::Group) {
-            self.kin.look(&self.roots());
+            self.look();
             self.kin.signal_tree(run, signal);
         }
     }
 
     fn signal_house(&mut self, signal: Signal) {
         if sys::look() != sys::Look::Alone {
-            self.kin.look(&self.roots());
+            self.look();
             self.kin.signal_all(signal);
         }
     }
@@ -345,8 +347,12 @@ impl Body {
         }
     }
 
-    fn roots(&self) -> Vec<(RunId, ProcId)> {
-        self.children.iter().map(|(run, child)| (*run, child.id)).collect()
+    /// Looks who lives, and whose they are.
+    fn look(&mut self) {
+        let children = || self.children.iter();
+        let roots: Vec<_> = children().map(|(run, child)| (*run, child.id)).collect();
+        let sessions: Vec<_> = children().map(|(run, child)| (*run, child.session)).collect();
+        self.kin.look(&roots, &sessions);
     }
 
     fn run_of(&self, pid: i32) -> Option<RunId> {
@@ -402,13 +408,13 @@ impl Body {
         if sys::look() == sys::Look::Alone {
             return false;
         }
-        self.kin.look(&self.roots());
+        self.look();
         self.kin.lives(run)
     }
 
     fn look_for_the_left(&mut self) {
         if self.kin.deadline().is_some_and(|at| at <= clock::now().mono) {
-            self.kin.look(&self.roots());
+            self.look();
             let emptied = self.kin.emptied();
             self.learnt.extend(emptied.into_iter().map(|run| Fact::TreeEmptied { run }));
         }

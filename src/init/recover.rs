@@ -23,12 +23,12 @@ pub fn is_alive(id: ProcId) -> bool {
 }
 
 /// Ends the trees of these main processes: asks, waits, kills. Answers for each with how many
-/// processes of its tree were found. Takes [`GRACE`] and [`KILL_WAIT`] at most.
+/// processes of its tree were found. Takes two and a half seconds at most.
 pub fn end(mains: &[ProcId]) -> Vec<u32> {
     let roots: Vec<(RunId, ProcId)> =
         (0..).map(RunId).zip(mains).map(|(run, main)| (run, *main)).collect();
     let mut kin = Kin::new(i32::try_from(std::process::id()).unwrap_or(1));
-    kin.look(&roots);
+    kin.look(&roots, &[]);
     let found = roots.iter().map(|(run, _)| kin.size(*run)).collect();
     for (signal, patience) in [(Signal::TERM, GRACE), (Signal::KILL, KILL_WAIT)] {
         for (run, _) in &roots {
@@ -45,7 +45,7 @@ pub fn end(mains: &[ProcId]) -> Vec<u32> {
 fn all_ended(kin: &mut Kin, roots: &[(RunId, ProcId)], patience: Duration) -> bool {
     let until = clock::now().mono.after(patience);
     loop {
-        kin.look(roots);
+        kin.look(roots, &[]);
         if roots.iter().all(|(run, _)| !kin.lives(*run)) {
             return true;
         }

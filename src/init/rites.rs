@@ -20,7 +20,7 @@ const GAP: Duration = Duration::from_millis(10);
 pub fn perform() {
     for (signal, patience) in [(Signal::TERM, GRACE), (Signal::KILL, KILL_WAIT)] {
         let mut kin = Kin::new(i32::try_from(std::process::id()).unwrap_or(1));
-        kin.look(&[]);
+        kin.look(&[], &[]);
         kin.signal_all(signal);
         kin.signal_all(Signal::CONT);
         if alone_within(patience) {

@@ -8,11 +8,9 @@ use std::path::Path;
 
 use crate::config::plan::{Mode, ProcessPlan};
 use crate::init::sys::{self, ChildStep, Forked, Prepared, Report, Station};
+use crate::memory::marker::SESSION_VARIABLE;
 use crate::supervise::fact::{SpawnFailure, SpawnStep};
 use crate::units::SessionId;
-
-/// The variable by which a child knows the session that it runs in.
-pub const SESSION_VARIABLE: &str = "PROCESSION_SESSION_ID";
 
 /// Where programs are looked for when `PATH` is not set, as `execvp(3)` has it.
 const DEFAULT_PATH: &str = "/bin:/usr/bin";

@@ -25,11 +25,12 @@ use crate::clock;
 use crate::ledger::entry::Entry;
 use crate::ledger::snapshot::Snapshot;
 use crate::memory::TreeSample;
+use crate::memory::marker::Markers;
 use crate::memory::proc::{self, StatmFile};
 use crate::memory::stat::{ProcStat, Statm};
 use crate::memory::tree::Lineage;
 use crate::supervise::lifecycle::PhaseName;
-use crate::units::{Bytes, Now, ProcId, RunId};
+use crate::units::{Bytes, Now, ProcId, RunId, SessionId};
 
 /// A shorter interval than this would make the probe itself the load.
 const SHORTEST_INTERVAL: Duration = Duration::from_millis(100);
@@ -58,7 +59,7 @@ pub async fn watch(
         tokio::select! {
             () = rhythm.due() => {
                 let samples;
-                (probe, samples) = sample_aside(probe, scene.roots.clone()).await;
+                (probe, samples) = sample_aside(probe, scene.roots.clone(), scene.sessions.clone()).await;
                 if !deliver(&entries, samples, &mut rhythm.skipped) {
                     return;
                 }
@@ -72,6 +73,7 @@ pub async fn watch(
 #[derive(Debug, Default)]
 struct Scene {
     roots: Vec<(RunId, ProcId)>,
+    sessions: Vec<(RunId, SessionId)>,
     stopping: Vec<RunId>,
 }
 
@@ -83,6 +85,7 @@ impl Scene {
             let Some(run) = &process.run else { continue };
             let Some(main) = run.main else { continue };
             new.roots.push((run.run, main));
+            new.sessions.push((run.run, run.session));
             if process.phase == PhaseName::Stopping {
                 new.stopping.push(run.run);
             }
@@ -149,9 +152,10 @@ impl Rhythm {
 async fn sample_aside(
     mut probe: Probe,
     roots: Vec<(RunId, ProcId)>,
+    sessions: Vec<(RunId, SessionId)>,
 ) -> (Probe, Option<Vec<TreeSample>>) {
     let pass = tokio::task::spawn_blocking(move || {
-        let samples = probe.sample(clock::now(), &roots);
+        let samples = probe.sample(clock::now(), &roots, &sessions);
         (probe, samples)
     });
     match pass.await {
@@ -189,6 +193,7 @@ fn deliver(
 pub struct Probe {
     own_pid: i32,
     lineage: Lineage,
+    markers: Markers,
     pass: Vec<ProcStat>,
     /// Members of the last tick, in the order of pids.
     members: Vec<Member>,
@@ -235,6 +240,7 @@ impl Probe {
         Self {
             own_pid,
             lineage: Lineage::new(own_pid),
+            markers: Markers::default(),
             pass: vec![],
             members: vec![],
             spare: vec![],
@@ -247,10 +253,16 @@ impl Probe {
     }
 
     /// One sample of each run that has a living process; a run that has none is left out.
-    pub fn sample(&mut self, now: Now, roots: &[(RunId, ProcId)]) -> Vec<TreeSample> {
+    pub fn sample(
+        &mut self,
+        now: Now,
+        roots: &[(RunId, ProcId)],
+        sessions: &[(RunId, SessionId)],
+    ) -> Vec<TreeSample> {
         if !self.look(roots) {
             return vec![];
         }
+        self.markers.place(&mut self.lineage, sessions);
         self.spent.retain(|spent| roots.iter().any(|(run, _)| *run == spent.run));
         self.meet();
         let mut samples = vec![];

@@ -96,6 +96,33 @@ impl Lineage {
             .filter(|id| id.pid != self.own_pid)
     }
 
+    /// Those of [`Lineage::unattributed`] that came to us: our children, though we know no reason.
+    pub fn strangers(&self) -> impl Iterator<Item = ProcId> + '_ {
+        let came_to_us =
+            |placed: &&Placed| placed.run.is_none() && placed.stat.ppid == self.own_pid;
+        let alive = |placed: &&Placed| placed.stat.is_alive();
+        self.placed.iter().filter(came_to_us).filter(alive).map(|placed| placed.stat.id)
+    }
+
+    /// Places processes of the last pass of which it was learnt otherwise whose they are, and all
+    /// that descends from them. Runs that are no roots are passed over.
+    pub fn place(&mut self, learnt: &[(ProcId, RunId)]) {
+        let mut placed_one = false;
+        for (id, run) in learnt {
+            let is_root = self.roots.iter().any(|(root, _)| root == run);
+            let Some(at) = find(&self.placed, id.pid).filter(|_| is_root) else { continue };
+            let placed = &mut self.placed[at];
+            if placed.stat.id == *id && placed.run.is_none() {
+                placed.run = Some(*run);
+                placed_one = true;
+            }
+        }
+        if placed_one {
+            self.inherit();
+            self.renew_claims();
+        }
+    }
+
     /// The run that a process belongs to, if it was found by the last pass and could be placed.
     pub fn run_of(&self, id: ProcId) -> Option<RunId> {
         let at = find(&self.placed, id.pid)?;
@@ -290,6 +317,22 @@ mod tests {
 
     fn main_of(run: RunId, pid: i32) -> (RunId, ProcId) {
         (run, process(pid, OURS, pid, pid).id)
+    }
+
+    #[test]
+    fn what_is_learnt_otherwise_holds_for_all_below_and_for_the_next_pass() {
+        let stranger = process(20, OURS, 20, 20);
+        let pass = [process(OURS, 0, 1, 1), stranger, process(21, 20, 21, 21)];
+        let mut lineage = Lineage::new(OURS);
+        lineage.observe(&pass, &[main_of(A, 10)]);
+        assert_eq!(lineage.strangers().collect::<Vec<_>>(), [stranger.id]);
+        lineage.place(&[(stranger.id, B), (reused(20, OURS, 20, 20).id, A)]);
+        assert_eq!(lineage.members(A).count() + lineage.members(B).count(), 0, "no root, no pid");
+        lineage.place(&[(stranger.id, A)]);
+        assert_eq!(lineage.members(A).count(), 2);
+        lineage.observe(&pass, &[main_of(A, 10)]);
+        assert_eq!(lineage.members(A).count(), 2);
+        assert_eq!(lineage.strangers().count(), 0);
     }
 
     /// Runs passes, each with us as pid 1 in front, and says who is whose after the last.

@@ -148,7 +148,7 @@ catalogue! {
     LEAK_SUSPECTED: Gauge "procession_process_leak_suspected" ["process"]
         "1 when the live run's memory meets the leak rule, 0 when it does not; absent before there are enough samples.";
     LEAK_GROWTH: Gauge "procession_process_memory_growth_bytes_per_second" ["process"]
-        "Growth of the tree's resident memory over the leak rule's window, in bytes per second.";
+        "Growth of the tree's anonymous memory over the leak rule's window, in bytes per second.";
     LEAKS_SUSPECTED: Counter "procession_process_leaks_suspected_total" ["process"]
         "Times that the process's memory began to meet the leak rule.";
 

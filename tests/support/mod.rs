@@ -68,11 +68,12 @@ impl Program {
 }
 
 impl Drop for Program {
+    // The test runner shows it, because the test failed.
+    #[allow(clippy::print_stdout)]
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
         if std::thread::panicking() {
-            // Shown by the test runner only because the test failed.
             println!("--- the log of {}:\n{}", self.name, tail(&self.log()));
         }
     }

@@ -25,6 +25,7 @@ pub const TOUCHES: &[&str] = &[
     "src/context/identity.rs",
     "src/context/read.rs",
     "src/ledger/task.rs",
+    "src/memory/marker.rs",
     "src/memory/myself.rs",
     "src/memory/probe.rs",
     "src/memory/proc.rs",
@@ -151,7 +152,10 @@ const ROOMS: &[Row] = &[
          supervise config",
     ),
     // Who is left of a run is found by the same lineage that its memory is counted by.
-    ("init", "ledger::entry memory::proc memory::stat memory::tree supervise config::plan"),
+    (
+        "init",
+        "ledger::entry memory::marker memory::proc memory::stat memory::tree supervise config::plan",
+    ),
     ("serve", "metrics ledger::session ledger::snapshot tokens memory supervise::lifecycle"),
     ("store", "ledger::entry ledger::row ledger::session context tokens config::plan"),
     ("memory::probe", "ledger::entry ledger::snapshot supervise::lifecycle config::plan"),
