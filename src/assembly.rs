@@ -10,6 +10,7 @@ use std::hash::{BuildHasher, Hasher, RandomState};
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+use std::thread::JoinHandle;
 use std::time::Duration;
 
 use tokio::runtime::Builder;
@@ -21,7 +22,7 @@ use crate::init::outward::{self, Outward};
 use crate::init::pulse::Pulse;
 use crate::init::signals::Caught;
 use crate::init::{self, Departure, Survivor, recover, rites};
-use crate::ledger::entry::{Entry, SurvivorOutcome};
+use crate::ledger::entry::SurvivorOutcome;
 use crate::memory::proc;
 use crate::store::left_behind::{LeftBehind, find_left_behind};
 use crate::store::runfile::{Owner, RunRecord};
@@ -44,27 +45,25 @@ pub fn run(plan: Plan, caught: Caught) -> u8 {
     let outward = Outward::new(entries.clone());
     let mut below = None;
     let observe = {
-        let (plan, pulse, stand, below) = (&plan, pulse.clone(), &stand, &mut below);
-        move || *below = observe(plan, stand, pulse, &entries, queue, handled)
+        let (plan, pulse, below) = (Arc::clone(&plan), pulse.clone(), &mut below);
+        let begin = move || Below::start(&plan, &stand, pulse, &entries, queue, handled);
+        move || *below = on_its_own_thread(begin)
     };
     let departure = live(init::live(&plan, seed(), caught, survivors, outward, pulse, observe));
-    if let Some(below) = below {
+    if let Some(below) = below.and_then(|thread| thread.join().ok()).flatten() {
         below.close(departure.leave_by);
     }
     departure.code
 }
 
-/// Begins to observe. Where that fails nothing is seen, and supervising goes on.
-fn observe(
-    plan: &Arc<Plan>,
-    stand: &Stand,
-    pulse: Pulse,
-    entries: &mpsc::Sender<Entry>,
-    queue: mpsc::Receiver<Entry>,
-    handled: Vec<SurvivorOutcome>,
-) -> Option<Below> {
-    let below = Below::start(plan, stand, pulse, entries, queue, handled);
-    below.inspect_err(|error| tracing::error!(target: "assembly", "cannot observe: {error}")).ok()
+/// Begins to observe while the loop turns already: what is below takes milliseconds to build.
+/// Where it cannot be begun nothing is seen, and supervising goes on.
+fn on_its_own_thread(
+    begin: impl FnOnce() -> io::Result<Below> + Send + 'static,
+) -> Option<JoinHandle<Option<Below>>> {
+    let say = |error: &io::Error| tracing::error!(target: "assembly", "cannot observe: {error}");
+    let thread = std::thread::Builder::new().name("observe".into());
+    thread.spawn(move || begin().inspect_err(say).ok()).inspect_err(say).ok()
 }
 
 /// Turns the loop until it ends, by itself or by a failure of ours.

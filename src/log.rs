@@ -51,6 +51,8 @@ pub fn begin(levels: &str, format: Format) -> Result<Log, String> {
         Format::Text => registry.with(layer).try_init(),
         Format::Json => registry.with(layer.json().flatten_event(true)).try_init(),
     };
+    // The usual hook writes to standard error itself, where a full pipe would hold us up.
+    std::panic::set_hook(Box::new(|panic| tracing::error!(target: "panic", "{panic}")));
     Ok(log)
 }
 

@@ -19,7 +19,7 @@ use crate::clock;
 use crate::config::plan::Plan;
 use crate::context::{capture, host};
 use crate::init::pulse::Pulse;
-use crate::ledger::entry::{Entry, SurvivorOutcome};
+use crate::ledger::entry::{Entry, StoreHealth, SurvivorOutcome};
 use crate::ledger::fold::Ledger;
 use crate::ledger::row::Batch;
 use crate::ledger::snapshot::{LiveRun, Snapshot};
@@ -29,7 +29,7 @@ use crate::metrics::families::SelfFigures;
 use crate::serve::Sources;
 use crate::serve::listener::{self, Limits};
 use crate::store::runfile::{RunKeeper, RunRecord};
-use crate::store::writer::{self, Reports, Writer};
+use crate::store::writer::{self, Reports, Resume, Writer};
 use crate::tokens::TokenResume;
 use crate::tokens::price::Prices;
 use crate::tokens::source::Source;
@@ -46,7 +46,7 @@ const TOKEN_BATCHES: usize = 64;
 /// away: then what is in the files already is only remembered, not counted.
 const RESUME_PATIENCE: Duration = Duration::from_secs(5);
 
-/// How long the last look at the agents' logs may take.
+/// How long the last look at the agents' logs and at earlier lives may take.
 const LAST_LOOK: Duration = Duration::from_millis(300);
 /// How long the last rows may take to become durable, where the budget leaves that much.
 const LAST_COMMIT: Duration = Duration::from_secs(1);
@@ -59,7 +59,8 @@ pub(super) struct Below {
     ledger: JoinHandle<u64>,
     /// Ended by aborting: they hold nothing that could be lost.
     senses: Vec<JoinHandle<()>>,
-    tail: JoinHandle<()>,
+    /// Heard out at the end, for a moment: the last tokens, and what earlier lives left open.
+    patient: Vec<JoinHandle<()>>,
     stop: watch::Sender<bool>,
     writer: Arc<Writer>,
     keeper: Option<Arc<RunKeeper>>,
@@ -97,10 +98,14 @@ impl Below {
         let outlets = Outlets { rows, opened, snapshots, live_runs };
         let ledger = tokio::spawn(task::run(ledger, queue, outlets));
         let start = Following { plan: Arc::clone(plan), began: stand.began.wall, prices, resume };
-        let tail = tokio::spawn(follow(start, entries.clone(), stopped.clone()));
+        let Reports { resume: earlier, health } = reports;
+        let patient = vec![
+            tokio::spawn(follow(start, entries.clone(), stopped.clone())),
+            tokio::spawn(tell_of_earlier_lives(earlier, resumed, weak.clone())),
+        ];
         let senses = vec![
             tokio::spawn(capture_contexts(Arc::clone(plan), contexts, weak.clone())),
-            tokio::spawn(report_store(reports, resumed, weak.clone())),
+            tokio::spawn(report_store(health, weak.clone())),
             tokio::spawn(keep_runs(keeper.clone(), runs)),
             tokio::spawn(sample(plan.memory.interval, pictures.clone(), entries.clone())),
             tokio::spawn(listen(Arc::clone(plan), pictures, pulse, stopped, weak)),
@@ -110,19 +115,24 @@ impl Below {
             let _ = entries.try_send(Entry::SurvivorsHandled { at, outcomes: handled });
         }
         drop(on);
-        Ok(Self { runtime, ledger, senses, tail, stop, writer, keeper })
+        Ok(Self { runtime, ledger, senses, patient, stop, writer, keeper })
     }
 
     /// Ends everything, in the order of the flow, by `leave_by` at the latest. The caller has let
     /// go of its own end of the ledger's queue.
     pub(super) fn close(self, leave_by: Mono) {
-        let Self { runtime, ledger, senses, tail, stop, writer, keeper } = self;
+        let Self { runtime, ledger, senses, patient, stop, writer, keeper } = self;
         let left = |most: Duration| leave_by.since(clock::now().mono).clamp(SHORTEST, most);
         runtime.block_on(async {
             let _ = stop.send(true);
-            let mut tail = tail;
-            if timeout(left(LAST_LOOK), &mut tail).await.is_err() {
-                tail.abort();
+            let mut patient = patient;
+            let heard_out = async {
+                for task in &mut patient {
+                    let _ = task.await;
+                }
+            };
+            if timeout(left(LAST_LOOK), heard_out).await.is_err() {
+                patient.iter().for_each(JoinHandle::abort);
             }
             senses.iter().for_each(JoinHandle::abort);
             for sense in senses {
@@ -193,33 +203,26 @@ async fn capture_contexts(
     }
 }
 
-/// Passes on what earlier lives left, once the store knows, and how the store is.
-async fn report_store(
-    reports: Reports,
+/// Passes on what earlier lives left, once the store knows.
+async fn tell_of_earlier_lives(
+    resume: oneshot::Receiver<Resume>,
     resumed: oneshot::Sender<TokenResume>,
     entries: WeakSender<Entry>,
 ) {
-    let Reports { resume, mut health } = reports;
-    let tell = async |entry| {
-        if let Some(entries) = entries.upgrade() {
-            let _ = entries.send(entry).await;
-        }
-    };
-    let found = async {
-        if let Ok(found) = resume.await {
-            let _ = resumed.send(found.tokens);
-            if !found.open.is_empty() {
-                tell(Entry::OpenSessionsFound { at: clock::now(), sessions: found.open }).await;
-            }
-        }
-    };
-    let healthy = async {
-        while health.changed().await.is_ok() {
-            let now = *health.borrow_and_update();
-            tell(Entry::StoreReported(now)).await;
-        }
-    };
-    tokio::join!(found, healthy);
+    let Ok(Resume { open: sessions, tokens }) = resume.await else { return };
+    let _ = resumed.send(tokens);
+    if let Some(entries) = entries.upgrade().filter(|_| !sessions.is_empty()) {
+        let _ = entries.send(Entry::OpenSessionsFound { at: clock::now(), sessions }).await;
+    }
+}
+
+/// Passes on how the store is, for as long as there is one.
+async fn report_store(mut health: watch::Receiver<StoreHealth>, entries: WeakSender<Entry>) {
+    while health.changed().await.is_ok() {
+        let now = *health.borrow_and_update();
+        let Some(entries) = entries.upgrade() else { return };
+        let _ = entries.send(Entry::StoreReported(now)).await;
+    }
 }
 
 /// Keeps the run file in step with what lives.

@@ -32,7 +32,7 @@ mod env_file;
 pub mod interpolate;
 mod quantity;
 mod read;
-pub mod secret;
+pub mod masked;
 mod words;
 
 mod parse;

@@ -4,20 +4,17 @@
 //! looks like, so it masks too much rather than too little. A secret that neither its name nor its
 //! shape gives away is out of reach.
 
+use crate::secret::is_secret;
+
 /// What stands in the place of a secret.
 const MASK: &str = "***";
-
-/// The parts of a name that make its value a secret. The configuration's own list for what it
-/// shows is the same; neither room may import the other.
-const TELLTALES: [&str; 8] =
-    ["KEY", "TOKEN", "SECRET", "PASSWORD", "PASSWD", "PASSPHRASE", "CREDENTIAL", "AUTH"];
 
 /// Flags behind which a login stands.
 const LOGINS: [&str; 3] = ["-u", "--user", "--proxy-user"];
 
 /// How well-known tokens begin, and how long they are at least: long enough that no word of a
 /// language or name of a package is meant.
-const TOKENS: [(&str, usize); 20] = [
+const TOKENS: [(&str, usize); 21] = [
     ("sk-", 20),
     ("sk_live_", 16),
     ("sk_test_", 16),
@@ -34,6 +31,7 @@ const TOKENS: [(&str, usize); 20] = [
     ("xapp-", 15),
     ("npm_", 20),
     ("hf_", 20),
+    ("pypi-", 16),
     ("AIza", 30),
     ("AKIA", 20),
     ("ASIA", 20),
@@ -57,9 +55,15 @@ pub fn mask(command: &[String]) -> Vec<String> {
     masked
 }
 
+/// What every private key in text form has in its first line.
+const PRIVATE_KEY: &str = "PRIVATE KEY-----";
+
 /// One argument with every secret in it replaced. In a script the value of `NAME=value` ends
 /// where the shell ends the word; in a plain argument it goes on to the end.
 fn mask_text(text: &str, script: bool) -> String {
+    if text.contains(PRIVATE_KEY) {
+        return MASK.to_owned();
+    }
     let mut out = String::with_capacity(text.len());
     let mut rest = text;
     while let Some(first) = rest.chars().next() {
@@ -193,12 +197,6 @@ fn is_script_flag(word: &str) -> bool {
     word.ends_with('c') && word.starts_with('-') && !word.starts_with("--")
 }
 
-/// Whether a variable, flag or key of this name holds a secret.
-fn is_secret(name: &str) -> bool {
-    let upper = name.to_ascii_uppercase();
-    TELLTALES.iter().any(|part| upper.contains(part))
-}
-
 fn is_name_char(c: char) -> bool {
     c.is_ascii_alphanumeric() || "_-.".contains(c)
 }
@@ -263,6 +261,8 @@ mod tests {
             &["run", "--Private.Key", "***", "--passwd=***"],
         );
         check(&["run", "--token"], &["run", "--token"]);
+        check(&["llm", "--max-tokens", "9"], &["llm", "--max-tokens", "9"]);
+        check(&["env", "MYSQL_PWD=x", "run"], &["env", "MYSQL_PWD=***", "run"]);
         check(&["run", "--token=", "x"], &["run", "--token=", "x"]);
     }
 
@@ -317,6 +317,8 @@ mod tests {
         check("AKIAIOSFODNN7EXAMPLE", "***");
         check("eyJhbGciOiJI.eyJzdWIiOiIx.c2ln1", "***");
         check("x-sk-ant-api03-abcdefghijklm", "x-***");
+        check("pypi-AgEIcHlwaS5vcmcCJDY", "***");
+        check("-----BEGIN RSA PRIVATE KEY-----\nMIIE", "***");
     }
 
     #[test]

@@ -1,11 +1,13 @@
 //! Who is left of a run, and of all of us: the same lineage that memory is counted by, read on the
-//! spot. Signals go to members by a hold on each, never by a bare number.
+//! spot. Signals go to members by a hold on each; where the kernel gives none, by pid and start time,
+//! and never by a bare number.
 
 use std::collections::BTreeSet;
+use std::io;
 use std::time::Duration;
 
 use crate::clock;
-use crate::init::sys::PidFd;
+use crate::init::sys::{self, PidFd};
 use crate::memory::marker::Markers;
 use crate::memory::proc;
 use crate::memory::stat::ProcStat;
@@ -18,6 +20,9 @@ const SHORTEST_REST: Duration = Duration::from_millis(10);
 /// does not keep us from reaping.
 const REST_FACTOR: u32 = 10;
 
+/// How long a look is good for a further signal: what two signals of one wave are meant for.
+const JUST_NOW: Duration = Duration::from_millis(2);
+
 /// The lineage of everything below us, and the trees that somebody waits for.
 pub struct Kin {
     own_pid: i32,
@@ -25,6 +30,8 @@ pub struct Kin {
     markers: Markers,
     pass: Vec<ProcStat>,
     awaited: BTreeSet<RunId>,
+    /// When the last look was over.
+    looked: Mono,
     look_at: Mono,
 }
 
@@ -34,9 +41,10 @@ impl Kin {
         Self {
             own_pid,
             lineage: Lineage::new(own_pid),
-            markers: Markers::default(),
+            markers: Markers::new(),
             pass: Vec::new(),
             awaited: BTreeSet::new(),
+            looked: Mono(0),
             look_at: Mono(0),
         }
     }
@@ -49,8 +57,19 @@ impl Kin {
             self.lineage.observe(&self.pass, roots);
             self.markers.place(&mut self.lineage, sessions);
         }
-        let ended = clock::now().mono;
-        self.look_at = ended.after(SHORTEST_REST.max(ended.since(began) * REST_FACTOR));
+        self.looked = clock::now().mono;
+        let took = self.looked.since(began);
+        self.look_at = self.looked.after(SHORTEST_REST.max(took * REST_FACTOR));
+    }
+
+    /// Whether the last look was only just now.
+    pub fn has_just_looked(&self) -> bool {
+        self.looked > Mono(0) && clock::now().mono.since(self.looked) < JUST_NOW
+    }
+
+    /// There is somebody new, of whom the last look knows nothing.
+    pub fn expire_look(&mut self) {
+        self.looked = Mono(0);
     }
 
     /// Whether anything of the run's tree lives, by the last look.
@@ -102,12 +121,24 @@ impl Kin {
     }
 }
 
-/// Sends a signal to the process that was meant, or to nobody: the hold is taken first, and only
-/// then is its start time compared, so that the pid cannot change hands in between.
+/// Takes hold of the process that is meant. The hold is taken first, and only then is its start time
+/// compared, so that the pid cannot change hands in between.
+pub fn hold(id: ProcId) -> io::Result<PidFd> {
+    let hold = PidFd::open(id.pid)?;
+    if is_same(id) { Ok(hold) } else { Err(io::Error::from_raw_os_error(libc::ESRCH)) }
+}
+
+/// Sends a signal to the process that is meant, or to nobody. Where the kernel gives no hold (an old
+/// one, a sandbox, a strict filter), the start time has to do.
 pub fn signal_verified(id: ProcId, signal: Signal) {
-    let Ok(hold) = PidFd::open(id.pid) else { return };
-    if proc::start_ticks(id.pid).is_ok_and(|ticks| ticks == id.start_ticks) {
+    let sent = hold(id).and_then(|hold| hold.signal(signal));
+    let gone = |error: &io::Error| error.raw_os_error() == Some(libc::ESRCH);
+    if sent.is_err_and(|error| !gone(&error)) && is_same(id) {
         // Gone already is what was wanted.
-        let _ = hold.signal(signal);
+        let _ = sys::signal_pid(id.pid, signal);
     }
+}
+
+fn is_same(id: ProcId) -> bool {
+    proc::start_ticks(id.pid).is_ok_and(|ticks| ticks == id.start_ticks)
 }

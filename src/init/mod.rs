@@ -116,6 +116,8 @@ struct Body {
     kin: Kin,
     house_awaited: bool,
     more_are_dead: bool,
+    /// Main processes that were reaped in this turn, until it is known whom they left behind.
+    ended: Vec<(RunId, ExitStatus, RunUsage)>,
     /// Learnt while an action was carried out; told before anything else.
     learnt: VecDeque<Fact>,
     bells: mpsc::Receiver<Bell>,
@@ -136,6 +138,7 @@ impl Body {
             kin: Kin::new(i32::try_from(std::process::id()).unwrap_or(1)),
             house_awaited: false,
             more_are_dead: false,
+            ended: Vec::new(),
             learnt: VecDeque::new(),
             bells,
             ring,
@@ -255,6 +258,7 @@ impl Body {
         }
         let child = Child { id, session, unreaped: true, adopted: false, pipe, failure: None };
         self.children.insert(run, child);
+        self.kin.expire_look();
     }
 
     /// Rings when the pipe has something to say. Without a descriptor to spare nothing can be
@@ -274,15 +278,15 @@ impl Body {
     }
 
     fn adopt(&mut self, run: RunId, id: ProcId, session: SessionId) {
-        let hold = sys::PidFd::open(id.pid).and_then(|hold| sys::watch(hold.into_fd()));
-        match hold {
-            Ok(fd) => self.ring_when_readable(Arc::new(fd), Bell::AdoptedEnded(run)),
-            // It ended while we took it over.
-            Err(_) => self.adopted_ended(run),
-        }
         let child =
             Child { id, session, unreaped: false, adopted: true, pipe: None, failure: None };
         self.children.insert(run, child);
+        self.kin.expire_look();
+        match kin::hold(id).and_then(|hold| sys::watch(hold.into_fd())) {
+            Ok(fd) => self.ring_when_readable(Arc::new(fd), Bell::AdoptedEnded(run)),
+            // It ended while we took it over, or it cannot be watched: what is left is ended.
+            Err(_) => self.adopted_ended(run),
+        }
     }
 
     fn answer(&mut self, bell: Bell) {
@@ -315,10 +319,10 @@ impl Body {
         let (pid, adopted) = (child.id.pid, child.adopted);
         // That somebody is gone already is what was wanted.
         let _ = match (child.unreaped, scope) {
-            (true, Scope::Main) => sys::signal_child(pid, signal),
+            (true, Scope::Main) => sys::signal_pid(pid, signal),
             // The group may not exist yet; its leader does.
             (true, Scope::Group | Scope::Tree) => {
-                sys::signal_group(pid, signal).or_else(|_| sys::signal_child(pid, signal))
+                sys::signal_group(pid, signal).or_else(|_| sys::signal_pid(pid, signal))
             }
             (false, Scope::Main) if adopted => {
                 kin::signal_verified(child.id, signal);
@@ -327,14 +331,14 @@ impl Body {
             (false, _) => Ok(()),
         };
         if scope == Scope::Tree || (adopted && scope == Scope::Group) {
-            self.look();
+            self.look_unless_just_done();
             self.kin.signal_tree(run, signal);
         }
     }
 
     fn signal_house(&mut self, signal: Signal) {
         if sys::look() != sys::Look::Alone {
-            self.look();
+            self.look_unless_just_done();
             self.kin.signal_all(signal);
         }
     }
@@ -355,6 +359,13 @@ impl Body {
         self.kin.look(&roots, &sessions);
     }
 
+    /// For signals, which come in waves: one look serves a wave.
+    fn look_unless_just_done(&mut self) {
+        if !self.kin.has_just_looked() {
+            self.look();
+        }
+    }
+
     fn run_of(&self, pid: i32) -> Option<RunId> {
         let mut unreaped = self.children.iter().filter(|(_, child)| child.unreaped);
         unreaped.find(|(_, child)| child.id.pid == pid).map(|(run, _)| *run)
@@ -363,12 +374,26 @@ impl Body {
     /// Reads the status of whoever is dead.
     fn reap(&mut self) {
         let rest = reap::reap(self, Self::dying, Self::reaped);
-        match rest {
-            Rest::AllLive => {}
-            Rest::More => {}
-            Rest::Alone => self.alone(),
+        self.tell_of_the_ended(rest);
+        if rest == Rest::Alone {
+            self.alone();
         }
         self.more_are_dead = rest == Rest::More;
+    }
+
+    /// One look tells for all who ended in this turn whether others of their runs live.
+    fn tell_of_the_ended(&mut self, rest: Rest) {
+        if self.ended.is_empty() {
+            return;
+        }
+        let alone = rest == Rest::Alone;
+        if !alone {
+            self.look();
+        }
+        for (run, status, usage) in std::mem::take(&mut self.ended) {
+            let leftovers = !alone && self.kin.lives(run);
+            self.learnt.push_back(Fact::Exited { run, status, usage, leftovers });
+        }
     }
 
     /// We have no child, and so no descendant; only what was taken over can be alive.
@@ -399,17 +424,7 @@ impl Body {
         if let Some(failure) = child.failure {
             return self.learnt.push_back(Fact::SpawnFailed { run, failure });
         }
-        let leftovers = self.leaves_others(run);
-        self.learnt.push_back(Fact::Exited { run, status, usage, leftovers });
-    }
-
-    /// Whether others of a run live whose main process was just reaped.
-    fn leaves_others(&mut self, run: RunId) -> bool {
-        if sys::look() == sys::Look::Alone {
-            return false;
-        }
-        self.look();
-        self.kin.lives(run)
+        self.ended.push((run, status, usage));
     }
 
     fn look_for_the_left(&mut self) {

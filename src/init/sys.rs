@@ -316,8 +316,9 @@ fn duration(time: libc::timeval) -> Duration {
     Duration::new(u64::try_from(time.tv_sec).unwrap_or(0), micros * 1_000)
 }
 
-/// Sends a signal by pid. Only for a child of ours that was not reaped: its pid is certain.
-pub fn signal_child(pid: i32, signal: Signal) -> io::Result<()> {
+/// Sends a signal by pid. Only where the pid is certain: for a child of ours that was not reaped, or
+/// where nothing better can be had.
+pub fn signal_pid(pid: i32, signal: Signal) -> io::Result<()> {
     // SAFETY: a plain system call.
     check(unsafe { libc::kill(pid, signal.0) })
 }
@@ -374,7 +375,11 @@ fn check(result: i32) -> io::Result<()> {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::process::ExitStatusExt;
+
     use super::*;
+    use crate::init::kin::signal_verified;
+    use crate::units::ProcId;
 
     #[test]
     fn a_report_survives_the_pipe() {
@@ -393,5 +398,43 @@ mod tests {
         for leader in [-1, 0, 1] {
             assert!(signal_group(leader, Signal(0)).is_err());
         }
+    }
+
+    /// Does this on a thread for which the kernel knows no `pidfd_open`.
+    fn without_holds(work: impl FnOnce() + Send) {
+        const NONE: u32 = libc::SECCOMP_RET_ERRNO | libc::ENOSYS as u32;
+        let line = |code: u32, jt, jf, k| libc::sock_filter { code: code as u16, jt, jf, k };
+        let mut filter = [
+            line(libc::BPF_LD | libc::BPF_W | libc::BPF_ABS, 0, 0, 0),
+            line(libc::BPF_JMP | libc::BPF_JEQ, 0, 1, libc::SYS_pidfd_open as u32),
+            line(libc::BPF_RET, 0, 0, NONE),
+            line(libc::BPF_RET, 0, 0, libc::SECCOMP_RET_ALLOW),
+        ];
+        let install = move || {
+            let program = libc::sock_fprog { len: 4, filter: filter.as_mut_ptr() };
+            // SAFETY: the filter outlives the calls, which copy it; it binds this thread alone.
+            unsafe {
+                check(libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)).expect("allowed");
+                let mode = libc::SECCOMP_MODE_FILTER;
+                check(libc::prctl(libc::PR_SET_SECCOMP, mode, &raw const program))
+                    .expect("allowed");
+            }
+            work();
+        };
+        std::thread::scope(|scope| drop(scope.spawn(install)));
+    }
+
+    #[test]
+    fn a_signal_arrives_where_the_kernel_gives_no_hold() {
+        let mut child = std::process::Command::new("sleep").arg("300").spawn().expect("a child");
+        let pid = child.id().cast_signed();
+        let start_ticks = crate::memory::proc::start_ticks(pid).expect("it lives");
+        without_holds(|| {
+            assert!(PidFd::open(pid).is_err());
+            let another = ProcId { pid, start_ticks: start_ticks + 1 };
+            signal_verified(another, Signal::KILL);
+            signal_verified(ProcId { pid, start_ticks }, Signal::TERM);
+        });
+        assert_eq!(child.wait().expect("ours").signal(), Some(libc::SIGTERM));
     }
 }

@@ -2,8 +2,8 @@
 //!
 //! `proc` reads `/proc` and `stat` understands it, `tree` says which processes belong to which run,
 //! `probe` samples them, `series` keeps the last samples, `level` and `leak` judge them, `myself`
-//! reads our own figures. `marker` tells of those who lost
-//! their lineage. Only `proc`, `marker`, `probe` and `myself` touch the world.
+//! reads our own figures. `marker` tells of those who lost their lineage. Only `proc`, `marker`,
+//! `probe` and `myself` touch the world.
 
 pub mod leak;
 pub mod level;

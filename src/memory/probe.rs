@@ -240,7 +240,7 @@ impl Probe {
         Self {
             own_pid,
             lineage: Lineage::new(own_pid),
-            markers: Markers::default(),
+            markers: Markers::new(),
             pass: vec![],
             members: vec![],
             spare: vec![],

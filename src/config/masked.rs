@@ -2,18 +2,10 @@
 //!
 //! A name is all that can be judged by, so this masks too much rather than too little.
 
+use crate::secret::is_secret;
+
 /// What stands in the place of a secret.
 pub(super) const MASK: &str = "***";
-
-/// The parts of a name that make its value a secret.
-const TELLTALES: [&str; 8] =
-    ["KEY", "TOKEN", "SECRET", "PASSWORD", "PASSWD", "PASSPHRASE", "CREDENTIAL", "AUTH"];
-
-/// Whether a variable, flag or key of this name holds a secret.
-pub fn is_secret(name: &str) -> bool {
-    let upper = name.to_ascii_uppercase();
-    TELLTALES.iter().any(|part| upper.contains(part))
-}
 
 /// The value of a variable as it may be shown: masked by its name, and without the password of an
 /// address such as `postgres://user:password@host`.
