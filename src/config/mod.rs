@@ -32,7 +32,8 @@ mod env_file;
 pub mod interpolate;
 mod quantity;
 mod read;
-pub mod secret;
+pub mod mask;
+mod secret;
 mod words;
 
 mod parse;

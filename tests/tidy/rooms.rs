@@ -166,7 +166,7 @@ const ROOMS: &[Row] = &[
          supervise::lifecycle",
     ),
     ("ledger", "context tokens memory supervise::fact supervise::lifecycle config::plan"),
-    ("context", "config::plan"),
+    ("context", "config::mask config::plan"),
     ("tokens", "config::plan"),
     ("memory", "config::plan"),
     ("supervise", "config::plan"),

@@ -1,16 +1,12 @@
 //! Which words of a command are secret, and the command without them.
 //!
-//! Owns the telltale names and the shapes of known tokens. Reads nothing: it judges by what a word
-//! looks like, so it masks too much rather than too little. A secret that neither its name nor its
-//! shape gives away is out of reach.
+//! Owns the shapes of known tokens, and where a value stands behind a name that [`secret`] calls
+//! secret. Reads nothing: it judges by what a word looks like, so it masks too much rather than too
+//! little. A secret that neither its name nor its shape gives away is out of reach.
+//!
+//! [`secret`]: super::secret
 
-/// What stands in the place of a secret.
-const MASK: &str = "***";
-
-/// The parts of a name that make its value a secret. The configuration's own list for what it
-/// shows is the same; neither room may import the other.
-const TELLTALES: [&str; 8] =
-    ["KEY", "TOKEN", "SECRET", "PASSWORD", "PASSWD", "PASSPHRASE", "CREDENTIAL", "AUTH"];
+use super::secret::{MASK, is_secret};
 
 /// Flags behind which a login stands.
 const LOGINS: [&str; 3] = ["-u", "--user", "--proxy-user"];
@@ -41,7 +37,7 @@ const TOKENS: [(&str, usize); 20] = [
 ];
 
 /// The command with every secret in it replaced.
-pub fn mask(command: &[String]) -> Vec<String> {
+pub fn mask_command(command: &[String]) -> Vec<String> {
     let mut masked = Vec::with_capacity(command.len());
     let mut before = "";
     for word in command {
@@ -59,7 +55,7 @@ pub fn mask(command: &[String]) -> Vec<String> {
 
 /// One argument with every secret in it replaced. In a script the value of `NAME=value` ends
 /// where the shell ends the word; in a plain argument it goes on to the end.
-fn mask_text(text: &str, script: bool) -> String {
+pub(super) fn mask_text(text: &str, script: bool) -> String {
     let mut out = String::with_capacity(text.len());
     let mut rest = text;
     while let Some(first) = rest.chars().next() {
@@ -193,12 +189,6 @@ fn is_script_flag(word: &str) -> bool {
     word.ends_with('c') && word.starts_with('-') && !word.starts_with("--")
 }
 
-/// Whether a variable, flag or key of this name holds a secret.
-fn is_secret(name: &str) -> bool {
-    let upper = name.to_ascii_uppercase();
-    TELLTALES.iter().any(|part| upper.contains(part))
-}
-
 fn is_name_char(c: char) -> bool {
     c.is_ascii_alphanumeric() || "_-.".contains(c)
 }
@@ -246,7 +236,7 @@ mod tests {
 
     fn check(command: &[&str], shown: &[&str]) {
         let command: Vec<String> = command.iter().map(|word| (*word).to_owned()).collect();
-        assert_eq!(mask(&command), shown);
+        assert_eq!(mask_command(&command), shown);
     }
 
     #[test]
@@ -369,7 +359,7 @@ mod tests {
             let words =
                 (0..3).map(|_| (0..8).map(|_| parts[random.usize(..parts.len())]).collect());
             let command: Vec<String> = words.collect();
-            assert_eq!(mask(&command).len(), 3);
+            assert_eq!(mask_command(&command).len(), 3);
         }
     }
 }
