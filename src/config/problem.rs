@@ -139,11 +139,6 @@ impl Problems {
     pub fn count(&self) -> usize {
         self.shown.len() + self.omitted
     }
-
-    /// Whether one of them prevents a start.
-    pub fn has_faults(&self) -> bool {
-        self.shown.iter().any(|problem| problem.level == Level::Fault)
-    }
 }
 
 impl From<Problem> for Problems {
