@@ -198,6 +198,7 @@ fn tokens_are_exact(prometheus: &Prometheus, truth: &Value) {
         prometheus.value("sum(procession_unpriced_tokens_total)"),
         truth["unpriced"].as_f64(),
     );
+    assert!(prometheus.value("procession_ingest_files") >= Some(1.0), "the log is followed");
     let cost = prometheus.value("sum(procession_cost_usd_total)").expect("a cost");
     let expected = truth["usd"].as_f64().expect("a number");
     assert!((cost - expected).abs() < 1e-6, "{cost} dollars, not {expected}");

@@ -8,8 +8,9 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use procession::ledger::snapshot::Snapshot;
+use procession::memory::SelfFigures;
 use procession::metrics::catalogue::{self, Kind};
-use procession::metrics::families::{LIVE_SESSIONS_SHOWN, SelfFigures, project};
+use procession::metrics::families::{LIVE_SESSIONS_SHOWN, project};
 use procession::metrics::negotiate::Format;
 
 use crate::picture;

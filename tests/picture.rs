@@ -9,8 +9,7 @@ use procession::config::plan::Thresholds;
 use procession::ledger::entry::StoreHealth;
 use procession::ledger::session::{Figures, Session, SessionEnd, SessionKind, SessionState};
 use procession::ledger::snapshot::{HouseView, ProcessView, RunView, Snapshot, TokenSeries};
-use procession::memory::{LeakState, MemoryLevel, TreeSample, Verdict};
-use procession::metrics::families::SelfFigures;
+use procession::memory::{LeakState, MemoryLevel, SelfFigures, TreeSample, Verdict};
 use procession::supervise::lifecycle::PhaseName;
 use procession::tokens::{LineCounts, TokenCounts};
 use procession::units::{
@@ -84,8 +83,8 @@ pub fn snapshot() -> Snapshot {
 pub fn own() -> SelfFigures {
     SelfFigures {
         cpu_seconds: Some(1.25),
-        resident: Some(7_340_032),
-        virtual_size: Some(41_943_040),
+        resident: Some(Bytes(7_340_032)),
+        virtual_size: Some(Bytes(41_943_040)),
         open_fds: Some(17),
         max_fds: Some(1_048_576),
         start_time_seconds: Some(at(0).seconds()),

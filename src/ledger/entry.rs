@@ -37,11 +37,6 @@ pub enum Entry {
         /// What was found.
         batch: TokenBatch,
     },
-    /// From the tailer: how many log files it follows now.
-    FilesFollowed {
-        /// How many.
-        count: u64,
-    },
     /// From the store, once at the start: sessions that an earlier life left open.
     OpenSessionsFound {
         /// When they were found.

@@ -36,6 +36,23 @@ pub struct TreeSample {
     pub cpu_seconds: f64,
 }
 
+/// What we ourselves use, at one moment; absent where it cannot be read.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct SelfFigures {
+    /// User and system CPU seconds that we spent; those of children are not in it.
+    pub cpu_seconds: Option<f64>,
+    /// Resident bytes.
+    pub resident: Option<Bytes>,
+    /// Virtual bytes.
+    pub virtual_size: Option<Bytes>,
+    /// Open descriptors.
+    pub open_fds: Option<u64>,
+    /// Descriptors that we may have open; absent when there is no limit.
+    pub max_fds: Option<u64>,
+    /// When we were started, in seconds since 1970.
+    pub start_time_seconds: Option<f64>,
+}
+
 /// What a leak rule says of a series.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LeakState {

@@ -17,27 +17,11 @@ mod tokens;
 use prometheus::proto::{Counter, Gauge, LabelPair, MetricFamily, MetricType};
 
 use crate::ledger::snapshot::Snapshot;
+use crate::memory::SelfFigures;
 use crate::metrics::catalogue::{Kind, Metric};
 use crate::metrics::label;
 
 pub use sessions::LIVE_SESSIONS_SHOWN;
-
-/// What the kernel says of procession itself, read at the scrape; absent where it cannot be read.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct SelfFigures {
-    /// User and system CPU seconds.
-    pub cpu_seconds: Option<f64>,
-    /// Resident memory in bytes.
-    pub resident: Option<u64>,
-    /// Virtual memory in bytes.
-    pub virtual_size: Option<u64>,
-    /// Open descriptors.
-    pub open_fds: Option<u64>,
-    /// Descriptors that may be open.
-    pub max_fds: Option<u64>,
-    /// When the program was started, in seconds since 1970.
-    pub start_time_seconds: Option<f64>,
-}
 
 /// Every family that has something to say, in the order of the catalogue.
 pub fn project(snapshot: &Snapshot, own: &SelfFigures) -> Vec<MetricFamily> {

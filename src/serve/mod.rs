@@ -15,7 +15,7 @@ pub mod routes;
 use std::sync::Arc;
 
 use crate::ledger::snapshot::Snapshot;
-use crate::metrics::families::SelfFigures;
+use crate::memory::SelfFigures;
 
 /// A question that every request asks anew. It must answer at once.
 pub type Source<T> = Box<dyn Fn() -> T + Send + Sync>;

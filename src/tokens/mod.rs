@@ -172,6 +172,8 @@ pub struct TokenBatch {
     pub seeded: Vec<UsageKey>,
     /// What became of the lines that were read.
     pub lines: LineCounts,
+    /// How many files are followed now, where that changed.
+    pub files: Option<u64>,
 }
 
 /// A late change to a response that had been counted already.
