@@ -320,10 +320,17 @@ async fn follow(
     let follower = Follower::new(sources, start);
     let (batches, mut found) = mpsc::channel(TOKEN_BATCHES);
     let stop = async move { drop(stopped.wait_for(|stop| *stop).await) };
+    let (files, mut followed) = watch::channel(0);
     let pass_on = async {
         while let Some(batch) = found.recv().await {
             let _ = entries.send(Entry::TokensRead { at: clock::now(), batch }).await;
         }
     };
-    tokio::join!(tail::follow(follower, batches, stop), pass_on);
+    let pass_count_on = async {
+        while followed.changed().await.is_ok() {
+            let count = *followed.borrow_and_update();
+            let _ = entries.send(Entry::FilesFollowed { count }).await;
+        }
+    };
+    tokio::join!(tail::follow(follower, batches, files, stop), pass_on, pass_count_on);
 }

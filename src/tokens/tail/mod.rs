@@ -10,7 +10,7 @@
 use std::pin::pin;
 use std::time::Duration;
 
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 
 use crate::clock;
 use crate::tokens::price::Prices;
@@ -49,16 +49,18 @@ pub struct Start {
 }
 
 /// Follows until `stop` is ready or nobody receives any more, then reads what is left once more and
-/// closes every response.
+/// closes every response. `files` holds how many files are followed.
 pub async fn follow(
     mut follower: Follower,
     sender: mpsc::Sender<TokenBatch>,
+    files: watch::Sender<u64>,
     stop: impl Future<Output = ()>,
 ) {
     let mut stop = pin!(stop);
     loop {
         let batches;
         (follower, batches) = on_a_thread(follower, Follower::poll).await;
+        tell(&files, follower.files() as u64);
         if !send(&sender, batches).await {
             return;
         }
@@ -89,6 +91,11 @@ async fn on_a_thread(
             Err(_) => std::future::pending().await,
         },
     }
+}
+
+/// Wakes whoever waits for the number only where it is another one.
+fn tell(files: &watch::Sender<u64>, count: u64) {
+    files.send_if_modified(|known| std::mem::replace(known, count) != count);
 }
 
 async fn send(sender: &mpsc::Sender<TokenBatch>, batches: Vec<TokenBatch>) -> bool {

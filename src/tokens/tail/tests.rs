@@ -8,7 +8,7 @@ use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, SystemTime};
 
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 
 use crate::clock;
 use crate::tokens::price::Prices;
@@ -460,13 +460,14 @@ async fn a_full_queue_is_waited_for_and_the_end_closes_what_is_open() {
     };
     let follower = Follower::new(Source::merged(claims), start);
     let (sender, mut receiver) = mpsc::channel(1);
-    let task = tokio::spawn(follow(follower, sender, std::future::ready(())));
+    let (files, followed) = watch::channel(0);
+    let task = tokio::spawn(follow(follower, sender, files, std::future::ready(())));
     let mut count = 0;
     while let Some(batch) = receiver.recv().await {
         count += batch.usages.len();
     }
     task.await.expect("the follower ends");
-    assert_eq!(count, 50);
+    assert_eq!((count, *followed.borrow()), (50, 1));
 }
 
 #[test]
