@@ -1,9 +1,9 @@
 //! How much memory each run's whole tree holds, and whether that looks like a leak.
 //!
-//! `proc` reads `/proc` and `stat` understands it, `tree` says which processes belong to which run,
-//! `probe` samples them, `series` keeps the last samples, `level` and `leak` judge them, `myself`
-//! reads our own figures. `marker` tells of those who lost their lineage. Only `proc`, `marker`,
-//! `probe` and `myself` touch the world.
+//! `proc` reads `/proc` and `stat` understands it, `tree` says which processes belong to which run
+//! and `marker` whose those are who lost their lineage, `probe` samples them, `level` and `leak`
+//! judge them, `myself` reads our own figures. Only `proc`, `marker`, `probe` and `myself` touch the
+//! world.
 
 pub mod leak;
 pub mod level;
@@ -11,7 +11,6 @@ pub mod marker;
 pub mod myself;
 pub mod probe;
 pub mod proc;
-pub mod series;
 pub mod stat;
 pub mod tree;
 

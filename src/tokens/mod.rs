@@ -187,6 +187,10 @@ pub struct Correction {
     pub tokens: i64,
 }
 
+/// Files that are followed at most, over all sources: some 10 MiB of memory. The store remembers as
+/// many.
+pub const MOST_FILES: usize = 20_000;
+
 /// How far a file has been read. A folder of transcripts has such a row too, at offset 0, from the
 /// moment that its history is known: in a next life, a file without a row in it is new.
 #[derive(Clone, Debug, PartialEq, Eq)]

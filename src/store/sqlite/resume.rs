@@ -7,14 +7,14 @@ use std::path::PathBuf;
 use rusqlite::Connection;
 
 use crate::ledger::entry::OpenSession;
-use crate::tokens::{FileProgress, TokenResume, UsageKey};
+use crate::tokens::{FileProgress, MOST_FILES, TokenResume, UsageKey};
 use crate::units::{SessionId, Wall};
 
 /// Responses whose keys are read at the start, the newest first: 8 MB, and about three years of
 /// an agent that is never idle.
 const MAX_SEEN: u32 = 1_000_000;
-/// Log files whose progress is read at the start, the newest first.
-const MAX_PROGRESS: u32 = 100_000;
+/// Log files whose progress is kept and read at the start, the newest first.
+pub const MOST_PROGRESS: u32 = MOST_FILES as u32;
 /// Open sessions that are found at one start; the next start finds the rest.
 const MAX_OPEN: u32 = 10_000;
 
@@ -49,7 +49,7 @@ fn progress(db: &Connection) -> rusqlite::Result<Vec<FileProgress>> {
         "SELECT device, inode, path, read_offset FROM file_progress \
          ORDER BY stored_ms DESC LIMIT ?1",
     )?;
-    let rows = statement.query_map([MAX_PROGRESS], |row| {
+    let rows = statement.query_map([MOST_PROGRESS], |row| {
         Ok(FileProgress {
             device: row.get::<_, i64>(0)?.cast_unsigned(),
             inode: row.get::<_, i64>(1)?.cast_unsigned(),
