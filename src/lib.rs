@@ -39,7 +39,8 @@
 //!
 //! # Threads
 //!
-//! Main: the init loop on a current-thread runtime. Two workers below the line. One thread each for
+//! Main: the init loop on a current-thread runtime. Below the line one worker, and up to
+//! four threads for what waits for disks. One thread each for
 //! the SQLite store, the run file and the log, because a disk and a terminal can hang.
 //!
 //! # Rooms, in reading order

@@ -5,6 +5,7 @@
 //! can tell it anything any more, then the store.
 
 use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -45,6 +46,11 @@ const TOKEN_BATCHES: usize = 64;
 /// away: then what is in the files already is only remembered, not counted.
 const RESUME_PATIENCE: Duration = Duration::from_secs(5);
 
+/// Threads for what waits for disks: memory, agents' logs and the context of a session, and one to
+/// spare.
+const ASIDE: usize = 4;
+const FOR_EVER: Duration = Duration::from_secs(10 * 365 * 86_400);
+
 /// How long the last look at the agents' logs and at earlier lives may take.
 const LAST_LOOK: Duration = Duration::from_millis(300);
 /// How long the last rows may take to become durable, where the budget leaves that much.
@@ -66,17 +72,34 @@ pub(super) struct Below {
     keeper: Option<Arc<RunKeeper>>,
 }
 
+/// The second runtime, with a thread for what waits for disks. That one is never given up: tokio
+/// panics where work is to be done aside and no thread for it is left or can be had. One worker,
+/// because a runtime that was given the first of two cannot be taken apart again; nothing waits on it.
+pub(super) fn runtime() -> io::Result<Runtime> {
+    let mut builder = Builder::new_multi_thread();
+    builder.worker_threads(1).max_blocking_threads(ASIDE).thread_keep_alive(FOR_EVER).enable_all();
+    let no_thread = |_| io::Error::other("a thread cannot be had");
+    let runtime = catch_unwind(AssertUnwindSafe(|| builder.build())).map_err(no_thread)??;
+    match catch_unwind(AssertUnwindSafe(|| runtime.spawn_blocking(|| {}))) {
+        Ok(_) => Ok(runtime),
+        Err(panic) => {
+            runtime.shutdown_background();
+            Err(no_thread(panic))
+        }
+    }
+}
+
 impl Below {
-    /// Builds the second runtime and everything on it.
+    /// Builds everything on the second runtime.
     pub(super) fn start(
+        runtime: Runtime,
         plan: &Arc<Plan>,
         stand: &Stand,
         pulse: Pulse,
         entries: &mpsc::Sender<Entry>,
         queue: mpsc::Receiver<Entry>,
         handled: Vec<SurvivorOutcome>,
-    ) -> io::Result<Self> {
-        let runtime = Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+    ) -> Self {
         let on = runtime.enter();
         let (stop, stopped) = watch::channel(false);
         let (snapshots, pictures) = watch::channel(Arc::new(Snapshot::default()));
@@ -113,7 +136,7 @@ impl Below {
             let _ = entries.try_send(Entry::SurvivorsHandled { at, outcomes: handled });
         }
         drop(on);
-        Ok(Self { runtime, ledger, senses, patient, stop, writer, keeper })
+        Self { runtime, ledger, senses, patient, stop, writer, keeper }
     }
 
     /// Ends everything, in the order of the flow, by `leave_by` at the latest. The caller has let
