@@ -158,8 +158,9 @@ impl Below {
             end_within(left(LAST_COMMIT), ledger).await;
         });
         // Whoever else held them has ended, or was aborted.
-        if let Some(writer) = Arc::into_inner(writer) {
-            writer.close(left(LAST_COMMIT));
+        let writer = Arc::into_inner(writer);
+        if writer.is_some_and(|writer| !writer.close(left(LAST_COMMIT))) {
+            tracing::warn!(target: "store", "the last rows of history could not be kept");
         }
         if let Some(keeper) = keeper.and_then(Arc::into_inner) {
             keeper.close(left(LAST_COMMIT));

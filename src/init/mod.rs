@@ -31,6 +31,7 @@ use crate::init::outward::Outward;
 use crate::init::pulse::Pulse;
 use crate::init::reap::Rest;
 use crate::init::signals::{Caught, Signals};
+use crate::init::story::Story;
 use crate::init::sys::OpenFiles;
 use crate::memory::proc;
 use crate::supervise::Machine;
@@ -112,6 +113,7 @@ enum Bell {
 struct Body {
     plan: Arc<Plan>,
     machine: Machine,
+    story: Story,
     outward: Outward,
     children: BTreeMap<RunId, Child>,
     kin: Kin,
@@ -135,6 +137,7 @@ impl Body {
         let (ring, bells) = mpsc::channel(plan.processes.len() + 16);
         Self {
             machine: Machine::new(Arc::clone(&plan), seed),
+            story: Story::new(Arc::clone(&plan)),
             plan,
             outward,
             children: BTreeMap::new(),
@@ -166,7 +169,7 @@ impl Body {
         while let (None, Some(fact)) = (self.left, self.learnt.pop_front()) {
             self.machine.handle(clock::now(), fact.clone());
             let done = self.drain();
-            story::tell(&self.plan, &fact, &done);
+            self.story.tell(Some(&fact), &done);
         }
     }
 
@@ -222,7 +225,7 @@ impl Body {
         if self.machine.next_deadline().is_some_and(|at| at <= now.mono) && self.left.is_none() {
             self.machine.handle_deadline(now);
             let done = self.drain();
-            story::tell_of_deadline(&self.plan, &done);
+            self.story.tell(None, &done);
         }
     }
 

@@ -4,16 +4,29 @@ use super::*;
 
 #[test]
 fn what_an_earlier_life_left_open_is_lost_whoever_tells_first() {
-    let open =
-        OpenSession { id: session(5), process: "web".into(), started: at(0).wall, events: 3 };
+    let open = OpenSession {
+        id: session(5),
+        kind: SessionKind::Process,
+        state: SessionState::Active,
+        process: "web".into(),
+        started: at(0).wall,
+        events: 3,
+    };
     let outcome =
         SurvivorOutcome { session: session(5), process: "web".into(), adopted: false, found: 2 };
     let found = || Entry::OpenSessionsFound { at: at(1000), sessions: vec![open.clone()] };
     let handled = || Entry::SurvivorsHandled { at: at(900), outcomes: vec![outcome.clone()] };
-    let snapshot =
-        check(vec![handled(), found()], &["S1.3 survivors_ended | S1.4 lost >lost | close lost"]);
+    let snapshot = check(
+        vec![handled(), found()],
+        &["S1.3 survivors_ended | S1.4 lost active>lost | close lost"],
+    );
     assert_eq!((snapshot.house.survivors_ended, snapshot.house.survivors_adopted), (2, 0));
-    check(vec![found(), handled()], &["S1.3 lost >lost | close lost", "S1.4 survivors_ended"]);
+    let lost = (SessionKind::Process, "web".to_owned(), SessionState::Lost);
+    assert_eq!(snapshot.closed[&lost], 1, "an alert waits for it");
+    check(
+        vec![found(), handled()],
+        &["S1.3 lost active>lost | close lost", "S1.4 survivors_ended"],
+    );
 }
 
 #[test]

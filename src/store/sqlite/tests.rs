@@ -8,7 +8,7 @@ use tempfile::TempDir;
 use super::resume::MOST_PROGRESS;
 use super::*;
 use crate::ledger::row::Row;
-use crate::ledger::session::{SessionEnd, SessionState};
+use crate::ledger::session::{SessionEnd, SessionKind, SessionState};
 use crate::store::examples::{AT, bare, batch, end, event, event_of, id, sample, session, usage};
 use crate::tokens::{Cost, FileProgress, UsageKey};
 use crate::units::ExitStatus;
@@ -170,7 +170,14 @@ fn a_new_life_reads_what_it_must_know() {
     drop(store);
 
     let mut store = opened(&folder);
-    let open = OpenSession { id: id(1), process: "web".into(), started: AT, events: 2 };
+    let open = OpenSession {
+        id: id(1),
+        kind: SessionKind::Process,
+        state: SessionState::Active,
+        process: "web".into(),
+        started: AT,
+        events: 2,
+    };
     assert_eq!(store.open_sessions().expect("read"), [open]);
     let mut resume = store.token_resume().expect("read");
     resume.seen.sort();
