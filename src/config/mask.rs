@@ -1,10 +1,8 @@
 //! Which words of a command are secret, and the command without them.
 //!
-//! Owns the shapes of known tokens, and where a value stands behind a name that [`secret`] calls
+//! Owns the shapes of known tokens, and where a value stands behind a name that `secret` calls
 //! secret. Reads nothing: it judges by what a word looks like, so it masks too much rather than too
 //! little. A secret that neither its name nor its shape gives away is out of reach.
-//!
-//! [`secret`]: super::secret
 
 use super::secret::{MASK, is_secret};
 
