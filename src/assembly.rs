@@ -10,9 +10,11 @@ use std::hash::{BuildHasher, Hasher, RandomState};
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+use std::sync::mpsc::{Receiver, sync_channel};
+use std::thread::{self, Thread};
 use std::time::Duration;
 
-use tokio::runtime::Builder;
+use tokio::runtime::{Builder, Runtime};
 use tokio::sync::mpsc;
 
 use crate::clock;
@@ -26,12 +28,18 @@ use crate::memory::proc;
 use crate::store::left_behind::{LeftBehind, find_left_behind};
 use crate::store::runfile::{Owner, RunRecord};
 use crate::supervise::shutdown::EXIT_INTERNAL;
-use crate::units::{Now, ProcId, ProcessIx};
+use crate::units::{Mono, Now, ProcId, ProcessIx};
 
 use self::below::Below;
 
 /// How long we look for what an earlier life left, before the first spawn.
 const RECOVERY_LOOK: Duration = Duration::from_millis(100);
+/// Before the second attempt to begin observing; each further wait is twice as long.
+const FIRST_RETRY: Duration = Duration::from_millis(100);
+/// The longest wait between two attempts.
+const LAST_RETRY: Duration = Duration::from_secs(10);
+/// What the thread that begins gets at our end, even when the budget is spent.
+const SHORTEST_WAIT: Duration = Duration::from_millis(20);
 /// How long we stay after a failure of our own, for the last rows to become durable.
 const LAST_MOMENTS: Duration = Duration::from_secs(1);
 
@@ -41,30 +49,70 @@ pub fn run(plan: Plan, caught: Caught) -> u8 {
     let (survivors, handled) = recover(&plan, &stand);
     let (entries, queue) = mpsc::channel(outward::QUEUE);
     let (plan, pulse) = (Arc::new(plan), Pulse::new());
-    let outward = Outward::new(entries.clone());
+    // Held by the loop alone, so that observing is not begun any more once the loop has ended.
+    let living = entries.downgrade();
+    let outward = Outward::new(entries);
     let mut below = None;
     let observe = {
-        let (plan, pulse, stand, below) = (&plan, pulse.clone(), &stand, &mut below);
-        move || *below = observe(plan, stand, pulse, &entries, queue, handled)
+        let (plan, pulse, below) = (Arc::clone(&plan), pulse.clone(), &mut below);
+        let begin = move || {
+            let (runtime, entries) = runtime_while(&living)?;
+            Some(Below::start(runtime, &plan, &stand, pulse, &entries, queue, handled))
+        };
+        move || *below = on_its_own_thread(begin)
     };
     let departure = live(init::live(&plan, seed(), caught, survivors, outward, pulse, observe));
-    if let Some(below) = below {
+    if let Some(below) = below.and_then(|begun: Begun| begun.take(departure.leave_by)) {
         below.close(departure.leave_by);
     }
     departure.code
 }
 
-/// Begins to observe. Where that fails nothing is seen, and supervising goes on.
-fn observe(
-    plan: &Arc<Plan>,
-    stand: &Stand,
-    pulse: Pulse,
-    entries: &mpsc::Sender<Entry>,
-    queue: mpsc::Receiver<Entry>,
-    handled: Vec<SurvivorOutcome>,
-) -> Option<Below> {
-    let below = Below::start(plan, stand, pulse, entries, queue, handled);
-    below.inspect_err(|error| tracing::error!(target: "assembly", "cannot observe: {error}")).ok()
+/// Begins to observe while the loop turns already: what is below takes milliseconds to build.
+/// Where it cannot be begun nothing is seen, and supervising goes on.
+fn on_its_own_thread(begin: impl FnOnce() -> Option<Below> + Send + 'static) -> Option<Begun> {
+    let (hand_over, below) = sync_channel(1);
+    let begin = move || {
+        // Nobody takes it once we were too late.
+        begin().is_some_and(|below| hand_over.send(below).is_ok())
+    };
+    let spawned = thread::Builder::new().name("observe".into()).spawn(begin);
+    let thread = spawned.inspect_err(cannot_observe).ok()?.thread().clone();
+    Some(Begun { thread, below })
+}
+
+/// What observes, from the thread that begins it.
+struct Begun {
+    thread: Thread,
+    below: Receiver<Below>,
+}
+
+impl Begun {
+    /// Takes it over. The thread may have given up, and even one that hangs must not keep us.
+    fn take(self, leave_by: Mono) -> Option<Below> {
+        self.thread.unpark();
+        self.below.recv_timeout(leave_by.since(clock::now().mono).max(SHORTEST_WAIT)).ok()
+    }
+}
+
+/// A runtime for what observes, as soon as it can be had: threads and descriptors may be short for
+/// a while. `None` once the loop has ended.
+fn runtime_while(living: &mpsc::WeakSender<Entry>) -> Option<(Runtime, mpsc::Sender<Entry>)> {
+    let mut wait = FIRST_RETRY;
+    loop {
+        let entries = living.upgrade()?;
+        match below::runtime() {
+            Ok(runtime) => return Some((runtime, entries)),
+            Err(error) => cannot_observe(&error),
+        }
+        drop(entries);
+        thread::park_timeout(wait);
+        wait = (wait * 2).min(LAST_RETRY);
+    }
+}
+
+fn cannot_observe(error: &io::Error) {
+    tracing::error!(target: "assembly", "cannot observe: {error}; processes run on unseen");
 }
 
 /// Turns the loop until it ends, by itself or by a failure of ours.

@@ -39,12 +39,13 @@
 //!
 //! # Threads
 //!
-//! Main: the init loop on a current-thread runtime. Two workers below the line. One thread each for
+//! Main: the init loop on a current-thread runtime. Below the line one worker, and up to
+//! four threads for what waits for disks. One thread each for
 //! the SQLite store, the run file and the log, because a disk and a terminal can hang.
 //!
 //! # Rooms, in reading order
 //!
-//! [`units`] and [`clock`] are the common ground. [`config`] makes a plan of a file. [`supervise`] is
+//! [`units`], [`secret`] and [`clock`] are the common ground. [`config`] makes a plan of a file. [`supervise`] is
 //! the mind and [`init`] the body. [`ledger`] is the memory of what happened, fed by [`memory`],
 //! [`tokens`] and [`context`], kept by [`store`], shown by [`metrics`] and [`serve`]. [`assembly`] puts
 //! the rooms together; [`cli`] and [`log`] are the door to the terminal.
@@ -64,6 +65,7 @@
 #![cfg_attr(test, allow(clippy::disallowed_methods))]
 
 pub mod units;
+pub mod secret;
 pub mod clock;
 pub mod config;
 pub mod supervise;

@@ -18,6 +18,10 @@ use tracing_subscriber::util::SubscriberInitExt;
 /// How many lines may wait to be written.
 const QUEUE: usize = 1024;
 
+/// What can have a level of its own: the rooms that log, and `panic` for faults of ours.
+const ROOMS: [&str; 9] =
+    ["assembly", "config", "init", "ledger", "memory", "panic", "serve", "store", "tokens"];
+
 /// How a line looks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Format {
@@ -33,12 +37,7 @@ pub enum Format {
 ///
 /// When `levels` cannot be read; then nothing was begun.
 pub fn begin(levels: &str, format: Format) -> Result<Log, String> {
-    let levels: Targets = levels.parse().map_err(|error| {
-        format!(
-            "cannot read the log level `{levels}`: {error}; \
-             write error, warn, info, debug or trace, or levels by room: `warn,init=debug`"
-        )
-    })?;
+    let levels = read_levels(levels)?;
     let (lines, queue) = sync_channel(QUEUE);
     let dropped = Arc::new(AtomicU64::new(0));
     let log = Log { lines: lines.clone(), dropped: Arc::clone(&dropped) };
@@ -51,7 +50,25 @@ pub fn begin(levels: &str, format: Format) -> Result<Log, String> {
         Format::Text => registry.with(layer).try_init(),
         Format::Json => registry.with(layer.json().flatten_event(true)).try_init(),
     };
+    // The usual hook writes to standard error itself, where a full pipe would hold us up.
+    std::panic::set_hook(Box::new(|panic| tracing::error!(target: "panic", "{panic}")));
     Ok(log)
+}
+
+/// Levels as they were typed. A word that is neither a level nor a room would be taken for a room
+/// that never says a word, and all others would fall silent.
+fn read_levels(typed: &str) -> Result<Targets, String> {
+    let refusal = |why: String| {
+        format!(
+            "cannot read the log level `{typed}`: {why}; write off, error, warn, info, debug or \
+             trace, or levels by room: `warn,init=debug`"
+        )
+    };
+    let levels: Targets = typed.parse().map_err(|error| refusal(format!("{error}")))?;
+    match levels.iter().find(|(room, _)| !ROOMS.contains(room)) {
+        Some((word, _)) => Err(refusal(format!("there is no level and no room `{word}`"))),
+        None => Ok(levels),
+    }
 }
 
 /// The near end of the queue to the thread that writes.
@@ -129,5 +146,25 @@ impl Write for Line<'_> {
 impl Drop for Line<'_> {
     fn drop(&mut self) {
         self.log.put(std::mem::take(&mut self.text));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn levels_are_read_by_room() {
+        for typed in ["", "off", "warn", "INFO", "warn,init=debug", "error,store=trace,serve"] {
+            assert!(read_levels(typed).is_ok(), "{typed}");
+        }
+    }
+
+    #[test]
+    fn a_word_that_would_silence_everything_is_refused() {
+        for (typed, word) in [("loud", "loud"), ("warn,ini=debug", "ini"), ("init=loud", "loud")] {
+            let said = read_levels(typed).expect_err("not a level");
+            assert!(said.contains("warn,init=debug") && said.contains(word), "{said}");
+        }
     }
 }

@@ -204,6 +204,8 @@ fn tokens_are_exact(prometheus: &Prometheus, truth: &Value) {
     assert!((cost - expected).abs() < 1e-6, "{cost} dollars, not {expected}");
     let cut = prometheus.value(r#"procession_ingest_lines_total{result="malformed"}"#);
     assert!(cut >= Some(1.0), "the line that was cut off is {cut:?}");
+    let followed = prometheus.value("procession_ingest_files");
+    assert!(followed >= Some(1.0), "{followed:?} files are followed");
 }
 
 fn the_leak_reaches_the_webhook(prometheus: &Prometheus, webhook: &Listener) {

@@ -5,6 +5,7 @@
 //! can tell it anything any more, then the store.
 
 use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -19,7 +20,7 @@ use crate::clock;
 use crate::config::plan::Plan;
 use crate::context::{capture, host};
 use crate::init::pulse::Pulse;
-use crate::ledger::entry::{Entry, SurvivorOutcome};
+use crate::ledger::entry::{Entry, StoreHealth, SurvivorOutcome};
 use crate::ledger::fold::Ledger;
 use crate::ledger::row::Batch;
 use crate::ledger::snapshot::{LiveRun, Snapshot};
@@ -28,7 +29,7 @@ use crate::memory::{leak, myself, probe};
 use crate::serve::Sources;
 use crate::serve::listener::{self, Limits};
 use crate::store::runfile::{RunKeeper, RunRecord};
-use crate::store::writer::{self, Reports, Writer};
+use crate::store::writer::{self, Reports, Resume, Writer};
 use crate::tokens::TokenResume;
 use crate::tokens::price::Prices;
 use crate::tokens::source::Source;
@@ -45,7 +46,12 @@ const TOKEN_BATCHES: usize = 64;
 /// away: then what is in the files already is only remembered, not counted.
 const RESUME_PATIENCE: Duration = Duration::from_secs(5);
 
-/// How long the last look at the agents' logs may take.
+/// Threads for what waits for disks: memory, agents' logs and the context of a session, and one to
+/// spare.
+const ASIDE: usize = 4;
+const FOR_EVER: Duration = Duration::from_secs(10 * 365 * 86_400);
+
+/// How long the last look at the agents' logs and at earlier lives may take.
 const LAST_LOOK: Duration = Duration::from_millis(300);
 /// How long the last rows may take to become durable, where the budget leaves that much.
 const LAST_COMMIT: Duration = Duration::from_secs(1);
@@ -58,24 +64,42 @@ pub(super) struct Below {
     runtime: Runtime,
     ledger: JoinHandle<u64>,
     /// Ended by aborting: they hold nothing that could be lost.
-    senses: Vec<JoinHandle<()>>,
-    tail: JoinHandle<()>,
+    senses: JoinSet<()>,
+    /// Heard out at the end, for a moment: the last tokens, and what earlier lives left open.
+    patient: JoinSet<()>,
     stop: watch::Sender<bool>,
     writer: Arc<Writer>,
     keeper: Option<Arc<RunKeeper>>,
 }
 
+/// The second runtime, with a thread for what waits for disks. That one is never given up: tokio
+/// panics where work is to be done aside and no thread for it is left or can be had. One worker,
+/// because a runtime that was given the first of two cannot be taken apart again; nothing waits on it.
+pub(super) fn runtime() -> io::Result<Runtime> {
+    let mut builder = Builder::new_multi_thread();
+    builder.worker_threads(1).max_blocking_threads(ASIDE).thread_keep_alive(FOR_EVER).enable_all();
+    let no_thread = |_| io::Error::other("a thread cannot be had");
+    let runtime = catch_unwind(AssertUnwindSafe(|| builder.build())).map_err(no_thread)??;
+    match catch_unwind(AssertUnwindSafe(|| runtime.spawn_blocking(|| {}))) {
+        Ok(_) => Ok(runtime),
+        Err(panic) => {
+            runtime.shutdown_background();
+            Err(no_thread(panic))
+        }
+    }
+}
+
 impl Below {
-    /// Builds the second runtime and everything on it.
+    /// Builds everything on the second runtime.
     pub(super) fn start(
+        runtime: Runtime,
         plan: &Arc<Plan>,
         stand: &Stand,
         pulse: Pulse,
         entries: &mpsc::Sender<Entry>,
         queue: mpsc::Receiver<Entry>,
         handled: Vec<SurvivorOutcome>,
-    ) -> io::Result<Self> {
-        let runtime = Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+    ) -> Self {
         let on = runtime.enter();
         let (stop, stopped) = watch::channel(false);
         let (snapshots, pictures) = watch::channel(Arc::new(Snapshot::default()));
@@ -97,37 +121,40 @@ impl Below {
         let outlets = Outlets { rows, opened, snapshots, live_runs };
         let ledger = tokio::spawn(task::run(ledger, queue, outlets));
         let start = Following { plan: Arc::clone(plan), began: stand.began.wall, prices, resume };
-        let tail = tokio::spawn(follow(start, entries.clone(), stopped.clone()));
-        let senses = vec![
-            tokio::spawn(capture_contexts(Arc::clone(plan), contexts, weak.clone())),
-            tokio::spawn(report_store(reports, resumed, weak.clone())),
-            tokio::spawn(keep_runs(keeper.clone(), runs)),
-            tokio::spawn(sample(plan.memory.interval, pictures.clone(), entries.clone())),
-            tokio::spawn(listen(Arc::clone(plan), pictures, pulse, stopped, weak)),
-        ];
+        let Reports { resume: earlier, health } = reports;
+        let mut patient = JoinSet::new();
+        patient.spawn(follow(start, entries.clone(), stopped.clone()));
+        patient.spawn(tell_of_earlier_lives(earlier, resumed, weak.clone()));
+        let mut senses = JoinSet::new();
+        senses.spawn(capture_contexts(Arc::clone(plan), contexts, weak.clone()));
+        senses.spawn(report_store(health, weak.clone()));
+        senses.spawn(keep_runs(keeper.clone(), runs));
+        senses.spawn(sample(plan.memory.interval, pictures.clone(), entries.clone()));
+        senses.spawn(listen(Arc::clone(plan), pictures, pulse, stopped, weak));
         if !handled.is_empty() {
             let at = clock::now();
             let _ = entries.try_send(Entry::SurvivorsHandled { at, outcomes: handled });
         }
         drop(on);
-        Ok(Self { runtime, ledger, senses, tail, stop, writer, keeper })
+        Self { runtime, ledger, senses, patient, stop, writer, keeper }
     }
 
     /// Ends everything, in the order of the flow, by `leave_by` at the latest. The caller has let
     /// go of its own end of the ledger's queue.
     pub(super) fn close(self, leave_by: Mono) {
-        let Self { runtime, ledger, senses, tail, stop, writer, keeper } = self;
+        let Self { runtime, ledger, mut senses, mut patient, stop, writer, keeper } = self;
         let left = |most: Duration| leave_by.since(clock::now().mono).clamp(SHORTEST, most);
         runtime.block_on(async {
             let _ = stop.send(true);
-            end_within(left(LAST_LOOK), tail).await;
-            senses.iter().for_each(JoinHandle::abort);
-            let all_end = async {
-                for sense in senses {
-                    let _ = sense.await;
-                }
-            };
-            let _ = timeout(left(LAST_LOOK), all_end).await;
+            if timeout(left(LAST_LOOK), all_end(&mut patient)).await.is_err() {
+                patient.abort_all();
+            }
+            senses.abort_all();
+            let _ = timeout(left(LAST_LOOK), async {
+                all_end(&mut senses).await;
+                all_end(&mut patient).await;
+            })
+            .await;
             end_within(left(LAST_COMMIT), ledger).await;
         });
         // Whoever else held them has ended, or was aborted.
@@ -139,6 +166,10 @@ impl Below {
         }
         runtime.shutdown_background();
     }
+}
+
+async fn all_end(tasks: &mut JoinSet<()>) {
+    while tasks.join_next().await.is_some() {}
 }
 
 /// Waits for a task; one that takes too long is aborted, so that it lets go of what it holds.
@@ -201,33 +232,26 @@ async fn capture_contexts(
     }
 }
 
-/// Passes on what earlier lives left, once the store knows, and how the store is.
-async fn report_store(
-    reports: Reports,
+/// Passes on what earlier lives left, once the store knows.
+async fn tell_of_earlier_lives(
+    resume: oneshot::Receiver<Resume>,
     resumed: oneshot::Sender<TokenResume>,
     entries: WeakSender<Entry>,
 ) {
-    let Reports { resume, mut health } = reports;
-    let tell = async |entry| {
-        if let Some(entries) = entries.upgrade() {
-            let _ = entries.send(entry).await;
-        }
-    };
-    let found = async {
-        if let Ok(found) = resume.await {
-            let _ = resumed.send(found.tokens);
-            if !found.open.is_empty() {
-                tell(Entry::OpenSessionsFound { at: clock::now(), sessions: found.open }).await;
-            }
-        }
-    };
-    let healthy = async {
-        while health.changed().await.is_ok() {
-            let now = *health.borrow_and_update();
-            tell(Entry::StoreReported(now)).await;
-        }
-    };
-    tokio::join!(found, healthy);
+    let Ok(Resume { open: sessions, tokens }) = resume.await else { return };
+    let _ = resumed.send(tokens);
+    if let Some(entries) = entries.upgrade().filter(|_| !sessions.is_empty()) {
+        let _ = entries.send(Entry::OpenSessionsFound { at: clock::now(), sessions }).await;
+    }
+}
+
+/// Passes on how the store is, for as long as there is one.
+async fn report_store(mut health: watch::Receiver<StoreHealth>, entries: WeakSender<Entry>) {
+    while health.changed().await.is_ok() {
+        let now = *health.borrow_and_update();
+        let Some(entries) = entries.upgrade() else { return };
+        let _ = entries.send(Entry::StoreReported(now)).await;
+    }
 }
 
 /// Keeps the run file in step with what lives.

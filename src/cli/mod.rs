@@ -129,7 +129,10 @@ pub fn main() -> u8 {
     };
     match cli.verb {
         Some(Verb::Run(options)) => run::run(&options, caught),
-        Some(Verb::Check(options)) => check::check(&options),
+        Some(Verb::Check(options)) => {
+            caught.let_go();
+            check::check(&options)
+        }
         None if cli.one.command.is_empty() => {
             refuse("nothing to run: write `procession run` or `procession -- CMD`; see --help")
         }

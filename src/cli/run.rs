@@ -24,10 +24,11 @@ pub(super) fn run(options: &RunOptions, caught: Caught) -> u8 {
             return EXIT_USAGE;
         }
     };
-    if !loaded.warnings.is_empty() {
-        say(&mut stderr(), &loaded.warnings.to_string());
-    }
-    live(loaded.plan, &options.log, "info", caught)
+    let warnings = loaded.warnings;
+    // By the log and not by ourselves: a full standard error must not keep anything from starting.
+    let warn =
+        move || warnings.iter().for_each(|problem| tracing::warn!(target: "config", "{problem}"));
+    live(loaded.plan, &options.log, "info", caught, warn)
 }
 
 /// Runs one command. It owns the terminal, so that we only speak up when something is wrong.
@@ -40,15 +41,16 @@ pub(super) fn run_one(one: OneCommand, log: &LogOptions, caught: Caught) -> u8 {
     if let Some(path) = one.store {
         options.store = StorePlan::Sqlite(path);
     }
-    live(one_command(one.command, options), log, "warn", caught)
+    live(one_command(one.command, options), log, "warn", caught, || {})
 }
 
-fn live(plan: Plan, options: &LogOptions, usual: &str, caught: Caught) -> u8 {
+fn live(plan: Plan, options: &LogOptions, usual: &str, caught: Caught, warn: impl FnOnce()) -> u8 {
     let levels = options.log_level.as_deref().unwrap_or(usual);
     let log = match log::begin(levels, options.log_format.into()) {
         Ok(log) => log,
         Err(why) => return refuse(&why),
     };
+    warn();
     let code = assembly::run(plan, caught);
     log.finish(LAST_WORDS);
     code

@@ -7,8 +7,8 @@
 use std::rc::Rc;
 
 use super::problem::{Place, Sink, nearest, quoted};
-use super::secret;
 use super::tree::{Entry, Node, Value, joined};
+use crate::secret;
 
 /// A value that is being read.
 #[derive(Clone)]

@@ -9,8 +9,8 @@ use std::collections::HashMap;
 
 use super::interpolate::{Vars, interpolate};
 use super::problem::{Place, Sink, quoted};
-use super::secret::is_secret;
 use super::tree::MAX_TEXT;
+use crate::secret::is_secret;
 
 /// The variables in the order of the file. Faults go to the sink.
 pub(super) fn parse(text: &str, vars: Vars<'_>, sink: &Sink<'_>) -> Vec<(String, String)> {

@@ -32,8 +32,6 @@ mod env_file;
 pub mod interpolate;
 mod quantity;
 mod read;
-pub mod mask;
-mod secret;
 mod words;
 
 mod parse;

@@ -11,8 +11,8 @@ use saphyr_parser::{Event, Marker, Parser, ScalarStyle, ScanError, Span, Tag};
 
 use super::interpolate::{Vars, interpolate};
 use super::problem::{Place, Sink, quoted};
-use super::secret::is_secret;
 use super::tree::{Entry, MAX_TEXT, Node, Scalar, Value, joined};
+use crate::secret::is_secret;
 
 /// How much a text may grow by aliases and variables, in bytes and nodes together. An alias bomb
 /// doubles with every line; this stops it long before it costs anything.

@@ -10,14 +10,13 @@ use std::path::Path;
 
 use serde::ser::{Serialize, Serializer};
 
-use super::mask::mask_command;
 use super::order;
 use super::plan::{
     AgentPlan, Condition, Dialect, LeakRule, Mode, Plan, ProcessPlan, Recovery, RestartPlan,
     RestartPolicy, StorePlan,
 };
 use super::quantity::{print_bytes, print_duration};
-use super::secret::mask_value;
+use crate::secret::mask::{mask_command, mask_value};
 
 /// The plan as YAML, with the start order as comments at its end.
 pub fn show(plan: &Plan) -> String {

@@ -6,7 +6,7 @@
 use std::path::{Path, PathBuf, absolute};
 
 use super::{Context, HostFacts, git, identity};
-use crate::config::mask::mask_command;
+use crate::secret::mask::mask_command;
 
 /// The context of a run of `command` in `working_dir`, or where we are ourselves if it has none.
 pub fn capture(

@@ -89,8 +89,13 @@ impl Kin {
         }
     }
 
-    /// Sends a signal to every living descendant of ours, by the last look.
+    /// Sends a signal to every living descendant of ours, by the last look. Where `/proc` does not
+    /// show even us, the first process of a namespace can still reach all of it.
     pub fn signal_all(&self, signal: Signal) {
+        if self.pass.iter().all(|process| process.id.pid != self.own_pid) {
+            // As anybody else we reach nobody then: groups were signalled by their leaders.
+            let _ = sys::signal_namespace(signal);
+        }
         for id in self.lineage.descendants(self.own_pid) {
             signal_verified(id, signal);
         }

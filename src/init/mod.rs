@@ -31,6 +31,7 @@ use crate::init::outward::Outward;
 use crate::init::pulse::Pulse;
 use crate::init::reap::Rest;
 use crate::init::signals::{Caught, Signals};
+use crate::init::sys::OpenFiles;
 use crate::memory::proc;
 use crate::supervise::Machine;
 use crate::supervise::action::{Action, Scope};
@@ -124,6 +125,8 @@ struct Body {
     ring: mpsc::Sender<Bell>,
     left: Option<u8>,
     leave_by: Mono,
+    /// What children get back of the limit that we raised for ourselves.
+    open_files: Option<OpenFiles>,
 }
 
 impl Body {
@@ -144,6 +147,7 @@ impl Body {
             ring,
             left: None,
             leave_by: Mono(u64::MAX),
+            open_files: sys::raise_open_files(),
         }
     }
 
@@ -244,7 +248,12 @@ impl Body {
     }
 
     fn spawn(&mut self, run: RunId, process: ProcessIx, session: SessionId) {
-        let forked = match spawn::spawn(self.plan.process(process), self.plan.mode, session) {
+        let forked = match spawn::spawn(
+            self.plan.process(process),
+            self.plan.mode,
+            session,
+            self.open_files,
+        ) {
             Ok(forked) => forked,
             Err(failure) => return self.learnt.push_back(Fact::SpawnFailed { run, failure }),
         };

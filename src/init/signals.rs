@@ -47,6 +47,14 @@ impl Caught {
         Ok(Self(SignalDelivery::with_pipe(read, write, SignalOnly, wanted)?))
     }
 
+    /// Lets the usual ones end us again, for who has nothing to stop before it leaves: reading from
+    /// a pipe or a share that hangs can then be given up.
+    pub fn let_go(self) {
+        for signal in [Signal::TERM, Signal::INT, Signal::HUP, Signal::QUIT] {
+            sys::take_default(signal);
+        }
+    }
+
     /// Makes them awaitable; needs a runtime.
     pub fn listen(self) -> io::Result<Signals> {
         let bell = self.0.get_read().try_clone()?;

@@ -7,7 +7,7 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::Path;
 
 use crate::config::plan::{Mode, ProcessPlan};
-use crate::init::sys::{self, ChildStep, Forked, Prepared, Report, Station};
+use crate::init::sys::{self, ChildStep, Forked, OpenFiles, Prepared, Report, Station};
 use crate::memory::marker::SESSION_VARIABLE;
 use crate::supervise::fact::{SpawnFailure, SpawnStep};
 use crate::units::SessionId;
@@ -17,9 +17,14 @@ const DEFAULT_PATH: &str = "/bin:/usr/bin";
 
 /// Forks the process's program. The child exists when this returns; whether it was executed is
 /// told by the pipe.
-pub fn spawn(plan: &ProcessPlan, mode: Mode, session: SessionId) -> Result<Forked, SpawnFailure> {
-    let prepared =
-        prepare(plan, mode, session).map_err(|error| failure(SpawnStep::Prepare, &error))?;
+pub fn spawn(
+    plan: &ProcessPlan,
+    mode: Mode,
+    session: SessionId,
+    open_files: Option<OpenFiles>,
+) -> Result<Forked, SpawnFailure> {
+    let prepared = prepare(plan, mode, session, open_files)
+        .map_err(|error| failure(SpawnStep::Prepare, &error))?;
     sys::spawn(&prepared).map_err(|error| failure(SpawnStep::Fork, &error))
 }
 
@@ -37,7 +42,12 @@ fn failure(step: SpawnStep, error: &io::Error) -> SpawnFailure {
     SpawnFailure { step, errno: error.raw_os_error().unwrap_or(libc::EINVAL) }
 }
 
-fn prepare(plan: &ProcessPlan, mode: Mode, session: SessionId) -> io::Result<Prepared> {
+fn prepare(
+    plan: &ProcessPlan,
+    mode: Mode,
+    session: SessionId,
+    open_files: Option<OpenFiles>,
+) -> io::Result<Prepared> {
     let environment = environment(plan, session);
     let path = environment.iter().find(|(key, _)| key == "PATH");
     let path = path.map_or(OsStr::new(DEFAULT_PATH), |(_, value)| value.as_os_str());
@@ -55,6 +65,7 @@ fn prepare(plan: &ProcessPlan, mode: Mode, session: SessionId) -> io::Result<Pre
             Mode::OneCommand => Station::Foreground,
             Mode::Supervise => Station::Apart,
         },
+        open_files,
     })
 }
 

@@ -27,7 +27,13 @@ pub struct Prepared {
     pub working_dir: Option<CString>,
     /// How it stands to the terminal.
     pub station: Station,
+    /// How many descriptors it may have open, where that is not what we may.
+    pub open_files: Option<OpenFiles>,
 }
+
+/// A soft and a hard limit of open descriptors.
+#[derive(Clone, Copy)]
+pub struct OpenFiles(libc::rlimit);
 
 /// How a child stands to the terminal, and so which group it is in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -116,6 +122,7 @@ struct Image {
     envp: Vec<*const libc::c_char>,
     working_dir: *const libc::c_char,
     station: Station,
+    open_files: Option<OpenFiles>,
 }
 
 impl Image {
@@ -131,6 +138,7 @@ impl Image {
             envp: pointers(&prepared.envp),
             working_dir: prepared.working_dir.as_ref().map_or(ptr::null(), |dir| dir.as_ptr()),
             station: prepared.station,
+            open_files: prepared.open_files,
         }
     }
 
@@ -179,6 +187,9 @@ impl Image {
             for signal in 1..=64 {
                 let none = ptr::null::<u64>();
                 libc::syscall(libc::SYS_rt_sigaction, signal, default.as_ptr(), none, 8usize);
+            }
+            if let Some(OpenFiles(given)) = &self.open_files {
+                libc::setrlimit(libc::RLIMIT_NOFILE, given);
             }
             let mut none = std::mem::zeroed::<libc::sigset_t>();
             libc::sigemptyset(&raw mut none);
@@ -263,6 +274,25 @@ pub fn ignore_terminal_stops() {
     }
 }
 
+/// Lets us have as many descriptors open as we may at most: a pipe or two for each process add up.
+/// Answers what was given to us, for children, since programs that use select(2) break beyond 1024.
+pub fn raise_open_files() -> Option<OpenFiles> {
+    // SAFETY: the kernel fills the structure in before it is read.
+    unsafe {
+        let mut given = std::mem::zeroed::<libc::rlimit>();
+        check(libc::getrlimit(libc::RLIMIT_NOFILE, &raw mut given)).ok()?;
+        let most = libc::rlimit { rlim_cur: given.rlim_max, ..given };
+        check(libc::setrlimit(libc::RLIMIT_NOFILE, &raw const most)).ok()?;
+        Some(OpenFiles(given))
+    }
+}
+
+/// Gives a signal its default action back.
+pub fn take_default(signal: Signal) {
+    // SAFETY: the default action runs nothing of ours.
+    unsafe { libc::signal(signal.0, libc::SIG_DFL) };
+}
+
 /// What a look at our children found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Look {
@@ -330,6 +360,15 @@ pub fn signal_group(leader: i32, signal: Signal) -> io::Result<()> {
         return Err(io::Error::from_raw_os_error(libc::EINVAL));
     }
     check(unsafe { libc::kill(-leader, signal.0) })
+}
+
+/// Sends a signal to everybody in our namespace, as only its first process may.
+pub fn signal_namespace(signal: Signal) -> io::Result<()> {
+    if std::process::id() != 1 {
+        return Err(io::Error::from_raw_os_error(libc::EPERM));
+    }
+    // SAFETY: a plain system call; PID 1 itself is left out by the kernel.
+    check(unsafe { libc::kill(-1, signal.0) })
 }
 
 /// A hold on one process, whatever becomes of its pid.

@@ -15,8 +15,8 @@ use crate::support::{ours, text, wait_for};
 /// Panels that every Grafana since 9 has, and that Grafana's own component library can draw.
 const TYPES: [&str; 4] = ["stat", "timeseries", "table", "bargauge"];
 /// Ids of Grafana's units that we use; it takes an unknown one for a suffix.
-const UNITS: [&str; 7] =
-    ["none", "short", "bytes", "Bps", "percentunit", "currencyUSD", "dateTimeFromNow"];
+const UNITS: [&str; 8] =
+    ["none", "short", "bytes", "binBps", "percentunit", "currencyUSD", "dateTimeFromNow", "s"];
 /// Counters may be looked at only through these.
 const OVER_TIME: [&str; 3] = ["rate(", "increase(", "irate("];
 
@@ -59,6 +59,15 @@ impl Dashboard {
             list(&self.json["annotations"]["list"]).map(|it| (&it["name"], &it["expr"]));
         let both = targets.chain(annotations);
         both.map(|(title, expression)| (string(title), string(expression))).collect()
+    }
+
+    /// The expressions of tables whose rows Grafana merges where all that they share is the same.
+    fn merged(&self) -> Vec<(String, String)> {
+        let merges = |panel: &&Value| list(&panel["transformations"]).any(|it| it["id"] == "merge");
+        let targets = self.panels().filter(merges).flat_map(|panel| {
+            list(&panel["targets"]).map(|target| (&panel["title"], &target["expr"]))
+        });
+        targets.map(|(title, expression)| (string(title), string(expression))).collect()
     }
 
     fn variables(&self) -> impl Iterator<Item = &Value> {
@@ -110,6 +119,7 @@ fn variables_find_their_values_and_start_with_everything() {
             assert_eq!(variable["multi"], true, "{file}: {name}");
             assert_eq!(variable["includeAll"], true, "{file}: {name}");
             assert_eq!(variable["allValue"], ".+", "{file}: {name}");
+            assert_eq!(variable["current"]["value"][0], "$__all", "{file}: {name}");
             assert!(variable["label"].is_string(), "{file}: {name}");
             let query = string(&variable["query"]["query"]);
             let inner = query.strip_prefix("label_values(").and_then(|it| it.strip_suffix(')'));
@@ -200,12 +210,18 @@ fn counters_are_shown_over_the_interval_that_grafana_chooses() {
     for dashboard in dashboards() {
         for (title, expression) in dashboard.expressions() {
             let place = format!("{}: {title}: {expression}", dashboard.file);
-            let ranges = expression.matches('[').count();
-            assert_eq!(expression.matches("[$__rate_interval]").count(), ranges, "{place}");
             let counters = promql::names(&expression).metrics;
             let counters = counters.keys().filter(|name| name.ends_with("_total")).count();
             let over_time: usize = OVER_TIME.iter().map(|it| expression.matches(it).count()).sum();
             assert!(over_time >= counters, "{place}: a bare counter");
+        }
+        for target in dashboard.panels().flat_map(|panel| list(&panel["targets"])) {
+            // A line has a point for each step; a figure or a row sums up what is on the screen.
+            let of_one_moment = target["instant"] == true;
+            let chosen = if of_one_moment { "[$__range]" } else { "[$__rate_interval]" };
+            let expression = string(&target["expr"]);
+            let ranges = expression.matches('[').count();
+            assert_eq!(expression.matches(chosen).count(), ranges, "{expression}");
         }
     }
 }
@@ -264,6 +280,12 @@ fn may_be_empty(expression: &str) -> bool {
     expression.ends_with("> 0") || expression.contains("ALERTS")
 }
 
+/// The expression with everything chosen, as Grafana sends it.
+fn filled_in(expression: &str) -> String {
+    let over_time = expression.replace("$__rate_interval", "1m").replace("$__range", "1m");
+    ["$job", "$instance", "$process"].into_iter().fold(over_time, |it, name| it.replace(name, ".+"))
+}
+
 #[test]
 fn a_real_prometheus_has_figures_for_every_panel() {
     let exporter = Listener::page(text("tests/golden/metrics.txt"));
@@ -274,14 +296,15 @@ fn a_real_prometheus_has_figures_for_every_panel() {
     });
     for dashboard in dashboards() {
         for (title, expression) in dashboard.expressions() {
-            let query = ["$job", "$instance", "$process"]
-                .into_iter()
-                .fold(expression.replace("$__rate_interval", "1m"), |it, name| {
-                    it.replace(name, ".+")
-                });
+            let query = filled_in(&expression);
             let series = prometheus.query(&query);
             let place = format!("{}: {title} is empty: {query}", dashboard.file);
             assert!(!series.is_empty() || may_be_empty(&expression), "{place}");
+        }
+        for (title, expression) in dashboard.merged() {
+            let mut rows = prometheus.query(&filled_in(&expression)).into_iter();
+            let named = rows.find(|(labels, _)| labels.contains_key("__name__"));
+            assert!(named.is_none(), "{title}: a metric's own name keeps rows apart: {expression}");
         }
     }
 }

@@ -1,17 +1,19 @@
 //! Which words of a command are secret, and the command without them.
 //!
-//! Owns the shapes of known tokens, and where a value stands behind a name that `secret` calls
+//! Owns the shapes of known tokens, and where a value stands behind a name that [`secret`] calls
 //! secret. Reads nothing: it judges by what a word looks like, so it masks too much rather than too
 //! little. A secret that neither its name nor its shape gives away is out of reach.
+//!
+//! [`secret`]: crate::secret
 
-use super::secret::{MASK, is_secret};
+use crate::secret::{MASK, is_secret};
 
 /// Flags behind which a login stands.
 const LOGINS: [&str; 3] = ["-u", "--user", "--proxy-user"];
 
 /// How well-known tokens begin, and how long they are at least: long enough that no word of a
 /// language or name of a package is meant.
-const TOKENS: [(&str, usize); 20] = [
+const TOKENS: [(&str, usize); 21] = [
     ("sk-", 20),
     ("sk_live_", 16),
     ("sk_test_", 16),
@@ -28,11 +30,15 @@ const TOKENS: [(&str, usize); 20] = [
     ("xapp-", 15),
     ("npm_", 20),
     ("hf_", 20),
+    ("pypi-", 16),
     ("AIza", 30),
     ("AKIA", 20),
     ("ASIA", 20),
     ("eyJ", 20),
 ];
+
+/// What every private key in text form has in its first line.
+const PRIVATE_KEY: &str = "PRIVATE KEY-----";
 
 /// The command with every secret in it replaced.
 pub fn mask_command(command: &[String]) -> Vec<String> {
@@ -51,9 +57,22 @@ pub fn mask_command(command: &[String]) -> Vec<String> {
     masked
 }
 
+/// The value of a variable as it may be shown.
+pub fn mask_value(name: &str, value: &str) -> String {
+    if is_secret(name) { MASK.to_owned() } else { mask_text(value, false) }
+}
+
+/// A line of a file as it may be shown: everything behind a secret's name is masked.
+pub fn mask_line(line: &str) -> String {
+    mask_text(line, false)
+}
+
 /// One argument with every secret in it replaced. In a script the value of `NAME=value` ends
 /// where the shell ends the word; in a plain argument it goes on to the end.
-pub(super) fn mask_text(text: &str, script: bool) -> String {
+fn mask_text(text: &str, script: bool) -> String {
+    if text.contains(PRIVATE_KEY) {
+        return MASK.to_owned();
+    }
     let mut out = String::with_capacity(text.len());
     let mut rest = text;
     while let Some(first) = rest.chars().next() {
@@ -251,6 +270,8 @@ mod tests {
             &["run", "--Private.Key", "***", "--passwd=***"],
         );
         check(&["run", "--token"], &["run", "--token"]);
+        check(&["llm", "--max-tokens", "9"], &["llm", "--max-tokens", "9"]);
+        check(&["env", "MYSQL_PWD=x", "run"], &["env", "MYSQL_PWD=***", "run"]);
         check(&["run", "--token=", "x"], &["run", "--token=", "x"]);
     }
 
@@ -305,6 +326,8 @@ mod tests {
         check("AKIAIOSFODNN7EXAMPLE", "***");
         check("eyJhbGciOiJI.eyJzdWIiOiIx.c2ln1", "***");
         check("x-sk-ant-api03-abcdefghijklm", "x-***");
+        check("pypi-AgEIcHlwaS5vcmcCJDY", "***");
+        check("-----BEGIN RSA PRIVATE KEY-----\nMIIE", "***");
     }
 
     #[test]
@@ -359,5 +382,26 @@ mod tests {
             let command: Vec<String> = words.collect();
             assert_eq!(mask_command(&command).len(), 3);
         }
+    }
+
+    #[test]
+    fn values_are_masked_by_their_name_or_their_shape() {
+        assert_eq!(mask_value("URL", "postgres://me:pw@db/x"), "postgres://me:***@db/x");
+        assert_eq!(mask_value("URL", "http://db:80/a@b:c"), "http://db:80/a@b:c");
+        assert_eq!(mask_value("URL", "http://db/?token=a&b=c"), "http://db/?token=***&b=c");
+    }
+
+    #[test]
+    fn lines_of_files_lose_what_follows_a_secret_name() {
+        assert_eq!(mask_line("  - API_KEY=abc"), "  - API_KEY=***");
+        assert_eq!(mask_line("PASSWORD: abc def"), "PASSWORD: ***");
+        assert_eq!(
+            mask_line("environment: {A: b, \"API_KEY\": sk-1}"),
+            "environment: {A: b, \"API_KEY\": ***"
+        );
+        assert_eq!(mask_line("ä: {ÖTOKEN: x}"), "ä: {ÖTOKEN: ***");
+        assert_eq!(mask_line("restart: always"), "restart: always");
+        assert_eq!(mask_line("secrets:"), "secrets:");
+        assert_eq!(mask_line("command: curl -u me:pw x"), "command: curl -u me:*** x");
     }
 }
