@@ -284,7 +284,9 @@ impl Body {
     fn ring_when_readable(&self, fd: Arc<AsyncFd<OwnedFd>>, bell: Bell) {
         let ring = self.ring.clone();
         tokio::spawn(async move {
-            let _ = fd.readable().await;
+            if let Ok(mut ready) = fd.readable().await {
+                ready.clear_ready();
+            }
             let _ = ring.send(bell).await;
         });
     }
@@ -317,9 +319,11 @@ impl Body {
 
     fn read_pipe(&mut self, run: RunId) {
         let Some(child) = self.children.get_mut(&run) else { return };
-        let Some(pipe) = &child.pipe else { return };
+        let Some(pipe) = child.pipe.clone() else { return };
         match sys::read_report(pipe.get_ref()) {
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                return self.ring_when_readable(pipe, Bell::Pipe(run));
+            }
             Ok(Some(report)) => child.failure = Some(spawn::explain(report)),
             Ok(None) | Err(_) => self.learnt.push_back(Fact::Executed { run }),
         }

@@ -1,8 +1,8 @@
 //! Projects a snapshot onto the catalogue: one family for each of its rows, made of constants.
 //!
-//! What can be known from the configuration is there from the first scrape, counters at 0, because
-//! `increase()` misses a series that is born at 1. What is not known is absent rather than 0, and
-//! the gauges of what ended are gone.
+//! What can be known from the configuration is there from the first scrape, since the ledger begins
+//! its counters at 0: `increase()` misses a series that is born at 1. What is not known is absent
+//! rather than 0, and the gauges of what ended are gone.
 //!
 //! How many series there can be is bounded: by the plan's processes, by [`LIVE_SESSIONS_SHOWN`], and
 //! for the names that logs bring (agents, providers, models) by the ledger, which counts everything
