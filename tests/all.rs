@@ -3,9 +3,11 @@
 // What clippy.toml bans is banned from the program; tests run programs and read clocks.
 #![allow(clippy::disallowed_methods)]
 
+mod cli;
 mod contract;
 mod end_to_end;
 mod golden;
+mod hardship;
 mod house;
 mod image;
 mod mind;

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
-const BINARY: &str = env!("CARGO_BIN_EXE_procession");
+pub const BINARY: &str = env!("CARGO_BIN_EXE_procession");
 /// Far beyond what anything here takes, so that a noisy machine does not make a test fail.
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -45,36 +45,37 @@ impl House {
     }
 
     fn of_text(stand: As, config: &str) -> Self {
-        let folder = tempfile::tempdir().expect("a folder");
-        let dir = folder.path().display().to_string();
-        let path = folder.path().join("config.yaml");
-        let config = format!("state_dir: DIR/state\n{config}").replace("DIR", &dir);
-        fs::write(&path, config).expect("a configuration");
-        Self::start(stand, &["run", "-c", &path.display().to_string()], Ok(folder))
+        Self::start(stand, &["run"], Ok(folder_with(config)))
     }
 
     /// The next life with the same configuration and the same folder.
     pub fn again(mut self) -> Self {
         let _ = self.outer.wait();
         let folder = std::mem::replace(&mut self.folder, tempfile::tempdir().expect("a folder"));
-        let config = folder.path().join("config.yaml").display().to_string();
-        Self::start(As::Subreaper, &["run", "-c", &config], Ok(folder))
+        Self::start(As::Subreaper, &["run"], Ok(folder))
     }
 
     pub fn start(stand: As, arguments: &[&str], folder: std::io::Result<TempDir>) -> Self {
-        let folder = folder.expect("a folder");
-        let unshare = ["--pid", "--fork", "--mount-proc", "--kill-child=SIGKILL", BINARY];
-        let mut command = match stand {
-            As::Pid1 => Command::new("unshare"),
-            As::Subreaper => Command::new(BINARY),
-        };
-        if stand == As::Pid1 {
-            command.args(unshare);
+        let unshare = ["unshare", "--pid", "--fork", "--mount-proc", "--kill-child=SIGKILL"];
+        match stand {
+            As::Pid1 => Self::under(stand, &unshare, arguments, folder),
+            As::Subreaper => Self::under(stand, &[], arguments, folder),
         }
+    }
+
+    /// Starts it by another program that takes a command: in its place, or as PID 1 below it.
+    pub fn under(
+        stand: As,
+        wrapper: &[&str],
+        arguments: &[&str],
+        folder: std::io::Result<TempDir>,
+    ) -> Self {
+        let folder = folder.expect("a folder");
+        let words: Vec<&str> = wrapper.iter().chain(&[BINARY]).chain(arguments).copied().collect();
         let log = fs::File::create(folder.path().join("log")).expect("a log");
         let out = fs::File::create(folder.path().join("out")).expect("an output");
-        let mut outer = command
-            .args(arguments)
+        let mut outer = Command::new(words[0])
+            .args(&words[1..])
             .current_dir(folder.path())
             .env("PROCESSION_LOG", "info")
             .env("PROCESSION_STATE_DIR", folder.path().join("state"))
@@ -158,6 +159,15 @@ impl Drop for House {
             );
         }
     }
+}
+
+/// A folder with a configuration, in which `DIR` stands for that folder.
+pub fn folder_with(config: &str) -> TempDir {
+    let folder = tempfile::tempdir().expect("a folder");
+    let dir = folder.path().display().to_string();
+    let config = format!("state_dir: DIR/state\n{config}").replace("DIR", &dir);
+    fs::write(folder.path().join("config.yaml"), config).expect("a configuration");
+    folder
 }
 
 pub fn until<T>(what: &str, mut found: impl FnMut() -> Option<T>) -> T {
