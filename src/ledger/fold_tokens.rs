@@ -10,7 +10,7 @@ use serde_json::json;
 use crate::ledger::conversations::Key;
 use crate::ledger::fold::Ledger;
 use crate::ledger::labels::{UNKNOWN, clip};
-use crate::ledger::outcome::Outcome;
+use crate::ledger::outcome::{Outcome, summary};
 use crate::ledger::row::Row;
 use crate::ledger::session::{Figures, Session, SessionKind, SessionState};
 use crate::ledger::sessions::Note;
@@ -48,10 +48,25 @@ impl Ledger {
         }
         self.spend.read(&batch.lines);
         self.files = batch.files.unwrap_or(self.files);
-        rows.extend(changed.into_iter().filter_map(|id| self.sessions.projection(id)));
+        rows.extend(changed.into_iter().flat_map(|id| self.told(at, id)));
         rows.extend(batch.progress.into_iter().map(Row::Progress));
         rows.extend(batch.seeded.into_iter().map(Row::Seen));
         rows
+    }
+
+    /// What is kept of a session whose figures grew. One that has ended gets an event with all of
+    /// them, because the summary at its end is short of what was closed only later.
+    fn told(&mut self, at: Now, id: SessionId) -> Vec<Row> {
+        let Some(session) = self.sessions.get(id) else { return Vec::new() };
+        match &session.end {
+            None => self.sessions.projection(id).into_iter().collect(),
+            Some(end) => {
+                let figures = summary(session, end, session.events + 1);
+                let note =
+                    Note::new("tokens_late", "a response was closed behind the end", figures);
+                self.sessions.note(id, at, note)
+            }
+        }
     }
 
     fn named(&self, name: &str) -> Option<ProcessIx> {
@@ -124,7 +139,8 @@ impl Ledger {
         for id in &both {
             if let Some(session) = self.sessions.edit(*id) {
                 book(&mut session.figures, usage);
-                session.last_activity = at.wall;
+                // Nothing is active behind its end.
+                session.last_activity = session.end.as_ref().map_or(at.wall, |end| end.at);
             }
         }
         Some(both)

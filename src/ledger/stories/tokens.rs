@@ -68,10 +68,11 @@ fn a_conversation_ends_with_its_run_and_late_usage_still_counts_for_it() {
         "S1.0 opened >initializing | =initializing",
         "S2.0 opened >active | =active | usage coder S2 | =initializing | =active",
         "S2.1 ended active>completed | =completed | S1.1 ended initializing>completed | =completed",
-        "usage coder S2 | =completed | =completed",
+        "usage coder S2 | S1.2 tokens_late | =completed | S2.2 tokens_late | =completed",
         "S3.0 opened >initializing | =initializing",
         "S4.0 opened >active | =active | S4.1 ended active>completed | =completed \
-         | usage coder S4 | =completed | =completed",
+         | usage coder S4 | S1.3 tokens_late | =completed | \
+             S4.2 tokens_late | =completed",
         "S5.0 opened >active | =active | usage coder S5 | =initializing | =active",
     ];
     assert_eq!(lines, expected);
