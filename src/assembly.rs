@@ -168,12 +168,22 @@ fn recover(plan: &Plan, stand: &Stand) -> (Vec<Survivor>, Vec<SurvivorOutcome>) 
     let mains: Vec<ProcId> = ended.iter().map(|record| record.main).collect();
     let sizes = if mains.is_empty() { Vec::new() } else { recover::end(&mains) };
     found.into_iter().for_each(LeftBehind::discard);
+    tell_of(&adopted, &ended);
 
     let survivors =
         adopted.iter().map(|(process, record)| Survivor { process: *process, id: record.main });
     let taken = adopted.iter().map(|(_, record)| outcome(record, true, 1));
     let gone = ended.iter().zip(&sizes).map(|(record, size)| outcome(record, false, *size));
     (survivors.collect(), taken.chain(gone).collect())
+}
+
+fn tell_of(adopted: &[(ProcessIx, RunRecord)], ended: &[RunRecord]) {
+    let tell = |record: &RunRecord, verb: &str| {
+        let (name, pid) = (&record.process, record.main.pid);
+        tracing::warn!(target: "init", "{verb} {name} (pid {pid}), which an earlier life left behind");
+    };
+    adopted.iter().for_each(|(_, record)| tell(record, "taking over"));
+    ended.iter().for_each(|record| tell(record, "ended"));
 }
 
 /// By policy: those that are taken over, one for each process of the plan, and those that are ended.

@@ -50,6 +50,18 @@
 //! [`tokens`] and [`context`], kept by [`store`], shown by [`metrics`] and [`serve`]. [`assembly`] puts
 //! the rooms together; [`cli`] and [`log`] are the door to the terminal.
 //!
+//! # Where to change what
+//!
+//! - What a signal does: `signal_arrived` in [`supervise`]. When a process is restarted, stopped or
+//!   given up: the table in [`supervise::process`]. The stop budget: [`supervise::shutdown`].
+//! - A configuration key: `config/process.rs` or `config/file.rs`, [`config::plan`], `config/show.rs`,
+//!   `config/everything.yaml`, and `config.yaml`, which explains it to users.
+//! - A metric: a row in [`metrics::catalogue`] and a line in `metrics/families`; then the golden files
+//!   (`PROCESSION_BLESS=1`), dashboards and alerts, which `tests/contract.rs` holds against it.
+//! - A kind of token: [`tokens::TokenCounts`] and [`tokens::TokenKind`], [`tokens::price`] and its data,
+//!   the agent's decoder in [`tokens::agents`], a numbered step in `store/schema`, `store/sqlite/rows.rs`.
+//! - What a session tells of itself: [`ledger::session`], its fold in `ledger/fold_*.rs`, and the store.
+//!
 //! # Decisions that differ from the first design
 //!
 //! - A room `context`, for what a session inherits: it reads files and the host, and neither the

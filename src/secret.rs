@@ -3,6 +3,11 @@
 //! A name is all that can be judged by, so that the rule hides too much rather than too little. It
 //! goes by the words of a name, so that `--author` and `--max-tokens` stay readable.
 
+pub mod mask;
+
+/// What stands in the place of a secret.
+pub const MASK: &str = "***";
+
 /// Words that make any name secret in which they stand.
 const WORDS: [&str; 12] = [
     "auth",

@@ -198,11 +198,14 @@ fn tokens_are_exact(prometheus: &Prometheus, truth: &Value) {
         prometheus.value("sum(procession_unpriced_tokens_total)"),
         truth["unpriced"].as_f64(),
     );
+    assert!(prometheus.value("procession_ingest_files") >= Some(1.0), "the log is followed");
     let cost = prometheus.value("sum(procession_cost_usd_total)").expect("a cost");
     let expected = truth["usd"].as_f64().expect("a number");
     assert!((cost - expected).abs() < 1e-6, "{cost} dollars, not {expected}");
     let cut = prometheus.value(r#"procession_ingest_lines_total{result="malformed"}"#);
     assert!(cut >= Some(1.0), "the line that was cut off is {cut:?}");
+    let followed = prometheus.value("procession_ingest_files");
+    assert!(followed >= Some(1.0), "{followed:?} files are followed");
 }
 
 fn the_leak_reaches_the_webhook(prometheus: &Prometheus, webhook: &Listener) {

@@ -7,10 +7,14 @@ use std::io::Write;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
+use procession::config;
+use procession::ledger::fold::Ledger;
 use procession::ledger::snapshot::Snapshot;
+use procession::memory::{SelfFigures, leak};
 use procession::metrics::catalogue::{self, Kind};
-use procession::metrics::families::{LIVE_SESSIONS_SHOWN, SelfFigures, project};
+use procession::metrics::families::{LIVE_SESSIONS_SHOWN, project};
 use procession::metrics::negotiate::Format;
+use procession::units::Now;
 
 use crate::picture;
 
@@ -91,10 +95,13 @@ fn promtool_finds_nothing_to_complain_about() {
 
 #[test]
 fn what_is_not_known_is_absent_and_what_was_configured_counts_from_zero() {
-    let mut snapshot = Snapshot::default();
-    let mut agent = picture::waiting("coder");
-    agent.agent = Some("claude".to_owned());
-    snapshot.processes = vec![picture::waiting("web"), agent];
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("config.yaml");
+    let processes = "processes: {web: {command: a}, coder: {command: b, agent: claude}}\n";
+    std::fs::write(&path, format!("{processes}store: memory\n")).expect("writable");
+    let plan = config::load(&path).unwrap_or_else(|problems| panic!("{problems}")).plan;
+    let ledger = Ledger::new(&plan, Now::default(), true, leak::detector, 7);
+    let snapshot = ledger.snapshot(1, Now::default());
     let text = Format::Text004.encode(&project(&snapshot, &SelfFigures::default()));
     for expected in [
         "procession_process_restarts_total{process=\"web\"} 0",

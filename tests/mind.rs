@@ -9,7 +9,7 @@ use procession::supervise::Machine;
 use procession::supervise::action::{Action, Scope};
 use procession::supervise::fact::{Fact, SpawnFailure, SpawnStep};
 use procession::supervise::lifecycle::{EndReason, Lifecycle, RunEnd};
-use procession::units::{ExitStatus, Mono, Now, ProcId, RunId, RunUsage, Signal, Wall};
+use procession::units::{ExitStatus, Mono, Now, ProcId, ProcessIx, RunId, RunUsage, Signal, Wall};
 
 const FIRST: RunId = RunId(1);
 const SECOND: RunId = RunId(2);
@@ -25,14 +25,19 @@ struct Tale {
 impl Tale {
     /// Begins with these `processes:` and whatever else the file says.
     fn begin(file: &str) -> Self {
+        let mut tale = Self::before(file);
+        tale.tell(Fact::Began);
+        tale
+    }
+
+    /// Before anything has begun.
+    fn before(file: &str) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("config.yaml");
         std::fs::write(&path, file).expect("writable");
         let plan = config::load(&path).unwrap_or_else(|problems| panic!("{problems}")).plan;
         let machine = Machine::new(Arc::new(plan), 7);
-        let mut tale = Self { machine, now: Mono(1), done: Vec::new() };
-        tale.tell(Fact::Began);
-        tale
+        Self { machine, now: Mono(1), done: Vec::new() }
     }
 
     fn time(&self) -> Now {
@@ -69,6 +74,14 @@ impl Tale {
     fn wait_for_the_next(&mut self) {
         let at = self.machine.next_deadline().expect("something is due");
         self.wait(at.since(self.now), false);
+    }
+
+    fn spawned(&self) -> Vec<(RunId, ProcessIx)> {
+        let spawned = self.done.iter().filter_map(|action| match action {
+            Action::Spawn { run, process, .. } => Some((*run, *process)),
+            _ => None,
+        });
+        spawned.collect()
     }
 
     fn exit_code(&self) -> Option<u8> {
@@ -151,6 +164,34 @@ fn what_was_born_while_a_tree_was_killed_is_killed_before_the_tree_is_given_up()
     let is_end = |action: &Action| matches!(action, Action::Record(Lifecycle::RunEnded { .. }));
     let end = tale.done.iter().position(is_end).expect("an end");
     assert!(kills.len() == 2 && kills[1] < end, "{kills:?}, end {end}");
+}
+
+#[test]
+fn what_is_taken_over_is_not_started_and_its_end_is_like_any_other() {
+    let file = "processes: {a: {command: a, restart: always}, b: {command: b, depends_on: [a]}}";
+    let mut tale = Tale::before(file);
+    let id = ProcId { pid: 50, start_ticks: 5 };
+    tale.tell(Fact::Found { process: ProcessIx(0), id });
+    tale.tell(Fact::Began);
+    assert_eq!(tale.spawned(), [(SECOND, ProcessIx(1))], "what depends on it waits for nothing");
+    tale.ends(FIRST, ExitStatus::Unknown, false);
+    assert_eq!(tale.end_of(FIRST).map(|end| end.usage), Some(None));
+    tale.wait_for_the_next();
+    assert_eq!(tale.spawned()[1..], [(RunId(3), ProcessIx(0))]);
+}
+
+#[test]
+fn nothing_is_started_once_the_house_goes_down() {
+    let mut tale = Tale::begin("processes: {a: {command: a, restart: always}, b: {command: b}}");
+    tale.runs(FIRST);
+    tale.runs(SECOND);
+    tale.ends(FIRST, ExitStatus::Code(1), false);
+    tale.tell(TERM);
+    tale.tell(Fact::Found { process: ProcessIx(0), id: ProcId { pid: 50, start_ticks: 5 } });
+    tale.ends(SECOND, ExitStatus::Code(0), false);
+    tale.wait(Duration::from_secs(60), false);
+    assert_eq!(tale.spawned().len(), 2);
+    assert_eq!(tale.exit_code(), Some(1), "it had failed when the request came");
 }
 
 #[test]

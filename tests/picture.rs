@@ -9,8 +9,8 @@ use procession::config::plan::Thresholds;
 use procession::ledger::entry::StoreHealth;
 use procession::ledger::session::{Figures, Session, SessionEnd, SessionKind, SessionState};
 use procession::ledger::snapshot::{HouseView, ProcessView, RunView, Snapshot, TokenSeries};
-use procession::memory::{LeakState, MemoryLevel, TreeSample, Verdict};
-use procession::metrics::families::SelfFigures;
+use procession::memory::{LeakState, MemoryLevel, SelfFigures, TreeSample, Verdict};
+use procession::supervise::fact::SpawnFailure;
 use procession::supervise::lifecycle::PhaseName;
 use procession::tokens::{LineCounts, TokenCounts};
 use procession::units::{
@@ -32,7 +32,6 @@ fn now(seconds: i64) -> Now {
 /// The picture an hour after the start.
 pub fn snapshot() -> Snapshot {
     let opened = |kind, process: &str, n| ((kind, process.to_owned()), n);
-    let closed = |process: &str, end, n| ((SessionKind::Process, process.to_owned(), end), n);
     Snapshot {
         generation: 4711,
         at: now(3600),
@@ -52,12 +51,7 @@ pub fn snapshot() -> Snapshot {
             opened(SessionKind::Conversation, "coder", 1),
             opened(SessionKind::External, "app", 2),
         ]),
-        closed: BTreeMap::from([
-            closed("web", SessionState::Failed, 1),
-            closed("web", SessionState::Killed, 1),
-            closed("setup", SessionState::Completed, 1),
-            closed("broken", SessionState::Failed, 2),
-        ]),
+        closed: closed(),
         tokens: vec![opus(), unknown_model()],
         process_tokens: BTreeMap::from([(
             "coder".to_owned(),
@@ -80,12 +74,28 @@ pub fn snapshot() -> Snapshot {
     }
 }
 
+/// How often each end was come to, from 0 as the ledger has it.
+fn exits(some: &[(SessionState, u64)]) -> BTreeMap<SessionState, u64> {
+    let ends = SessionState::ALL.into_iter().filter(|state| state.is_end());
+    ends.map(|end| (end, 0)).chain(some.iter().copied()).collect()
+}
+
+fn closed() -> BTreeMap<(SessionKind, String, SessionState), u64> {
+    let runs = [web(), leaky(), coder(), setup(), broken()];
+    let runs = runs.into_iter().map(|process| (SessionKind::Process, process.name, process.exits));
+    let conversations = [(SessionKind::Conversation, "coder".to_owned(), exits(&[]))];
+    let of = |(kind, process, exits): (SessionKind, String, BTreeMap<SessionState, u64>)| {
+        exits.into_iter().map(move |(end, n)| ((kind, process.clone(), end), n))
+    };
+    runs.chain(conversations).flat_map(of).collect()
+}
+
 /// What the kernel says of procession in this picture.
 pub fn own() -> SelfFigures {
     SelfFigures {
         cpu_seconds: Some(1.25),
-        resident: Some(7_340_032),
-        virtual_size: Some(41_943_040),
+        resident: Some(Bytes(7_340_032)),
+        virtual_size: Some(Bytes(41_943_040)),
         open_fds: Some(17),
         max_fds: Some(1_048_576),
         start_time_seconds: Some(at(0).seconds()),
@@ -116,8 +126,8 @@ pub fn waiting(name: &str) -> ProcessView {
         phase: PhaseName::Waiting,
         run: None,
         restarts: 0,
-        exits: BTreeMap::new(),
-        spawn_failures: BTreeMap::new(),
+        exits: exits(&[]),
+        spawn_failures: SpawnFailure::REASONS.into_iter().map(|reason| (reason, 0)).collect(),
         forced_kills: 0,
         crash_loops: 0,
         last_status: None,
@@ -162,7 +172,7 @@ fn web() -> ProcessView {
         phase: PhaseName::Ready,
         run: Some(run(11, 210, MemoryLevel::Normal)),
         restarts: 2,
-        exits: BTreeMap::from([(SessionState::Failed, 1), (SessionState::Killed, 1)]),
+        exits: exits(&[(SessionState::Failed, 1), (SessionState::Killed, 1)]),
         forced_kills: 1,
         last_status: Some(ExitStatus::Signal(Signal::KILL)),
         last_exit: Some(at(650)),
@@ -202,7 +212,7 @@ fn coder() -> ProcessView {
 fn setup() -> ProcessView {
     ProcessView {
         phase: PhaseName::Done,
-        exits: BTreeMap::from([(SessionState::Completed, 1)]),
+        exits: exits(&[(SessionState::Completed, 1)]),
         last_status: Some(ExitStatus::Code(0)),
         last_exit: Some(at(4)),
         cpu_seconds_ended: 0.5,
@@ -214,8 +224,11 @@ fn broken() -> ProcessView {
     ProcessView {
         phase: PhaseName::Failed,
         restarts: 1,
-        exits: BTreeMap::from([(SessionState::Failed, 2)]),
-        spawn_failures: BTreeMap::from([("not_found", 2)]),
+        exits: exits(&[(SessionState::Failed, 2)]),
+        spawn_failures: SpawnFailure::REASONS
+            .into_iter()
+            .map(|reason| (reason, if reason == "not_found" { 2 } else { 0 }))
+            .collect(),
         crash_loops: 1,
         last_status: Some(ExitStatus::Code(127)),
         last_exit: Some(at(9)),

@@ -89,7 +89,9 @@ fn what_an_earlier_life_left_is_taken_over_where_the_policy_says_so() {
     let mark = mark();
     let (first, survivors) = a_life_cut_short(&mark, "adopt");
     let mut second = first.again();
-    until("the survivor is taken over", || second.log().contains("take over it").then_some(()));
+    until("the survivor is taken over", || {
+        second.log().contains("taking over it (r1)").then_some(())
+    });
     std::thread::sleep(Duration::from_millis(300));
     assert_eq!(marked(&mark), survivors, "nothing was started, nothing was ended");
     second.signal(15);

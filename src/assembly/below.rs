@@ -26,7 +26,6 @@ use crate::ledger::row::Batch;
 use crate::ledger::snapshot::{LiveRun, Snapshot};
 use crate::ledger::task::{self, Outlets};
 use crate::memory::{leak, myself, probe};
-use crate::metrics::families::SelfFigures;
 use crate::serve::Sources;
 use crate::serve::listener::{self, Limits};
 use crate::store::runfile::{RunKeeper, RunRecord};
@@ -56,17 +55,18 @@ const FOR_EVER: Duration = Duration::from_secs(10 * 365 * 86_400);
 const LAST_LOOK: Duration = Duration::from_millis(300);
 /// How long the last rows may take to become durable, where the budget leaves that much.
 const LAST_COMMIT: Duration = Duration::from_secs(1);
-/// What each step of the end gets even when the budget is spent.
-const SHORTEST: Duration = Duration::from_millis(20);
+/// What each step of the end gets even when the budget is spent: all of them fit in the tenth of a
+/// second that is kept for leaving.
+const SHORTEST: Duration = Duration::from_millis(10);
 
 /// Everything that observes.
 pub(super) struct Below {
     runtime: Runtime,
     ledger: JoinHandle<u64>,
     /// Ended by aborting: they hold nothing that could be lost.
-    senses: Vec<JoinHandle<()>>,
+    senses: JoinSet<()>,
     /// Heard out at the end, for a moment: the last tokens, and what earlier lives left open.
-    patient: Vec<JoinHandle<()>>,
+    patient: JoinSet<()>,
     stop: watch::Sender<bool>,
     writer: Arc<Writer>,
     keeper: Option<Arc<RunKeeper>>,
@@ -122,17 +122,15 @@ impl Below {
         let ledger = tokio::spawn(task::run(ledger, queue, outlets));
         let start = Following { plan: Arc::clone(plan), began: stand.began.wall, prices, resume };
         let Reports { resume: earlier, health } = reports;
-        let patient = vec![
-            tokio::spawn(follow(start, entries.clone(), stopped.clone())),
-            tokio::spawn(tell_of_earlier_lives(earlier, resumed, weak.clone())),
-        ];
-        let senses = vec![
-            tokio::spawn(capture_contexts(Arc::clone(plan), contexts, weak.clone())),
-            tokio::spawn(report_store(health, weak.clone())),
-            tokio::spawn(keep_runs(keeper.clone(), runs)),
-            tokio::spawn(sample(plan.memory.interval, pictures.clone(), entries.clone())),
-            tokio::spawn(listen(Arc::clone(plan), pictures, pulse, stopped, weak)),
-        ];
+        let mut patient = JoinSet::new();
+        patient.spawn(follow(start, entries.clone(), stopped.clone()));
+        patient.spawn(tell_of_earlier_lives(earlier, resumed, weak.clone()));
+        let mut senses = JoinSet::new();
+        senses.spawn(capture_contexts(Arc::clone(plan), contexts, weak.clone()));
+        senses.spawn(report_store(health, weak.clone()));
+        senses.spawn(keep_runs(keeper.clone(), runs));
+        senses.spawn(sample(plan.memory.interval, pictures.clone(), entries.clone()));
+        senses.spawn(listen(Arc::clone(plan), pictures, pulse, stopped, weak));
         if !handled.is_empty() {
             let at = clock::now();
             let _ = entries.try_send(Entry::SurvivorsHandled { at, outcomes: handled });
@@ -144,33 +142,42 @@ impl Below {
     /// Ends everything, in the order of the flow, by `leave_by` at the latest. The caller has let
     /// go of its own end of the ledger's queue.
     pub(super) fn close(self, leave_by: Mono) {
-        let Self { runtime, ledger, senses, patient, stop, writer, keeper } = self;
+        let Self { runtime, ledger, mut senses, mut patient, stop, writer, keeper } = self;
         let left = |most: Duration| leave_by.since(clock::now().mono).clamp(SHORTEST, most);
         runtime.block_on(async {
             let _ = stop.send(true);
-            let mut patient = patient;
-            let heard_out = async {
-                for task in &mut patient {
-                    let _ = task.await;
-                }
-            };
-            if timeout(left(LAST_LOOK), heard_out).await.is_err() {
-                patient.iter().for_each(JoinHandle::abort);
+            if timeout(left(LAST_LOOK), all_end(&mut patient)).await.is_err() {
+                patient.abort_all();
             }
-            senses.iter().for_each(JoinHandle::abort);
-            for sense in senses {
-                let _ = sense.await;
-            }
-            let _ = timeout(left(LAST_COMMIT), ledger).await;
+            senses.abort_all();
+            let _ = timeout(left(LAST_LOOK), async {
+                all_end(&mut senses).await;
+                all_end(&mut patient).await;
+            })
+            .await;
+            end_within(left(LAST_COMMIT), ledger).await;
         });
-        // Whoever else held them has ended.
-        if let Some(writer) = Arc::into_inner(writer) {
-            writer.close(left(LAST_COMMIT));
+        // Whoever else held them has ended, or was aborted.
+        let writer = Arc::into_inner(writer);
+        if writer.is_some_and(|writer| !writer.close(left(LAST_COMMIT))) {
+            tracing::warn!(target: "store", "the last rows of history could not be kept");
         }
         if let Some(keeper) = keeper.and_then(Arc::into_inner) {
             keeper.close(left(LAST_COMMIT));
         }
         runtime.shutdown_background();
+    }
+}
+
+async fn all_end(tasks: &mut JoinSet<()>) {
+    while tasks.join_next().await.is_some() {}
+}
+
+/// Waits for a task; one that takes too long is aborted, so that it lets go of what it holds.
+async fn end_within<T>(patience: Duration, mut task: JoinHandle<T>) {
+    if timeout(patience, &mut task).await.is_err() {
+        task.abort();
+        let _ = timeout(SHORTEST, task).await;
     }
 }
 
@@ -281,7 +288,7 @@ async fn listen(
     let Some(address) = plan.listen else { return };
     let sources = Arc::new(Sources {
         snapshot: Box::new(move || pictures.borrow().clone()),
-        own: Box::new(own_figures),
+        own: Box::new(myself::read),
         alive: Box::new(move || pulse.is_alive()),
     });
     restarting("serve", || {
@@ -297,18 +304,6 @@ async fn listen(
     .await;
 }
 
-fn own_figures() -> SelfFigures {
-    let own = myself::read();
-    SelfFigures {
-        cpu_seconds: own.cpu_seconds,
-        resident: own.resident.map(|bytes| bytes.0),
-        virtual_size: own.virtual_size.map(|bytes| bytes.0),
-        open_fds: own.open_fds,
-        max_fds: own.max_fds,
-        start_time_seconds: own.start_time_seconds,
-    }
-}
-
 /// What following the agents' logs begins with.
 struct Following {
     plan: Arc<Plan>,
@@ -318,11 +313,7 @@ struct Following {
 }
 
 /// Follows the agents' logs, once it is known what earlier lives counted.
-async fn follow(
-    start: Following,
-    entries: mpsc::Sender<Entry>,
-    mut stopped: watch::Receiver<bool>,
-) {
+async fn follow(start: Following, entries: mpsc::Sender<Entry>, stopped: watch::Receiver<bool>) {
     let Following { plan, began, prices, resume } = start;
     let sources = Source::of_plan(&plan, |name| std::env::var(name).ok());
     if sources.is_empty() {
@@ -339,14 +330,55 @@ async fn follow(
             TokenResume::default()
         }
     };
-    let start = Start { at: began, resume, count_history: false, prices };
-    let follower = Follower::new(sources, start);
+    let mut first = Some(Start { at: began, resume, count_history: false, prices: prices.clone() });
     let (batches, mut found) = mpsc::channel(TOKEN_BATCHES);
-    let stop = async move { drop(stopped.wait_for(|stop| *stop).await) };
+    let following = restarting("tokens", move || {
+        // After a panic nobody knows what was counted: what is there by then is only remembered.
+        let start = first.take().unwrap_or_else(|| Start {
+            at: clock::now().wall,
+            resume: TokenResume::default(),
+            count_history: false,
+            prices: prices.clone(),
+        });
+        let mut stopped = stopped.clone();
+        let stop = async move { drop(stopped.wait_for(|stop| *stop).await) };
+        tail::follow(Follower::new(sources.clone(), start), batches.clone(), stop)
+    });
     let pass_on = async {
         while let Some(batch) = found.recv().await {
             let _ = entries.send(Entry::TokensRead { at: clock::now(), batch }).await;
         }
     };
-    tokio::join!(tail::follow(follower, batches, stop), pass_on);
+    tokio::join!(following, pass_on);
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn what_panics_is_begun_again_until_it_ends_by_itself() {
+        let begun = Arc::new(AtomicU32::new(0));
+        let count = Arc::clone(&begun);
+        restarting("a test", move || {
+            let turn = count.fetch_add(1, Ordering::Relaxed);
+            async move { assert!(turn >= 2, "a fault that a test put here") }
+        })
+        .await;
+        assert_eq!(begun.load(Ordering::Relaxed), 3);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_task_that_does_not_end_lets_go_of_what_it_holds() {
+        let held = Arc::new(());
+        let hold = Arc::clone(&held);
+        let task = tokio::spawn(async move {
+            std::future::pending::<()>().await;
+            drop(hold);
+        });
+        end_within(LAST_COMMIT, task).await;
+        assert!(Arc::into_inner(held).is_some());
+    }
 }

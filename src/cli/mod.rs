@@ -7,6 +7,7 @@ use std::io::Write;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use clap::error::ErrorKind;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::init::signals::Caught;
@@ -58,7 +59,7 @@ struct CheckOptions {
 
 #[derive(Debug, Args)]
 struct OneCommand {
-    /// Where /metrics and the landing page listen; `off` listens nowhere.
+    /// Where /metrics and the status page listen; `off` listens nowhere.
     #[arg(long, value_name = "ADDRESS", default_value = "0.0.0.0:9917", value_parser = listen)]
     listen: Listen,
 
@@ -73,7 +74,8 @@ struct OneCommand {
 
 #[derive(Debug, Args)]
 struct LogOptions {
-    /// What is logged: error, warn, info, debug, trace, or levels by room: `warn,init=debug`.
+    /// What is logged: error, warn, info, debug, trace, or levels by room: `warn,init=debug`. The
+    /// usual level is info for `run` and warn for one command.
     #[arg(long, value_name = "LEVEL", env = "PROCESSION_LOG")]
     log_level: Option<String>,
 
@@ -116,6 +118,12 @@ fn listen(text: &str) -> Result<Listen, String> {
     })
 }
 
+/// What most likely was meant where a word could not be understood.
+const ADVICE: &str = "\
+To run a command, put `--` in front of it: procession -- sh -c true
+To name a configuration, use -c: procession run -c other.yaml
+Options before `--` are for one command; a file has its own words for them: see config.yaml";
+
 /// Does what was typed and answers with our exit code. Signals are caught before anything else,
 /// so that none is lost while the command line and the configuration are read.
 pub fn main() -> u8 {
@@ -143,6 +151,9 @@ pub fn main() -> u8 {
 /// Help and version go to standard output with code 0, everything else is bad usage.
 fn usage(error: &clap::Error) -> u8 {
     let _ = error.print();
+    if matches!(error.kind(), ErrorKind::UnknownArgument | ErrorKind::InvalidSubcommand) {
+        say(&mut std::io::stderr(), ADVICE);
+    }
     if error.use_stderr() { EXIT_USAGE } else { 0 }
 }
 

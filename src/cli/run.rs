@@ -1,6 +1,7 @@
 //! `procession run` and `procession -- CMD`: from what was typed to a plan, and then to its life.
 
 use std::io::stderr;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::assembly;
@@ -33,7 +34,7 @@ pub(super) fn run(options: &RunOptions, caught: Caught) -> u8 {
 
 /// Runs one command. It owns the terminal, so that we only speak up when something is wrong.
 pub(super) fn run_one(one: OneCommand, log: &LogOptions, caught: Caught) -> u8 {
-    let mut options = Options::new(state_dir());
+    let mut options = Options::new(state_of_here());
     options.listen = match one.listen {
         Listen::At(address) => Some(address),
         Listen::Off => None,
@@ -42,6 +43,13 @@ pub(super) fn run_one(one: OneCommand, log: &LogOptions, caught: Caught) -> u8 {
         options.store = StorePlan::Sqlite(path);
     }
     live(one_command(one.command, options), log, "warn", caught, || {})
+}
+
+/// A folder for each working folder, so that two commands in two projects do not take each other's
+/// processes for what an earlier life of theirs left behind.
+fn state_of_here() -> PathBuf {
+    let here = std::env::current_dir().unwrap_or_default();
+    state_dir().join(here.display().to_string().replace('/', "-"))
 }
 
 fn live(plan: Plan, options: &LogOptions, usual: &str, caught: Caught, warn: impl FnOnce()) -> u8 {

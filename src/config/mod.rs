@@ -32,7 +32,6 @@ mod env_file;
 pub mod interpolate;
 mod quantity;
 mod read;
-pub mod masked;
 mod words;
 
 mod parse;

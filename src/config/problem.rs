@@ -6,7 +6,7 @@
 use std::cell::{Cell, RefCell};
 use std::fmt;
 
-use super::masked;
+use crate::secret::mask::mask_line;
 
 /// How many problems are shown. A person mends the first few and tries again; more would only
 /// scroll the first ones away.
@@ -139,11 +139,6 @@ impl Problems {
     pub fn count(&self) -> usize {
         self.shown.len() + self.omitted
     }
-
-    /// Whether one of them prevents a start.
-    pub fn has_faults(&self) -> bool {
-        self.shown.iter().any(|problem| problem.level == Level::Fault)
-    }
 }
 
 impl From<Problem> for Problems {
@@ -264,7 +259,7 @@ impl<'t> Sink<'t> {
     /// A line to be shown, unless it is so long that nobody wrote it by hand.
     fn excerpt(&self, number: usize) -> Option<String> {
         let line = self.line(number).filter(|line| self.excerpts && line.len() <= MAX_LINE);
-        line.map(masked::mask_line)
+        line.map(mask_line)
     }
 
     fn keep(&self, problem: Problem) {

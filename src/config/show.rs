@@ -10,13 +10,13 @@ use std::path::Path;
 
 use serde::ser::{Serialize, Serializer};
 
-use super::masked;
 use super::order;
 use super::plan::{
     AgentPlan, Condition, Dialect, LeakRule, Mode, Plan, ProcessPlan, Recovery, RestartPlan,
     RestartPolicy, StorePlan,
 };
 use super::quantity::{print_bytes, print_duration};
+use crate::secret::mask::{mask_command, mask_value};
 
 /// The plan as YAML, with the start order as comments at its end.
 pub fn show(plan: &Plan) -> String {
@@ -173,7 +173,7 @@ fn process(plan: &Plan, one: &ProcessPlan) -> Process {
         (plan.process(dependency.process).name.clone(), Dependency { condition })
     });
     Process {
-        command: masked::mask_command(&one.command).iter().map(|word| plain(word)).collect(),
+        command: mask_command(&one.command).iter().map(|word| plain(word)).collect(),
         working_dir: one.working_dir.as_deref().map(path_text),
         environment: Ordered(environment(&one.environment)),
         depends_on: Ordered(dependencies.collect()),
@@ -195,7 +195,7 @@ fn environment(variables: &[(String, String)]) -> Vec<(String, String)> {
     let mut known = HashSet::new();
     let last = variables.iter().rev().filter(|(name, _)| known.insert(name));
     let mut shown: Vec<(String, String)> =
-        last.map(|(name, value)| (name.clone(), plain(&masked::mask_value(name, value)))).collect();
+        last.map(|(name, value)| (name.clone(), plain(&mask_value(name, value)))).collect();
     shown.reverse();
     shown
 }

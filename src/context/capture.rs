@@ -5,7 +5,8 @@
 
 use std::path::{Path, PathBuf, absolute};
 
-use super::{Context, HostFacts, git, identity, mask};
+use super::{Context, HostFacts, git, identity};
+use crate::secret::mask::mask_command;
 
 /// The context of a run of `command` in `working_dir`, or where we are ourselves if it has none.
 pub fn capture(
@@ -17,7 +18,7 @@ pub fn capture(
     let working_dir = runs_in(working_dir);
     let identity::Identity { uid, gid, user, capabilities } = identity::own();
     Context {
-        command: mask::mask(command),
+        command: mask_command(command),
         git: working_dir.as_deref().and_then(git::state),
         working_dir,
         user,

@@ -3,15 +3,14 @@
 //! Nothing is forked for it: git's state is read from its files, the host's from the kernel. What
 //! could not be learnt is absent rather than guessed.
 //!
-//! `mask` takes the secrets out of a command and `index` understands git's; the others touch the
-//! world: `git` and `host` read the checkout and the machine, `identity` says as whom we run,
-//! `read` reads files within bounds, and `capture` puts a context together.
+//! `index` understands git's; the others touch the world: `git` and `host` read the checkout and the
+//! machine, `identity` says as whom we run, `read` reads files within bounds, and `capture` puts a
+//! context together.
 
 pub mod capture;
 pub mod git;
 pub mod host;
 pub mod identity;
-pub mod mask;
 
 mod index;
 mod read;

@@ -32,6 +32,7 @@ use crate::init::outward::Outward;
 use crate::init::pulse::Pulse;
 use crate::init::reap::Rest;
 use crate::init::signals::{Caught, Signals};
+use crate::init::story::Story;
 use crate::init::sys::OpenFiles;
 use crate::init::terminal::Terminal;
 use crate::memory::proc;
@@ -114,6 +115,7 @@ enum Bell {
 struct Body {
     plan: Arc<Plan>,
     machine: Machine,
+    story: Story,
     outward: Outward,
     children: BTreeMap<RunId, Child>,
     kin: Kin,
@@ -139,6 +141,7 @@ impl Body {
         let (ring, bells) = mpsc::channel(plan.processes.len() + 16);
         Self {
             machine: Machine::new(Arc::clone(&plan), seed),
+            story: Story::new(Arc::clone(&plan)),
             plan,
             outward,
             children: BTreeMap::new(),
@@ -171,7 +174,7 @@ impl Body {
         while let (None, Some(fact)) = (self.left, self.learnt.pop_front()) {
             self.machine.handle(clock::now(), fact.clone());
             let done = self.drain();
-            story::tell(&self.plan, &fact, &done);
+            self.story.tell(Some(&fact), &done);
         }
     }
 
@@ -235,7 +238,7 @@ impl Body {
         if self.machine.next_deadline().is_some_and(|at| at <= now.mono) && self.left.is_none() {
             self.machine.handle_deadline(now);
             let done = self.drain();
-            story::tell_of_deadline(&self.plan, &done);
+            self.story.tell(None, &done);
         }
     }
 
@@ -294,7 +297,9 @@ impl Body {
     fn ring_when_readable(&self, fd: Arc<AsyncFd<OwnedFd>>, bell: Bell) {
         let ring = self.ring.clone();
         tokio::spawn(async move {
-            let _ = fd.readable().await;
+            if let Ok(mut ready) = fd.readable().await {
+                ready.clear_ready();
+            }
             let _ = ring.send(bell).await;
         });
     }
@@ -327,9 +332,11 @@ impl Body {
 
     fn read_pipe(&mut self, run: RunId) {
         let Some(child) = self.children.get_mut(&run) else { return };
-        let Some(pipe) = &child.pipe else { return };
+        let Some(pipe) = child.pipe.clone() else { return };
         match sys::read_report(pipe.get_ref()) {
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                return self.ring_when_readable(pipe, Bell::Pipe(run));
+            }
             Ok(Some(report)) => child.failure = Some(spawn::explain(report)),
             Ok(None) | Err(_) => self.learnt.push_back(Fact::Executed { run }),
         }

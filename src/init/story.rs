@@ -1,102 +1,219 @@
-//! One line of log for each turn of the loop: what happened, and what was done about it. The log
-//! is the trace; nothing else in this room writes to it.
+//! One line of log for each turn of the loop: what happened and what was done about it, by the
+//! names that people know. The log is the trace; nothing else that turns the loop writes to it.
+//!
+//! A line has the level of the gravest thing in it. At `trace` the fact and the actions of each
+//! turn are told as they are.
 
-use std::fmt::Write;
+use std::collections::BTreeMap;
+use std::sync::Arc;
 
-use crate::config::plan::Plan;
+use tracing::Level;
+
+use crate::config::plan::{Mode, Plan};
 use crate::supervise::action::{Action, Scope};
-use crate::supervise::fact::Fact;
-use crate::supervise::lifecycle::{Lifecycle, ShutdownCause, StopCause};
-use crate::units::ProcessIx;
+use crate::supervise::fact::{Fact, SpawnFailure, SpawnStep};
+use crate::supervise::lifecycle::{
+    EndReason, Lifecycle, RunEnd, ShutdownCause, SignalResponse, StopCause,
+};
+use crate::units::{ProcessIx, RunId};
 
-/// Tells one turn. Orphans come by the thousand, so that their lines are for debugging.
-pub fn tell(plan: &Plan, fact: &Fact, done: &[Action]) {
-    let told = summary(plan, done);
-    match fact {
-        Fact::OrphanReaped | Fact::Executed { .. } => {
-            tracing::debug!(target: "init", fact = ?fact, "{told}");
-        }
-        _ => tracing::info!(target: "init", fact = ?fact, "{told}"),
-    }
+/// Tells the turns of one life.
+pub struct Story {
+    plan: Arc<Plan>,
+    /// Whose runs those are that may still be heard of.
+    runs: BTreeMap<RunId, ProcessIx>,
 }
 
-/// Tells a turn that was begun by a deadline.
-pub fn tell_of_deadline(plan: &Plan, done: &[Action]) {
-    if !done.is_empty() {
-        tracing::info!(target: "init", fact = "deadline", "{}", summary(plan, done));
-    }
-}
+/// A part of a line, and how grave it is.
+type Part = (Level, String);
 
-/// The actions of a turn as one sentence.
-fn summary(plan: &Plan, done: &[Action]) -> String {
-    let mut told = String::new();
-    for action in done {
-        let part = match action {
-            Action::Record(event) => event_in_words(plan, event),
+impl Story {
+    /// Nothing was told yet.
+    pub fn new(plan: Arc<Plan>) -> Self {
+        Self { plan, runs: BTreeMap::new() }
+    }
+
+    /// Tells a turn: the fact that began it, unless it was a deadline, and what was done.
+    pub fn tell(&mut self, fact: Option<&Fact>, done: &[Action]) {
+        tracing::trace!(target: "init", ?fact, ?done, "turn");
+        let parts: Vec<Part> = done.iter().filter_map(|action| self.part(action)).collect();
+        let Some(gravest) = parts.iter().map(|(level, _)| *level).min() else { return };
+        let shown = gravest.max(Level::INFO);
+        let told: Vec<&str> =
+            parts.iter().filter(|(level, _)| *level <= shown).map(|(_, words)| &**words).collect();
+        write(gravest, &told.join("; "));
+    }
+
+    fn part(&mut self, action: &Action) -> Option<Part> {
+        match action {
+            Action::Record(event) => self.event(event),
             Action::Signal { run, signal, scope } => {
-                Some(format!("send {signal} to {} of {run}", reach(*scope)))
+                let reach = match scope {
+                    Scope::Main => "the main process",
+                    Scope::Group => "the group",
+                    Scope::Tree => "the tree",
+                };
+                debug(format!("{signal} to {reach} of {}", self.name(*run)))
             }
-            Action::SignalHouse { signal } => Some(format!("send {signal} to all that is left")),
-            Action::Exit { code } => Some(format!("exit with code {code}")),
+            Action::SignalHouse { signal } => debug(format!("{signal} to all that is left")),
             Action::Spawn { .. }
             | Action::Adopt { .. }
             | Action::AwaitTree { .. }
-            | Action::AwaitHouse => None,
-        };
-        if let Some(part) = part {
-            let separator = if told.is_empty() { "" } else { "; " };
-            let _ = write!(told, "{separator}{part}");
+            | Action::AwaitHouse
+            | Action::Exit { .. } => None,
         }
     }
-    if told.is_empty() { "nothing to do".into() } else { told }
-}
 
-fn reach(scope: Scope) -> &'static str {
-    match scope {
-        Scope::Main => "the main process",
-        Scope::Group => "the group",
-        Scope::Tree => "the tree",
+    fn event(&mut self, event: &Lifecycle) -> Option<Part> {
+        match event {
+            Lifecycle::RunOpened { run, process, session, adopted, .. } => {
+                self.runs.insert(*run, *process);
+                let verb = if *adopted { "taking over" } else { "starting" };
+                info(format!("{verb} {}, session {session}", self.name(*run)))
+            }
+            Lifecycle::RunForked { run, id } => {
+                info(format!("{} has pid {}", self.name(*run), id.pid))
+            }
+            Lifecycle::RunReady { run } => debug(format!("{} runs", self.name(*run))),
+            Lifecycle::RunStopping { run, cause } => self.stopping(*run, *cause),
+            Lifecycle::RunKilled { run } => {
+                warn(format!("{} did not end in time and is killed", self.name(*run)))
+            }
+            Lifecycle::RunEnded { run, end } => {
+                let part = self.ended(*run, end);
+                self.runs.remove(run);
+                part
+            }
+            Lifecycle::StartBlocked { process } => self.blocked(*process),
+            Lifecycle::PhaseChanged { .. } => None,
+            Lifecycle::RestartScheduled { process, delay, streak } => info(format!(
+                "restarting {} in {:.1} s (attempt {streak})",
+                self.process(*process),
+                delay.as_secs_f64()
+            )),
+            Lifecycle::CrashLooped { process, streak } => error(format!(
+                "giving up {} after {streak} restarts in a row",
+                self.process(*process)
+            )),
+            Lifecycle::SignalArrived { signal, response } => match response {
+                SignalResponse::Shutdown => None,
+                SignalResponse::Escalated => warn(format!("{signal} again: hurrying")),
+                SignalResponse::Forwarded(_) => info(format!("passing on {signal}")),
+                SignalResponse::Ignored => debug(format!("{signal} has no meaning here")),
+            },
+            Lifecycle::OrphanReaped => debug("reaped an orphan".into()),
+            Lifecycle::ShutdownBegan { cause, budget } => info(format!(
+                "stopping everything within {:.1} s: {}",
+                budget.as_secs_f64(),
+                self.why(*cause)
+            )),
+            Lifecycle::Left { code } => info(format!("leaving with exit code {code}")),
+        }
+    }
+
+    fn stopping(&self, run: RunId, cause: StopCause) -> Option<Part> {
+        let signal = self.runs.get(&run).map(|ix| self.plan.process(*ix).stop_signal);
+        match (cause, signal) {
+            (StopCause::Shutdown, Some(signal)) => {
+                info(format!("stopping {} with {signal}", self.name(run)))
+            }
+            (StopCause::Shutdown, None) => info(format!("stopping {}", self.name(run))),
+            (StopCause::Leftovers, _) => {
+                info(format!("ending what {} left behind", self.name(run)))
+            }
+        }
+    }
+
+    fn ended(&self, run: RunId, end: &RunEnd) -> Option<Part> {
+        let name = self.name(run);
+        match end.reason {
+            EndReason::NotSpawned(failure) => error(format!(
+                "cannot start {name}: {} (exit code {})",
+                self.not_spawned(run, failure),
+                end.status.code()
+            )),
+            _ if end.forced => warn(format!("{name} is over: {}, by force", end.status)),
+            // What a single command ends with is its own affair, as under tini.
+            EndReason::Itself if !end.status.success() && self.plan.mode == Mode::Supervise => {
+                warn(format!("{name} is over: {}", end.status))
+            }
+            EndReason::Itself | EndReason::Requested => {
+                info(format!("{name} is over: {}", end.status))
+            }
+        }
+    }
+
+    /// Why a program could not be executed, and what to do about it.
+    fn not_spawned(&self, run: RunId, failure: SpawnFailure) -> String {
+        let Some(ix) = self.runs.get(&run) else { return failure.to_string() };
+        let plan = self.plan.process(*ix);
+        let program = plan.command.first().map_or("", String::as_str);
+        let place = if program.contains('/') { "" } else { " in PATH" };
+        match (failure.step, failure.reason()) {
+            (SpawnStep::Exec, "not_found") => {
+                format!("there is no program `{program}`{place}, or none that interprets it")
+            }
+            (SpawnStep::Exec, "not_executable") => {
+                format!("`{program}` may not be executed: is it a program, with `chmod +x`?")
+            }
+            (SpawnStep::WorkingDir, _) => {
+                let dir = plan.working_dir.as_deref().unwrap_or_else(|| ".".as_ref());
+                let cause = std::io::Error::from_raw_os_error(failure.errno);
+                format!("cannot enter its working_dir {}: {cause}", dir.display())
+            }
+            _ => failure.to_string(),
+        }
+    }
+
+    fn blocked(&self, process: ProcessIx) -> Option<Part> {
+        let dependencies = self.plan.process(process).depends_on.iter();
+        let names: Vec<&str> = dependencies.map(|on| self.process(on.process)).collect();
+        let (name, on) = (self.process(process), names.join(" and "));
+        warn(format!("{name} is not started: it waits for {on}, in vain"))
+    }
+
+    fn why(&self, cause: ShutdownCause) -> String {
+        match cause {
+            ShutdownCause::Signal(signal) => format!("asked by {signal}"),
+            ShutdownCause::Decided(process) => format!("{} has ended", self.process(process)),
+            ShutdownCause::AllDone => "every process is done".into(),
+        }
+    }
+
+    fn process(&self, ix: ProcessIx) -> &str {
+        &self.plan.process(ix).name
+    }
+
+    /// The process with the number of its run, which also stands in the history.
+    fn name(&self, run: RunId) -> String {
+        match self.runs.get(&run) {
+            Some(ix) => format!("{} ({run})", self.process(*ix)),
+            None => run.to_string(),
+        }
     }
 }
 
-/// What a person wants to know of an event; `None` where another part of the line says it.
-fn event_in_words(plan: &Plan, event: &Lifecycle) -> Option<String> {
-    let name = |ix: &ProcessIx| plan.process(*ix).name.clone();
-    Some(match event {
-        Lifecycle::RunOpened { run, process, session, adopted, .. } => {
-            let verb = if *adopted { "take over" } else { "start" };
-            format!("{verb} {} as {run}, session {session}", name(process))
-        }
-        Lifecycle::RunForked { run, id } => format!("{run} has pid {}", id.pid),
-        Lifecycle::RunReady { run } => format!("{run} runs"),
-        Lifecycle::RunStopping { run, cause: StopCause::Shutdown } => format!("stop {run}"),
-        Lifecycle::RunStopping { run, cause: StopCause::Leftovers } => {
-            format!("end what {run} left behind")
-        }
-        Lifecycle::RunKilled { run } => format!("{run} did not listen"),
-        Lifecycle::RunEnded { run, end } => {
-            let forced = if end.forced { ", by force" } else { "" };
-            format!("{run} is over: {}{forced}", end.status)
-        }
-        Lifecycle::RestartScheduled { process, delay, streak } => {
-            format!("restart {} in {:.1} s (attempt {streak})", name(process), delay.as_secs_f64())
-        }
-        Lifecycle::CrashLooped { process, streak } => {
-            format!("give up {} after {streak} restarts in a row", name(process))
-        }
-        Lifecycle::SignalArrived { signal, response } => {
-            format!("{signal}: {}", response.as_str())
-        }
-        Lifecycle::ShutdownBegan { cause, budget } => {
-            let why = match cause {
-                ShutdownCause::Signal(signal) => format!("asked by {signal}"),
-                ShutdownCause::Decided(process) => format!("{} has ended", name(process)),
-                ShutdownCause::AllDone => "every process is done".into(),
-            };
-            format!("stop everything within {:.1} s: {why}", budget.as_secs_f64())
-        }
-        Lifecycle::PhaseChanged { .. } | Lifecycle::OrphanReaped | Lifecycle::Left { .. } => {
-            return None;
-        }
-    })
+fn write(level: Level, told: &str) {
+    match level {
+        Level::ERROR => tracing::error!(target: "init", "{told}"),
+        Level::WARN => tracing::warn!(target: "init", "{told}"),
+        Level::INFO => tracing::info!(target: "init", "{told}"),
+        _ => tracing::debug!(target: "init", "{told}"),
+    }
+}
+
+fn error(words: String) -> Option<Part> {
+    Some((Level::ERROR, words))
+}
+
+fn warn(words: String) -> Option<Part> {
+    Some((Level::WARN, words))
+}
+
+fn info(words: String) -> Option<Part> {
+    Some((Level::INFO, words))
+}
+
+fn debug(words: String) -> Option<Part> {
+    Some((Level::DEBUG, words))
 }

@@ -1,6 +1,7 @@
 //! Everything that the ledger is told, in one closed enum and through one queue.
 
 use crate::context::Context;
+use crate::ledger::session::{SessionKind, SessionState};
 use crate::memory::TreeSample;
 use crate::supervise::lifecycle::Lifecycle;
 use crate::tokens::TokenBatch;
@@ -37,11 +38,6 @@ pub enum Entry {
         /// What was found.
         batch: TokenBatch,
     },
-    /// From the tailer: how many log files it follows now.
-    FilesFollowed {
-        /// How many.
-        count: u64,
-    },
     /// From the store, once at the start: sessions that an earlier life left open.
     OpenSessionsFound {
         /// When they were found.
@@ -75,6 +71,10 @@ pub enum Entry {
 pub struct OpenSession {
     /// Its identity.
     pub id: SessionId,
+    /// What it was a span of.
+    pub kind: SessionKind,
+    /// Where it stood when it was last heard of.
+    pub state: SessionState,
     /// The process that it belonged to.
     pub process: String,
     /// When it was opened.

@@ -110,10 +110,6 @@ impl Ledger {
                 batches.extend(batch(self.tokens_read(at, read)));
                 batches
             }
-            Entry::FilesFollowed { count } => {
-                self.files = count;
-                Vec::new()
-            }
             Entry::OpenSessionsFound { at, sessions } => self.open_sessions_found(at, sessions),
             Entry::SurvivorsHandled { at, outcomes } => self.survivors_handled(at, outcomes),
             Entry::StoreReported(health) => {

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use crate::ledger::entry::{OpenSession, SurvivorOutcome};
 use crate::ledger::fold::{Ledger, batch};
+use crate::ledger::labels::UNKNOWN;
 use crate::ledger::outcome::wall_span;
 use crate::ledger::row::{Batch, Row, SessionClose, SessionEvent};
 use crate::ledger::session::{SessionEnd, SessionState};
@@ -45,7 +46,11 @@ impl Ledger {
             rows.push(survivor_event(at, &outcome, next));
             next += 1;
         }
-        rows.push(lost_event(at, session.id, next));
+        rows.push(lost_event(at, session, next));
+        let known = self.processes.iter().any(|process| process.view.name == session.process);
+        // The process may be of another plan, and labels are bounded.
+        let process = if known { &session.process } else { UNKNOWN };
+        self.sessions.count_lost(session.kind, process);
         let duration = wall_span(session.started, at.wall);
         let end = SessionEnd { at: at.wall, duration, status: None, reason: REASON.to_owned() };
         let state = SessionState::Lost;
@@ -86,22 +91,23 @@ impl Ledger {
     }
 }
 
-fn lost_event(at: Now, session: SessionId, sequence: u64) -> Row {
-    let lost = Some(SessionState::Lost.as_str());
-    event(at, session, sequence, ("lost", lost), json!({ "reason": REASON }))
+fn lost_event(at: Now, session: &OpenSession, sequence: u64) -> Row {
+    let change = (Some(session.state.as_str()), Some(SessionState::Lost.as_str()));
+    event(at, session.id, sequence, "lost", change, json!({ "reason": REASON }))
 }
 
 fn survivor_event(at: Now, outcome: &SurvivorOutcome, sequence: u64) -> Row {
     let event_type = if outcome.adopted { "survivors_adopted" } else { "survivors_ended" };
     let detail = json!({ "process": outcome.process, "found": outcome.found });
-    event(at, outcome.session, sequence, (event_type, None), detail)
+    event(at, outcome.session, sequence, event_type, (None, None), detail)
 }
 
 fn event(
     at: Now,
     session: SessionId,
     sequence: u64,
-    (event_type, new_state): (&'static str, Option<&'static str>),
+    event_type: &'static str,
+    (previous_state, new_state): (Option<&'static str>, Option<&'static str>),
     detail: Value,
 ) -> Row {
     Row::Event(SessionEvent {
@@ -109,7 +115,7 @@ fn event(
         sequence,
         at: at.wall,
         event_type,
-        previous_state: None,
+        previous_state,
         new_state,
         trigger: "recovery".to_owned(),
         detail,

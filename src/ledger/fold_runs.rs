@@ -50,8 +50,8 @@ impl Ledger {
             Lifecycle::CrashLooped { process, .. } => {
                 self.shown(process, |view| view.crash_loops += 1)
             }
-            // The phase says that it rests, and the next run says when it came.
-            Lifecycle::RestartScheduled { .. } => Vec::new(),
+            // The phases say so: it rests until the next run, or has failed without one.
+            Lifecycle::RestartScheduled { .. } | Lifecycle::StartBlocked { .. } => Vec::new(),
             Lifecycle::SignalArrived { signal, response } => self.counted(|house| {
                 *house.signals.entry((signal, response.as_str())).or_default() += 1;
             }),
@@ -298,7 +298,7 @@ fn open_trigger(attempt: u32, adopted: bool) -> &'static str {
 
 fn stop_trigger(cause: StopCause) -> &'static str {
     match cause {
-        StopCause::Shutdown => "the house goes down",
+        StopCause::Shutdown => "everything is being stopped",
         StopCause::Leftovers => "its main process ended and left others behind",
     }
 }

@@ -47,6 +47,7 @@ impl Ledger {
             self.spend.correct(&process, correction);
         }
         self.spend.read(&batch.lines);
+        self.files = batch.files.unwrap_or(self.files);
         rows.extend(changed.into_iter().filter_map(|id| self.sessions.projection(id)));
         rows.extend(batch.progress.into_iter().map(Row::Progress));
         rows.extend(batch.seeded.into_iter().map(Row::Seen));

@@ -24,6 +24,11 @@ impl SessionKind {
     /// Every kind.
     pub const ALL: [Self; 3] = [Self::Process, Self::Conversation, Self::External];
 
+    /// Reads what [`SessionKind::as_str`] writes.
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|known| known.as_str() == text)
+    }
+
     /// The value of the `kind` label.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -71,6 +76,11 @@ impl SessionState {
         Self::Killed,
         Self::Lost,
     ];
+
+    /// Reads what [`SessionState::as_str`] writes.
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|known| known.as_str() == text)
+    }
 
     /// The value of the `state` label, and of `outcome` for an end.
     pub fn as_str(self) -> &'static str {

@@ -170,6 +170,12 @@ impl Sessions {
         self.ended.iter().cloned().collect()
     }
 
+    /// Counts a session of an earlier life that was closed in this one.
+    pub fn count_lost(&mut self, kind: SessionKind, process: &str) {
+        let key = (kind, process.to_owned(), SessionState::Lost);
+        *self.closed.entry(key).or_default() += 1;
+    }
+
     /// Sessions that were opened, by kind and process.
     pub fn opened(&self) -> &BTreeMap<(SessionKind, String), u64> {
         &self.opened

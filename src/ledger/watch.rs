@@ -3,7 +3,7 @@
 
 use crate::config::plan::Thresholds;
 use crate::ledger::session::Figures;
-use crate::memory::{LeakDetector, LeakState, MemoryLevel, TreeSample, Verdict};
+use crate::memory::{LeakDetector, LeakState, MemoryLevel, TreeSample, Verdict, level};
 use crate::units::Bytes;
 
 /// Watches the memory of one run.
@@ -60,7 +60,7 @@ impl MemoryWatch {
     }
 
     fn relevel(&mut self, resident: Bytes) -> Option<MemoryLevel> {
-        let level = level_of(resident, self.thresholds);
+        let level = level::level(resident, &self.thresholds);
         let changed = level != self.level;
         self.level = level;
         changed.then_some(level)
@@ -109,16 +109,6 @@ impl MemoryWatch {
             .checked_div(u128::from(self.samples))
             .map(|mean| Bytes(u64::try_from(mean).unwrap_or(u64::MAX)));
         figures.cpu_seconds = self.cpu_seconds();
-    }
-}
-
-fn level_of(resident: Bytes, thresholds: Thresholds) -> MemoryLevel {
-    if resident >= thresholds.critical {
-        MemoryLevel::Critical
-    } else if resident >= thresholds.warning {
-        MemoryLevel::Warning
-    } else {
-        MemoryLevel::Normal
     }
 }
 

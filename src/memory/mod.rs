@@ -1,9 +1,9 @@
 //! How much memory each run's whole tree holds, and whether that looks like a leak.
 //!
-//! `proc` reads `/proc` and `stat` understands it, `tree` says which processes belong to which run,
-//! `probe` samples them, `series` keeps the last samples, `level` and `leak` judge them, `myself`
-//! reads our own figures. `marker` tells of those who lost their lineage. Only `proc`, `marker`,
-//! `probe` and `myself` touch the world.
+//! `proc` reads `/proc` and `stat` understands it, `tree` says which processes belong to which run
+//! and `marker` whose those are who lost their lineage, `probe` samples them, `level` and `leak`
+//! judge them, `myself` reads our own figures. Only `proc`, `marker`, `probe` and `myself` touch the
+//! world.
 
 pub mod leak;
 pub mod level;
@@ -11,7 +11,6 @@ pub mod marker;
 pub mod myself;
 pub mod probe;
 pub mod proc;
-pub mod series;
 pub mod stat;
 pub mod tree;
 
@@ -34,6 +33,23 @@ pub struct TreeSample {
     pub processes: u32,
     /// User and system CPU seconds of the living and of the reaped that they waited for.
     pub cpu_seconds: f64,
+}
+
+/// What we ourselves use, at one moment; absent where it cannot be read.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct SelfFigures {
+    /// User and system CPU seconds that we spent; those of children are not in it.
+    pub cpu_seconds: Option<f64>,
+    /// Resident bytes.
+    pub resident: Option<Bytes>,
+    /// Virtual bytes.
+    pub virtual_size: Option<Bytes>,
+    /// Open descriptors.
+    pub open_fds: Option<u64>,
+    /// Descriptors that we may have open; absent when there is no limit.
+    pub max_fds: Option<u64>,
+    /// When we were started, in seconds since 1970.
+    pub start_time_seconds: Option<f64>,
 }
 
 /// What a leak rule says of a series.

@@ -5,25 +5,8 @@
 
 use nix::sys::resource::{Resource, getrlimit};
 
-use crate::memory::proc;
+use crate::memory::{SelfFigures, proc};
 use crate::units::Bytes;
-
-/// Our own figures at one moment.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct SelfFigures {
-    /// User and system CPU seconds that we spent; those of children are not in it.
-    pub cpu_seconds: Option<f64>,
-    /// Resident bytes.
-    pub resident: Option<Bytes>,
-    /// Virtual bytes.
-    pub virtual_size: Option<Bytes>,
-    /// Open descriptors.
-    pub open_fds: Option<u64>,
-    /// Descriptors that we may have open; absent when there is no limit.
-    pub max_fds: Option<u64>,
-    /// When we were started, in seconds since 1970.
-    pub start_time_seconds: Option<f64>,
-}
 
 /// Reads them: five small files of `/proc`, nothing that waits.
 pub fn read() -> SelfFigures {

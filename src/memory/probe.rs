@@ -280,11 +280,6 @@ impl Probe {
         samples
     }
 
-    /// Who is whose after the last sample.
-    pub fn lineage(&self) -> &Lineage {
-        &self.lineage
-    }
-
     /// Makes the pass, where there is somebody to look for. False when it failed, which is said
     /// when it begins to fail.
     fn look(&mut self, roots: &[(RunId, ProcId)]) -> bool {

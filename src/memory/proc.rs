@@ -22,15 +22,9 @@ const STATM_MAX: usize = 160;
 /// `/proc/`, a pid of at most 10 digits, and the longest file name that is asked for here.
 const PATH_MAX: usize = 48;
 
-/// Every process that can be seen, in the order of their pids. Those that vanish during the pass
-/// are left out; the picture is not atomic, since the kernel has no such thing.
-pub fn scan() -> io::Result<Vec<ProcStat>> {
-    let mut found = Vec::new();
-    scan_into(&mut found)?;
-    Ok(found)
-}
-
-/// [`scan`] into a buffer that is used again, so that a pass allocates nothing.
+/// Every process that can be seen, in the order of their pids, into a buffer that is used again, so
+/// that a pass allocates nothing. Those that vanish during the pass are left out; the picture is not
+/// atomic, since the kernel has no such thing.
 pub fn scan_into(found: &mut Vec<ProcStat>) -> io::Result<()> {
     found.clear();
     let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
@@ -65,18 +59,6 @@ pub fn statm(pid: i32) -> io::Result<Statm> {
     StatmFile::open(pid)?.read()
 }
 
-/// The children of one process, without a pass over all of them. It may miss one that is born or
-/// dies meanwhile, and not every kernel has it (`CONFIG_PROC_CHILDREN`): `NotFound` then, and
-/// [`scan`] is the way.
-pub fn children(pid: i32) -> io::Result<Vec<i32>> {
-    let mut children = Vec::new();
-    for task in std::fs::read_dir(format!("/proc/{pid}/task"))? {
-        let text = std::fs::read(task?.path().join("children"))?;
-        children.extend(text.split(|byte| *byte == b' ').filter_map(pid_of));
-    }
-    Ok(children)
-}
-
 /// `/proc/PID/statm`, kept open: reading it again costs a third of opening it anew. The descriptor
 /// stays with the process that it was opened for, whoever gets the pid afterwards.
 #[derive(Debug)]
@@ -108,12 +90,6 @@ pub fn page_size() -> u64 {
 pub fn ticks_per_second() -> u64 {
     const USUAL: u64 = 100;
     system_constant(SysconfVar::CLK_TCK).unwrap_or(USUAL)
-}
-
-/// The kernel's id of this boot; start times of processes only compare within one.
-pub fn boot_id() -> io::Result<String> {
-    let text = std::fs::read_to_string("/proc/sys/kernel/random/boot_id")?;
-    Ok(text.trim().to_owned())
 }
 
 /// Whether we have run out of something, rather than the process out of life.
@@ -189,7 +165,8 @@ mod tests {
     #[test]
     fn a_pass_finds_us_and_our_child_in_the_order_of_pids() {
         let child = Sleeper::start();
-        let found = scan().unwrap();
+        let mut found = vec![];
+        scan_into(&mut found).unwrap();
         assert!(found.is_sorted_by_key(|stat| stat.id.pid));
         let of = |pid| found.iter().find(|stat| stat.id.pid == pid).copied();
         assert_eq!(of(child.pid()).map(|stat| stat.ppid), Some(own_pid()));
@@ -217,18 +194,8 @@ mod tests {
     }
 
     #[test]
-    fn children_are_those_that_the_pass_finds() {
-        let child = Sleeper::start();
-        match children(own_pid()) {
-            Ok(children) => assert!(children.contains(&child.pid())),
-            Err(error) => assert_eq!(error.kind(), io::ErrorKind::NotFound),
-        }
-    }
-
-    #[test]
     fn the_constants_of_the_system_are_plausible() {
         assert!(page_size().is_power_of_two());
         assert!((1..=10_000).contains(&ticks_per_second()));
-        assert_eq!(boot_id().unwrap().len(), 36);
     }
 }

@@ -87,16 +87,7 @@ impl Lineage {
             .map(|placed| placed.stat.id)
     }
 
-    /// Living processes that belong to no run; we ourselves are not among them.
-    pub fn unattributed(&self) -> impl Iterator<Item = ProcId> + '_ {
-        self.placed
-            .iter()
-            .filter(|placed| placed.run.is_none() && placed.stat.is_alive())
-            .map(|placed| placed.stat.id)
-            .filter(|id| id.pid != self.own_pid)
-    }
-
-    /// Those of [`Lineage::unattributed`] that came to us: our children, though we know no reason.
+    /// Those that belong to no run and came to us: our children, though we know no reason.
     pub fn strangers(&self) -> impl Iterator<Item = ProcId> + '_ {
         let came_to_us =
             |placed: &&Placed| placed.run.is_none() && placed.stat.ppid == self.own_pid;
@@ -121,13 +112,6 @@ impl Lineage {
             self.inherit();
             self.renew_claims();
         }
-    }
-
-    /// The run that a process belongs to, if it was found by the last pass and could be placed.
-    pub fn run_of(&self, id: ProcId) -> Option<RunId> {
-        let at = find(&self.placed, id.pid)?;
-        let placed = &self.placed[at];
-        (placed.stat.id == id).then_some(placed.run).flatten()
     }
 
     /// Every process of the last pass, zombies included, in the order of pids.
@@ -344,7 +328,9 @@ mod tests {
             lineage.observe(&pass, roots);
         }
         let members: Vec<i32> = lineage.members(A).map(|id| id.pid).collect();
-        let unplaced: Vec<i32> = lineage.unattributed().map(|id| id.pid).collect();
+        let unplaced = lineage.placed().iter().filter(|placed| placed.run.is_none());
+        let unplaced = unplaced.filter(|placed| placed.stat.is_alive()).map(|p| p.stat.id.pid);
+        let unplaced: Vec<i32> = unplaced.filter(|pid| *pid != OURS).collect();
         assert_eq!(members, a, "members of the run");
         assert_eq!(unplaced, nobody, "unattributed");
     }
@@ -469,9 +455,9 @@ mod tests {
         let mut lineage = Lineage::new(OURS);
         let left = [process(1, 0, 1, 1), process(11, 1, 10, 10)];
         lineage.observe(&left, &[main_of(A, 10)]);
-        assert_eq!(lineage.run_of(left[1].id), Some(A));
+        assert!(lineage.members(A).any(|id| id == left[1].id));
         lineage.observe(&left, &[]);
-        assert_eq!(lineage.run_of(left[1].id), None);
+        assert!(lineage.members(A).all(|id| id != left[1].id));
         lineage.observe(&[], &[]);
         assert!(lineage.claims.is_empty() && lineage.placed.is_empty());
     }

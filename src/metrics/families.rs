@@ -1,8 +1,8 @@
 //! Projects a snapshot onto the catalogue: one family for each of its rows, made of constants.
 //!
-//! What can be known from the configuration is there from the first scrape, counters at 0, because
-//! `increase()` misses a series that is born at 1. What is not known is absent rather than 0, and
-//! the gauges of what ended are gone.
+//! What can be known from the configuration is there from the first scrape, since the ledger begins
+//! its counters at 0: `increase()` misses a series that is born at 1. What is not known is absent
+//! rather than 0, and the gauges of what ended are gone.
 //!
 //! How many series there can be is bounded: by the plan's processes, by [`LIVE_SESSIONS_SHOWN`], and
 //! for the names that logs bring (agents, providers, models) by the ledger, which counts everything
@@ -17,27 +17,11 @@ mod tokens;
 use prometheus::proto::{Counter, Gauge, LabelPair, MetricFamily, MetricType};
 
 use crate::ledger::snapshot::Snapshot;
+use crate::memory::SelfFigures;
 use crate::metrics::catalogue::{Kind, Metric};
 use crate::metrics::label;
 
 pub use sessions::LIVE_SESSIONS_SHOWN;
-
-/// What the kernel says of procession itself, read at the scrape; absent where it cannot be read.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct SelfFigures {
-    /// User and system CPU seconds.
-    pub cpu_seconds: Option<f64>,
-    /// Resident memory in bytes.
-    pub resident: Option<u64>,
-    /// Virtual memory in bytes.
-    pub virtual_size: Option<u64>,
-    /// Open descriptors.
-    pub open_fds: Option<u64>,
-    /// Descriptors that may be open.
-    pub max_fds: Option<u64>,
-    /// When the program was started, in seconds since 1970.
-    pub start_time_seconds: Option<f64>,
-}
 
 /// Every family that has something to say, in the order of the catalogue.
 pub fn project(snapshot: &Snapshot, own: &SelfFigures) -> Vec<MetricFamily> {

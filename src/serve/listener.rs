@@ -4,7 +4,7 @@
 use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
 use std::sync::Arc;
@@ -110,7 +110,11 @@ async fn bind(address: SocketAddr, report: &impl Fn(Option<SocketAddr>)) -> TcpL
     loop {
         match listen(address).await {
             Ok((listener, bound)) => {
-                tracing::info!(target: "serve", address = %bound, "listening: /metrics, /healthz, /readyz and /");
+                let here = reachable(bound);
+                tracing::info!(
+                    target: "serve",
+                    "listening on {bound}: the page is at http://{here}/, metrics at http://{here}/metrics"
+                );
                 report(Some(bound));
                 return listener;
             }
@@ -133,6 +137,15 @@ async fn listen(address: SocketAddr) -> io::Result<(TcpListener, SocketAddr)> {
     Ok((listener, bound))
 }
 
+/// Where a person on this machine finds what listens on all of its addresses.
+fn reachable(bound: SocketAddr) -> SocketAddr {
+    match bound.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => (Ipv4Addr::LOCALHOST, bound.port()).into(),
+        IpAddr::V6(ip) if ip.is_unspecified() => (Ipv6Addr::LOCALHOST, bound.port()).into(),
+        _ => bound,
+    }
+}
+
 /// What is wrong, what happens meanwhile, and what a person can do about it.
 fn advice(address: SocketAddr, error: &io::Error) -> String {
     let trouble = match error.kind() {
@@ -142,8 +155,8 @@ fn advice(address: SocketAddr, error: &io::Error) -> String {
         _ => "the address cannot be had",
     };
     format!(
-        "cannot listen on {address}: {error}; {trouble}: free it, or name another as `listen` under \
-         `metrics`; processes run on without metrics, and it is tried again every {} s",
+        "cannot listen on {address}: {error}; {trouble}: free it, or choose another (`metrics: \
+         {{listen: …}}` in the file, `--listen` for one command); processes run on without metrics, and it is tried again every {} s",
         LAST_RETRY.as_secs()
     )
 }
@@ -237,7 +250,7 @@ mod tests {
     fn a_taken_port_is_explained_with_what_to_do() {
         let address = SocketAddr::from(([0, 0, 0, 0], 9917));
         let said = advice(address, &io::Error::from(io::ErrorKind::AddrInUse));
-        for part in ["cannot listen on 0.0.0.0:9917", "name another as `listen`", "10 s"] {
+        for part in ["cannot listen on 0.0.0.0:9917", "choose another", "10 s"] {
             assert!(said.contains(part), "{said}");
         }
     }

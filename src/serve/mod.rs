@@ -2,20 +2,21 @@
 //! reach it: it never carries logs, commands or control.
 //!
 //! `listener` owns the socket and everything that a bad client can do to it, `patience` its
-//! deadline for slow readers, `routes` what is answered, `page` the landing page and `phrase` the
-//! figures on it. Nothing here can hold up supervision: a request reads the latest picture and
-//! waits for nobody.
+//! deadline for slow readers, `routes` what is answered, `page` the landing page, `table` and
+//! `phrase` the tables and figures on it. Nothing here can hold up supervision: a request reads the
+//! latest picture and waits for nobody.
 
 pub mod listener;
 pub mod page;
 mod patience;
 pub mod phrase;
 pub mod routes;
+mod table;
 
 use std::sync::Arc;
 
 use crate::ledger::snapshot::Snapshot;
-use crate::metrics::families::SelfFigures;
+use crate::memory::SelfFigures;
 
 /// A question that every request asks anew. It must answer at once.
 pub type Source<T> = Box<dyn Fn() -> T + Send + Sync>;

@@ -7,7 +7,8 @@ use std::time::Duration;
 use crate::ledger::session::{Session, SessionState};
 use crate::ledger::snapshot::{ProcessView, RunView, Snapshot};
 use crate::memory::{LeakState, MemoryLevel};
-use crate::serve::phrase::{Escaped, NOTHING, ago, dollars, grouped, span};
+use crate::serve::phrase::{Escaped, NOTHING, ago, counted, dollars, grouped, span};
+use crate::serve::table::{Column, table};
 use crate::supervise::lifecycle::PhaseName;
 use crate::units::{Bytes, Money, Wall};
 
@@ -72,17 +73,17 @@ fn facts(snapshot: &Snapshot) -> String {
         None => "history in memory".to_owned(),
         Some(store) if store.up => "history kept".to_owned(),
         Some(store) => format!(
-            "<span class=\"bad\">history cannot be kept, {} rows wait</span>",
-            grouped(store.pending)
+            "<span class=\"bad\">history cannot be kept, {} waiting</span>",
+            counted(store.pending, "row")
         ),
     };
     format!(
-        "<b>{} of {}</b> processes ready · {role}, started {} · {} runs and {} orphans reaped · {store}",
+        "<b>{} of {}</b> processes ready · {role}, started {} · {} and {} reaped · {store}",
         ready(snapshot),
         snapshot.processes.len(),
         ago(house.started, snapshot.at.wall),
-        grouped(house.reaped_runs),
-        grouped(house.reaped_orphans),
+        counted(house.reaped_runs, "run"),
+        counted(house.reaped_orphans, "orphan"),
     )
 }
 
@@ -98,54 +99,34 @@ fn shown(all: usize, limit: usize) -> String {
     if all > limit { format!("the newest {limit} of {all}") } else { all.to_string() }
 }
 
-/// A table, or a line that says that there is nothing to put in one. A heading with a `>` in front
-/// stands over figures, which are set to the right.
-fn table(headings: &[&str], rows: &[String], nothing: &str) -> String {
-    if rows.is_empty() {
-        return format!("<p class=\"empty\">{nothing}</p>");
-    }
-    let headings: String = headings
-        .iter()
-        .map(|heading| match heading.strip_prefix('>') {
-            Some(heading) => format!("<th class=\"n\" scope=\"col\">{heading}</th>"),
-            None => format!("<th scope=\"col\">{heading}</th>"),
-        })
-        .collect();
-    let rows = rows.concat();
-    format!("<table><thead><tr>{headings}</tr></thead><tbody>\n{rows}</tbody></table>")
-}
-
 /// A word with a colour: `good`, `busy`, `bad` or `calm`.
 fn tag(class: &str, word: &str) -> String {
     format!("<span class=\"tag {class}\">{word}</span>")
 }
 
+const PROCESSES: [Column; 10] = [
+    Column::name("Process"),
+    Column::words("State"),
+    Column::words("Started"),
+    Column::figure("Restarts"),
+    Column::figure("Resident"),
+    Column::figure("Peak"),
+    Column::words("Level"),
+    Column::text("Leak"),
+    Column::figure("Tokens"),
+    Column::figure("Cost"),
+];
+
 fn processes(snapshot: &Snapshot) -> String {
-    let headings = [
-        "Process",
-        "State",
-        "Up since",
-        ">Restarts",
-        ">Resident",
-        ">Peak",
-        "Level",
-        "Leak",
-        ">Tokens",
-        ">Cost",
-    ];
-    let rows: Vec<String> =
-        snapshot.processes.iter().map(|process| process_row(process, snapshot)).collect();
-    table(&headings, &rows, "No process is known yet.")
+    let rows = snapshot.processes.iter().map(|process| process_row(process, snapshot));
+    table(&PROCESSES, &rows.collect::<Vec<_>>(), "No process is known yet.")
 }
 
-fn process_row(process: &ProcessView, snapshot: &Snapshot) -> String {
+fn process_row(process: &ProcessView, snapshot: &Snapshot) -> Vec<String> {
     let now = snapshot.at.wall;
     let run = process.run.as_ref();
-    format!(
-        "<tr><td class=\"name\">{}</td><td>{}</td><td class=\"w\">{}</td><td class=\"n\">{}</td>\
-         <td class=\"n\">{}</td><td class=\"n\">{}</td><td>{}</td><td>{}</td>\
-         <td class=\"n\">{}</td><td class=\"n\">{}</td></tr>\n",
-        Escaped(&process.name),
+    vec![
+        Escaped(&process.name).to_string(),
         state(process, now),
         run.map_or_else(nothing, |run| ago(run.started, now)),
         restarts(process),
@@ -155,7 +136,7 @@ fn process_row(process: &ProcessView, snapshot: &Snapshot) -> String {
         run.map_or_else(nothing, leak),
         process_tokens(process, snapshot),
         process_cost(process, snapshot),
-    )
+    ]
 }
 
 fn nothing() -> String {
@@ -217,12 +198,13 @@ fn level(run: &RunView) -> String {
 
 fn leak(run: &RunView) -> String {
     let Some(verdict) = &run.verdict else { return nothing() };
-    let (class, word) = match verdict.state {
-        LeakState::Unknown => ("calm", "too early"),
-        LeakState::None => ("good", "no sign"),
-        LeakState::Suspected => ("bad", "suspected"),
-    };
-    format!("{}<small>{}</small>", tag(class, word), Escaped(&verdict.evidence))
+    let evidence = Escaped(&verdict.evidence);
+    match verdict.state {
+        LeakState::Unknown => format!("{}<small>{evidence}</small>", tag("calm", "too early")),
+        LeakState::Suspected => format!("{}<small>{evidence}</small>", tag("bad", "suspected")),
+        // What is well takes one line, and says why to whoever points at it.
+        LeakState::None => format!("<span title=\"{evidence}\">{}</span>", tag("good", "no sign")),
+    }
 }
 
 fn process_tokens(process: &ProcessView, snapshot: &Snapshot) -> String {
@@ -254,59 +236,77 @@ fn cost(tokens: u64, unpriced: u64, amount: Money) -> String {
     }
 }
 
+const LIVE: [Column; 8] = [
+    Column::words("Session"),
+    Column::words("Kind"),
+    Column::name("Process"),
+    Column::words("State"),
+    Column::words("Opened"),
+    Column::words("Last active"),
+    Column::figure("Tokens"),
+    Column::figure("Cost"),
+];
+
 fn live(snapshot: &Snapshot) -> String {
-    let headings = ["Session", "Kind", "Process", "State", "Opened", "Active", ">Tokens", ">Cost"];
     let newest = snapshot.sessions.iter().rev().take(LIVE_SHOWN);
-    let rows: Vec<String> = newest.map(|session| live_row(session, snapshot.at.wall)).collect();
-    table(&headings, &rows, "No session is open.")
+    let rows: Vec<_> = newest.map(|session| live_row(session, snapshot.at.wall)).collect();
+    table(&LIVE, &rows, "No session is open.")
 }
 
-fn live_row(session: &Session, now: Wall) -> String {
+fn live_row(session: &Session, now: Wall) -> Vec<String> {
     let class = match session.state {
         SessionState::Active => "good",
         SessionState::Idle => "calm",
         _ => "busy",
     };
-    format!(
-        "<tr>{}<td>{}</td><td class=\"w\">{}</td><td class=\"w\">{}</td>{}</tr>\n",
-        who(session),
-        tag(class, session.state.as_str()),
-        ago(session.started, now),
-        ago(session.last_activity, now),
-        spent(session),
-    )
+    let mut row = Vec::from(who(session));
+    row.push(tag(class, session.state.as_str()));
+    row.push(ago(session.started, now));
+    row.push(ago(session.last_activity, now));
+    row.extend(spent(session));
+    row
 }
+
+const ENDED: [Column; 10] = [
+    Column::words("Session"),
+    Column::words("Kind"),
+    Column::name("Process"),
+    Column::text("Outcome"),
+    Column::words("Ended"),
+    Column::figure("Lasted"),
+    Column::figure("Peak"),
+    Column::figure("CPU"),
+    Column::figure("Tokens"),
+    Column::figure("Cost"),
+];
 
 fn ended(snapshot: &Snapshot) -> String {
-    let headings = [
-        "Session", "Kind", "Process", "Outcome", "Ended", ">Lasted", ">Peak", ">CPU", ">Tokens",
-        ">Cost",
-    ];
     let newest = snapshot.ended.iter().take(ENDED_SHOWN);
-    let rows: Vec<String> = newest.map(|session| ended_row(session, snapshot.at.wall)).collect();
-    table(&headings, &rows, "No session has ended.")
+    let rows: Vec<_> = newest.map(|session| ended_row(session, snapshot.at.wall)).collect();
+    table(&ENDED, &rows, "No session has ended.")
 }
 
-fn ended_row(session: &Session, now: Wall) -> String {
+fn ended_row(session: &Session, now: Wall) -> Vec<String> {
+    let end = session.end.as_ref();
+    let figures = &session.figures;
+    let mut row = Vec::from(who(session));
+    row.push(outcome(session));
+    row.push(end.map_or_else(nothing, |end| ago(end.at, now)));
+    row.push(end.map_or_else(nothing, |end| span(end.duration)));
+    row.push(figures.peak_memory.map_or_else(nothing, |peak| peak.to_string()));
+    row.push(figures.cpu_seconds.map_or_else(nothing, cpu));
+    row.extend(spent(session));
+    row
+}
+
+fn outcome(session: &Session) -> String {
     let class = match session.state {
         SessionState::Completed => "good",
         SessionState::TimedOut | SessionState::Lost => "busy",
         _ => "bad",
     };
-    let end = session.end.as_ref();
-    let figures = &session.figures;
-    format!(
-        "<tr>{}<td>{}<small>{}</small></td><td class=\"w\">{}</td><td class=\"n\">{}</td>\
-         <td class=\"n\">{}</td><td class=\"n\">{}</td>{}</tr>\n",
-        who(session),
-        tag(class, session.state.as_str()),
-        Escaped(end.map(|end| end.reason.as_str()).unwrap_or_default()),
-        end.map_or_else(nothing, |end| ago(end.at, now)),
-        end.map_or_else(nothing, |end| span(end.duration)),
-        figures.peak_memory.map_or_else(nothing, |peak| peak.to_string()),
-        figures.cpu_seconds.map_or_else(nothing, cpu),
-        spent(session),
-    )
+    let reason = session.end.as_ref().map(|end| end.reason.as_str()).unwrap_or_default();
+    format!("{}<small>{}</small>", tag(class, session.state.as_str()), Escaped(reason))
 }
 
 fn cpu(seconds: f64) -> String {
@@ -314,24 +314,22 @@ fn cpu(seconds: f64) -> String {
 }
 
 /// The cells that say which session it is.
-fn who(session: &Session) -> String {
+fn who(session: &Session) -> [String; 3] {
     let agent = session.agent.as_ref();
-    format!(
-        "<td class=\"w\"><code>{}</code></td><td>{}</td><td class=\"name\">{}{}</td>",
-        session.id,
-        session.kind.as_str(),
-        Escaped(&session.process),
-        agent.map(|agent| format!("<small>{}</small>", Escaped(agent))).unwrap_or_default(),
-    )
+    let agent = agent.map(|agent| format!("<small>{}</small>", Escaped(agent)));
+    [
+        format!("<code>{}</code>", session.id),
+        session.kind.as_str().to_owned(),
+        format!("{}{}", Escaped(&session.process), agent.unwrap_or_default()),
+    ]
 }
 
 /// The cells that say what it spent.
-fn spent(session: &Session) -> String {
+fn spent(session: &Session) -> [String; 2] {
     let figures = &session.figures;
     let total = figures.tokens.total();
     let tokens = if total == 0 { nothing() } else { grouped(total) };
-    let cost = cost(total, figures.unpriced_tokens, figures.cost);
-    format!("<td class=\"n\">{tokens}</td><td class=\"n\">{cost}</td>")
+    [tokens, cost(total, figures.unpriced_tokens, figures.cost)]
 }
 
 #[cfg(test)]

@@ -40,6 +40,12 @@ pub fn grouped(n: u64) -> String {
     text
 }
 
+/// A count of things: `1 run`, `2 runs`.
+pub fn counted(n: u64, thing: &str) -> String {
+    let plural = if n == 1 { "" } else { "s" };
+    format!("{} {thing}{plural}", grouped(n))
+}
+
 /// A duration in its two largest units: `2 d 3 h`, `1 h`, `4 min 5 s`, `12 s`, `250 ms`.
 pub fn span(duration: Duration) -> String {
     let seconds = duration.as_secs();
@@ -90,6 +96,9 @@ mod tests {
     fn figures_are_short_and_legible() {
         for (n, expected) in [(0, "0"), (999, "999"), (1000, "1,000"), (12_345_678, "12,345,678")] {
             assert_eq!(grouped(n), expected);
+        }
+        for (n, expected) in [(0, "0 runs"), (1, "1 run"), (1000, "1,000 runs")] {
+            assert_eq!(counted(n, "run"), expected);
         }
         for (millis, expected) in [
             (250, "250 ms"),

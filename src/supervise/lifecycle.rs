@@ -59,6 +59,11 @@ pub enum Lifecycle {
         /// The phase that it is in now.
         phase: PhaseName,
     },
+    /// A process will never start: what it waits for can never happen any more.
+    StartBlocked {
+        /// Which process.
+        process: ProcessIx,
+    },
     /// A restart was put off.
     RestartScheduled {
         /// Which process.

@@ -98,11 +98,6 @@ impl Machine {
         [processes, self.house.deadline()].into_iter().flatten().min()
     }
 
-    /// Every process of the plan, for those who look on.
-    pub fn processes(&self) -> &[Process] {
-        &self.processes
-    }
-
     /// Where the house stands.
     pub fn house(&self) -> House {
         self.house

@@ -263,7 +263,7 @@ impl Process {
         match (&mut self.phase, input) {
             (P::Waiting, I::Freed) => self.open(turn),
             (P::Waiting, I::Found(id)) => self.take_over(id, turn),
-            (P::Waiting, I::Blocked) => self.finish(Verdict::NeverRan),
+            (P::Waiting, I::Blocked) => self.block(turn),
             (P::Waiting, I::AskedDown(_)) => self.finish(Verdict::NotStarted),
             (P::Waiting, I::Forked(_) | I::Executed | I::SpawnFailed(_) | I::Exited(..)
                 | I::TreeEmptied | I::Deadline | I::Hurried(_) | I::Abandoned) => {}
@@ -314,6 +314,12 @@ impl Process {
         turn.out.push_back(Action::Adopt { run: run.id, process: turn.ix, session, id });
         turn.record(Lifecycle::RunForked { run: run.id, id });
         self.execute(run, turn);
+    }
+
+    /// Waiting → Done: it will never run.
+    fn block(&mut self, turn: &mut Turn<'_>) {
+        turn.record(Lifecycle::StartBlocked { process: turn.ix });
+        self.finish(Verdict::NeverRan);
     }
 
     fn new_run(&mut self, adopted: bool, turn: &mut Turn<'_>) -> (Run, SessionId) {

@@ -82,7 +82,6 @@ pub struct Book {
     recent: HashMap<UsageKey, Recent>,
     recent_order: VecDeque<UsageKey>,
     closed: Closed,
-    reused: u64,
 }
 
 /// A response that is being told.
@@ -173,16 +172,6 @@ impl Book {
         }
     }
 
-    /// Responses whose id had been given to another one before.
-    pub fn reused(&self) -> u64 {
-        self.reused
-    }
-
-    /// Keys that were forgotten because there were too many.
-    pub fn forgotten(&self) -> u64 {
-        self.seen.forgotten()
-    }
-
     fn begin(&mut self, told: Sighting, whose: Whose, place: Place, now: Now) {
         if self.order.len() >= MOST_OPEN
             && let Some(oldest) = self.order.pop_front()
@@ -214,8 +203,6 @@ impl Book {
         if prompt != told.prompt() && at.0.abs_diff(first.0) >= REUSED_AFTER_MS.unsigned_abs() {
             let id = [told.key.0.to_le_bytes(), told.prompt().to_le_bytes()].concat();
             told.key = UsageKey::of("reused", &id);
-            let fresh = !self.open.contains_key(&told.key) && !self.seen.has(told.key);
-            self.reused += u64::from(fresh);
         }
     }
 

@@ -172,6 +172,8 @@ pub struct TokenBatch {
     pub seeded: Vec<UsageKey>,
     /// What became of the lines that were read.
     pub lines: LineCounts,
+    /// How many files are followed now, where that changed.
+    pub files: Option<u64>,
 }
 
 /// A late change to a response that had been counted already.
@@ -184,6 +186,10 @@ pub struct Correction {
     /// Tokens by which the counted figure was too low, or (negative) too high.
     pub tokens: i64,
 }
+
+/// Files that are followed at most, over all sources: some 10 MiB of memory. The store remembers as
+/// many.
+pub const MOST_FILES: usize = 20_000;
 
 /// How far a file has been read. A folder of transcripts has such a row too, at offset 0, from the
 /// moment that its history is known: in a next life, a file without a row in it is new.

@@ -1,7 +1,7 @@
 //! The keys of every response that is known: counted, or there before we were.
 //!
 //! Owns what deduplication remembers, and its bound. Refuses to forget the newest: when it is
-//! full, the older half goes at once and is counted.
+//! full, the older half goes at once.
 
 use std::collections::HashSet;
 
@@ -18,7 +18,6 @@ const GENERATION: usize = 7 << 17;
 pub struct Seen {
     young: HashSet<UsageKey>,
     old: HashSet<UsageKey>,
-    forgotten: u64,
 }
 
 impl Seen {
@@ -32,17 +31,11 @@ impl Seen {
         self.add_within(key, GENERATION)
     }
 
-    /// Keys that were forgotten because there were too many.
-    pub fn forgotten(&self) -> u64 {
-        self.forgotten
-    }
-
     fn add_within(&mut self, key: UsageKey, generation: usize) -> bool {
         if self.has(key) {
             return false;
         }
         if self.young.len() >= generation {
-            self.forgotten += self.old.len() as u64;
             self.old = std::mem::take(&mut self.young);
         }
         self.young.insert(key)
@@ -70,13 +63,12 @@ mod tests {
     }
 
     #[test]
-    fn a_full_set_forgets_the_oldest_and_says_how_many() {
+    fn a_full_set_forgets_the_oldest() {
         let mut seen = Seen::default();
         for key in 0..35 {
             seen.add_within(UsageKey(key), 10);
         }
         let known: Vec<u64> = (0..35).filter(|key| seen.has(UsageKey(*key))).collect();
         assert_eq!(known, (20..35).collect::<Vec<_>>());
-        assert_eq!(seen.forgotten(), 20);
     }
 }

@@ -4,16 +4,29 @@ use super::*;
 
 #[test]
 fn what_an_earlier_life_left_open_is_lost_whoever_tells_first() {
-    let open =
-        OpenSession { id: session(5), process: "web".into(), started: at(0).wall, events: 3 };
+    let open = OpenSession {
+        id: session(5),
+        kind: SessionKind::Process,
+        state: SessionState::Active,
+        process: "web".into(),
+        started: at(0).wall,
+        events: 3,
+    };
     let outcome =
         SurvivorOutcome { session: session(5), process: "web".into(), adopted: false, found: 2 };
     let found = || Entry::OpenSessionsFound { at: at(1000), sessions: vec![open.clone()] };
     let handled = || Entry::SurvivorsHandled { at: at(900), outcomes: vec![outcome.clone()] };
-    let snapshot =
-        check(vec![handled(), found()], &["S1.3 survivors_ended | S1.4 lost >lost | close lost"]);
+    let snapshot = check(
+        vec![handled(), found()],
+        &["S1.3 survivors_ended | S1.4 lost active>lost | close lost"],
+    );
     assert_eq!((snapshot.house.survivors_ended, snapshot.house.survivors_adopted), (2, 0));
-    check(vec![found(), handled()], &["S1.3 lost >lost | close lost", "S1.4 survivors_ended"]);
+    let lost = (SessionKind::Process, "web".to_owned(), SessionState::Lost);
+    assert_eq!(snapshot.closed[&lost], 1, "an alert waits for it");
+    check(
+        vec![found(), handled()],
+        &["S1.3 lost active>lost | close lost", "S1.4 survivors_ended"],
+    );
 }
 
 #[test]
@@ -45,7 +58,6 @@ fn the_house_shows_what_it_was_told() {
             opened(0, 1, WEB, 0),
             Entry::StoreReported(health),
             Entry::ListenerReported { up: true },
-            Entry::FilesFollowed { count: 4 },
             story(1, Lifecycle::OrphanReaped),
             story(1, Lifecycle::CrashLooped { process: CODER, streak: 3 }),
             story(2, Lifecycle::SignalArrived { signal, response: SignalResponse::Shutdown }),
@@ -56,7 +68,7 @@ fn the_house_shows_what_it_was_told() {
     );
     let house = &snapshot.house;
     assert_eq!((house.store, house.listener_up), (Some(health), Some(true)));
-    assert_eq!((house.reaped_orphans, house.stopping, snapshot.files), (1, true, 4));
+    assert_eq!((house.reaped_orphans, house.stopping), (1, true));
     assert_eq!(house.signals[&(signal, "shutdown")], 1);
     assert_eq!(snapshot.processes[1].crash_loops, 1);
 }

@@ -15,6 +15,7 @@ fn usage_opens_a_conversation_inside_its_run_in_one_batch() {
         progress: vec![FileProgress { path: "log".into(), device: 1, inode: 2, offset: 77 }],
         seeded: vec![UsageKey(9)],
         lines: LineCounts { counted: 3, ..LineCounts::default() },
+        files: Some(4),
     };
     let snapshot = check(
         vec![opened(0, 1, CODER, 0), ready(1, 1), Entry::TokensRead { at: at(10), batch }],
@@ -44,7 +45,7 @@ fn usage_opens_a_conversation_inside_its_run_in_one_batch() {
     assert_eq!((series.tokens.total(), series.unpriced.total()), (45, 15));
     assert_eq!(snapshot.process_tokens["coder"].total(), 45);
     assert_eq!(snapshot.corrections[&("claude".into(), "opus".into())], (0, 3));
-    assert_eq!(snapshot.lines.counted, 3);
+    assert_eq!((snapshot.lines.counted, snapshot.files), (3, 4));
 }
 
 #[test]

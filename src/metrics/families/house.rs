@@ -1,8 +1,9 @@
 //! The families of the supervisor itself.
 
 use crate::ledger::snapshot::{HouseView, Snapshot};
+use crate::memory::SelfFigures;
 use crate::metrics::catalogue as row;
-use crate::metrics::families::{Families, SelfFigures, count};
+use crate::metrics::families::{Families, count};
 
 /// Adds them in the order of the catalogue.
 pub(super) fn put(families: &mut Families, snapshot: &Snapshot, own: &SelfFigures) {
@@ -49,8 +50,8 @@ fn put_store(families: &mut Families, house: &HouseView) {
 
 fn put_own(families: &mut Families, own: &SelfFigures) {
     families.one(&row::SELF_CPU, own.cpu_seconds);
-    families.one(&row::SELF_RESIDENT, own.resident.map(count));
-    families.one(&row::SELF_VIRTUAL, own.virtual_size.map(count));
+    families.one(&row::SELF_RESIDENT, own.resident.map(|bytes| count(bytes.0)));
+    families.one(&row::SELF_VIRTUAL, own.virtual_size.map(|bytes| count(bytes.0)));
     families.one(&row::SELF_FDS, own.open_fds.map(count));
     families.one(&row::SELF_MAX_FDS, own.max_fds.map(count));
     families.one(&row::SELF_STARTED, own.start_time_seconds);

@@ -1,13 +1,9 @@
 //! The families of configured processes: what they are doing, and what their trees hold.
 
-use std::collections::BTreeSet;
-
-use crate::ledger::session::SessionState;
 use crate::ledger::snapshot::{ProcessView, RunView, Snapshot};
 use crate::memory::{LeakState, MemoryLevel, TreeSample};
 use crate::metrics::catalogue as row;
 use crate::metrics::families::{Families, count};
-use crate::supervise::fact::SpawnFailure;
 use crate::supervise::lifecycle::PhaseName;
 use crate::units::{ExitStatus, Wall};
 
@@ -83,10 +79,8 @@ fn states(process: &ProcessView) -> impl Iterator<Item = ([&str; 2], f64)> {
 }
 
 fn exits(process: &ProcessView) -> impl Iterator<Item = ([&str; 2], f64)> {
-    SessionState::ALL.into_iter().filter(|state| state.is_end()).map(|end| {
-        let ended = process.exits.get(&end).copied().unwrap_or(0);
-        ([process.name.as_str(), end.as_str()], count(ended))
-    })
+    let exits = process.exits.iter();
+    exits.map(|(end, ended)| ([process.name.as_str(), end.as_str()], count(*ended)))
 }
 
 fn last_exit(process: &ProcessView) -> Option<f64> {
@@ -100,14 +94,9 @@ fn last_code(process: &ProcessView) -> Option<f64> {
         .map(|status| f64::from(status.code()))
 }
 
-/// Every reason that there is, and any other that was counted all the same.
 fn spawn_failures(process: &ProcessView) -> impl Iterator<Item = ([&str; 2], f64)> {
-    let reasons: BTreeSet<&str> =
-        SpawnFailure::REASONS.into_iter().chain(process.spawn_failures.keys().copied()).collect();
-    reasons.into_iter().map(|reason| {
-        let failed = process.spawn_failures.get(reason).copied().unwrap_or(0);
-        ([process.name.as_str(), reason], count(failed))
-    })
+    let failures = process.spawn_failures.iter();
+    failures.map(|(reason, failed)| ([process.name.as_str(), *reason], count(*failed)))
 }
 
 fn thresholds(process: &ProcessView) -> [([&str; 2], f64); 2] {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::ledger::session::{Session, SessionKind, SessionState};
-use crate::ledger::snapshot::{ProcessView, Snapshot};
+use crate::ledger::snapshot::Snapshot;
 use crate::metrics::catalogue as row;
 use crate::metrics::families::{Families, count};
 
@@ -32,17 +32,17 @@ fn put_counts(families: &mut Families, snapshot: &Snapshot) {
         &row::SESSIONS,
         live.iter().map(|((kind, state), n)| ([kind.as_str(), state.as_str()], count(*n))),
     );
-    let opened = opened(snapshot);
+    let opened = snapshot.opened.iter();
     families.each(
         &row::SESSIONS_OPENED,
-        opened.iter().map(|((kind, process), n)| ([kind.as_str(), *process], count(*n))),
+        opened.map(|((kind, process), n)| ([kind.as_str(), process.as_str()], count(*n))),
     );
-    let ended = ended(snapshot);
+    let ended = snapshot.closed.iter();
     families.each(
         &row::SESSIONS_ENDED,
-        ended
-            .iter()
-            .map(|((kind, process, end), n)| ([kind.as_str(), *process, end.as_str()], count(*n))),
+        ended.map(|((kind, process, end), n)| {
+            ([kind.as_str(), process.as_str(), end.as_str()], count(*n))
+        }),
     );
 }
 
@@ -78,30 +78,4 @@ fn live_by_state(snapshot: &Snapshot) -> BTreeMap<(SessionKind, SessionState), u
         *counts.entry((session.kind, session.state)).or_default() += 1;
     }
     counts
-}
-
-/// From 0 for what the configuration lets us expect, and whatever else there was.
-fn opened(snapshot: &Snapshot) -> BTreeMap<(SessionKind, &str), u64> {
-    let mut counts: BTreeMap<_, u64> = expected(snapshot).map(|key| (key, 0)).collect();
-    let seen = snapshot.opened.iter();
-    counts.extend(seen.map(|((kind, process), n)| ((*kind, process.as_str()), *n)));
-    counts
-}
-
-/// As [`opened`], for each end that there is.
-fn ended(snapshot: &Snapshot) -> BTreeMap<(SessionKind, &str, SessionState), u64> {
-    let ends = || SessionState::ALL.into_iter().filter(|state| state.is_end());
-    let known = expected(snapshot)
-        .flat_map(|(kind, process)| ends().map(move |end| ((kind, process, end), 0)));
-    let mut counts: BTreeMap<_, u64> = known.collect();
-    let seen = snapshot.closed.iter();
-    counts.extend(seen.map(|((kind, process, end), n)| ((*kind, process.as_str(), *end), *n)));
-    counts
-}
-
-/// Each process has runs, and one that declares an agent has conversations.
-fn expected(snapshot: &Snapshot) -> impl Iterator<Item = (SessionKind, &str)> {
-    let runs = snapshot.processes.iter().map(|p| (SessionKind::Process, p.name.as_str()));
-    let agents = snapshot.processes.iter().filter(|p: &&ProcessView| p.agent.is_some());
-    runs.chain(agents.map(|p| (SessionKind::Conversation, p.name.as_str())))
 }

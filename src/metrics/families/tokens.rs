@@ -1,7 +1,5 @@
 //! The families of tokens and money.
 
-use std::collections::BTreeMap;
-
 use crate::ledger::session::{Session, SessionKind};
 use crate::ledger::snapshot::{Snapshot, TokenSeries};
 use crate::metrics::catalogue as row;
@@ -53,17 +51,15 @@ fn has_price(tokens: &TokenCounts, unpriced: u64) -> bool {
     unpriced == 0 || tokens.total() > unpriced
 }
 
-/// From 0 for every process that declares an agent, so that an alert sees the first token.
+/// From 0, as the ledger has them, for every process that declares an agent: an alert sees the first
+/// token.
 fn put_by_process(families: &mut Families, snapshot: &Snapshot) {
-    let declared = snapshot.processes.iter().filter(|p| p.agent.is_some());
-    let mut tokens: BTreeMap<&str, TokenCounts> =
-        declared.map(|p| (p.name.as_str(), TokenCounts::default())).collect();
-    tokens.extend(snapshot.process_tokens.iter().map(|(process, n)| (process.as_str(), *n)));
+    let tokens = snapshot.process_tokens.iter();
     families.each(
         &row::PROCESS_TOKENS,
-        tokens
-            .iter()
-            .flat_map(|(process, tokens)| kinds(tokens).map(|(kind, n)| ([*process, kind], n))),
+        tokens.flat_map(|(process, tokens)| {
+            kinds(tokens).map(|(kind, n)| ([process.as_str(), kind], n))
+        }),
     );
 }
 

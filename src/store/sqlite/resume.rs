@@ -4,17 +4,18 @@ use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt;
 use std::path::PathBuf;
 
-use rusqlite::Connection;
+use rusqlite::{Connection, Row};
 
 use crate::ledger::entry::OpenSession;
-use crate::tokens::{FileProgress, TokenResume, UsageKey};
+use crate::ledger::session::{SessionKind, SessionState};
+use crate::tokens::{FileProgress, MOST_FILES, TokenResume, UsageKey};
 use crate::units::{SessionId, Wall};
 
 /// Responses whose keys are read at the start, the newest first: 8 MB, and about three years of
 /// an agent that is never idle.
 const MAX_SEEN: u32 = 1_000_000;
-/// Log files whose progress is read at the start, the newest first.
-const MAX_PROGRESS: u32 = 100_000;
+/// Log files whose progress is kept and read at the start, the newest first.
+pub const MOST_PROGRESS: u32 = MOST_FILES as u32;
 /// Open sessions that are found at one start; the next start finds the rest.
 const MAX_OPEN: u32 = 10_000;
 
@@ -27,21 +28,21 @@ pub fn token_resume(db: &Connection) -> rusqlite::Result<TokenResume> {
 /// projection says may run ahead of it, where events had to be dropped.
 pub fn open_sessions(db: &Connection) -> rusqlite::Result<Vec<OpenSession>> {
     let mut statement = db.prepare(
-        "SELECT id, process, started_ms, (SELECT max(sequence) + 1 FROM session_events \
+        "SELECT id, kind, state, process, started_ms, (SELECT max(sequence) + 1 FROM session_events \
          WHERE session_id = id) FROM sessions WHERE ended_ms IS NULL ORDER BY started_ms LIMIT ?1",
     )?;
-    let rows = statement.query_map([MAX_OPEN], |row| {
-        let (id, events): (String, Option<i64>) = (row.get(0)?, row.get(3)?);
-        Ok(SessionId::parse(&id).map(|id| {
-            Ok(OpenSession {
-                id,
-                process: row.get(1)?,
-                started: Wall(row.get(2)?),
-                events: events.unwrap_or(0).cast_unsigned(),
-            })
-        }))
-    })?;
-    rows.filter_map(Result::transpose).map(|row| row?).collect()
+    let rows = statement.query_map([MAX_OPEN], open_session)?;
+    rows.filter_map(Result::transpose).collect()
+}
+
+/// `None` for a row that no version of ours has written.
+fn open_session(row: &Row<'_>) -> rusqlite::Result<Option<OpenSession>> {
+    let (id, kind, state): (String, String, String) = (row.get(0)?, row.get(1)?, row.get(2)?);
+    let (process, started) = (row.get(3)?, Wall(row.get(4)?));
+    let events = row.get::<_, Option<i64>>(5)?.unwrap_or(0).cast_unsigned();
+    let known = (SessionId::parse(&id), SessionKind::parse(&kind), SessionState::parse(&state));
+    let (Some(id), Some(kind), Some(state)) = known else { return Ok(None) };
+    Ok(Some(OpenSession { id, kind, state, process, started, events }))
 }
 
 fn progress(db: &Connection) -> rusqlite::Result<Vec<FileProgress>> {
@@ -49,7 +50,7 @@ fn progress(db: &Connection) -> rusqlite::Result<Vec<FileProgress>> {
         "SELECT device, inode, path, read_offset FROM file_progress \
          ORDER BY stored_ms DESC LIMIT ?1",
     )?;
-    let rows = statement.query_map([MAX_PROGRESS], |row| {
+    let rows = statement.query_map([MOST_PROGRESS], |row| {
         Ok(FileProgress {
             device: row.get::<_, i64>(0)?.cast_unsigned(),
             inode: row.get::<_, i64>(1)?.cast_unsigned(),

@@ -5,6 +5,7 @@ use std::time::Duration;
 use rusqlite::Connection;
 
 use super::file;
+use super::resume::MOST_PROGRESS;
 use crate::units::Wall;
 
 /// How long an ended session is kept, and how long one that did not end well.
@@ -27,7 +28,7 @@ pub fn prune(db: &mut Connection, now: Wall) -> rusqlite::Result<bool> {
     let transaction = file::begin(db)?;
     let before = |keep: Duration| now.0.saturating_sub(keep.as_millis() as i64);
     let mut more = prune_sessions(&transaction, before(KEEP_ENDED), before(KEEP_FAILED))?;
-    for (statement, cutoff) in [
+    for (statement, bound) in [
         (
             "DELETE FROM memory_samples WHERE (session_id, at_ms, label) IN (SELECT session_id, \
              at_ms, label FROM memory_samples WHERE at_ms < ?1 AND label <> 'session_end' LIMIT ?2)",
@@ -43,13 +44,15 @@ pub fn prune(db: &mut Connection, now: Wall) -> rusqlite::Result<bool> {
              (SELECT key FROM seen_responses WHERE stored_ms < ?1 LIMIT ?2)",
             before(KEEP_FAILED),
         ),
+        // By number and not by age: a log that lies there untouched would be taken for a new one,
+        // and all of it counted again.
         (
-            "DELETE FROM file_progress WHERE (device, inode) IN \
-             (SELECT device, inode FROM file_progress WHERE stored_ms < ?1 LIMIT ?2)",
-            before(KEEP_FAILED),
+            "DELETE FROM file_progress WHERE (device, inode) IN (SELECT device, inode \
+             FROM file_progress ORDER BY stored_ms DESC LIMIT ?2 OFFSET ?1)",
+            MOST_PROGRESS.into(),
         ),
     ] {
-        more |= transaction.execute(statement, (cutoff, PRUNED_ROWS))? == PRUNED_ROWS as usize;
+        more |= transaction.execute(statement, (bound, PRUNED_ROWS))? == PRUNED_ROWS as usize;
     }
     transaction.commit()?;
     give_back(db)?;

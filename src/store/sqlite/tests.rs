@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use tempfile::TempDir;
 
+use super::resume::MOST_PROGRESS;
 use super::*;
 use crate::ledger::row::Row;
-use crate::ledger::session::{SessionEnd, SessionState};
+use crate::ledger::session::{SessionEnd, SessionKind, SessionState};
 use crate::store::examples::{AT, bare, batch, end, event, event_of, id, sample, session, usage};
 use crate::tokens::{Cost, FileProgress, UsageKey};
 use crate::units::ExitStatus;
@@ -169,7 +170,14 @@ fn a_new_life_reads_what_it_must_know() {
     drop(store);
 
     let mut store = opened(&folder);
-    let open = OpenSession { id: id(1), process: "web".into(), started: AT, events: 2 };
+    let open = OpenSession {
+        id: id(1),
+        kind: SessionKind::Process,
+        state: SessionState::Active,
+        process: "web".into(),
+        started: AT,
+        events: 2,
+    };
     assert_eq!(store.open_sessions().expect("read"), [open]);
     let mut resume = store.token_resume().expect("read");
     resume.seen.sort();
@@ -400,6 +408,26 @@ fn ended_sessions_leave_after_their_time_with_all_that_is_theirs() {
     assert_eq!(left_after(29), ["3", "3", "0"]);
     assert_eq!(left_after(31), ["2", "2", "0"]);
     assert_eq!(left_after(91), ["1", "1", "0"], "what has not ended stays");
+}
+
+#[test]
+fn how_far_a_log_was_read_is_kept_for_as_long_as_it_may_lie_there() {
+    let folder = folder();
+    let mut store = opened(&folder);
+    let row = |inode: u64| {
+        let path = PathBuf::from(format!("/logs/{inode}"));
+        Row::Progress(FileProgress { path, device: 1, inode, offset: 7 })
+    };
+    commit(&mut store, vec![row(0)]);
+    let years_later = Wall(clock::now().wall.0 + 1_000 * 24 * 60 * 60 * 1000);
+    while store.prune(years_later).expect("pruned") {}
+    assert_eq!(count(&mut store, "file_progress"), "1");
+    std::thread::sleep(Duration::from_millis(2));
+    commit(&mut store, (1..=u64::from(MOST_PROGRESS)).map(row).collect());
+    while store.prune(years_later).expect("pruned") {}
+    let kept = store.token_resume().expect("readable").progress;
+    assert_eq!(kept.len() as u32, MOST_PROGRESS);
+    assert!(kept.iter().all(|row| row.inode > 0), "the oldest goes");
 }
 
 #[test]

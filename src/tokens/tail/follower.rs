@@ -43,6 +43,8 @@ pub struct Follower {
     book: Book,
     lines: LineCounts,
     seeded: Vec<UsageKey>,
+    /// The number of files that was told last.
+    files: u64,
 }
 
 struct Root {
@@ -76,6 +78,7 @@ impl Follower {
             book: Book::new(start.prices, seen),
             lines: LineCounts::default(),
             seeded: Vec::new(),
+            files: 0,
         }
     }
 
@@ -106,21 +109,6 @@ impl Follower {
     /// Whether there is more to read at once.
     pub fn is_behind(&self) -> bool {
         !self.dirty.is_empty() || self.roots.iter().any(|root| !root.tree.is_complete())
-    }
-
-    /// Files that are followed.
-    pub fn files(&self) -> usize {
-        self.shelf.len()
-    }
-
-    /// Responses whose id had been given to another one before.
-    pub fn reused_ids(&self) -> u64 {
-        self.book.reused()
-    }
-
-    /// Known responses that were forgotten because there were too many.
-    pub fn forgotten_keys(&self) -> u64 {
-        self.book.forgotten()
     }
 
     /// Finds new files, oldest first, since a fork's copies come after their origin.
@@ -263,6 +251,8 @@ impl Follower {
         last.progress = self.progress();
         last.seeded = std::mem::take(&mut self.seeded);
         last.lines = std::mem::take(&mut self.lines);
+        let files = self.shelf.len() as u64;
+        last.files = (std::mem::replace(&mut self.files, files) != files).then_some(files);
         let empty = TokenBatch { process: last.process.clone(), ..TokenBatch::default() };
         if last != empty {
             batches.push(last);

@@ -83,7 +83,7 @@ async fn on_a_thread(
     });
     match task.await {
         Ok(done) => done,
-        // Our caller restarts what panics; what was cancelled, was so with the whole runtime.
+        // Our caller begins anew after a panic; what was cancelled, was so with the whole runtime.
         Err(error) => match error.try_into_panic() {
             Ok(panic) => std::panic::resume_unwind(panic),
             Err(_) => std::future::pending().await,

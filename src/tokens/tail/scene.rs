@@ -19,6 +19,7 @@ pub struct Scene {
     pub usages: Vec<Usage>,
     pub corrections: i64,
     pub lines: LineCounts,
+    pub files: u64,
     pub ms: u64,
 }
 
@@ -54,6 +55,7 @@ impl Scene {
             usages: Vec::new(),
             corrections: 0,
             lines: LineCounts::default(),
+            files: 0,
             ms: 1_000,
         }
     }
@@ -99,6 +101,7 @@ impl Scene {
             self.stored.progress.push(row);
         }
         self.usages.extend(batch.usages);
+        self.files = batch.files.unwrap_or(self.files);
         self.corrections += batch.corrections.iter().map(|c| c.tokens).sum::<i64>();
         let (sum, more) = (&mut self.lines, batch.lines);
         sum.counted += more.counted;

@@ -6,12 +6,10 @@
 use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::path::{Path, PathBuf};
 
+use crate::tokens::MOST_FILES;
 use crate::tokens::book::FileId;
 use crate::tokens::tail::file::{self, Change, Identity, Tracked};
 use crate::units::{Mono, Now};
-
-/// Files that are followed at most, over all sources: some 10 MiB of memory.
-const MOST_FILES: usize = 20_000;
 
 /// Files that did not change for a while and are looked at nonetheless, in one poll: with 500 files
 /// each is seen within a second, with 10,000 within 20.

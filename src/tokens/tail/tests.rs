@@ -263,7 +263,7 @@ fn a_renamed_file_is_not_read_again() {
     scene.quiet();
     assert_eq!(scene.outputs(), [1, 2]);
     assert_eq!(scene.lines.bytes, (line("a", 1) + &line("b", 2)).len() as u64);
-    assert_eq!(scene.follower.files(), 1);
+    assert_eq!(scene.files, 1);
     assert_eq!(scene.offset("t.jsonl"), Some(scene.lines.bytes));
 }
 
@@ -274,7 +274,7 @@ fn a_deleted_file_is_forgotten_and_what_it_opened_still_counts() {
     scene.poll();
     fs::remove_dir_all(scene.path("p")).expect("remove");
     scene.quiet();
-    assert_eq!((scene.outputs(), scene.follower.files()), (vec![1], 0));
+    assert_eq!((scene.outputs(), scene.files), (vec![1], 0));
     scene.append("p/s.jsonl", &line("b", 2));
     scene.quiet();
     assert_eq!(scene.outputs(), [1, 2]);
@@ -364,7 +364,7 @@ fn only_transcripts_are_read_and_links_are_not_followed() {
     assert!(made.expect("mkfifo").success());
     scene.quiet();
     assert_eq!(scene.outputs(), [3]);
-    assert_eq!(scene.follower.files(), 1);
+    assert_eq!(scene.files, 1);
 }
 
 #[test]

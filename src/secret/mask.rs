@@ -1,13 +1,12 @@
 //! Which words of a command are secret, and the command without them.
 //!
-//! Owns the telltale names and the shapes of known tokens. Reads nothing: it judges by what a word
-//! looks like, so it masks too much rather than too little. A secret that neither its name nor its
-//! shape gives away is out of reach.
+//! Owns the shapes of known tokens, and where a value stands behind a name that [`secret`] calls
+//! secret. Reads nothing: it judges by what a word looks like, so it masks too much rather than too
+//! little. A secret that neither its name nor its shape gives away is out of reach.
+//!
+//! [`secret`]: crate::secret
 
-use crate::secret::is_secret;
-
-/// What stands in the place of a secret.
-const MASK: &str = "***";
+use crate::secret::{MASK, is_secret};
 
 /// Flags behind which a login stands.
 const LOGINS: [&str; 3] = ["-u", "--user", "--proxy-user"];
@@ -38,8 +37,11 @@ const TOKENS: [(&str, usize); 21] = [
     ("eyJ", 20),
 ];
 
+/// What every private key in text form has in its first line.
+const PRIVATE_KEY: &str = "PRIVATE KEY-----";
+
 /// The command with every secret in it replaced.
-pub fn mask(command: &[String]) -> Vec<String> {
+pub fn mask_command(command: &[String]) -> Vec<String> {
     let mut masked = Vec::with_capacity(command.len());
     let mut before = "";
     for word in command {
@@ -55,8 +57,15 @@ pub fn mask(command: &[String]) -> Vec<String> {
     masked
 }
 
-/// What every private key in text form has in its first line.
-const PRIVATE_KEY: &str = "PRIVATE KEY-----";
+/// The value of a variable as it may be shown.
+pub fn mask_value(name: &str, value: &str) -> String {
+    if is_secret(name) { MASK.to_owned() } else { mask_text(value, false) }
+}
+
+/// A line of a file as it may be shown: everything behind a secret's name is masked.
+pub fn mask_line(line: &str) -> String {
+    mask_text(line, false)
+}
 
 /// One argument with every secret in it replaced. In a script the value of `NAME=value` ends
 /// where the shell ends the word; in a plain argument it goes on to the end.
@@ -244,7 +253,7 @@ mod tests {
 
     fn check(command: &[&str], shown: &[&str]) {
         let command: Vec<String> = command.iter().map(|word| (*word).to_owned()).collect();
-        assert_eq!(mask(&command), shown);
+        assert_eq!(mask_command(&command), shown);
     }
 
     #[test]
@@ -371,7 +380,28 @@ mod tests {
             let words =
                 (0..3).map(|_| (0..8).map(|_| parts[random.usize(..parts.len())]).collect());
             let command: Vec<String> = words.collect();
-            assert_eq!(mask(&command).len(), 3);
+            assert_eq!(mask_command(&command).len(), 3);
         }
+    }
+
+    #[test]
+    fn values_are_masked_by_their_name_or_their_shape() {
+        assert_eq!(mask_value("URL", "postgres://me:pw@db/x"), "postgres://me:***@db/x");
+        assert_eq!(mask_value("URL", "http://db:80/a@b:c"), "http://db:80/a@b:c");
+        assert_eq!(mask_value("URL", "http://db/?token=a&b=c"), "http://db/?token=***&b=c");
+    }
+
+    #[test]
+    fn lines_of_files_lose_what_follows_a_secret_name() {
+        assert_eq!(mask_line("  - API_KEY=abc"), "  - API_KEY=***");
+        assert_eq!(mask_line("PASSWORD: abc def"), "PASSWORD: ***");
+        assert_eq!(
+            mask_line("environment: {A: b, \"API_KEY\": sk-1}"),
+            "environment: {A: b, \"API_KEY\": ***"
+        );
+        assert_eq!(mask_line("ä: {ÖTOKEN: x}"), "ä: {ÖTOKEN: ***");
+        assert_eq!(mask_line("restart: always"), "restart: always");
+        assert_eq!(mask_line("secrets:"), "secrets:");
+        assert_eq!(mask_line("command: curl -u me:pw x"), "command: curl -u me:*** x");
     }
 }
