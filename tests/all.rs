@@ -18,4 +18,5 @@ mod serve;
 mod sim;
 mod storm;
 mod support;
+mod terminal;
 mod tidy;

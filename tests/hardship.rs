@@ -66,15 +66,15 @@ fn a_taken_port_is_said_waited_for_and_taken() {
 #[test]
 fn an_unusable_store_is_said_and_hinders_nobody() {
     let no_override = ["setpriv", "--bounding-set=-dac_override,-dac_read_search"];
-    let no_wrapper: [&str; 0] = [];
     let read_only = |dir: &Path| {
         fs::create_dir(dir.join("history")).expect("a folder");
         fs::set_permissions(dir.join("history"), fs::Permissions::from_mode(0o555))
             .expect("a mode");
     };
     let folder = |dir: &Path| fs::create_dir_all(dir.join("history/h.db")).expect("a folder");
-    let cases: [(&[&str], &dyn Fn(&Path), &str); 2] =
-        [(&no_override, &read_only, "Permission denied"), (&no_wrapper, &folder, "it is a folder")];
+    type Case<'a> = (&'a [&'a str], &'a dyn Fn(&Path), &'a str);
+    let cases: [Case<'_>; 2] =
+        [(&no_override, &read_only, "Permission denied"), (&[], &folder, "it is a folder")];
     for (wrapper, prepare, why) in cases {
         let port = free_port();
         let dir = listening(port, &format!("store: {{sqlite: DIR/history/h.db}}\n{STEADY}"));

@@ -13,6 +13,7 @@ pub mod story;
 pub mod pulse;
 pub mod recover;
 pub mod rites;
+pub mod terminal;
 pub mod sys;
 
 use std::collections::{BTreeMap, VecDeque};
@@ -33,6 +34,7 @@ use crate::init::reap::Rest;
 use crate::init::signals::{Caught, Signals};
 use crate::init::story::Story;
 use crate::init::sys::OpenFiles;
+use crate::init::terminal::Terminal;
 use crate::memory::proc;
 use crate::supervise::Machine;
 use crate::supervise::action::{Action, Scope};
@@ -129,11 +131,13 @@ struct Body {
     leave_by: Mono,
     /// What children get back of the limit that we raised for ourselves.
     open_files: Option<OpenFiles>,
+    terminal: Option<Terminal>,
 }
 
 impl Body {
     fn new(plan: Arc<Plan>, seed: u64, outward: Outward) -> Self {
         // One place for each process and to spare: a bell that waits for a place is only late.
+        let terminal = Terminal::of(plan.mode);
         let (ring, bells) = mpsc::channel(plan.processes.len() + 16);
         Self {
             machine: Machine::new(Arc::clone(&plan), seed),
@@ -151,6 +155,7 @@ impl Body {
             left: None,
             leave_by: Mono(u64::MAX),
             open_files: sys::raise_open_files(),
+            terminal,
         }
     }
 
@@ -203,11 +208,19 @@ impl Body {
 
     /// Looks at everything that may have changed, and takes the turns that follow from it.
     fn wake(&mut self) {
+        self.mind_the_terminal();
         self.reap();
         self.look_for_the_left();
         self.take_turns();
         self.meet_deadlines();
         self.take_turns();
+    }
+
+    fn mind_the_terminal(&self) {
+        let Some(terminal) = &self.terminal else { return };
+        for child in self.children.values().filter(|child| child.unreaped) {
+            terminal.mind(child.id.pid);
+        }
     }
 
     fn next_deadline(&self) -> Mono {

@@ -1,0 +1,166 @@
+//! One command at a real terminal: keys reach it once, it can be stopped and continued, and whoever
+//! had the terminal before has it again afterwards.
+
+use std::fs::File;
+use std::io::{Read, Write};
+use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Mutex};
+
+use crate::house::{BINARY, until};
+
+const INTERRUPT: &str = "\u{3}";
+const SUSPEND: &str = "\u{1a}";
+
+/// A terminal with a program as the leader of its session.
+struct Terminal {
+    leader: Child,
+    keys: File,
+    screen: Arc<Mutex<String>>,
+}
+
+impl Terminal {
+    fn with(program: &[&str]) -> Self {
+        let pair = nix::pty::openpty(None, None).expect("a terminal");
+        let side = || Stdio::from(pair.slave.try_clone().expect("a descriptor"));
+        let leader = Command::new("setsid")
+            .args(["--ctty", "--wait"])
+            .args(program)
+            .env("PS1", "$ ")
+            .env("PROCESSION_LOG", "warn")
+            .stdin(side())
+            .stdout(side())
+            .stderr(side())
+            .spawn()
+            .expect("setsid can be run");
+        let keys = File::from(pair.master);
+        let screen = Arc::new(Mutex::new(String::new()));
+        let (mut shown, seen) = (keys.try_clone().expect("a descriptor"), Arc::clone(&screen));
+        std::thread::spawn(move || {
+            let mut bytes = [0; 4096];
+            // Ends with an error once nobody has the terminal open.
+            while let Ok(count @ 1..) = shown.read(&mut bytes) {
+                let text = String::from_utf8_lossy(&bytes[..count]);
+                seen.lock().expect("no panic").push_str(&text);
+            }
+        });
+        Self { leader, keys, screen }
+    }
+
+    /// One command of ours as the leader, as in a container that was given a terminal.
+    fn of_command(script: &str) -> Self {
+        Self::with(&[BINARY, "--listen", "off", "--", "bash", "-c", script])
+    }
+
+    fn press(&mut self, keys: &str) {
+        self.keys.write_all(keys.as_bytes()).expect("a terminal");
+    }
+
+    fn screen(&self) -> String {
+        self.screen.lock().expect("no panic").clone()
+    }
+
+    /// Waits until the screen shows this.
+    fn shows(&self, text: &str) {
+        until(&format!("the terminal shows {text}"), || self.screen().contains(text).then_some(()));
+    }
+
+    /// The group in the foreground: what is typed now is for it, in the way that it wants.
+    fn foreground(&self) -> i32 {
+        nix::unistd::tcgetpgrp(&self.keys).expect("a group").as_raw()
+    }
+
+    /// Waits until somebody else is in the foreground, and tells who.
+    fn passes_from(&self, group: i32) -> i32 {
+        until("another group is in the foreground", || {
+            Some(self.foreground()).filter(|now| *now != group)
+        })
+    }
+
+    fn end(&mut self) -> Option<i32> {
+        until("the leader ends", || self.leader.try_wait().expect("a child of ours")).code()
+    }
+}
+
+impl Drop for Terminal {
+    // The test runner shows it, because the test failed.
+    #[allow(clippy::print_stdout)]
+    fn drop(&mut self) {
+        // What is left of the session is hung up when the terminal is closed.
+        let _ = self.leader.kill();
+        let _ = self.leader.wait();
+        if std::thread::panicking() {
+            println!("--- the terminal:\n{}", self.screen());
+        }
+    }
+}
+
+#[test]
+fn an_interrupt_reaches_the_command_once() {
+    let mut terminal = Terminal::of_command(
+        "n=0; trap 'n=$((n + 1)); echo heard $n' INT; echo ready; until [ $n = 3 ]; do sleep 0.05; \
+         done; exit 9",
+    );
+    terminal.shows("ready");
+    for number in 1..=3 {
+        terminal.press(INTERRUPT);
+        terminal.shows(&format!("heard {number}"));
+    }
+    assert_eq!(terminal.end(), Some(9), "not one more came from us:\n{}", terminal.screen());
+}
+
+#[test]
+fn jobs_of_a_shell_are_stopped_and_continued_by_it() {
+    let mut terminal =
+        Terminal::with(&[BINARY, "--listen", "off", "--", "bash", "--norc", "--noprofile"]);
+    terminal.shows("$ ");
+    let shell = terminal.foreground();
+    terminal.press("cat\n");
+    let cat = terminal.passes_from(shell);
+    terminal.press("typed\n");
+    terminal.shows("typed\r\ntyped");
+    terminal.press(SUSPEND);
+    terminal.shows("Stopped");
+    terminal.press("fg\n");
+    assert_eq!(terminal.passes_from(shell), cat);
+    terminal.press("more\n");
+    terminal.shows("more\r\nmore");
+    terminal.press(INTERRUPT);
+    assert_eq!(terminal.passes_from(cat), shell);
+    terminal.press("exit 6\n");
+    assert_eq!(terminal.end(), Some(6));
+}
+
+#[test]
+fn a_command_that_nobody_could_continue_is_not_stopped_by_the_terminal() {
+    let mut terminal = Terminal::of_command("echo ready; read line; echo got $line; exit 8");
+    terminal.shows("ready");
+    terminal.press(SUSPEND);
+    terminal.press("a line\n");
+    terminal.shows("got a line");
+    assert_eq!(terminal.end(), Some(8));
+}
+
+#[test]
+fn a_shell_above_gets_the_terminal_when_the_command_is_stopped_and_when_it_ends() {
+    let mut terminal = Terminal::with(&["bash", "--norc", "--noprofile"]);
+    terminal.shows("$ ");
+    let script = "echo re''ady; read line; echo got $line; exit 8";
+    terminal.press(&format!("{BINARY} --listen off -- bash -c '{script}'\n"));
+    terminal.shows("ready\r\n");
+    let command = terminal.foreground();
+    terminal.press(SUSPEND);
+    terminal.shows("Stopped");
+    terminal.press("echo back in the sh''ell\n");
+    terminal.shows("back in the shell");
+    terminal.press("fg\n");
+    until("the command is in the foreground again", || {
+        (terminal.foreground() == command).then_some(())
+    });
+    terminal.press("a line\n");
+    terminal.shows("got a line");
+    terminal.passes_from(command);
+    terminal.press("echo it ended with co''de $?\n");
+    terminal.shows("it ended with code 8");
+    terminal.press("exit 3\n");
+    assert_eq!(terminal.end(), Some(3));
+}
