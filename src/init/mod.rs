@@ -96,12 +96,21 @@ pub async fn live(
 struct Child {
     id: ProcId,
     session: SessionId,
-    /// Whether it is a child of ours whose status is still to be read.
-    unreaped: bool,
-    adopted: bool,
+    bond: Bond,
     /// Until its program was executed, or failed to be.
     pipe: Option<Arc<AsyncFd<OwnedFd>>>,
     failure: Option<SpawnFailure>,
+}
+
+/// What a run's main process is to us.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Bond {
+    /// A child whose status is still to be read: its pid is certain, dead or alive.
+    Unreaped,
+    /// A child that is gone; others of its tree may live.
+    Reaped,
+    /// Not our child: it was taken over.
+    Adopted,
 }
 
 /// What is learnt from descriptors rather than from signals.
@@ -218,7 +227,7 @@ impl Body {
 
     fn mind_the_terminal(&self) {
         let Some(terminal) = &self.terminal else { return };
-        for child in self.children.values().filter(|child| child.unreaped) {
+        for child in self.children.values().filter(|child| child.bond == Bond::Unreaped) {
             terminal.mind(child.id.pid);
         }
     }
@@ -281,7 +290,7 @@ impl Body {
         if pipe.is_none() {
             self.learnt.push_back(Fact::Executed { run });
         }
-        let child = Child { id, session, unreaped: true, adopted: false, pipe, failure: None };
+        let child = Child { id, session, bond: Bond::Unreaped, pipe, failure: None };
         self.children.insert(run, child);
         self.kin.expire_look();
     }
@@ -305,8 +314,7 @@ impl Body {
     }
 
     fn adopt(&mut self, run: RunId, id: ProcId, session: SessionId) {
-        let child =
-            Child { id, session, unreaped: false, adopted: true, pipe: None, failure: None };
+        let child = Child { id, session, bond: Bond::Adopted, pipe: None, failure: None };
         self.children.insert(run, child);
         self.kin.expire_look();
         match kin::hold(id).and_then(|hold| sys::watch(hold.into_fd())) {
@@ -344,22 +352,21 @@ impl Body {
     }
 
     fn signal(&mut self, run: RunId, signal: Signal, scope: Scope) {
-        let Some(child) = self.children.get(&run) else { return };
-        let (pid, adopted) = (child.id.pid, child.adopted);
+        let Some(Child { id, bond, .. }) = self.children.get(&run) else { return };
+        let (id, bond) = (*id, *bond);
         // That somebody is gone already is what was wanted.
-        let _ = match (child.unreaped, scope) {
-            (true, Scope::Main) => sys::signal_pid(pid, signal),
-            // The group may not exist yet; its leader does.
-            (true, Scope::Group | Scope::Tree) => {
-                sys::signal_group(pid, signal).or_else(|_| sys::signal_pid(pid, signal))
+        match (bond, scope) {
+            (Bond::Unreaped, Scope::Main) => drop(sys::signal_pid(id.pid, signal)),
+            (Bond::Unreaped, Scope::Group | Scope::Tree) => {
+                // The group may not exist yet; its leader does.
+                drop(
+                    sys::signal_group(id.pid, signal).or_else(|_| sys::signal_pid(id.pid, signal)),
+                );
             }
-            (false, Scope::Main) if adopted => {
-                kin::signal_verified(child.id, signal);
-                Ok(())
-            }
-            (false, _) => Ok(()),
-        };
-        if scope == Scope::Tree || (adopted && scope == Scope::Group) {
+            (Bond::Adopted, Scope::Main) => kin::signal_verified(id, signal),
+            (Bond::Adopted, Scope::Group | Scope::Tree) | (Bond::Reaped, _) => {}
+        }
+        if scope == Scope::Tree || (bond, scope) == (Bond::Adopted, Scope::Group) {
             self.look_unless_just_done();
             self.kin.signal_tree(run, signal);
         }
@@ -396,8 +403,8 @@ impl Body {
     }
 
     fn run_of(&self, pid: i32) -> Option<RunId> {
-        let mut unreaped = self.children.iter().filter(|(_, child)| child.unreaped);
-        unreaped.find(|(_, child)| child.id.pid == pid).map(|(run, _)| *run)
+        let is_it = |child: &Child| child.bond == Bond::Unreaped && child.id.pid == pid;
+        self.children.iter().find(|(_, child)| is_it(child)).map(|(run, _)| *run)
     }
 
     /// Reads the status of whoever is dead.
@@ -427,7 +434,7 @@ impl Body {
 
     /// We have no child, and so no descendant; only what was taken over can be alive.
     fn alone(&mut self) {
-        if !self.children.values().any(|child| child.adopted) {
+        if !self.children.values().any(|child| child.bond == Bond::Adopted) {
             let emptied = self.kin.all_emptied();
             self.learnt.extend(emptied.into_iter().map(|run| Fact::TreeEmptied { run }));
         }
@@ -449,7 +456,7 @@ impl Body {
         };
         self.read_pipe(run);
         let Some(child) = self.children.get_mut(&run) else { return };
-        child.unreaped = false;
+        child.bond = Bond::Reaped;
         if let Some(failure) = child.failure {
             return self.learnt.push_back(Fact::SpawnFailed { run, failure });
         }
