@@ -26,6 +26,10 @@ const PICTURE_GAP: Duration = Duration::from_millis(50);
 /// Between two attempts to hand over rows that the store had no room for.
 const RETRY_GAP: Duration = Duration::from_millis(100);
 
+/// How long rows wait before it is worth a word. A start or a stop of hundreds of processes at once
+/// fills the store's queue for a moment; a disk that hangs does so for longer.
+const WORTH_SAYING: Duration = Duration::from_secs(2);
+
 /// How long the last rows are offered to the store before they are given up: our exit has a budget
 /// and the store's own last commit has to fit into it as well.
 const FLUSH_PATIENCE: Duration = Duration::from_millis(500);
@@ -85,7 +89,9 @@ struct Keeper<R, O> {
     changed: bool,
     /// When rows were last offered to the store.
     offered: Instant,
-    /// Whether it had no room for them.
+    /// Since when it has had no room for some of them.
+    behind: Option<Instant>,
+    /// Whether that was said.
     lags: bool,
 }
 
@@ -104,6 +110,7 @@ where
             published: now,
             changed: false,
             offered: now,
+            behind: None,
             lags: false,
         };
         keeper.publish();
@@ -143,7 +150,9 @@ where
     fn hand_over(&mut self) {
         self.pending.hand_to(&mut self.outlets.rows);
         self.offered = clock::instant();
-        let lags = self.pending.rows() > 0;
+        let waits = self.pending.rows() > 0;
+        self.behind = waits.then(|| self.behind.unwrap_or(self.offered));
+        let lags = self.behind.is_some_and(|since| self.offered - since >= WORTH_SAYING);
         if lags && !self.lags {
             tracing::warn!(target: "ledger", "the store takes no rows: history waits in memory");
         }
