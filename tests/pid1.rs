@@ -176,7 +176,7 @@ fn a_failing_process_is_restarted_until_it_is_given_up() {
     let mut house = House::of_config(As::Pid1, config);
     assert_eq!(house.end().0, 75);
     assert_eq!(house.await_lines("told", 4).len(), 4);
-    assert!(house.log().contains("giving up it after 3 restarts in a row"));
+    assert!(house.log().contains("giving up it: 3 restarts in a row did not help"));
 }
 
 #[test]

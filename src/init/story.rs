@@ -92,7 +92,7 @@ impl Story {
                 delay.as_secs_f64()
             )),
             Lifecycle::CrashLooped { process, streak } => error(format!(
-                "giving up {} after {streak} restarts in a row",
+                "giving up {}: {streak} restarts in a row did not help",
                 self.process(*process)
             )),
             Lifecycle::SignalArrived { signal, response } => match response {
