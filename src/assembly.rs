@@ -40,7 +40,8 @@ const FIRST_RETRY: Duration = Duration::from_millis(100);
 const LAST_RETRY: Duration = Duration::from_secs(10);
 /// What the thread that begins gets at our end, even when the budget is spent.
 const SHORTEST_WAIT: Duration = Duration::from_millis(20);
-/// How long we stay after a failure of our own, for the last rows to become durable.
+/// How long we stay after a failure of our own for the last rows to become durable, and at any end
+/// for what observes to be there at all.
 const LAST_MOMENTS: Duration = Duration::from_secs(1);
 
 /// Lives one life by this plan and answers with our exit code.
@@ -91,7 +92,8 @@ impl Begun {
     /// Takes it over. The thread may have given up, and even one that hangs must not keep us.
     fn take(self, leave_by: Mono) -> Option<Below> {
         self.thread.unpark();
-        self.below.recv_timeout(leave_by.since(clock::now().mono).max(SHORTEST_WAIT)).ok()
+        let left = leave_by.since(clock::now().mono).clamp(SHORTEST_WAIT, LAST_MOMENTS);
+        self.below.recv_timeout(left).ok()
     }
 }
 

@@ -14,6 +14,7 @@ mod mind;
 mod picture;
 mod pid1;
 mod recovery;
+mod rites;
 mod serve;
 mod sim;
 mod storm;
