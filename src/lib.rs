@@ -39,16 +39,16 @@
 //!
 //! # Threads
 //!
-//! Main: the init loop on a current-thread runtime. Below the line one worker, and up to
-//! four threads for what waits for disks. One thread each for
-//! the SQLite store, the run file and the log, because a disk and a terminal can hang.
+//! Main: the init loop on a current-thread runtime. Below the line one worker, and up to four
+//! threads for what waits for disks. One thread each for the SQLite store, the run file, the log
+//! and the environments of strangers, because a disk, a terminal and `/proc` can hang.
 //!
 //! # Rooms, in reading order
 //!
-//! [`units`], [`secret`] and [`clock`] are the common ground. [`config`] makes a plan of a file. [`supervise`] is
-//! the mind and [`init`] the body. [`ledger`] is the memory of what happened, fed by [`memory`],
-//! [`tokens`] and [`context`], kept by [`store`], shown by [`metrics`] and [`serve`]. [`assembly`] puts
-//! the rooms together; [`cli`] and [`log`] are the door to the terminal.
+//! [`units`], [`secret`] and [`clock`] are the common ground. [`config`] makes a plan of a file.
+//! [`supervise`] is the mind and [`init`] the body. [`ledger`] is the memory of what happened, fed by
+//! [`memory`], [`tokens`] and [`context`], kept by [`store`], shown by [`metrics`] and [`serve`].
+//! [`assembly`] puts the rooms together; [`cli`] and [`log`] are the door to the terminal.
 //!
 //! # Where to change what
 //!
@@ -68,6 +68,10 @@
 //!   ledger, which thinks, nor `init`, which must not wait, is a place for that.
 //! - `init` reads `/proc` by [`memory::proc`] and [`memory::tree`]: who is left of a run must be found
 //!   by the same lineage that its memory is counted by.
+//! - A room `secret`, below all that shows or keeps anything: one rule for what is masked.
+//! - An orphan without lineage is placed by the session in its environment, and may be ended with its
+//!   run, when it came to us as well: a tool that starts a server in the background and leaves is the
+//!   commonest case of agents. Nothing is placed by the variable alone ([`memory::marker`]).
 //! - The listener keeps the newest connections rather than refusing them when there are too many, so
 //!   that holding connections open keeps no scraper out.
 //! - A response is closed half a second after its stop reason rather than at once, because every

@@ -41,7 +41,7 @@ pub fn begin(levels: &str, format: Format) -> Result<Log, String> {
     let (lines, queue) = sync_channel(QUEUE);
     let dropped = Arc::new(AtomicU64::new(0));
     let log = Log { lines: lines.clone(), dropped: Arc::clone(&dropped) };
-    // Without a thread every line is dropped and counted; supervising goes on.
+    // Without a thread every line is lost; supervising goes on.
     let _ = std::thread::Builder::new().name("log".into()).spawn(move || write_all(&queue));
     let layer = tracing_subscriber::fmt::layer().with_ansi(false).with_writer(log.clone());
     let registry = tracing_subscriber::registry().with(levels);

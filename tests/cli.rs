@@ -228,6 +228,7 @@ fn levels_are_chosen_by_flag_or_variable_and_by_room() {
     assert_eq!(rooms(&levelled("init=info")), (false, false, true));
     let variable = |level: &str| by(folder.path(), &["env", level], &["run"]);
     assert_eq!(rooms(&variable("PROCESSION_LOG=warn")), (true, false, false));
+    assert_eq!(rooms(&variable("PROCESSION_LOG=")), (true, false, true), "as if it were not set");
     let both = by(folder.path(), &["env", "PROCESSION_LOG=error"], &["run", "--log-level", "info"]);
     assert_eq!(rooms(&both), (true, false, true), "the flag wins");
     let refusal = variable("PROCESSION_LOG=quiet");

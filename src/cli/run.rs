@@ -53,7 +53,9 @@ fn state_of_here() -> PathBuf {
 }
 
 fn live(plan: Plan, options: &LogOptions, usual: &str, caught: Caught, warn: impl FnOnce()) -> u8 {
-    let levels = options.log_level.as_deref().unwrap_or(usual);
+    // Compose passes a variable that nobody set as an empty one.
+    let typed = options.log_level.as_deref().filter(|typed| !typed.trim().is_empty());
+    let levels = typed.unwrap_or(usual);
     let log = match log::begin(levels, options.log_format.into()) {
         Ok(log) => log,
         Err(why) => return refuse(&why),

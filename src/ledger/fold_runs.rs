@@ -6,7 +6,7 @@ use crate::context::Context;
 use crate::ledger::fold::{LastRun, Ledger, batch};
 use crate::ledger::outcome::Outcome;
 use crate::ledger::row::{Batch, Row, SampleRow};
-use crate::ledger::session::{Figures, Session, SessionKind, SessionState};
+use crate::ledger::session::{Session, SessionState};
 use crate::ledger::sessions::Note;
 use crate::ledger::snapshot::{HouseView, ProcessView};
 use crate::ledger::watch::MemoryWatch;
@@ -94,7 +94,7 @@ impl Ledger {
         let mut rows = self.close_run(at, ix, &missed_end(), None);
         let detail = json!({ "run": run.0, "attempt": attempt, "adopted": adopted });
         let note = Note::new("opened", open_trigger(attempt, adopted), detail);
-        rows.extend(self.sessions.open(process_session(session, name, at), at, note));
+        rows.extend(self.sessions.open(Session::opened(session, name, at.wall), at, note));
         let memory = MemoryWatch::new((self.make_detector)(self.rule), thresholds);
         if let Some(process) = self.process(ix) {
             process.view.restarts = process.view.restarts.max(attempt.into());
@@ -247,25 +247,6 @@ pub(super) fn sample_row(session: SessionId, sample: &TreeSample, label: &'stati
         processes: sample.processes,
         label,
     })
-}
-
-fn process_session(id: SessionId, process: String, at: Now) -> Session {
-    Session {
-        id,
-        kind: SessionKind::Process,
-        parent: None,
-        process,
-        agent: None,
-        native_id: None,
-        state: SessionState::Initializing,
-        started: at.wall,
-        last_activity: at.wall,
-        main: None,
-        context: None,
-        events: 0,
-        figures: Figures::default(),
-        end: None,
-    }
 }
 
 /// What the run used: the kernel's account and the samples each miss descendants that the other

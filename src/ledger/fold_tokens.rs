@@ -170,19 +170,11 @@ fn gave_way() -> Outcome {
 
 fn conversation(id: SessionId, process: String, key: &Key, at: Now) -> Session {
     Session {
-        id,
         kind: SessionKind::Conversation,
         parent: Some(key.run),
-        process,
         agent: Some(key.agent.clone()),
         native_id: Some(key.native_id.clone()),
         state: SessionState::Active,
-        started: at.wall,
-        last_activity: at.wall,
-        main: None,
-        context: None,
-        events: 0,
-        figures: Figures::default(),
-        end: None,
+        ..Session::opened(id, process, at.wall)
     }
 }

@@ -136,6 +136,28 @@ pub struct Session {
     pub end: Option<SessionEnd>,
 }
 
+impl Session {
+    /// A run's session, as it is when it is opened; what else is known is put beside.
+    pub fn opened(id: SessionId, process: String, at: Wall) -> Self {
+        Self {
+            id,
+            kind: SessionKind::Process,
+            parent: None,
+            process,
+            agent: None,
+            native_id: None,
+            state: SessionState::Initializing,
+            started: at,
+            last_activity: at,
+            main: None,
+            context: None,
+            events: 0,
+            figures: Figures::default(),
+            end: None,
+        }
+    }
+}
+
 /// What a session used so far.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Figures {
