@@ -225,7 +225,7 @@ async fn capture_contexts(
         let captured = tokio::task::spawn_blocking(move || {
             let process = plan.process(process);
             let dir = process.working_dir.as_deref();
-            capture::capture(&process.command, dir, &host, &plan.digest)
+            capture::capture(&process.words(), dir, &host, &plan.digest)
         });
         let (Ok(context), Some(entries)) = (captured.await, entries.upgrade()) else { continue };
         let context = Box::new(context);

@@ -11,7 +11,7 @@ use crate::ledger::sessions::Note;
 use crate::ledger::snapshot::{HouseView, ProcessView};
 use crate::ledger::watch::MemoryWatch;
 use crate::memory::TreeSample;
-use crate::supervise::lifecycle::{EndReason, Lifecycle, RunEnd, StopCause};
+use crate::supervise::lifecycle::{EndReason, Lifecycle, RunEnd};
 use crate::units::{ExitStatus, Now, ProcId, ProcessIx, RunId, SessionId, Wall};
 
 /// A live run.
@@ -33,15 +33,15 @@ impl Ledger {
                 self.run_opened(at, (run, process, session), attempt, adopted)
             }
             Lifecycle::RunForked { run, id } => self.run_forked(at, run, id),
-            Lifecycle::RunReady { run } => {
+            Lifecycle::RunExecuted { run } => {
                 let note = Note::new("started", "its program was executed", json!({}));
                 self.run_advanced(at, run, SessionState::Active, note)
             }
             Lifecycle::RunStopping { run, cause } => {
-                let note = Note::new("stopping", stop_trigger(cause), json!({}));
+                let note = Note::new("stopping", cause.told(), json!({}));
                 self.run_advanced(at, run, SessionState::Stopping, note)
             }
-            Lifecycle::RunKilled { run } => self.run_killed(at, run),
+            Lifecycle::RunKilled { run, .. } => self.run_killed(at, run),
             Lifecycle::RunEnded { run, end } => self.run_ended(at, run, &end),
             Lifecycle::Left { code } => self.left(at, code),
             Lifecycle::PhaseChanged { process, phase } => {
@@ -52,10 +52,20 @@ impl Ledger {
             }
             // The phases say so: it rests until the next run, or has failed without one.
             Lifecycle::RestartScheduled { .. } | Lifecycle::StartBlocked { .. } => Vec::new(),
+            Lifecycle::RunReady { .. }
+            | Lifecycle::HealthChanged { .. }
+            | Lifecycle::TestFailed { .. }
+            | Lifecycle::StatusTold { .. }
+            | Lifecycle::HookFailed { .. }
+            | Lifecycle::RunHeld { .. }
+            | Lifecycle::ScheduleSkipped { .. }
+            | Lifecycle::OrderGiven { .. }
+            | Lifecycle::ReloadFailed { .. }
+            | Lifecycle::PlanChanged { .. } => Vec::new(),
             Lifecycle::SignalArrived { signal, response } => self.counted(|house| {
                 *house.signals.entry((signal, response.as_str())).or_default() += 1;
             }),
-            Lifecycle::OrphanReaped => self.counted(|house| house.reaped_orphans += 1),
+            Lifecycle::OrphanReaped { .. } => self.counted(|house| house.reaped_orphans += 1),
             Lifecycle::ShutdownBegan { .. } => self.counted(|house| house.stopping = true),
         }
     }
@@ -274,12 +284,5 @@ fn open_trigger(attempt: u32, adopted: bool) -> &'static str {
         (true, _) => "adopted",
         (false, 0) => "first start",
         (false, _) => "restart",
-    }
-}
-
-fn stop_trigger(cause: StopCause) -> &'static str {
-    match cause {
-        StopCause::Shutdown => "everything is being stopped",
-        StopCause::Leftovers => "its main process ended and left others behind",
     }
 }
