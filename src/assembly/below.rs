@@ -25,7 +25,7 @@ use crate::ledger::fold::Ledger;
 use crate::ledger::row::Batch;
 use crate::ledger::snapshot::{LiveRun, Snapshot};
 use crate::ledger::task::{self, Outlets};
-use crate::memory::{leak, myself, probe};
+use crate::memory::{SelfFigures, leak, myself, probe};
 use crate::serve::Sources;
 use crate::serve::listener::{self, Limits};
 use crate::store::runfile::{RunKeeper, RunRecord};
@@ -288,7 +288,10 @@ async fn listen(
     let Some(address) = plan.listen else { return };
     let sources = Arc::new(Sources {
         snapshot: Box::new(move || pictures.borrow().clone()),
-        own: Box::new(myself::read),
+        own: {
+            let pulse = pulse.clone();
+            Box::new(move || SelfFigures { turns: Some(pulse.turns()), ..myself::read() })
+        },
         alive: Box::new(move || pulse.is_alive()),
     });
     restarting("serve", || {

@@ -154,15 +154,19 @@ const ROOMS: &[Row] = &[
     // Who is left of a run is found by the same lineage that its memory is counted by.
     (
         "init",
-        "ledger::entry memory::marker memory::proc memory::stat memory::tree supervise config::plan",
+        "ledger::entry memory::Turns memory::marker memory::proc memory::stat memory::tree supervise \
+         config::plan",
     ),
-    ("serve", "metrics ledger::session ledger::snapshot tokens memory supervise::lifecycle"),
+    (
+        "serve",
+        "metrics ledger::care ledger::session ledger::snapshot tokens memory supervise::lifecycle",
+    ),
     ("store", "ledger::entry ledger::row ledger::session context tokens config::plan"),
     ("memory::probe", "ledger::entry ledger::snapshot supervise::lifecycle config::plan"),
     ("tokens::tail", "ledger::entry ledger::snapshot supervise::lifecycle config::plan"),
     (
         "metrics",
-        "ledger::entry ledger::session ledger::snapshot tokens memory supervise::fact \
+        "ledger::care ledger::entry ledger::session ledger::snapshot tokens memory supervise::fact \
          supervise::lifecycle",
     ),
     ("ledger", "context tokens memory supervise::fact supervise::lifecycle config::plan"),
