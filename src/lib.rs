@@ -90,6 +90,7 @@ pub mod ledger;
 pub mod memory;
 pub mod tokens;
 pub mod context;
+pub mod watch;
 pub mod store;
 pub mod metrics;
 pub mod serve;

@@ -19,6 +19,8 @@ pub const TOUCHES: &[&str] = &[
     "src/log.rs",
     "src/serve/",
     "src/store/",
+    "src/watch/mod.rs",
+    "src/watch/tree.rs",
     "src/context/capture.rs",
     "src/context/git.rs",
     "src/context/host.rs",
@@ -96,6 +98,7 @@ const EVERYWHERE: &[&str] = &["src/"];
 /// Every dependency has a row, so that adding one is a decision about its place.
 const CRATES: &[(&str, &[&str])] = &[
     ("clap", &["src/cli/"]),
+    ("fast_glob", &["src/watch/"]),
     ("fastrand", EVERYWHERE),
     ("flate2", &["src/serve/"]),
     ("http_body_util", &["src/serve/"]),
@@ -104,7 +107,17 @@ const CRATES: &[(&str, &[&str])] = &[
     ("jiff", &["src/tokens/", "src/units.rs"]),
     ("libc", &["src/context/", "src/init/", "src/memory/", "src/store/"]),
     ("memchr", EVERYWHERE),
-    ("nix", &["src/assembly.rs", "src/context/", "src/init/", "src/memory/", "src/store/"]),
+    (
+        "nix",
+        &[
+            "src/assembly.rs",
+            "src/context/",
+            "src/init/",
+            "src/memory/",
+            "src/store/",
+            "src/watch/",
+        ],
+    ),
     // The spawner, the signaller and the reaper are one thread of one room.
     ("nix::sys::signal::kill", &["src/init/"]),
     ("nix::sys::signal::killpg", &["src/init/"]),
@@ -148,7 +161,7 @@ const ROOMS: &[Row] = &[
     ("cli", "assembly init::signals log config supervise::shutdown"),
     (
         "assembly",
-        "init serve store memory::probe tokens::tail metrics ledger context tokens memory \
+        "init serve store watch memory::probe tokens::tail metrics ledger context tokens memory \
          supervise config",
     ),
     // Who is left of a run is found by the same lineage that its memory is counted by.
@@ -161,6 +174,7 @@ const ROOMS: &[Row] = &[
         "serve",
         "metrics ledger::care ledger::session ledger::snapshot tokens memory supervise::lifecycle",
     ),
+    ("watch", "supervise::fact config::plan"),
     ("store", "ledger::entry ledger::row ledger::session context tokens config::plan"),
     ("memory::probe", "ledger::entry ledger::snapshot supervise::lifecycle config::plan"),
     ("tokens::tail", "ledger::entry ledger::snapshot supervise::lifecycle config::plan"),
