@@ -89,6 +89,7 @@ pub mod config;
 pub mod supervise;
 pub mod init;
 pub mod ledger;
+pub mod output;
 pub mod memory;
 pub mod tokens;
 pub mod context;
