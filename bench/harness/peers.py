@@ -23,7 +23,7 @@ class Process:
     name: str
     argv: list
     # Seconds between the request to stop and the kill.
-    grace: int = 10
+    grace: int = 5
     # Started again whenever it ends, as soon as the supervisor is able to.
     restart: bool = False
     # What becomes of its output: None (nobody reads it) or a mode of scenarios/output.py.
@@ -153,7 +153,7 @@ class Procession(Peer):
         entry = {"command": process.argv, "stop_grace_period": f"{process.grace}s"}
         if process.restart:
             entry["restart"] = "always"
-            entry["restart_policy"] = {"delay": "0s", "max_delay": "0s"}
+            entry["restart_policy"] = {"delay": "0s"}
         if process.output:
             entry["output"] = {"mode": process.output}
         return entry
@@ -162,7 +162,10 @@ class Procession(Peer):
         """Why it does not take a configuration yet, or None."""
         words = [*launch.argv[:1], "check", *launch.argv[2:]]
         done = subprocess.run(words, capture_output=True, text=True, timeout=30)
-        return None if done.returncode == 0 else " ".join((done.stderr or done.stdout).split())[:200]
+        if done.returncode == 0:
+            return None
+        faults = [line for line in (done.stderr + done.stdout).splitlines() if "error: " in line]
+        return faults[0].partition("error: ")[2] if faults else f"check ended with {done.returncode}"
 
 
 class Dinit(Peer):

@@ -1,6 +1,7 @@
 """What a scenario is, and how its rounds are run: every peer once, then every peer again."""
 
 import sys
+import tempfile
 import traceback
 from collections import Counter
 from dataclasses import dataclass, field
@@ -24,7 +25,7 @@ class Column:
 class Goal:
     """What procession shall reach: a multiple of a peer's median, or a plain bound on its own.
 
-    `which` is the summary that is compared: `median`, or `most` for "every time"."""
+    `which` is the summary that is compared: `median`, or `least` or `most` for "every time"."""
 
     key: str
     factor: float | None = None
@@ -100,15 +101,21 @@ def _once(scenario, peer, outcome):
     outcome.rounds += 1
     try:
         figures = scenario.measure(peer, note)
-    except Cannot as reason:
-        outcome.cannot = str(reason)
-    except tools.Absent as reason:
-        outcome.cannot = str(reason)
+    except (Cannot, tools.Absent) as reason:
+        outcome.cannot = _plain(reason)
     except Failed as reason:
-        outcome.failures[" ".join(str(reason).split())[:300]] += 1
+        outcome.failures[_plain(reason)] += 1
     except (OSError, ValueError, LookupError) as error:
         traceback.print_exc(file=sys.stderr)
-        outcome.failures[f"{type(error).__name__}: {error}"[:300]] += 1
+        outcome.failures[_plain(f"{type(error).__name__}: {error}")] += 1
     else:
         for key, value in figures.items():
             outcome.series.setdefault(key, []).append(value)
+
+
+def _plain(reason):
+    """One line, without the folders of this machine."""
+    text = " ".join(str(reason).split()).replace("|", "/")
+    for folder in (str(tools.TOOLS), tempfile.gettempdir()):
+        text = text.replace(folder, "…")
+    return text[:300]

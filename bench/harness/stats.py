@@ -19,6 +19,7 @@ class Summary:
     median: float
     p10: float
     p90: float
+    least: float
     most: float
 
 
@@ -28,5 +29,5 @@ def summary(values):
         return None
     ordered = sorted(values)
     return Summary(
-        len(ordered), quantile(ordered, 0.5), quantile(ordered, 0.1), quantile(ordered, 0.9), ordered[-1]
+        len(ordered), quantile(ordered, 0.5), quantile(ordered, 0.1), quantile(ordered, 0.9), ordered[0], ordered[-1]
     )

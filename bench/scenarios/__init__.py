@@ -1,13 +1,16 @@
 """Every scenario, in the order of a whole run."""
 
-from . import early, idle, life, orphans
+from . import crash_loop, early, idle, life, orphans, stubborn
 
 ALL = [
     life.OneCommand(),
     life.FromConfig(),
     early.OneCommand(),
     early.FromConfig(),
-    orphans.Orphans(),
+    orphans.OneCommand(),
+    orphans.FromConfig(),
+    stubborn.Stubborn(),
+    crash_loop.CrashLoop(),
     idle.Idle(1),
     idle.Idle(100),
     idle.Idle(1000),
