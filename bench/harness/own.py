@@ -10,8 +10,9 @@ class Own:
 
     processes: int
     pss_kib: int
-    switches: int
-    cpu_ticks: int
+    # Voluntary context switches: each is a sleep, and so a wake-up.
+    wakeups: int
+    cpu_ns: int
 
 
 def folders(proc):
@@ -27,13 +28,12 @@ def folders(proc):
 
 def measure(proc, memory=True):
     """One look at all of them. Memory is left out where only the others matter: it is slow."""
-    count = pss = switches = ticks = 0
+    count = pss = wakeups = cpu = 0
     for folder in folders(proc):
         count += 1
-        rest = (folder / "stat").read_text().rpartition(")")[2].split()
-        ticks += int(rest[11]) + int(rest[12])
         for task in (folder / "task").iterdir():
-            switches += sum(map(int, re.findall(r"voluntary_ctxt_switches:\s+(\d+)", (task / "status").read_text())))
+            cpu += int((task / "schedstat").read_text().split()[0])
+            wakeups += sum(map(int, re.findall(r"^voluntary_ctxt_switches:\s+(\d+)", (task / "status").read_text(), re.M)))
         if memory:
             pss += int(re.search(r"Pss:\s+(\d+)", (folder / "smaps_rollup").read_text())[1])
-    return Own(count, pss, switches, ticks)
+    return Own(count, pss, wakeups, cpu)

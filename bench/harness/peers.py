@@ -164,8 +164,9 @@ class Procession(Peer):
         done = subprocess.run(words, capture_output=True, text=True, timeout=30)
         if done.returncode == 0:
             return None
-        faults = [line for line in (done.stderr + done.stdout).splitlines() if "error: " in line]
-        return faults[0].partition("error: ")[2] if faults else f"check ended with {done.returncode}"
+        places = (line.partition("config.yaml:") for line in (done.stderr + done.stdout).splitlines())
+        faults = [rest for _, found, rest in places if found and " warning: " not in rest]
+        return faults[0] if faults else f"check ended with {done.returncode}"
 
 
 class Dinit(Peer):
@@ -221,6 +222,9 @@ class S6(Peer):
             quoted = " ".join(f'"{word}"' for word in process.argv)
             script(folder / "run", f"#!{tools.find('execlineb')} -P\n{quoted}\n")
             (folder / "timeout-kill").write_text(f"{process.grace * 1000}\n")
+            if process.output:
+                (folder / "log").mkdir()
+                script(folder / "log/run", f"#!{tools.find('execlineb')} -P\n{tools.find('s6-log')} 1\n")
         return self.launch("-c", 4000, scan)
 
 
@@ -260,7 +264,7 @@ class Supervisord(Peer):
 
     def configured(self, work, processes):
         path = work.path / "supervisord.conf"
-        head = "[supervisord]\nnodaemon=true\nuser=root\nlogfile=/dev/null\nlogfile_maxbytes=0\n"
+        head = "[supervisord]\nnodaemon=true\nsilent=true\nuser=root\nlogfile=/dev/null\nlogfile_maxbytes=0\n"
         head += "pidfile=/run/supervisord.pid\nminfds=8192\n"
         path.write_text(head + "".join(map(self.section, processes)))
         return self.launch("-c", path)
@@ -293,6 +297,7 @@ class Circus(Peer):
         return (
             f"[watcher:{process.name}]\ncmd = {shlex.join(process.argv)}\ncopy_env = True\n"
             f"graceful_timeout = {process.grace}\nrespawn = {process.restart}\nmax_retry = -1\n"
+            + ("stdout_stream.class = StdoutStream\n" if process.output else "")
         )
 
 
@@ -348,10 +353,20 @@ class Pm2(Peer):
         }
 
 
+class ProcessExporter(Dinit):
+    """prometheus-process-exporter beside a supervisor that has no metrics; scenarios/scrape.py
+    starts it."""
+
+    name = "process-exporter"
+
+    def version_words(self):
+        return ["cat", tools.TOOLS / "debian/.prometheus-process-exporter"]
+
+
 def everybody():
     """All of them, in the order of the tables."""
     small = [Small(name) for name in ("tini", "dumb-init", "catatonit")]
     return [
         Nothing(), Procession(), *small,
-        Dinit(), S6(), Runit(), Supervisord(), Circus(), Honcho(), Pm2(),
+        Dinit(), S6(), Runit(), Supervisord(), Circus(), Honcho(), Pm2(), ProcessExporter(),
     ]

@@ -5,13 +5,16 @@
  *   child EVENTS wait CODE          ends with CODE when SIGTERM comes
  *   child EVENTS stubborn           ignores SIGTERM; so does not its child in another session
  *   child EVENTS storm N FORKERS    makes N orphans once EVENTS.go is opened, then waits
+ *   child EVENTS lines N WRITER     writes N lines once EVENTS.go is opened, then waits
  *
  * Each line in the FIFO (or file) EVENTS is `NAME TIME PID`, the time in nanoseconds:
  *   child   the first instruction; written when handlers stand, so TERM may be sent after it
- *   term    SIGTERM was handled
+ *   term    SIGTERM (or SIGINT) was handled
  *   refused, asked    SIGTERM reached the stubborn one, and its child
- *   begun, done       of the storm */
+ *   nonblocking, failed    a write of lines failed, because somebody made the pipe so
+ *   begun, done       of the storm, of the lines */
 #define _GNU_SOURCE
+#include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
@@ -92,8 +95,11 @@ static void handle(void (*handler)(int))
 	struct sigaction action = {.sa_handler = handler};
 	sigset_t term;
 	sigaction(SIGTERM, &action, NULL);
+	/* pm2 asks with INT whatever it was asked with. */
+	sigaction(SIGINT, &action, NULL);
 	sigemptyset(&term);
 	sigaddset(&term, SIGTERM);
+	sigaddset(&term, SIGINT);
 	sigprocmask(SIG_UNBLOCK, &term, NULL);
 }
 
@@ -140,13 +146,18 @@ static void orphans(long n)
 	}
 }
 
-static void storm(const char *path, long n, int forkers)
+static void await_go(const char *path)
 {
 	char go[4096];
-	int failed = 0, status;
 	snprintf(go, sizeof go, "%s.go", path);
 	close(open(go, O_RDONLY | O_CLOEXEC));
 	tell("begun", now());
+}
+
+static void storm(const char *path, long n, int forkers)
+{
+	int failed = 0, status;
+	await_go(path);
 	for (int i = 0; i < forkers; i++)
 		if (fork() == 0) {
 			signal(SIGTERM, SIG_DFL);
@@ -156,6 +167,45 @@ static void storm(const char *path, long n, int forkers)
 	for (int i = 0; i < forkers; i++)
 		failed |= wait(&status) < 0 || status != 0;
 	tell(failed ? "failed" : "done", now());
+}
+
+static void put(const char *bytes, size_t length)
+{
+	while (length) {
+		ssize_t wrote = write(1, bytes, length);
+		if (wrote < 0) {
+			tell(errno == EAGAIN ? "nonblocking" : "failed", now());
+			_exit(96);
+		}
+		bytes += wrote;
+		length -= wrote;
+	}
+}
+
+/* Lines of 100 bytes, `#WRITER:NUMBER:~~~…~$`, in blocks that end in the middle of a line as those
+ * of C's stdio do. sink.c reads them. */
+static void lines(const char *path, long n, int writer)
+{
+	static char block[4096];
+	char line[128];
+	size_t held = 0;
+	await_go(path);
+	for (long i = 0; i < n; i++) {
+		int head = snprintf(line, sizeof line, "#%d:%08ld:", writer, i);
+		memset(line + head, '~', 98 - head);
+		line[98] = '$';
+		line[99] = '\n';
+		size_t room = sizeof block - held, now = room < 100 ? room : 100;
+		memcpy(block + held, line, now);
+		held += now;
+		if (held == sizeof block) {
+			put(block, held);
+			held = 100 - now;
+			memcpy(block, line + now, held);
+		}
+	}
+	put(block, held);
+	tell("done", now());
 }
 
 int main(int argc, char **argv)
@@ -179,6 +229,10 @@ int main(int argc, char **argv)
 	if (!strcmp(mode, "storm")) {
 		code = 0;
 		storm(argv[1], atol(argv[3]), argc > 4 ? atoi(argv[4]) : 1);
+	}
+	if (!strcmp(mode, "lines")) {
+		code = 0;
+		lines(argv[1], atol(argv[3]), atoi(argv[4]));
 	}
 	rest();
 }

@@ -20,7 +20,7 @@ class CrashLoop(Scenario):
         Column("restarts", "restarts in 3 s", "", 0),
     )
     goals = (Goal("wall", 1.5, "dinit"), Goal("cpu", 1.5, "dinit"))
-    rounds = (10, 3)
+    rounds = (6, 2)
     slow_every = 3
     window = 3.0
 

@@ -69,7 +69,7 @@ class FromConfig(Early):
     delay_us = 20_000
     goals = OneCommand.goals
     rounds = (60, 12)
-    slow_every = 6
+    slow_every = 15
 
     def launch(self, peer, work):
         return peer.configured(work, [Process("child", work.child("wait", 0))])

@@ -68,7 +68,8 @@ class FromConfig(Scenario):
     peers = ("procession", "dinit", "s6", "runit", "supervisord", "circus", "honcho", "pm2")
     columns = COLUMNS
     goals = (Goal("start", 1, "dinit"), Goal("term", 1.25, "dinit"), Goal("gone", 1, "dinit"))
-    rounds = (40, 8)
+    rounds = (30, 8)
+    slow_every = 6
 
     def measure(self, peer, note):
         work = Work()

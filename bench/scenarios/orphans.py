@@ -39,8 +39,8 @@ class Orphans(Scenario):
         Column("looks", "looks", "", 0),
     )
     goals = (Goal("cpu", 1, "tini"), Goal("most", bound=50, which="median"))
-    rounds = (7, 3)
-    slow_every = 3
+    rounds = (5, 2)
+    slow_every = 4
     count = 20_000
     forkers = 2
 
@@ -103,7 +103,7 @@ class FromConfig(Orphans):
     title = "20,000 orphans at once, from a configuration"
     # tini, that it can be compared with in the same rounds.
     peers = ("procession", "tini", "dinit", "s6", "runit", "supervisord", "circus", "honcho", "pm2")
-    rounds = (6, 2)
+    rounds = (4, 1)
 
     def launch(self, peer, work):
         if peer.name == "tini":

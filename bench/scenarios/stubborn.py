@@ -26,7 +26,7 @@ class Stubborn(Scenario):
         Goal("gone", bound=0.95, at_least=True, which="least"),
         Goal("asked", bound=100, at_least=True, which="least"),
     )
-    rounds = (8, 3)
+    rounds = (6, 2)
     slow_every = 3
 
     def measure(self, peer, note):
