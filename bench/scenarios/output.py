@@ -66,6 +66,7 @@ class Output(Scenario):
     form = "text"
 
     def quick(self):
+        self.title = self.title.replace(f"{self.megabytes} MB", "40 MB")
         self.megabytes = 40
 
     def launch(self, peer, work, commands, note):
