@@ -296,6 +296,7 @@ async fn listen(
             let pulse = pulse.clone();
             Box::new(move || SelfFigures { turns: Some(pulse.turns()), ..myself::read() })
         },
+        output: Box::new(Vec::new),
         alive: Box::new(move || pulse.is_alive()),
     });
     restarting("serve", || {
