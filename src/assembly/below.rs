@@ -18,7 +18,8 @@ use tokio::time::timeout;
 use crate::assembly::Stand;
 use crate::clock;
 use crate::config::plan::Plan;
-use crate::context::{capture, host};
+use crate::context::capture::{self, Life};
+use crate::context::host;
 use crate::init::pulse::Pulse;
 use crate::ledger::entry::{Entry, StoreHealth, SurvivorOutcome};
 use crate::ledger::fold::Ledger;
@@ -169,7 +170,8 @@ impl Below {
         if let Some(keeper) = keeper.and_then(Arc::into_inner) {
             keeper.close(left(LAST_COMMIT));
         }
-        runtime.shutdown_background();
+        // Its threads hold nothing that could be lost, and end with us.
+        std::mem::forget(runtime);
     }
 }
 
@@ -223,16 +225,18 @@ async fn capture_contexts(
     mut opened: mpsc::Receiver<(ProcessIx, SessionId)>,
     entries: WeakSender<Entry>,
 ) {
-    let host = tokio::task::spawn_blocking(host::facts).await.unwrap_or_default();
+    let digest = Arc::clone(&plan);
+    let life = tokio::task::spawn_blocking(move || Life::new(host::facts(), &digest.digest)).await;
+    let life = life.unwrap_or_default();
     while let Some((process, session)) = opened.recv().await {
-        let (plan, host) = (Arc::clone(&plan), host.clone());
+        let (plan, life) = (Arc::clone(&plan), life.clone());
         let captured = tokio::task::spawn_blocking(move || {
             let process = plan.process(process);
             let dir = process.working_dir.as_deref();
-            capture::capture(&process.command, dir, &host, &plan.digest)
+            capture::capture(&process.command, dir, &life)
         });
         let (Ok(context), Some(entries)) = (captured.await, entries.upgrade()) else { continue };
-        let context = Box::new(context);
+        let context = Arc::new(context);
         let _ = entries.send(Entry::ContextCaptured { session, context }).await;
     }
 }
