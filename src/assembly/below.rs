@@ -21,6 +21,7 @@ use crate::config::plan::Plan;
 use crate::context::capture::{self, Life};
 use crate::context::host;
 use crate::init::pulse::Pulse;
+use crate::init::sys::heap;
 use crate::ledger::entry::{Entry, StoreHealth, SurvivorOutcome};
 use crate::ledger::fold::Ledger;
 use crate::ledger::row::Batch;
@@ -50,6 +51,8 @@ const RESUME_PATIENCE: Duration = Duration::from_secs(5);
 /// Threads for what waits for disks: memory, agents' logs and the context of a session, and one to
 /// spare.
 const ASIDE: usize = 4;
+/// Without a new picture for this long nothing is being started or ended.
+const QUIET: Duration = Duration::from_millis(400);
 const FOR_EVER: Duration = Duration::from_secs(10 * 365 * 86_400);
 
 /// How long the last look at the agents' logs and at earlier lives may take.
@@ -131,6 +134,7 @@ impl Below {
         senses.spawn(report_store(health, weak.clone()));
         senses.spawn(keep_runs(keeper.clone(), runs));
         senses.spawn(sample(plan.memory.interval, pictures.clone(), entries.clone()));
+        senses.spawn(give_memory_back(pictures.clone()));
         senses.spawn(listen(Arc::clone(plan), pictures, pulse, stopped, weak));
         if !handled.is_empty() {
             let at = clock::now();
@@ -274,6 +278,23 @@ async fn keep_runs(keeper: Option<Arc<RunKeeper>>, mut runs: watch::Receiver<Vec
 
 fn record(run: LiveRun) -> RunRecord {
     RunRecord { session: run.session, process: run.process, main: run.main }
+}
+
+/// Gives back what a wave of starts and ends has left free, once there is quiet after it. Wakes up
+/// only when others do.
+async fn give_memory_back(mut pictures: watch::Receiver<Arc<Snapshot>>) {
+    let (mut given_at, mut last) = (0, clock::instant());
+    while pictures.changed().await.is_ok() {
+        let sessions: u64 = {
+            let picture = pictures.borrow_and_update();
+            picture.opened.values().chain(picture.closed.values()).sum()
+        };
+        let quiet = std::mem::replace(&mut last, clock::instant()).elapsed() >= QUIET;
+        if quiet && sessions != given_at {
+            heap::give_back();
+            given_at = sessions;
+        }
+    }
 }
 
 /// Samples memory.
