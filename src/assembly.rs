@@ -22,6 +22,7 @@ use crate::config::plan::{Plan, Recovery, StorePlan};
 use crate::init::outward::{self, Outward};
 use crate::init::pulse::Pulse;
 use crate::init::signals::Caught;
+use crate::init::sys::heap;
 use crate::init::{self, Departure, Survivor, recover, rites};
 use crate::ledger::entry::{Entry, SurvivorOutcome};
 use crate::memory::proc;
@@ -46,6 +47,7 @@ const LAST_MOMENTS: Duration = Duration::from_secs(1);
 
 /// Lives one life by this plan and answers with our exit code.
 pub fn run(plan: Plan, caught: Caught) -> u8 {
+    heap::keep_small();
     let stand = Stand::take();
     let (survivors, handled) = recover(&plan, &stand);
     let (entries, queue) = mpsc::channel(outward::QUEUE);

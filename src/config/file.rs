@@ -38,7 +38,7 @@ pub(super) const DEFAULT_INTERVAL: Duration = Duration::from_secs(5);
 const LEAST_INTERVAL: Duration = Duration::from_millis(100);
 
 /// The most processes of one container. Each has its own threads of output, series and labels.
-const MAX_PROCESSES: usize = 500;
+const MAX_PROCESSES: usize = 2000;
 
 /// Top-level words of Compose and what they are here.
 const COMPOSE_WORDS: [(&str, &str); 6] = [

@@ -72,6 +72,15 @@ impl Kin {
         self.looked = Mono(0);
     }
 
+    /// Whether we have a child that is not among these pids, which are in order. Whoever is left of a
+    /// run whose main process was reaped is our child by now, or below one that is; so that where
+    /// all children are known nobody is left, and no table has to be read. Yes where it cannot be
+    /// told.
+    pub fn has_strangers(&self, known: &[i32]) -> bool {
+        let children = proc::children(self.own_pid);
+        children.map_or(true, |pids| pids.iter().any(|pid| known.binary_search(pid).is_err()))
+    }
+
     /// Whether anything of the run's tree lives, by the last look.
     pub fn lives(&self, run: RunId) -> bool {
         self.lineage.members(run).next().is_some()

@@ -194,6 +194,7 @@ impl Body {
     fn turn(&mut self, fact: Fact) {
         self.learnt.push_front(fact);
         self.take_turns();
+        self.outward.let_go();
     }
 
     /// One turn for each fact that was learnt, until all is quiet.
@@ -253,6 +254,7 @@ impl Body {
         self.take_turns();
         self.meet_deadlines();
         self.take_turns();
+        self.outward.let_go();
     }
 
     fn mind_the_terminal(&self) {
@@ -459,14 +461,22 @@ impl Body {
         if self.ended.is_empty() {
             return;
         }
-        let alone = rest == Rest::Alone;
-        if !alone {
+        let some_may_live = rest != Rest::Alone && self.kin.has_strangers(&self.main_pids());
+        if some_may_live {
             self.look();
         }
         for (run, status, usage) in std::mem::take(&mut self.ended) {
-            let leftovers = !alone && self.kin.lives(run);
+            let leftovers = some_may_live && self.kin.lives(run);
             self.learnt.push_back(Fact::Exited { run, status, usage, leftovers });
         }
+    }
+
+    /// The pids of main processes that are our children, in order.
+    fn main_pids(&self) -> Vec<i32> {
+        let ours = self.children.values().filter(|child| child.bond == Bond::Unreaped);
+        let mut pids: Vec<i32> = ours.map(|child| child.id.pid).collect();
+        pids.sort_unstable();
+        pids
     }
 
     /// We have no child, and so no descendant; only what was taken over can be alive.
