@@ -109,7 +109,10 @@ impl Story {
                 SignalResponse::Reload => info(format!("{signal}: reading the configuration anew")),
                 SignalResponse::Ignored => debug(format!("{signal} has no meaning here")),
             },
-            Lifecycle::OrphanReaped { .. } => debug("reaped an orphan".into()),
+            Lifecycle::OrphanReaped { status, .. } => {
+                let words = format!("reaped an orphan: {status}");
+                if self.plan.passing.warn_on_reap { warn(words) } else { debug(words) }
+            }
             Lifecycle::RunReady { .. }
             | Lifecycle::HealthChanged { .. }
             | Lifecycle::TestFailed { .. }

@@ -265,16 +265,6 @@ fn restore_mask(mask: &libc::sigset_t) {
     unsafe { libc::pthread_sigmask(libc::SIG_SETMASK, mask, ptr::null_mut()) };
 }
 
-/// Ignores the signals by which a terminal stops a background process that reads or writes it: as
-/// the one who hands the terminal over we must never be stopped. Children get the default back.
-pub fn ignore_terminal_stops() {
-    // SAFETY: ignoring a signal runs nothing.
-    unsafe {
-        libc::signal(libc::SIGTTIN, libc::SIG_IGN);
-        libc::signal(libc::SIGTTOU, libc::SIG_IGN);
-    }
-}
-
 /// Lets us have as many descriptors open as we may at most: a pipe or two for each process add up.
 /// Answers what was given to us, for children, since programs that use select(2) break beyond 1024.
 pub fn raise_open_files() -> Option<OpenFiles> {
@@ -286,6 +276,13 @@ pub fn raise_open_files() -> Option<OpenFiles> {
         check(libc::setrlimit(libc::RLIMIT_NOFILE, &raw const most)).ok()?;
         Some(OpenFiles(given))
     }
+}
+
+/// Has this signal sent to us when the one who started us ends. The kernel means the thread that
+/// started us, and forgets the wish when we take on another identity.
+pub fn get_on_parent_death(signal: Signal) -> io::Result<()> {
+    // SAFETY: a plain system call on ourselves.
+    check(unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, signal.0, 0, 0, 0) })
 }
 
 /// Gives a signal its default action back.
