@@ -305,7 +305,7 @@ fn format(text: Option<String>) -> Result<Format, String> {
     match text.as_deref() {
         None | Some("text") => Ok(Format::Text),
         Some("json") => Ok(Format::Json),
-        Some(other) => Err(format!("cannot log in the format `{other}`: write text or json")),
+        Some(other) => Err(format!("cannot log in the format `{other}`: write one of: text, json")),
     }
 }
 
