@@ -33,8 +33,10 @@ use crate::init::outward::Outward;
 use crate::init::pulse::Pulse;
 use crate::init::reap::Rest;
 use crate::init::signals::{Caught, Signals};
+use crate::init::spawn::Extras;
 use crate::init::story::Story;
 use crate::init::sys::OpenFiles;
+use crate::init::sys::child;
 use crate::init::terminal::Terminal;
 use crate::memory::proc;
 use crate::supervise::Machine;
@@ -312,11 +314,14 @@ impl Body {
     }
 
     fn spawn(&mut self, run: RunId, process: ProcessIx, session: SessionId) {
+        let own_session = self.plan.passing.own_session;
+        let extras = Extras { own_session, ..Extras::default() };
         let forked = match spawn::spawn(
             self.plan.process(process),
             self.plan.mode,
             session,
             self.open_files,
+            &extras,
         ) {
             Ok(forked) => forked,
             Err(failure) => return self.learnt.push_back(Fact::SpawnFailed { run, failure }),
@@ -380,7 +385,7 @@ impl Body {
     fn read_pipe(&mut self, run: RunId) {
         let Some(child) = self.children.get_mut(&run) else { return };
         let Some(pipe) = child.pipe.clone() else { return };
-        match sys::read_report(pipe.get_ref()) {
+        match child::read_report(pipe.get_ref()) {
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                 return self.ring_when_readable(pipe, Bell::Pipe(run));
             }

@@ -109,7 +109,10 @@ impl Story {
                 SignalResponse::Reload => info(format!("{signal}: reading the configuration anew")),
                 SignalResponse::Ignored => debug(format!("{signal} has no meaning here")),
             },
-            Lifecycle::OrphanReaped { .. } => debug("reaped an orphan".into()),
+            Lifecycle::OrphanReaped { status, .. } => {
+                let words = format!("reaped an orphan: {status}");
+                if self.plan.passing.warn_on_reap { warn(words) } else { debug(words) }
+            }
             Lifecycle::RunReady { .. }
             | Lifecycle::HealthChanged { .. }
             | Lifecycle::TestFailed { .. }
@@ -179,6 +182,11 @@ impl Story {
                 let dir = plan.working_dir.as_deref().unwrap_or_else(|| ".".as_ref());
                 let cause = std::io::Error::from_raw_os_error(failure.errno);
                 format!("cannot enter its working_dir {}: {cause}", dir.display())
+            }
+            (SpawnStep::Secret, _) => {
+                let files = plan.world.secrets.iter().map(|secret| secret.file.display());
+                let files: Vec<String> = files.map(|file| file.to_string()).collect();
+                format!("{failure} ({})", files.join(", "))
             }
             _ => failure.to_string(),
         }

@@ -18,7 +18,7 @@ pub mod wish;
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use crate::config::plan::{Condition, Dependency, Mode, Plan};
+use crate::config::plan::{Condition, Dependency, Mode, PassingScope, Plan};
 use crate::supervise::action::{Action, Scope};
 use crate::supervise::fact::Fact;
 use crate::supervise::lifecycle::{Lifecycle, ShutdownCause, SignalResponse};
@@ -48,7 +48,8 @@ impl Machine {
             processes: plan.processes.iter().map(|_| Process::new()).collect(),
             waves: order::stop_waves(&plan.processes),
             house: House::Up,
-            decision: Decision::new(&plan.exit_code_from, plan.processes.len()),
+            decision: Decision::new(&plan.exit_code_from, plan.processes.len())
+                .forgiving(&plan.passing.forgiven),
             source: Source::new(seed),
             out: VecDeque::new(),
             plan,
@@ -308,7 +309,14 @@ impl Machine {
     /// `procession -- CMD`: the command gets every signal; once it is gone, a request to end ends
     /// the wait for what it left behind.
     fn pass_on(&mut self, now: Now, signal: Signal) -> SignalResponse {
-        let forwarded = self.forward(signal, |_| true);
+        let scope = match self.plan.passing.scope {
+            PassingScope::Main => Scope::Main,
+            PassingScope::Group => Scope::Group,
+        };
+        let forwarded = match self.plan.passing.sent_as(signal) {
+            Some(sent) => self.forward(sent, scope, |_| true),
+            None => return SignalResponse::Ignored,
+        };
         if forwarded == 0 && is_stop(signal) {
             return self.escalate(now);
         }
@@ -330,20 +338,21 @@ impl Machine {
             .iter()
             .map(|process| process.forward_signals.contains(&signal))
             .collect();
-        match self.forward(signal, |ix| wanted[ix.0]) {
+        match self.forward(signal, Scope::Main, |ix| wanted[ix.0]) {
             0 => SignalResponse::Ignored,
             runs => SignalResponse::Forwarded(runs),
         }
     }
 
-    /// Sends a signal to the main process of every live run that is wanted; says how many.
-    fn forward(&mut self, signal: Signal, wanted: impl Fn(ProcessIx) -> bool) -> u32 {
+    /// Sends a signal to every live run that is wanted and whose main process can get it; says how
+    /// many.
+    fn forward(&mut self, signal: Signal, scope: Scope, wanted: impl Fn(ProcessIx) -> bool) -> u32 {
         let mut sent = 0;
         for (at, process) in self.processes.iter().enumerate() {
             if let (true, true, Some(run)) =
                 (wanted(ProcessIx(at)), process.main_lives(), process.run())
             {
-                self.out.push_back(Action::Signal { run, signal, scope: Scope::Main });
+                self.out.push_back(Action::Signal { run, signal, scope });
                 sent += 1;
             }
         }

@@ -134,6 +134,8 @@ pub struct Decision {
     deciders: Vec<ProcessIx>,
     decided: Option<u8>,
     first_failure: Option<u8>,
+    /// Codes of processes that count as 0.
+    forgiven: Vec<u8>,
 }
 
 impl Decision {
@@ -142,12 +144,17 @@ impl Decision {
     pub fn new(deciders: &[ProcessIx], processes: usize) -> Self {
         let alone = processes == 1 && deciders.is_empty();
         let deciders = if alone { vec![ProcessIx(0)] } else { deciders.to_vec() };
-        Self { deciders, decided: None, first_failure: None }
+        Self { deciders, decided: None, first_failure: None, forgiven: Vec::new() }
+    }
+
+    /// The same, with these codes of processes taken for 0; our own codes are never.
+    pub fn forgiving(self, codes: &[u8]) -> Self {
+        Self { forgiven: codes.to_vec(), ..self }
     }
 
     /// Takes in that a process ended for good. Says why the house must go down, when it must.
     pub fn note(&mut self, process: ProcessIx, verdict: Verdict) -> Option<ShutdownCause> {
-        let code = exit_code(verdict);
+        let code = self.exit_code(verdict);
         if self.deciders.contains(&process) {
             self.decided = self.decided.or(code);
             return Some(ShutdownCause::Decided(process));
@@ -161,15 +168,18 @@ impl Decision {
     pub fn code(&self) -> u8 {
         self.decided.or(self.first_failure).unwrap_or(0)
     }
-}
 
-/// The code that a verdict stands for; none for what was asked to end before it ever ran.
-fn exit_code(verdict: Verdict) -> Option<u8> {
-    match verdict {
-        Verdict::Ended(status) | Verdict::Stopped(status) => Some(status.code()),
-        Verdict::GaveUp => Some(EXIT_CRASH_LOOP),
-        Verdict::NeverRan => Some(EXIT_NEVER_RAN),
-        Verdict::NotStarted => None,
+    /// The code that a verdict stands for; none for what was asked to end before it ever ran.
+    fn exit_code(&self, verdict: Verdict) -> Option<u8> {
+        match verdict {
+            Verdict::Ended(status) | Verdict::Stopped(status) => {
+                let code = status.code();
+                Some(if self.forgiven.contains(&code) { 0 } else { code })
+            }
+            Verdict::GaveUp => Some(EXIT_CRASH_LOOP),
+            Verdict::NeverRan => Some(EXIT_NEVER_RAN),
+            Verdict::NotStarted => None,
+        }
     }
 }
 
@@ -210,6 +220,16 @@ mod tests {
         assert!(decision.note(ProcessIx(2), term).is_some());
         assert!(decision.note(ProcessIx(1), Verdict::Ended(ExitStatus::Code(4))).is_some());
         assert_eq!(decision.code(), 143);
+    }
+
+    #[test]
+    fn a_forgiven_code_is_zero_and_our_own_codes_never_are() {
+        let mut decision = Decision::new(&[], 1).forgiving(&[143, EXIT_CRASH_LOOP]);
+        decision.note(ProcessIx(0), Verdict::Ended(ExitStatus::Signal(Signal::TERM)));
+        assert_eq!(decision.code(), 0);
+        let mut decision = Decision::new(&[], 1).forgiving(&[143, EXIT_CRASH_LOOP]);
+        decision.note(ProcessIx(0), Verdict::GaveUp);
+        assert_eq!(decision.code(), EXIT_CRASH_LOOP);
     }
 
     #[test]
