@@ -60,6 +60,14 @@ impl fmt::Display for RunId {
     }
 }
 
+/// One errand: a command that is run beside a process, for a health test or a hook.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ErrandId(pub u64);
+
+/// One order that somebody waits for an answer to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct RequestId(pub u64);
+
 /// The place of a process in the plan's list: cheap to copy, valid for one plan.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ProcessIx(pub usize);

@@ -21,3 +21,4 @@ mod storm;
 mod support;
 mod terminal;
 mod tidy;
+mod watch;

@@ -11,8 +11,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use procession::config::plan::{
-    Backoff, Condition, Dependency, LeakRule, MemoryPlan, Mode, Plan, ProcessPlan, Recovery,
-    RestartPlan, RestartPolicy, StorePlan, Thresholds,
+    Condition, ControlPlan, Dependency, LeakRule, MemoryPlan, Mode, Passing, Plan, ProcessPlan,
+    Recovery, RestartPlan, RestartPolicy, StorePlan,
 };
 use procession::supervise::Machine;
 use procession::supervise::action::{Action, Scope};
@@ -34,6 +34,8 @@ fn plan(rng: &mut fastrand::Rng) -> Plan {
     let deciders = if rng.bool() { vec![ProcessIx(rng.usize(..count))] } else { Vec::new() };
     Plan {
         mode,
+        passing: Passing::default(),
+        control: ControlPlan::default(),
         processes,
         exit_code_from: deciders,
         shutdown_timeout: Duration::from_millis(rng.u64(200..20_000)),
@@ -50,26 +52,20 @@ fn process(rng: &mut fastrand::Rng, at: usize) -> ProcessPlan {
     let conditions = [Condition::Started, Condition::CompletedSuccessfully];
     let depends_on = (0..at).filter_map(|on| {
         let condition = conditions[usize::from(rng.u8(..) < 50)];
-        (rng.u8(..) < 80).then_some(Dependency { process: ProcessIx(on), condition })
+        (rng.u8(..) < 80).then_some(Dependency::on(ProcessIx(on), condition))
     });
     let depends_on = depends_on.collect();
     let policies = [RestartPolicy::No, RestartPolicy::OnFailure, RestartPolicy::Always];
     ProcessPlan {
-        name: format!("p{at}"),
-        command: vec!["x".into()],
-        working_dir: None,
-        environment: Vec::new(),
         depends_on,
         restart: RestartPlan {
             policy: policies[rng.usize(..3)],
-            backoff: Backoff::default(),
             max_attempts: rng.bool().then(|| rng.u32(0..6)),
+            ..RestartPlan::default()
         },
-        stop_signal: Signal::TERM,
         stop_grace_period: Duration::from_millis(rng.u64(0..15_000)),
         forward_signals: vec![Signal::USR1],
-        thresholds: Thresholds::default(),
-        agent: None,
+        ..ProcessPlan::new(format!("p{at}"), vec!["x".into()])
     }
 }
 
@@ -234,6 +230,13 @@ impl Life {
                     all.into_iter().for_each(|pid| self.hit(pid, signal));
                 }
                 Action::AwaitHouse => self.house_awaited = true,
+                Action::NameHolders { .. }
+                | Action::Assist { .. }
+                | Action::EndErrand { .. }
+                | Action::Probe { .. }
+                | Action::Reconfigure(_)
+                | Action::ReadConfiguration
+                | Action::Reply { .. } => {}
                 Action::Record(event) => self.note(event),
                 Action::Exit { code } => self.exit = Some((self.now, code)),
             }
@@ -348,7 +351,10 @@ impl Life {
         for pid in dead {
             let Some(fake) = self.living.remove(&pid) else { continue };
             if !fake.is_main {
-                self.facts.push((told, Fact::OrphanReaped));
+                self.facts.push((
+                    told,
+                    Fact::OrphanReaped { process: None, status: ExitStatus::Code(0) },
+                ));
                 continue;
             }
             let Some((_, status)) = fake.dies_at else { continue };

@@ -27,7 +27,7 @@ use crate::ledger::fold::Ledger;
 use crate::ledger::row::Batch;
 use crate::ledger::snapshot::{LiveRun, Snapshot};
 use crate::ledger::task::{self, Outlets};
-use crate::memory::{leak, myself, probe};
+use crate::memory::{SelfFigures, leak, myself, probe};
 use crate::serve::Sources;
 use crate::serve::listener::{self, Limits};
 use crate::store::runfile::{RunKeeper, RunRecord};
@@ -237,7 +237,7 @@ async fn capture_contexts(
         let captured = tokio::task::spawn_blocking(move || {
             let process = plan.process(process);
             let dir = process.working_dir.as_deref();
-            capture::capture(&process.command, dir, &life)
+            capture::capture(&process.words(), dir, &life)
         });
         let (Ok(context), Some(entries)) = (captured.await, entries.upgrade()) else { continue };
         let context = Arc::new(context);
@@ -317,7 +317,10 @@ async fn listen(
     let Some(address) = plan.listen else { return };
     let sources = Arc::new(Sources {
         snapshot: Box::new(move || pictures.borrow().clone()),
-        own: Box::new(myself::read),
+        own: {
+            let pulse = pulse.clone();
+            Box::new(move || SelfFigures { turns: Some(pulse.turns()), ..myself::read() })
+        },
         alive: Box::new(move || pulse.is_alive()),
     });
     restarting("serve", || {

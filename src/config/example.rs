@@ -19,23 +19,7 @@ fn plan(text: &str) -> Plan {
 }
 
 fn process(name: &str, command: &[&str]) -> ProcessPlan {
-    ProcessPlan {
-        name: name.to_owned(),
-        command: command.iter().map(|word| (*word).to_owned()).collect(),
-        working_dir: None,
-        environment: vec![],
-        depends_on: vec![],
-        restart: RestartPlan {
-            policy: RestartPolicy::No,
-            backoff: Backoff::default(),
-            max_attempts: None,
-        },
-        stop_signal: Signal::TERM,
-        stop_grace_period: Duration::from_secs(10),
-        forward_signals: vec![],
-        thresholds: Thresholds::default(),
-        agent: None,
-    }
+    ProcessPlan::new(name, command.iter().map(|word| (*word).to_owned()).collect())
 }
 
 #[test]
@@ -43,6 +27,8 @@ fn one_command_is_a_complete_file() {
     let text = "processes: {web: {command: npm run dev}}";
     let expected = Plan {
         mode: Mode::Supervise,
+        passing: Passing::default(),
+        control: ControlPlan::default(),
         processes: vec![process("web", &["npm", "run", "dev"])],
         exit_code_from: vec![],
         shutdown_timeout: Duration::from_secs(9),
@@ -74,14 +60,11 @@ fn every_key_reaches_the_plan() {
 
     let completed = Condition::CompletedSuccessfully;
     assert_eq!(job.command, ["sh", "-c", "a && b > \"c\" $d"]);
-    assert_eq!(
-        job.depends_on,
-        [Dependency { process: ProcessIx(0), condition: Condition::Started }]
-    );
+    assert_eq!(job.depends_on, [Dependency::on(ProcessIx(0), Condition::Started)]);
     assert_eq!((job.restart.policy, job.restart.max_attempts), (RestartPolicy::OnFailure, Some(5)));
 
-    let job_first = Dependency { process: ProcessIx(1), condition: completed };
-    let db_first = Dependency { process: ProcessIx(0), condition: Condition::Started };
+    let job_first = Dependency::on(ProcessIx(1), completed);
+    let db_first = Dependency::on(ProcessIx(0), Condition::Started);
     assert_eq!(web.depends_on, [job_first, db_first]);
     assert_eq!(web.command, ["node", "--port", "80", "server.js"]);
     assert_eq!(web.working_dir.as_deref(), Some(Path::new("/app/web")));

@@ -10,7 +10,10 @@ use sha2::{Digest, Sha256};
 use super::cursor::{Cursor, Fields};
 use super::links::{Names, dependencies};
 use super::parse::parse;
-use super::plan::{LeakRule, MemoryPlan, Mode, Plan, ProcessPlan, Recovery, StorePlan, Thresholds};
+use super::plan::{
+    ControlPlan, LeakRule, MemoryPlan, Mode, Passing, Plan, ProcessPlan, Recovery, StorePlan,
+    Thresholds,
+};
 use super::problem::{Problems, Sink};
 use super::process::{Draft, process, thresholds};
 use super::quantity::print_duration;
@@ -106,6 +109,8 @@ fn whole(at: &Cursor<'_>, digest: String, around: &Surroundings<'_>) -> Option<P
         .unwrap_or_else(|| default_state_dir(around.uid, around.vars));
     let plan = Plan {
         mode: Mode::Supervise,
+        passing: Passing::default(),
+        control: ControlPlan::default(),
         processes,
         exit_code_from,
         shutdown_timeout,

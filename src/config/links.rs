@@ -65,7 +65,7 @@ fn dependencies_of<'d>(
         }
         let condition = wanted.condition;
         warn_of_endless(&wanted.at, condition, &drafts[process.0].plan);
-        found.push((Dependency { process, condition }, &wanted.at));
+        found.push((Dependency::on(process, condition), &wanted.at));
     }
     found
 }

@@ -6,12 +6,11 @@ use std::time::Duration;
 
 use super::file::{DEFAULT_INTERVAL, DEFAULT_LISTEN, DEFAULT_SHUTDOWN, digest};
 use super::plan::{
-    AgentPlan, Backoff, Dialect, LeakRule, MemoryPlan, Mode, Plan, ProcessPlan, Recovery,
-    RestartPlan, RestartPolicy, StorePlan, Thresholds,
+    AgentPlan, ControlPlan, Dialect, LeakRule, MemoryPlan, Mode, Passing, Plan, ProcessPlan,
+    Recovery, StorePlan,
 };
-use super::process::DEFAULT_GRACE;
 use super::read::name_fault;
-use crate::units::{ProcessIx, Signal};
+use crate::units::ProcessIx;
 
 /// The name of a process whose program has no usable one.
 const FALLBACK_NAME: &str = "command";
@@ -59,6 +58,8 @@ pub fn one_command(command: Vec<String>, options: Options) -> Plan {
         .collect();
     Plan {
         mode: Mode::OneCommand,
+        passing: Passing::default(),
+        control: ControlPlan::default(),
         exit_code_from: (0..processes.len()).map(ProcessIx).collect(),
         processes,
         shutdown_timeout: options.shutdown_timeout,
@@ -72,21 +73,8 @@ pub fn one_command(command: Vec<String>, options: Options) -> Plan {
 }
 
 fn process(name: String, command: Vec<String>, options: &Options) -> ProcessPlan {
-    let policy = RestartPolicy::No;
-    ProcessPlan {
-        agent: options.agent.clone().or_else(|| agent_of(&name)),
-        name,
-        command,
-        working_dir: None,
-        environment: vec![],
-        depends_on: vec![],
-        restart: RestartPlan { policy, backoff: Backoff::default(), max_attempts: None },
-        stop_signal: Signal::TERM,
-        stop_grace_period: DEFAULT_GRACE,
-        // Mode::OneCommand forwards every signal already.
-        forward_signals: vec![],
-        thresholds: Thresholds::default(),
-    }
+    let agent = options.agent.clone().or_else(|| agent_of(&name));
+    ProcessPlan { agent, ..ProcessPlan::new(name, command) }
 }
 
 /// The agent that a program is known to be, by its name.
@@ -110,6 +98,7 @@ fn name_of(program: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::plan::RestartPolicy;
 
     #[test]
     fn the_program_names_the_process() {

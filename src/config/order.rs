@@ -39,6 +39,7 @@ fn describe_dependency(plan: &Plan, dependency: &Dependency) -> String {
     let name = &plan.process(dependency.process).name;
     match dependency.condition {
         Condition::Started => format!("{name} has started"),
+        Condition::Healthy => format!("{name} is healthy"),
         Condition::CompletedSuccessfully => format!("{name} has completed"),
     }
 }

@@ -1,10 +1,30 @@
 //! The checked plan: what to run and how. It cannot fail later, and nothing in it is text that
 //! somebody still has to read.
 
+mod control;
+mod health;
+mod hooks;
+mod output;
+mod passing;
+mod schedule;
+mod succession;
+mod watch;
+mod world;
+
+use std::ffi::OsString;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+pub use self::control::{ControlPlan, TcpControl};
+pub use self::health::{HealthPlan, OnUnhealthy, ReadyPlan, Test};
+pub use self::hooks::{Hook, Hooks};
+pub use self::output::{OutputFile, OutputMode, OutputPlan};
+pub use self::passing::{Passing, PassingScope};
+pub use self::schedule::Schedule;
+pub use self::succession::Changes;
+pub use self::watch::WatchRule;
+pub use self::world::{IoPriority, Limit, Resource, Secret, Stdin, User, World};
 use crate::units::{Bytes, ProcessIx, Signal};
 
 /// Everything that one life of the supervisor is told to do.
@@ -12,6 +32,8 @@ use crate::units::{Bytes, ProcessIx, Signal};
 pub struct Plan {
     /// How signals are understood; see [`Mode`].
     pub mode: Mode,
+    /// How one command is accompanied, in [`Mode::OneCommand`].
+    pub passing: Passing,
     /// In the order of the file, which is also the order that ties are broken in.
     pub processes: Vec<ProcessPlan>,
     /// The processes whose end for good ends the container (`exit_code_from`). When empty, the
@@ -21,6 +43,8 @@ pub struct Plan {
     pub shutdown_timeout: Duration,
     /// Where `/metrics` and the landing page listen; `None` listens nowhere.
     pub listen: Option<SocketAddr>,
+    /// Where orders are taken.
+    pub control: ControlPlan,
     /// Where history is kept.
     pub store: StorePlan,
     /// Where the run file is kept, by which a next life finds what this one left behind.
@@ -58,10 +82,15 @@ pub enum Mode {
 /// What to run under one name, and how.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ProcessPlan {
-    /// The key under `processes:`; the value of the `process` label.
+    /// The key under `processes:`; the value of the `process` label. A replica has its number
+    /// behind a dash.
     pub name: String,
+    /// The key under `processes:` and the number from 1, where it is one of several replicas.
+    pub replica: Option<Replica>,
+    /// What place it has in the plan.
+    pub standing: Standing,
     /// The program and its arguments; never empty.
-    pub command: Vec<String>,
+    pub command: Vec<OsString>,
     /// Where it starts; ours when `None`.
     pub working_dir: Option<PathBuf>,
     /// What is added to our own environment, later entries winning; files first, then the map.
@@ -74,12 +103,93 @@ pub struct ProcessPlan {
     pub stop_signal: Signal,
     /// From the asking to SIGKILL.
     pub stop_grace_period: Duration,
+    /// What must have happened before it counts as ready.
+    pub ready: Option<ReadyPlan>,
+    /// How its health is learnt.
+    pub health: Option<HealthPlan>,
+    /// `watchdog`: a run that sends no `WATCHDOG=1` for so long is ended with SIGABRT, as failed.
+    pub watchdog: Option<Duration>,
+    /// The commands around its runs.
+    pub hooks: Hooks,
+    /// When it runs by the clock.
+    pub schedule: Option<Schedule>,
+    /// The files whose change restarts it.
+    pub watch: Vec<WatchRule>,
+    /// The world of its main process.
+    pub world: World,
+    /// What becomes of what it writes.
+    pub output: OutputPlan,
     /// Signals that are passed on to it in [`Mode::Supervise`]; they kill most programs.
     pub forward_signals: Vec<Signal>,
     /// Its memory thresholds.
     pub thresholds: Thresholds,
     /// The coding agent that it runs, if it runs one.
     pub agent: Option<AgentPlan>,
+}
+
+impl ProcessPlan {
+    /// A process that runs this command, with every default.
+    pub fn new(name: impl Into<String>, command: Vec<String>) -> Self {
+        Self {
+            name: name.into(),
+            replica: None,
+            standing: Standing::Wanted,
+            command: command.into_iter().map(OsString::from).collect(),
+            working_dir: None,
+            environment: Vec::new(),
+            depends_on: Vec::new(),
+            restart: RestartPlan::default(),
+            stop_signal: Signal::TERM,
+            stop_grace_period: Self::GRACE,
+            ready: None,
+            health: None,
+            watchdog: None,
+            hooks: Hooks::default(),
+            schedule: None,
+            watch: Vec::new(),
+            world: World::default(),
+            output: OutputPlan::new(OutputMode::Passthrough),
+            forward_signals: Vec::new(),
+            thresholds: Thresholds::default(),
+            agent: None,
+        }
+    }
+
+    /// From the asking to SIGKILL, where nothing is said: Compose's figure.
+    pub const GRACE: Duration = Duration::from_secs(10);
+
+    /// The command for people: bytes that are not text are shown as such.
+    pub fn words(&self) -> Vec<String> {
+        self.command.iter().map(|word| word.to_string_lossy().into_owned()).collect()
+    }
+
+    /// The name that orders mean it by when all its replicas are meant.
+    pub fn family(&self) -> &str {
+        self.replica.as_ref().map_or(&self.name, |replica| &replica.of)
+    }
+}
+
+/// Which of several replicas a process is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Replica {
+    /// The key under `processes:`.
+    pub of: String,
+    /// From 1.
+    pub number: u32,
+}
+
+/// What place a process has in the plan.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// It is started with the house.
+    Wanted,
+    /// It waits to be asked for (`autostart: false`).
+    OnDemand,
+    /// It was asked for by name and command while the house was up, and is forgotten when its place
+    /// is needed.
+    Spawned,
+    /// A reload took it out of the plan: it is ended, and its place stays empty.
+    Retired,
 }
 
 /// One entry of `depends_on`.
@@ -89,6 +199,18 @@ pub struct Dependency {
     pub process: ProcessIx,
     /// What must have happened to it.
     pub condition: Condition,
+    /// Whether it is never started without; else, once that can never happen any more, it is
+    /// started all the same (`required: false`).
+    pub required: bool,
+    /// Whether it is restarted when the other is restarted by an order or a reload (`restart: true`).
+    pub restart: bool,
+}
+
+impl Dependency {
+    /// A required one that is not restarted along.
+    pub fn on(process: ProcessIx, condition: Condition) -> Self {
+        Self { process, condition, required: true, restart: false }
+    }
 }
 
 /// What a dependency must have done; the words are Compose's.
@@ -96,12 +218,14 @@ pub struct Dependency {
 pub enum Condition {
     /// `service_started`: its program was executed.
     Started,
+    /// `service_healthy`: it became ready, by its `healthcheck`, its `ready`, or both.
+    Healthy,
     /// `service_completed_successfully`: it ended with code 0 and will not be restarted.
     CompletedSuccessfully,
 }
 
 /// When and how fast a process is restarted.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct RestartPlan {
     /// After which ends.
     pub policy: RestartPolicy,
@@ -110,6 +234,31 @@ pub struct RestartPlan {
     /// How many restarts in a row are tried before it counts as a crash loop; `None` never gives
     /// up. A run that lasts for [`Backoff::window`] begins a new row.
     pub max_attempts: Option<u32>,
+    /// What follows when it is given up.
+    pub on_crash_loop: OnCrashLoop,
+    /// Exit codes besides 0 that count as success (`success_exit_codes`).
+    pub success_codes: Vec<u8>,
+}
+
+impl Default for RestartPlan {
+    fn default() -> Self {
+        Self {
+            policy: RestartPolicy::No,
+            backoff: Backoff::default(),
+            max_attempts: None,
+            on_crash_loop: OnCrashLoop::Stay,
+            success_codes: Vec::new(),
+        }
+    }
+}
+
+/// What follows when a process is given up as a crash loop.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OnCrashLoop {
+    /// The others go on; a process that decides the exit still ends the house.
+    Stay,
+    /// The house goes down, with the code of a crash loop.
+    Exit,
 }
 
 /// After which ends a process is started again.

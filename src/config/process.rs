@@ -75,17 +75,15 @@ pub(super) fn process<'a>(
     let command = command(&mut fields);
     let (grace, stop_grace_period) = grace(&mut fields);
     let plan = ProcessPlan {
-        name: name.to_owned(),
-        command,
         working_dir: fields.read("working_dir", |at| read::path(at, around)),
         environment: variables(&mut fields, around),
-        depends_on: vec![],
         restart: restart(&mut fields),
         stop_signal: fields.read("stop_signal", read::signal).unwrap_or(Signal::TERM),
         stop_grace_period,
         forward_signals: fields.read("forward_signals", signals).unwrap_or_default(),
         thresholds: fields.read("memory", |at| memory(at, thresholds)).unwrap_or(thresholds),
         agent: fields.read("agent", |at| agent(at, around)),
+        ..ProcessPlan::new(name, command)
     };
     let wanted = fields.read("depends_on", depends_on).unwrap_or_default();
     fields.finish(&COMPOSE_WORDS);
@@ -124,7 +122,7 @@ fn variables(fields: &mut Fields<'_>, around: &Surroundings<'_>) -> Vec<(String,
 fn restart(fields: &mut Fields<'_>) -> RestartPlan {
     let at = fields.get("restart");
     let (policy, attempts) = at.as_ref().and_then(policy).unwrap_or((RestartPolicy::No, None));
-    let mut plan = RestartPlan { policy, backoff: Backoff::default(), max_attempts: attempts };
+    let mut plan = RestartPlan { policy, max_attempts: attempts, ..RestartPlan::default() };
     if let Some(at) = fields.get("restart_policy") {
         restart_policy(&at, &mut plan);
         if policy == RestartPolicy::No {

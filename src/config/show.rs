@@ -168,12 +168,13 @@ fn process(plan: &Plan, one: &ProcessPlan) -> Process {
     let dependencies = one.depends_on.iter().map(|dependency| {
         let condition = match dependency.condition {
             Condition::Started => "service_started",
+            Condition::Healthy => "service_healthy",
             Condition::CompletedSuccessfully => "service_completed_successfully",
         };
         (plan.process(dependency.process).name.clone(), Dependency { condition })
     });
     Process {
-        command: mask_command(&one.command).iter().map(|word| plain(word)).collect(),
+        command: mask_command(&one.words()).iter().map(|word| plain(word)).collect(),
         working_dir: one.working_dir.as_deref().map(path_text),
         environment: Ordered(environment(&one.environment)),
         depends_on: Ordered(dependencies.collect()),

@@ -9,6 +9,7 @@ pub mod spawn;
 pub mod reap;
 pub mod kin;
 pub mod outward;
+pub mod inward;
 pub mod story;
 pub mod pulse;
 pub mod recover;
@@ -291,6 +292,13 @@ impl Body {
             Action::SignalHouse { signal } => self.signal_house(signal),
             Action::AwaitHouse => self.await_house(),
             Action::Record(ref event) => self.record(event),
+            Action::NameHolders { .. }
+            | Action::Assist { .. }
+            | Action::EndErrand { .. }
+            | Action::Probe { .. }
+            | Action::ReadConfiguration
+            | Action::Reconfigure(_)
+            | Action::Reply { .. } => {}
             Action::Exit { code } => self.left = Some(code),
         }
     }
@@ -491,7 +499,7 @@ impl Body {
 
     fn reaped(&mut self, pid: i32, status: ExitStatus, usage: RunUsage) {
         let Some(run) = self.run_of(pid) else {
-            return self.learnt.push_back(Fact::OrphanReaped);
+            return self.learnt.push_back(Fact::OrphanReaped { process: None, status });
         };
         self.read_pipe(run);
         let Some(child) = self.children.get_mut(&run) else { return };

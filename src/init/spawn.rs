@@ -51,7 +51,7 @@ fn prepare(
     let environment = environment(plan, session);
     let path = environment.iter().find(|(key, _)| key == "PATH");
     let path = path.map_or(OsStr::new(DEFAULT_PATH), |(_, value)| value.as_os_str());
-    let program = plan.command.first().map_or("", String::as_str);
+    let program = plan.command.first().map_or(OsStr::new(""), OsString::as_os_str);
     Ok(Prepared {
         candidates: candidates(program, path)?,
         argv: plan
@@ -83,8 +83,8 @@ fn environment(plan: &ProcessPlan, session: SessionId) -> Vec<(OsString, OsStrin
 
 /// The paths that a name may mean: itself when it holds a slash, else one for each folder of the
 /// search path, an empty one meaning the working directory.
-fn candidates(program: &str, path: &OsStr) -> io::Result<Vec<CString>> {
-    if program.contains('/') {
+fn candidates(program: &OsStr, path: &OsStr) -> io::Result<Vec<CString>> {
+    if program.as_bytes().contains(&b'/') {
         return Ok(vec![c_string(program.as_bytes())?]);
     }
     let folders = path.as_bytes().split(|byte| *byte == b':');
@@ -118,7 +118,7 @@ mod tests {
     use super::*;
 
     fn paths(program: &str, path: &str) -> Vec<String> {
-        let found = candidates(program, OsStr::new(path)).expect("no NUL");
+        let found = candidates(OsStr::new(program), OsStr::new(path)).expect("no NUL");
         found.iter().map(|path| path.to_string_lossy().into_owned()).collect()
     }
 

@@ -60,6 +60,13 @@ impl Story {
             | Action::Adopt { .. }
             | Action::AwaitTree { .. }
             | Action::AwaitHouse
+            | Action::NameHolders { .. }
+            | Action::Assist { .. }
+            | Action::EndErrand { .. }
+            | Action::Probe { .. }
+            | Action::ReadConfiguration
+            | Action::Reconfigure(_)
+            | Action::Reply { .. }
             | Action::Exit { .. } => None,
         }
     }
@@ -74,9 +81,9 @@ impl Story {
             Lifecycle::RunForked { run, id } => {
                 info(format!("{} has pid {}", self.name(*run), id.pid))
             }
-            Lifecycle::RunReady { run } => debug(format!("{} runs", self.name(*run))),
+            Lifecycle::RunExecuted { run } => debug(format!("{} runs", self.name(*run))),
             Lifecycle::RunStopping { run, cause } => self.stopping(*run, *cause),
-            Lifecycle::RunKilled { run } => {
+            Lifecycle::RunKilled { run, .. } => {
                 warn(format!("{} did not end in time and is killed", self.name(*run)))
             }
             Lifecycle::RunEnded { run, end } => {
@@ -99,9 +106,20 @@ impl Story {
                 SignalResponse::Shutdown => None,
                 SignalResponse::Escalated => warn(format!("{signal} again: hurrying")),
                 SignalResponse::Forwarded(_) => info(format!("passing on {signal}")),
+                SignalResponse::Reload => info(format!("{signal}: reading the configuration anew")),
                 SignalResponse::Ignored => debug(format!("{signal} has no meaning here")),
             },
-            Lifecycle::OrphanReaped => debug("reaped an orphan".into()),
+            Lifecycle::OrphanReaped { .. } => debug("reaped an orphan".into()),
+            Lifecycle::RunReady { .. }
+            | Lifecycle::HealthChanged { .. }
+            | Lifecycle::TestFailed { .. }
+            | Lifecycle::StatusTold { .. }
+            | Lifecycle::HookFailed { .. }
+            | Lifecycle::RunHeld { .. }
+            | Lifecycle::ScheduleSkipped { .. }
+            | Lifecycle::OrderGiven { .. }
+            | Lifecycle::ReloadFailed { .. }
+            | Lifecycle::PlanChanged { .. } => None,
             Lifecycle::ShutdownBegan { cause, budget } => info(format!(
                 "stopping everything within {:.1} s: {}",
                 budget.as_secs_f64(),
@@ -121,6 +139,7 @@ impl Story {
             (StopCause::Leftovers, _) => {
                 info(format!("ending what {} left behind", self.name(run)))
             }
+            (cause, _) => info(format!("stopping {}: {}", self.name(run), cause.told())),
         }
     }
 
@@ -137,7 +156,7 @@ impl Story {
             EndReason::Itself if !end.status.success() && self.plan.mode == Mode::Supervise => {
                 warn(format!("{name} is over: {}", end.status))
             }
-            EndReason::Itself | EndReason::Requested => {
+            EndReason::Itself | EndReason::Requested | EndReason::Interrupted(_) => {
                 info(format!("{name} is over: {}", end.status))
             }
         }
@@ -147,7 +166,7 @@ impl Story {
     fn not_spawned(&self, run: RunId, failure: SpawnFailure) -> String {
         let Some(ix) = self.runs.get(&run) else { return failure.to_string() };
         let plan = self.plan.process(*ix);
-        let program = plan.command.first().map_or("", String::as_str);
+        let program = plan.words().into_iter().next().unwrap_or_default();
         let place = if program.contains('/') { "" } else { " in PATH" };
         match (failure.step, failure.reason()) {
             (SpawnStep::Exec, "not_found") => {
@@ -176,6 +195,8 @@ impl Story {
         match cause {
             ShutdownCause::Signal(signal) => format!("asked by {signal}"),
             ShutdownCause::Decided(process) => format!("{} has ended", self.process(process)),
+            ShutdownCause::Order => "ordered".into(),
+            ShutdownCause::CrashLoop(process) => format!("{} is given up", self.process(process)),
             ShutdownCause::AllDone => "every process is done".into(),
         }
     }

@@ -34,6 +34,12 @@ impl Outcome {
             EndReason::Requested => {
                 (SessionState::Completed, format!("stopped on request ({status})"))
             }
+            EndReason::Interrupted(cause) if end.forced => {
+                (SessionState::Killed, format!("killed ({status}), because {}", cause.told()))
+            }
+            EndReason::Interrupted(cause) => {
+                (SessionState::Completed, format!("stopped ({status}), because {}", cause.told()))
+            }
             EndReason::Itself => (by_itself(end), leftovers(end)),
         };
         Self { state, reason }
@@ -93,7 +99,7 @@ mod tests {
     use crate::units::{ExitStatus, Signal};
 
     fn check(status: ExitStatus, reason: EndReason, forced: bool, expected: (SessionState, &str)) {
-        let outcome = Outcome::of_run(&RunEnd { status, usage: None, reason, forced });
+        let outcome = Outcome::of_run(&RunEnd { status, usage: None, reason, forced, stop: None });
         assert_eq!((outcome.state, outcome.reason.as_str()), expected);
     }
 
@@ -122,6 +128,7 @@ mod tests {
             usage: None,
             reason: NotSpawned(missing),
             forced: false,
+            stop: None,
         });
         assert_eq!(outcome.state, Failed);
         assert!(outcome.reason.starts_with("cannot execute the program: "), "{}", outcome.reason);

@@ -333,7 +333,16 @@ mod tests {
     async fn pictures_are_paced_and_none_is_taken_while_nothing_happens() {
         let mut ends = start(0);
         for n in 0..1000 {
-            ends.entries.send(story(n, Lifecycle::OrphanReaped)).await.unwrap();
+            ends.entries
+                .send(story(
+                    n,
+                    Lifecycle::OrphanReaped {
+                        process: None,
+                        status: crate::units::ExitStatus::Code(0),
+                    },
+                ))
+                .await
+                .unwrap();
         }
         let all = picture(&mut ends, |picture| picture.house.reaped_orphans == 1000).await;
         // Time stands still while entries pour in: the picture at the start and the one that was

@@ -9,6 +9,7 @@
 //! beyond its bound as `other`. It has to happen there, because a bound that is applied to a picture
 //! could take a model its series away again, and counters must not go backwards.
 
+mod care;
 mod house;
 mod processes;
 mod sessions;
@@ -28,6 +29,7 @@ pub fn project(snapshot: &Snapshot, own: &SelfFigures) -> Vec<MetricFamily> {
     let mut families = Families::default();
     house::put(&mut families, snapshot, own);
     processes::put(&mut families, snapshot);
+    care::put(&mut families, snapshot);
     sessions::put(&mut families, snapshot);
     processes::put_memory(&mut families, snapshot);
     tokens::put(&mut families, snapshot);

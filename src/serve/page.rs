@@ -148,7 +148,7 @@ fn state(process: &ProcessView, now: Wall) -> String {
         PhaseName::Ready => "good",
         PhaseName::Waiting | PhaseName::Done => "calm",
         PhaseName::Starting | PhaseName::Stopping | PhaseName::Resting => "busy",
-        PhaseName::Failed => "bad",
+        PhaseName::Failed | PhaseName::CrashLooped => "bad",
     };
     let word = tag(class, process.phase.as_str());
     match (process.last_status, process.last_exit) {

@@ -1,7 +1,11 @@
 //! What must be done. Imperative, closed; the body carries each out or answers with a fact.
 
-use crate::supervise::lifecycle::Lifecycle;
-use crate::units::{ProcId, ProcessIx, RunId, SessionId, Signal};
+use std::sync::Arc;
+
+use crate::config::plan::Plan;
+use crate::supervise::lifecycle::{Lifecycle, Role};
+use crate::supervise::wish::Reply;
+use crate::units::{ErrandId, ExitStatus, ProcId, ProcessIx, RequestId, RunId, SessionId, Signal};
 
 /// Something that the mind wants done, in the order it was asked for.
 #[derive(Clone, Debug, PartialEq)]
@@ -39,6 +43,50 @@ pub enum Action {
     AwaitTree {
         /// The run whose main process is gone.
         run: RunId,
+    },
+    /// Look who is left of a run, and say `HoldersNamed`.
+    NameHolders {
+        /// The run.
+        run: RunId,
+    },
+    /// Run a command beside a process. Answered by `ErrandEnded`.
+    Assist {
+        /// The errand.
+        errand: ErrandId,
+        /// Whose working directory, environment and user it has.
+        process: ProcessIx,
+        /// The run that it is about; its tree is the errand's, too.
+        run: RunId,
+        /// Which command of the plan.
+        role: Role,
+        /// How the run ended, for a hook that comes after.
+        status: Option<ExitStatus>,
+    },
+    /// Kill an errand with its group; it is still answered.
+    EndErrand {
+        /// Which one.
+        errand: ErrandId,
+    },
+    /// Make the test of a process's health that needs no command. Answered by `Probed`.
+    Probe {
+        /// Whose health.
+        run: RunId,
+        /// What is asked is in its plan.
+        process: ProcessIx,
+        /// Comes back with the answer.
+        test: u64,
+    },
+    /// Read the configuration anew, where waiting harms nobody. Answered by an order to reload, or
+    /// by `ReloadFailed`.
+    ReadConfiguration,
+    /// From now on this plan holds.
+    Reconfigure(Arc<Plan>),
+    /// Answer an order.
+    Reply {
+        /// Who waits.
+        request: RequestId,
+        /// What became of it.
+        reply: Reply,
     },
     /// Send a signal to every descendant of ours, whoever spawned it.
     SignalHouse {

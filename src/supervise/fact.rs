@@ -1,6 +1,7 @@
 //! What happened. Past tense, closed, and each about one run wherever it is about a run at all.
 
-use crate::units::{ExitStatus, ProcId, ProcessIx, RunId, RunUsage, Signal};
+use crate::supervise::wish::Wish;
+use crate::units::{ErrandId, ExitStatus, ProcId, ProcessIx, RequestId, RunId, RunUsage, Signal};
 
 /// Something that the body saw, told to the mind once.
 #[derive(Clone, Debug, PartialEq)]
@@ -51,7 +52,64 @@ pub enum Fact {
         run: RunId,
     },
     /// A process that we did not spawn was reaped.
-    OrphanReaped,
+    OrphanReaped {
+        /// Of whose tree it was, where that is known.
+        process: Option<ProcessIx>,
+        /// How it ended.
+        status: ExitStatus,
+    },
+    /// Those who are left of a run were looked at, as [`super::action::Action::NameHolders`] asks.
+    HoldersNamed {
+        /// The run.
+        run: RunId,
+        /// Who is left, at most [`Holder::MOST`] of them.
+        holders: Vec<Holder>,
+    },
+    /// An errand is over.
+    ErrandEnded {
+        /// Which one.
+        errand: ErrandId,
+        /// How.
+        end: ErrandEnd,
+    },
+    /// A health test that is made without a command was made.
+    Probed {
+        /// Whose health.
+        run: RunId,
+        /// The number that the test was asked for with.
+        test: u64,
+        /// What it found.
+        passed: bool,
+    },
+    /// A line of output matched what `ready.log` waits for.
+    LineMatched {
+        /// Whose line.
+        run: RunId,
+    },
+    /// A run said something by `sd_notify(3)`.
+    Notified {
+        /// Who.
+        run: RunId,
+        /// What.
+        notice: Notice,
+    },
+    /// Files that a process is restarted for have changed.
+    FilesChanged {
+        /// Which process.
+        process: ProcessIx,
+    },
+    /// The configuration was read anew and has faults.
+    ReloadFailed {
+        /// How many.
+        faults: u32,
+    },
+    /// Somebody gave an order; answered by exactly one reply.
+    Requested {
+        /// Who waits for the answer.
+        request: RequestId,
+        /// What is wanted.
+        wish: Wish,
+    },
     /// We have no child left at all, so that no descendant lives either.
     HouseEmptied,
     /// A signal was sent to us.
@@ -59,6 +117,50 @@ pub enum Fact {
         /// Which one.
         signal: Signal,
     },
+}
+
+/// One who keeps a run from being over.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Holder {
+    /// Who.
+    pub id: ProcId,
+    /// The kernel's short name for its program.
+    pub name: String,
+    /// The kernel's letter for its state: `D` cannot be killed.
+    pub state: char,
+}
+
+impl Holder {
+    /// How many are named at most; a bomb of forks must not fill the log.
+    pub const MOST: usize = 16;
+}
+
+/// How an errand ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ErrandEnd {
+    /// Its program ended.
+    Exited(ExitStatus),
+    /// It never had a program.
+    NotSpawned(SpawnFailure),
+}
+
+/// What a run said by `sd_notify(3)`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Notice {
+    /// `READY=1`.
+    Ready,
+    /// `STOPPING=1`: it ends by itself.
+    Stopping,
+    /// `RELOADING=1`: it is not ready until it says so again.
+    Reloading,
+    /// `STATUS=…`, one line, at most 256 bytes.
+    Status(String),
+    /// `WATCHDOG=1`: it lives.
+    Watchdog,
+    /// `WATCHDOG=trigger`: it wants to be treated as one that does not.
+    WatchdogTriggered,
+    /// `EXTEND_TIMEOUT_USEC=…`: it starts or stops, and wants this much longer, in microseconds.
+    ExtendTimeout(u64),
 }
 
 /// Why a run has no program.

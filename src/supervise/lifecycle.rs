@@ -1,8 +1,10 @@
 //! What the mind tells the ledger: the story of every run, in the order it happened.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use crate::supervise::fact::SpawnFailure;
+use crate::config::plan::{Changes, Plan};
+use crate::supervise::fact::{ErrandEnd, Holder, SpawnFailure};
 use crate::units::{ExitStatus, ProcId, ProcessIx, RunId, RunUsage, SessionId, Signal};
 
 /// One line of the story.
@@ -29,9 +31,46 @@ pub enum Lifecycle {
         id: ProcId,
     },
     /// Its program was executed.
+    RunExecuted {
+        /// The run.
+        run: RunId,
+    },
+    /// It can be used: its program was executed, and whatever it was to show before was shown.
     RunReady {
         /// The run.
         run: RunId,
+    },
+    /// What is known of its health has changed.
+    HealthChanged {
+        /// The run.
+        run: RunId,
+        /// What is known now.
+        health: Health,
+    },
+    /// A health test failed.
+    TestFailed {
+        /// The run.
+        run: RunId,
+        /// How.
+        failure: TestFailure,
+        /// Failures in this row.
+        row: u32,
+    },
+    /// A run said in a line what it does (`STATUS=` of `sd_notify(3)`).
+    StatusTold {
+        /// The run.
+        run: RunId,
+        /// The line.
+        text: String,
+    },
+    /// A hook did not do what it should.
+    HookFailed {
+        /// Whose hook.
+        process: ProcessIx,
+        /// Which one.
+        role: Role,
+        /// How it ended; absent when it took too long and was killed.
+        end: Option<ErrandEnd>,
     },
     /// It is being ended.
     RunStopping {
@@ -44,6 +83,19 @@ pub enum Lifecycle {
     RunKilled {
         /// The run.
         run: RunId,
+        /// From the asking to now.
+        after: Duration,
+    },
+    /// These kept a run from being over when it was killed, or when it was given up.
+    RunHeld {
+        /// The run.
+        run: RunId,
+        /// Who.
+        holders: Vec<Holder>,
+        /// From the asking to now.
+        after: Duration,
+        /// Whether even SIGKILL did not end them in time.
+        unkillable: bool,
     },
     /// Its main process is reaped and nothing of its tree lives, or we stopped waiting for that.
     RunEnded {
@@ -80,6 +132,30 @@ pub enum Lifecycle {
         /// Restarts that were tried.
         streak: u32,
     },
+    /// The clock named a time for a process while a run of it lived.
+    ScheduleSkipped {
+        /// Which process.
+        process: ProcessIx,
+    },
+    /// Somebody gave an order.
+    OrderGiven {
+        /// Which one.
+        order: Order,
+        /// Whether it was carried out.
+        accepted: bool,
+    },
+    /// The configuration was read anew and has faults: nothing was changed.
+    ReloadFailed {
+        /// How many faults there are.
+        faults: u32,
+    },
+    /// Another plan holds from now on.
+    PlanChanged {
+        /// The plan.
+        plan: Arc<Plan>,
+        /// What is different.
+        changes: Changes,
+    },
     /// A signal was sent to us.
     SignalArrived {
         /// Which one.
@@ -88,7 +164,12 @@ pub enum Lifecycle {
         response: SignalResponse,
     },
     /// A process that we did not spawn was reaped.
-    OrphanReaped,
+    OrphanReaped {
+        /// Of whose tree it was, where that is known.
+        process: Option<ProcessIx>,
+        /// How it ended.
+        status: ExitStatus,
+    },
     /// The house began to go down.
     ShutdownBegan {
         /// Why.
@@ -110,6 +191,171 @@ pub enum StopCause {
     Shutdown,
     /// Its main process ended by itself and left others behind.
     Leftovers,
+    /// Somebody ordered it.
+    Order,
+    /// It is to run anew with another plan, or not at all any more.
+    Reload,
+    /// Files have changed that it is restarted for.
+    FilesChanged,
+    /// Its health test failed too often.
+    Unhealthy,
+    /// It was not ready in time.
+    NotReady,
+    /// It did not feed its watchdog in time.
+    Watchdog,
+    /// A process that it depends on is restarted.
+    Dependency,
+}
+
+impl StopCause {
+    /// Every cause.
+    pub const ALL: [Self; 9] = [
+        Self::Shutdown,
+        Self::Leftovers,
+        Self::Order,
+        Self::Reload,
+        Self::FilesChanged,
+        Self::Unhealthy,
+        Self::NotReady,
+        Self::Watchdog,
+        Self::Dependency,
+    ];
+
+    /// The value of the `cause` label.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Shutdown => "shutdown",
+            Self::Leftovers => "leftovers",
+            Self::Order => "order",
+            Self::Reload => "reload",
+            Self::FilesChanged => "files_changed",
+            Self::Unhealthy => "unhealthy",
+            Self::NotReady => "not_ready",
+            Self::Watchdog => "watchdog",
+            Self::Dependency => "dependency",
+        }
+    }
+
+    /// The cause for people, as half a sentence.
+    pub fn told(self) -> &'static str {
+        match self {
+            Self::Shutdown => "everything is being stopped",
+            Self::Leftovers => "its main process ended and left others behind",
+            Self::Order => "it was ordered",
+            Self::Reload => "its configuration changed",
+            Self::FilesChanged => "its files changed",
+            Self::Unhealthy => "its health tests failed",
+            Self::NotReady => "it was not ready in time",
+            Self::Watchdog => "it did not feed its watchdog",
+            Self::Dependency => "what it depends on is restarted",
+        }
+    }
+}
+
+/// What is known of a run's health.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Health {
+    /// No test has passed yet.
+    Starting,
+    /// The last tests passed.
+    Healthy,
+    /// Too many tests in a row failed.
+    Unhealthy,
+}
+
+impl Health {
+    /// Every value.
+    pub const ALL: [Self; 3] = [Self::Starting, Self::Healthy, Self::Unhealthy];
+
+    /// The value of the `health` label.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Starting => "starting",
+            Self::Healthy => "healthy",
+            Self::Unhealthy => "unhealthy",
+        }
+    }
+}
+
+/// How a health test failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TestFailure {
+    /// It was answered, and the answer was no.
+    Refused,
+    /// Its command ended so.
+    Command(ErrandEnd),
+    /// It took too long.
+    TimedOut,
+}
+
+/// What a command that is run beside a process is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Role {
+    /// The command of its `healthcheck`.
+    HealthTest,
+    /// This entry of its `post_start` hooks.
+    PostStart(usize),
+    /// This entry of its `pre_stop` hooks.
+    PreStop(usize),
+    /// This entry of its `post_exit` hooks.
+    PostExit(usize),
+}
+
+impl Role {
+    /// The value of the `hook` label.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::HealthTest => "health_test",
+            Self::PostStart(_) => "post_start",
+            Self::PreStop(_) => "pre_stop",
+            Self::PostExit(_) => "post_exit",
+        }
+    }
+}
+
+/// What was ordered, for the books.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Order {
+    /// To start.
+    Start,
+    /// To stop.
+    Stop,
+    /// To restart.
+    Restart,
+    /// To send a signal.
+    Signal,
+    /// To hold another plan.
+    Reload,
+    /// To run a command beside the plan.
+    Spawn,
+    /// To go down.
+    Shutdown,
+}
+
+impl Order {
+    /// Every order.
+    pub const ALL: [Self; 7] = [
+        Self::Start,
+        Self::Stop,
+        Self::Restart,
+        Self::Signal,
+        Self::Reload,
+        Self::Spawn,
+        Self::Shutdown,
+    ];
+
+    /// The value of the `order` label.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Start => "start",
+            Self::Stop => "stop",
+            Self::Restart => "restart",
+            Self::Signal => "signal",
+            Self::Reload => "reload",
+            Self::Spawn => "spawn",
+            Self::Shutdown => "shutdown",
+        }
+    }
 }
 
 /// Why the house goes down.
@@ -121,6 +367,10 @@ pub enum ShutdownCause {
     Decided(ProcessIx),
     /// Every process is done.
     AllDone,
+    /// Somebody ordered it.
+    Order,
+    /// A process was given up that must not be (`on_crash_loop: exit`).
+    CrashLoop(ProcessIx),
 }
 
 /// What became of a signal that was sent to us.
@@ -132,6 +382,8 @@ pub enum SignalResponse {
     Escalated,
     /// It was passed on to this many runs.
     Forwarded(u32),
+    /// The configuration is read anew.
+    Reload,
     /// It has no meaning here.
     Ignored,
 }
@@ -143,6 +395,7 @@ impl SignalResponse {
             Self::Shutdown => "shutdown",
             Self::Escalated => "escalated",
             Self::Forwarded(_) => "forwarded",
+            Self::Reload => "reload",
             Self::Ignored => "ignored",
         }
     }
@@ -159,6 +412,8 @@ pub struct RunEnd {
     pub reason: EndReason,
     /// Whether anything of it had to be killed.
     pub forced: bool,
+    /// From the asking to the end, where it was asked.
+    pub stop: Option<Duration>,
 }
 
 /// Why a run ended.
@@ -166,8 +421,10 @@ pub struct RunEnd {
 pub enum EndReason {
     /// By itself: an exit, or a signal that was not ours.
     Itself,
-    /// We asked it to.
+    /// We asked it to, and it is not to run again.
     Requested,
+    /// We asked it to for this reason, and the restart policy or a wish decides what follows.
+    Interrupted(StopCause),
     /// It never had a program.
     NotSpawned(SpawnFailure),
 }
@@ -183,17 +440,19 @@ pub enum PhaseName {
     Ready,
     /// It is being ended.
     Stopping,
-    /// Between two runs.
+    /// Between two runs: restarted later, or run by the clock.
     Resting,
     /// It ended for good and well.
     Done,
     /// It ended for good and badly.
     Failed,
+    /// It failed too often in a row and was given up.
+    CrashLooped,
 }
 
 impl PhaseName {
     /// Every phase, in the order a process goes through them.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Waiting,
         Self::Starting,
         Self::Ready,
@@ -201,6 +460,7 @@ impl PhaseName {
         Self::Resting,
         Self::Done,
         Self::Failed,
+        Self::CrashLooped,
     ];
 
     /// The value of the `state` label.
@@ -213,6 +473,7 @@ impl PhaseName {
             Self::Resting => "resting",
             Self::Done => "done",
             Self::Failed => "failed",
+            Self::CrashLooped => "crash_looped",
         }
     }
 }

@@ -13,6 +13,7 @@ pub mod lifecycle;
 pub mod order;
 pub mod process;
 pub mod shutdown;
+pub mod wish;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -23,6 +24,7 @@ use crate::supervise::fact::Fact;
 use crate::supervise::lifecycle::{Lifecycle, ShutdownCause, SignalResponse};
 use crate::supervise::process::{Goal, Input, Phase, Process, Source, Turn, Verdict};
 use crate::supervise::shutdown::{Decision, House};
+use crate::supervise::wish::{Refusal, Reply};
 use crate::units::{Mono, Now, ProcessIx, RunId, Signal};
 
 /// `SIGRTMIN+3`: what systemd's images declare as their STOPSIGNAL to halt.
@@ -67,7 +69,20 @@ impl Machine {
                 self.step_run(now, run, Input::Exited(status, usage, leftovers));
             }
             Fact::TreeEmptied { run } => self.step_run(now, run, Input::TreeEmptied),
-            Fact::OrphanReaped => self.record(Lifecycle::OrphanReaped),
+            Fact::OrphanReaped { process, status } => {
+                self.record(Lifecycle::OrphanReaped { process, status });
+            }
+            Fact::HoldersNamed { .. }
+            | Fact::ErrandEnded { .. }
+            | Fact::Probed { .. }
+            | Fact::LineMatched { .. }
+            | Fact::Notified { .. }
+            | Fact::FilesChanged { .. } => {}
+            Fact::ReloadFailed { faults } => self.record(Lifecycle::ReloadFailed { faults }),
+            Fact::Requested { request, .. } => {
+                let reply = Reply::Refused(Refusal::OneCommand);
+                self.out.push_back(Action::Reply { request, reply });
+            }
             Fact::HouseEmptied => self.house_emptied(),
             Fact::SignalArrived { signal } => self.signal_arrived(now, signal),
         }
@@ -179,7 +194,7 @@ impl Machine {
     fn way_of(&self, on: &Dependency) -> Way {
         let process = &self.processes[on.process.0];
         match (on.condition, process.verdict()) {
-            (Condition::Started, _) if process.was_executed() => Way::Open,
+            (Condition::Started | Condition::Healthy, _) if process.was_executed() => Way::Open,
             (Condition::CompletedSuccessfully, Some(Verdict::Ended(status)))
                 if status.success() =>
             {

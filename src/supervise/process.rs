@@ -335,6 +335,7 @@ impl Process {
     /// Starting → Ready.
     fn execute(&mut self, run: Run, turn: &mut Turn<'_>) {
         self.executed = true;
+        turn.record(Lifecycle::RunExecuted { run: run.id });
         turn.record(Lifecycle::RunReady { run: run.id });
         self.phase = Phase::Ready { run };
     }
@@ -342,7 +343,13 @@ impl Process {
     /// Starting, Stopping → Resting, Done: there was never a program.
     fn fail(&mut self, run: Run, why: SpawnFailure, turn: &mut Turn<'_>) {
         let status = ExitStatus::Code(why.exit_code());
-        let end = RunEnd { status, usage: None, reason: EndReason::NotSpawned(why), forced: false };
+        let end = RunEnd {
+            status,
+            usage: None,
+            reason: EndReason::NotSpawned(why),
+            forced: false,
+            stop: None,
+        };
         if why.is_transient() && self.goal == Goal::Up && self.streak < TRANSIENT_ATTEMPTS {
             turn.record(Lifecycle::RunEnded { run: run.id, end });
             self.rest(run, status, turn);
@@ -405,7 +412,7 @@ impl Process {
             Rung::Asked => {
                 *rung = Rung::Killed;
                 *until = turn.now.mono.after(KILL_WAIT);
-                turn.record(Lifecycle::RunKilled { run: run.id });
+                turn.record(Lifecycle::RunKilled { run: run.id, after: Duration::ZERO });
                 turn.signal(run.id, Signal::KILL, Scope::Tree);
                 if main.is_some() {
                     turn.out.push_back(Action::AwaitTree { run: run.id });
@@ -485,7 +492,7 @@ impl Turn<'_> {
 
 fn ended((status, usage): (ExitStatus, RunUsage), reason: EndReason, rung: Rung) -> RunEnd {
     let usage = (status != ExitStatus::Unknown).then_some(usage);
-    RunEnd { status, usage, reason, forced: rung == Rung::Killed }
+    RunEnd { status, usage, reason, forced: rung == Rung::Killed, stop: None }
 }
 
 fn wants_restart(policy: RestartPolicy, status: ExitStatus) -> bool {

@@ -19,6 +19,8 @@ pub const TOUCHES: &[&str] = &[
     "src/log.rs",
     "src/serve/",
     "src/store/",
+    "src/watch/mod.rs",
+    "src/watch/tree.rs",
     "src/context/capture.rs",
     "src/context/git.rs",
     "src/context/host.rs",
@@ -29,6 +31,13 @@ pub const TOUCHES: &[&str] = &[
     "src/memory/myself.rs",
     "src/memory/probe.rs",
     "src/memory/proc.rs",
+    "src/output/mod.rs",
+    "src/output/console.rs",
+    "src/output/engine/",
+    "src/output/files.rs",
+    "src/output/pipe.rs",
+    "src/output/rotate.rs",
+    "src/output/shelf.rs",
     "src/tokens/tail/",
     "src/config/load.rs",
     "src/clock.rs",
@@ -95,6 +104,7 @@ const EVERYWHERE: &[&str] = &["src/"];
 /// Every dependency has a row, so that adding one is a decision about its place.
 const CRATES: &[(&str, &[&str])] = &[
     ("clap", &["src/cli/"]),
+    ("fast_glob", &["src/watch/"]),
     ("fastrand", EVERYWHERE),
     ("flate2", &["src/serve/"]),
     ("http_body_util", &["src/serve/"]),
@@ -103,7 +113,18 @@ const CRATES: &[(&str, &[&str])] = &[
     ("jiff", &["src/tokens/", "src/units.rs"]),
     ("libc", &["src/context/", "src/init/", "src/memory/", "src/store/"]),
     ("memchr", EVERYWHERE),
-    ("nix", &["src/assembly.rs", "src/context/", "src/init/", "src/memory/", "src/store/"]),
+    (
+        "nix",
+        &[
+            "src/assembly.rs",
+            "src/context/",
+            "src/init/",
+            "src/memory/",
+            "src/store/",
+            "src/watch/",
+            "src/output/",
+        ],
+    ),
     // The spawner, the signaller and the reaper are one thread of one room.
     ("nix::sys::signal::kill", &["src/init/"]),
     ("nix::sys::signal::killpg", &["src/init/"]),
@@ -111,6 +132,7 @@ const CRATES: &[(&str, &[&str])] = &[
     ("nix::unistd::execve", &["src/init/"]),
     ("nix::unistd::fork", &["src/init/"]),
     ("prometheus", &["src/metrics/"]),
+    ("regex_lite", &["src/output/"]),
     ("rusqlite", &["src/store/"]),
     ("saphyr_parser", &["src/config/"]),
     ("serde", EVERYWHERE),
@@ -146,21 +168,26 @@ const ROOMS: &[Row] = &[
     ("cli", "assembly init::signals log config supervise::shutdown"),
     (
         "assembly",
-        "init serve store memory::probe tokens::tail metrics ledger context tokens memory \
+        "init serve store watch memory::probe tokens::tail metrics ledger context tokens memory \
          supervise config",
     ),
     // Who is left of a run is found by the same lineage that its memory is counted by.
     (
         "init",
-        "ledger::entry memory::marker memory::proc memory::stat memory::tree supervise config::plan",
+        "ledger::entry memory::Turns memory::marker memory::proc memory::stat memory::tree supervise \
+         config::plan",
     ),
-    ("serve", "metrics ledger::session ledger::snapshot tokens memory supervise::lifecycle"),
+    (
+        "serve",
+        "metrics ledger::care ledger::session ledger::snapshot tokens memory supervise::lifecycle",
+    ),
+    ("watch", "supervise::fact config::plan"),
     ("store", "ledger::entry ledger::row ledger::session context tokens config::plan"),
     ("memory::probe", "ledger::entry ledger::snapshot supervise::lifecycle config::plan"),
     ("tokens::tail", "ledger::entry ledger::snapshot supervise::lifecycle config::plan"),
     (
         "metrics",
-        "ledger::entry ledger::session ledger::snapshot tokens memory supervise::fact \
+        "ledger::care ledger::entry ledger::session ledger::snapshot tokens memory supervise::fact \
          supervise::lifecycle",
     ),
     ("ledger", "context tokens memory supervise::fact supervise::lifecycle config::plan"),
@@ -170,6 +197,7 @@ const ROOMS: &[Row] = &[
     ("supervise", "config::plan"),
     ("config", "secret"),
     ("log", ""),
+    ("output", ""),
     ("secret", ""),
     ("clock", ""),
     ("units", ""),

@@ -1,5 +1,6 @@
 //! Stories as data: what the ledger is told on one side, what it keeps and shows on the other.
 
+mod care;
 mod house;
 mod runs;
 mod storm;
@@ -31,6 +32,8 @@ pub(super) fn plan() -> Plan {
     let agent = AgentPlan { name: "claude".into(), dialect: Dialect::Claude, transcripts: vec![] };
     Plan {
         mode: Mode::Supervise,
+        passing: Passing::default(),
+        control: ControlPlan::default(),
         processes: vec![process("web", None), process("coder", Some(agent))],
         exit_code_from: vec![],
         shutdown_timeout: Duration::from_secs(9),
@@ -44,23 +47,12 @@ pub(super) fn plan() -> Plan {
 }
 
 fn process(name: &str, agent: Option<AgentPlan>) -> ProcessPlan {
-    let restart = RestartPlan {
-        policy: RestartPolicy::Always,
-        backoff: Backoff::default(),
-        max_attempts: None,
-    };
     ProcessPlan {
-        name: name.into(),
-        command: vec!["true".into()],
-        working_dir: None,
-        environment: vec![],
-        depends_on: vec![],
-        restart,
-        stop_signal: Signal::TERM,
-        stop_grace_period: Duration::from_secs(10),
+        restart: RestartPlan { policy: RestartPolicy::Always, ..RestartPlan::default() },
         forward_signals: vec![Signal::USR1],
         thresholds: Thresholds { warning: Bytes(100), critical: Bytes(200) },
         agent,
+        ..ProcessPlan::new(name, vec!["true".into()])
     }
 }
 
@@ -110,7 +102,7 @@ pub(super) fn forked(ms: u64, n: u64) -> Entry {
 }
 
 pub(super) fn ready(ms: u64, n: u64) -> Entry {
-    story(ms, Lifecycle::RunReady { run: RunId(n) })
+    story(ms, Lifecycle::RunExecuted { run: RunId(n) })
 }
 
 pub(super) fn stopping(ms: u64, n: u64) -> Entry {
@@ -120,7 +112,13 @@ pub(super) fn stopping(ms: u64, n: u64) -> Entry {
 pub(super) fn ended(ms: u64, n: u64, status: ExitStatus, reason: EndReason, forced: bool) -> Entry {
     let cpu = Duration::from_millis(1500);
     let usage = Some(RunUsage { cpu, max_rss: Bytes(1) });
-    story(ms, Lifecycle::RunEnded { run: RunId(n), end: RunEnd { status, usage, reason, forced } })
+    story(
+        ms,
+        Lifecycle::RunEnded {
+            run: RunId(n),
+            end: RunEnd { status, usage, reason, forced, stop: None },
+        },
+    )
 }
 
 pub(super) fn exited(ms: u64, n: u64, code: u8) -> Entry {

@@ -116,7 +116,7 @@ fn a_killed_run_counts_as_one_forced_kill() {
             opened(0, 1, WEB, 0),
             ready(1, 1),
             stopping(2, 1),
-            story(3, Lifecycle::RunKilled { run: RunId(1) }),
+            story(3, Lifecycle::RunKilled { run: RunId(1), after: Duration::from_secs(1) }),
             ended(4, 1, ExitStatus::Signal(Signal::KILL), EndReason::Requested, true),
         ],
         &[

@@ -141,7 +141,7 @@ fn entry(random: &mut Rng, ms: u64, runs: &mut u64) -> Entry {
         3 => forked(ms, any),
         4 | 5 => ready(ms, any),
         6 => stopping(ms, any),
-        7 => story(ms, Lifecycle::RunKilled { run: RunId(any) }),
+        7 => story(ms, Lifecycle::RunKilled { run: RunId(any), after: Duration::ZERO }),
         8 | 9 => ended(ms, any, status(random), reason(random), random.bool()),
         10 => story(ms, Lifecycle::PhaseChanged { process, phase: PhaseName::Ready }),
         11 => Entry::EntriesDropped { count: 1 },
