@@ -256,7 +256,7 @@ impl Body {
         self.take_turns();
         self.meet_deadlines();
         self.take_turns();
-        self.outward.let_go();
+        self.outward.let_go_if_due(clock::now().mono);
     }
 
     fn mind_the_terminal(&self) {
@@ -272,7 +272,8 @@ impl Body {
             return now;
         }
         let slow = now.after(SLOW_LOOK);
-        let wanted = [self.machine.next_deadline(), self.kin.deadline(), self.head_start];
+        let told = self.outward.deadline();
+        let wanted = [self.machine.next_deadline(), self.kin.deadline(), self.head_start, told];
         wanted.into_iter().flatten().fold(slow, Mono::min)
     }
 
