@@ -18,7 +18,7 @@ use tokio::runtime::{Builder, Runtime};
 use tokio::sync::mpsc;
 
 use crate::clock;
-use crate::config::plan::{Plan, Recovery};
+use crate::config::plan::{Plan, Recovery, StorePlan};
 use crate::init::outward::{self, Outward};
 use crate::init::pulse::Pulse;
 use crate::init::signals::Caught;
@@ -56,11 +56,17 @@ pub fn run(plan: Plan, caught: Caught) -> u8 {
     let mut below = None;
     let observe = {
         let (plan, pulse, below) = (Arc::clone(&plan), pulse.clone(), &mut below);
+        let keeps_history = plan.store != StorePlan::Memory;
         let begin = move || {
             let (runtime, entries) = runtime_while(&living)?;
-            Some(Below::start(runtime, &plan, &stand, pulse, &entries, queue, handled))
+            Some(Below::start(runtime, &plan, stand, pulse, &entries, queue, handled))
         };
-        move || *below = on_its_own_thread(begin)
+        move |lives_on: bool| {
+            // Of a life that is over already there is only history to keep.
+            if lives_on || keeps_history {
+                *below = on_its_own_thread(begin);
+            }
+        }
     };
     let departure = live(init::live(&plan, seed(), caught, survivors, outward, pulse, observe));
     if let Some(below) = below.and_then(|begun: Begun| begun.take(departure.leave_by)) {
@@ -139,7 +145,8 @@ fn seed() -> u64 {
 /// Who we are to the kernel.
 struct Stand {
     pid1: bool,
-    /// What tells our run file from those of others; absent without `/proc`.
+    /// What tells our run file from those of others; absent without `/proc`, and for PID 1, whom
+    /// nothing outlives.
     owner: Option<Owner>,
     began: Now,
 }
@@ -152,16 +159,20 @@ impl Stand {
         if !pid1 && nix::sys::prctl::set_child_subreaper(true).is_err() {
             tracing::warn!(target: "assembly", "cannot become a subreaper: orphans will escape us");
         }
-        let pid = i32::try_from(pid).unwrap_or(0);
-        let us = proc::start_ticks(pid).map(|start_ticks| ProcId { pid, start_ticks });
-        Self { pid1, owner: us.and_then(Owner::read).ok(), began: clock::now() }
+        Self { pid1, owner: (!pid1).then(Self::owner).flatten(), began: clock::now() }
+    }
+
+    fn owner() -> Option<Owner> {
+        let pid = std::process::id().cast_signed();
+        let start_ticks = proc::start_ticks(pid).ok()?;
+        Owner::read(ProcId { pid, start_ticks }).ok()
     }
 }
 
 /// Deals with what outlived an earlier life. As PID 1 nothing can have: the kernel ends a namespace
 /// with its first process.
 fn recover(plan: &Plan, stand: &Stand) -> (Vec<Survivor>, Vec<SurvivorOutcome>) {
-    let Some(owner) = stand.owner.as_ref().filter(|_| !stand.pid1) else {
+    let Some(owner) = &stand.owner else {
         return (Vec::new(), Vec::new());
     };
     let found = find_left_behind(&plan.state_dir, owner, RECOVERY_LOOK, recover::is_alive);

@@ -94,7 +94,7 @@ impl Below {
     pub(super) fn start(
         runtime: Runtime,
         plan: &Arc<Plan>,
-        stand: &Stand,
+        stand: Stand,
         pulse: Pulse,
         entries: &mpsc::Sender<Entry>,
         queue: mpsc::Receiver<Entry>,
@@ -107,10 +107,10 @@ impl Below {
         let (opened, contexts) = mpsc::channel(CONTEXTS);
         let (resumed, resume) = oneshot::channel();
         let prices = Prices::embedded();
-        let ledger = new_ledger(plan, stand, &prices);
+        let ledger = new_ledger(plan, &stand, &prices);
         let (writer, reports) = writer::start(&plan.store);
         let writer = Arc::new(writer);
-        let keeper = stand.owner.clone().map(|owner| RunKeeper::start(&plan.state_dir, owner));
+        let keeper = stand.owner.map(|owner| RunKeeper::start(&plan.state_dir, owner));
         let keeper = keeper.map(Arc::new);
         let weak = entries.downgrade();
 
@@ -142,6 +142,10 @@ impl Below {
     /// Ends everything, in the order of the flow, by `leave_by` at the latest. The caller has let
     /// go of its own end of the ledger's queue.
     pub(super) fn close(self, leave_by: Mono) {
+        if !self.writer.keeps() && self.keeper.is_none() {
+            // Nothing outlives us, so that there is nothing to wait for: all of it ends with us.
+            return std::mem::forget(self);
+        }
         let Self { runtime, ledger, mut senses, mut patient, stop, writer, keeper } = self;
         let left = |most: Duration| leave_by.since(clock::now().mono).clamp(SHORTEST, most);
         runtime.block_on(async {

@@ -48,6 +48,10 @@ use crate::units::{ExitStatus, Mono, ProcId, ProcessIx, RunId, RunUsage, Session
 /// become a zombie for ever.
 const SLOW_LOOK: Duration = Duration::from_secs(30);
 
+/// How long what was spawned first may keep the processors to itself: what observes costs some
+/// milliseconds to begin, which are a program's whole start where there is one processor.
+const HEAD_START: Duration = Duration::from_millis(20);
+
 /// How a life ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Departure {
@@ -67,7 +71,8 @@ pub struct Survivor {
 }
 
 /// Lives one life: takes over, spawns, reaps and signals until the mind says to leave.
-/// `after_first_turn` is called once everything that may start at once has been spawned.
+/// `observe` is called once everything that may start at once was spawned and executed, or has had
+/// [`HEAD_START`] for it, and is told whether we live on then.
 pub async fn live(
     plan: &Arc<Plan>,
     seed: u64,
@@ -75,7 +80,7 @@ pub async fn live(
     survivors: Vec<Survivor>,
     outward: Outward,
     pulse: Pulse,
-    after_first_turn: impl FnOnce(),
+    observe: impl FnOnce(bool),
 ) -> io::Result<Departure> {
     let mut signals = caught.listen()?;
     let mut body = Body::new(Arc::clone(plan), seed, outward);
@@ -83,12 +88,21 @@ pub async fn live(
         body.turn(Fact::Found { process, id });
     }
     body.turn(Fact::Began);
-    after_first_turn();
+    body.head_start = Some(clock::now().mono.after(HEAD_START));
+    let mut observe = Some(observe);
     while body.left.is_none() {
+        if body.has_given_a_head_start()
+            && let Some(observe) = observe.take()
+        {
+            observe(true);
+        }
         body.sleep(&mut signals).await?;
         pulse.begin();
         body.wake();
         pulse.rest();
+    }
+    if let Some(observe) = observe {
+        observe(false);
     }
     Ok(body.departure())
 }
@@ -139,6 +153,8 @@ struct Body {
     ring: mpsc::Sender<Bell>,
     left: Option<u8>,
     leave_by: Mono,
+    /// Until when what was spawned first is left alone by what observes.
+    head_start: Option<Mono>,
     /// What children get back of the limit that we raised for ourselves.
     open_files: Option<OpenFiles>,
     terminal: Option<Terminal>,
@@ -164,6 +180,7 @@ impl Body {
             ring,
             left: None,
             leave_by: Mono(u64::MAX),
+            head_start: None,
             open_files: sys::raise_open_files(),
             terminal,
         }
@@ -201,6 +218,16 @@ impl Body {
         done
     }
 
+    /// Whether whatever was spawned first was executed, or has had its time for that.
+    fn has_given_a_head_start(&mut self) -> bool {
+        let under_way = self.children.values().any(|child| child.pipe.is_some());
+        let has_time = self.head_start.is_some_and(|until| clock::now().mono < until);
+        if !(under_way && has_time) {
+            self.head_start = None;
+        }
+        self.head_start.is_none()
+    }
+
     /// Waits for something to happen.
     async fn sleep(&mut self, signals: &mut Signals) -> io::Result<()> {
         let deadline = self.next_deadline();
@@ -218,6 +245,8 @@ impl Body {
 
     /// Looks at everything that may have changed, and takes the turns that follow from it.
     fn wake(&mut self) {
+        // What was heard goes first: who asked for a stop should not wait for a table to be read.
+        self.take_turns();
         self.mind_the_terminal();
         self.reap();
         self.look_for_the_left();
@@ -239,7 +268,7 @@ impl Body {
             return now;
         }
         let slow = now.after(SLOW_LOOK);
-        let wanted = [self.machine.next_deadline(), self.kin.deadline()];
+        let wanted = [self.machine.next_deadline(), self.kin.deadline(), self.head_start];
         wanted.into_iter().flatten().fold(slow, Mono::min)
     }
 

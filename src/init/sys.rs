@@ -4,6 +4,8 @@
 //! Refuses policy: who is spawned, waited for or signalled is decided elsewhere.
 #![allow(unsafe_code)]
 
+pub mod arrivals;
+
 use std::ffi::CString;
 use std::io;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
@@ -79,8 +81,7 @@ const REPORT_BYTES: usize = 8;
 pub fn spawn(prepared: &Prepared) -> io::Result<Forked> {
     let image = Image::of(prepared);
     let (read, write) = pipe()?;
-    // Without this a signal that reaches the child before its exec would run our handlers there,
-    // which share our pipe: we would take it for a signal that was sent to us.
+    // Whatever reaches the child before its exec waits until the child takes the defaults.
     let mask = block_all()?;
     // SAFETY: the child calls only async-signal-safe functions until it executes or leaves.
     let pid = unsafe { libc::fork() };

@@ -45,7 +45,6 @@ const WORLD: &[(&str, &[&str])] = &[
     ("hyper_util", &[]),
     ("http_body_util", &[]),
     ("rusqlite", &[]),
-    ("signal_hook", &[]),
     ("sysinfo", &[]),
     // A generator that was given its seed is an argument; the shared one is not.
     ("fastrand", &["fastrand::Rng"]),
@@ -119,7 +118,6 @@ const CRATES: &[(&str, &[&str])] = &[
     ("serde_yaml", &["src/config/"]),
     ("sha2", &["src/config/"]),
     ("shell_words", &["src/config/"]),
-    ("signal_hook", &["src/init/"]),
     ("strsim", &["src/config/"]),
     ("sysinfo", &["src/context/"]),
     // Only files that touch: the table above sees to that.
