@@ -15,10 +15,12 @@ use tokio::sync::{oneshot, watch};
 use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::timeout;
 
-use crate::assembly::Stand;
+use crate::assembly::{Links, Stand, reload};
 use crate::clock;
 use crate::config::plan::Plan;
 use crate::context::{capture, host};
+use crate::init::downward::{ProbeOrder, Tasks};
+use crate::init::inward::Doors;
 use crate::init::pulse::Pulse;
 use crate::ledger::entry::{Entry, StoreHealth, SurvivorOutcome};
 use crate::ledger::fold::Ledger;
@@ -26,6 +28,7 @@ use crate::ledger::row::Batch;
 use crate::ledger::snapshot::{LiveRun, Snapshot};
 use crate::ledger::task::{self, Outlets};
 use crate::memory::{leak, myself, probe};
+use crate::probing;
 use crate::serve::Sources;
 use crate::serve::listener::{self, Limits};
 use crate::store::runfile::{RunKeeper, RunRecord};
@@ -95,11 +98,12 @@ impl Below {
         runtime: Runtime,
         plan: &Arc<Plan>,
         stand: Stand,
-        pulse: Pulse,
         entries: &mpsc::Sender<Entry>,
         queue: mpsc::Receiver<Entry>,
         handled: Vec<SurvivorOutcome>,
+        links: Links,
     ) -> Self {
+        let Links { pulse, doors, tasks: Tasks { probes, readings, plans }, source } = links;
         let on = runtime.enter();
         let (stop, stopped) = watch::channel(false);
         let (snapshots, pictures) = watch::channel(Arc::new(Snapshot::default()));
@@ -126,7 +130,9 @@ impl Below {
         patient.spawn(follow(start, entries.clone(), stopped.clone()));
         patient.spawn(tell_of_earlier_lives(earlier, resumed, weak.clone()));
         let mut senses = JoinSet::new();
-        senses.spawn(capture_contexts(Arc::clone(plan), contexts, weak.clone()));
+        senses.spawn(capture_contexts(plans, contexts, weak.clone()));
+        senses.spawn(probe_health(probes, doors.clone()));
+        senses.spawn(reload::answer(source, readings, doors));
         senses.spawn(report_store(health, weak.clone()));
         senses.spawn(keep_runs(keeper.clone(), runs));
         senses.spawn(sample(plan.memory.interval, pictures.clone(), entries.clone()));
@@ -219,13 +225,13 @@ where
 /// Captures the context of each session that is opened, off the ledger's task, because it reads
 /// files of the project.
 async fn capture_contexts(
-    plan: Arc<Plan>,
+    plans: watch::Receiver<Arc<Plan>>,
     mut opened: mpsc::Receiver<(ProcessIx, SessionId)>,
     entries: WeakSender<Entry>,
 ) {
     let host = tokio::task::spawn_blocking(host::facts).await.unwrap_or_default();
     while let Some((process, session)) = opened.recv().await {
-        let (plan, host) = (Arc::clone(&plan), host.clone());
+        let (plan, host) = (Arc::clone(&plans.borrow()), host.clone());
         let captured = tokio::task::spawn_blocking(move || {
             let process = plan.process(process);
             let dir = process.working_dir.as_deref();
@@ -270,6 +276,12 @@ async fn keep_runs(keeper: Option<Arc<RunKeeper>>, mut runs: watch::Receiver<Vec
 
 fn record(run: LiveRun) -> RunRecord {
     RunRecord { session: run.session, process: run.process, main: run.main }
+}
+
+/// Makes the health tests that need no command. Who panics gives up those that wait, which then
+/// fail by their own time.
+async fn probe_health(orders: mpsc::Receiver<ProbeOrder>, doors: Doors) {
+    probing::probe(orders, doors.tidings).await;
 }
 
 /// Samples memory.

@@ -16,6 +16,7 @@ pub const TOUCHES: &[&str] = &[
     "src/assembly.rs",
     "src/assembly/",
     "src/init/",
+    "src/probing/",
     "src/log.rs",
     "src/serve/",
     "src/store/",
@@ -146,9 +147,10 @@ const ROOMS: &[Row] = &[
     ("cli", "assembly init::signals log config supervise::shutdown"),
     (
         "assembly",
-        "init serve store memory::probe tokens::tail metrics ledger context tokens memory \
+        "probing init serve store memory::probe tokens::tail metrics ledger context tokens memory \
          supervise config",
     ),
+    ("probing", "init::downward supervise::fact config::plan"),
     // Who is left of a run is found by the same lineage that its memory is counted by.
     (
         "init",
