@@ -5,6 +5,7 @@
 //! fail, hang or be late: then less is seen, and supervising goes on.
 
 mod below;
+mod output;
 mod reload;
 
 use std::hash::{BuildHasher, Hasher, RandomState};
@@ -20,8 +21,8 @@ use tokio::runtime::{Builder, Runtime};
 use tokio::sync::mpsc;
 
 use crate::clock;
-use crate::config::plan::{Plan, Recovery, StorePlan};
-use crate::init::downward::{self, Tasks};
+use crate::config::plan::{Mode, Plan, Recovery, StorePlan};
+use crate::init::downward::{self, Outlet, Tasks};
 use crate::init::inward::{self, Doors};
 use crate::init::outward::{self, Outward};
 use crate::init::pulse::Pulse;
@@ -29,12 +30,14 @@ use crate::init::signals::Caught;
 use crate::init::{self, Departure, Ends, Survivor, recover, rites};
 use crate::ledger::entry::{Entry, SurvivorOutcome};
 use crate::memory::proc;
+use crate::output::Output;
 use crate::store::left_behind::{LeftBehind, find_left_behind};
 use crate::store::runfile::{Owner, RunRecord};
 use crate::supervise::shutdown::EXIT_INTERNAL;
 use crate::units::{Mono, Now, ProcId, ProcessIx};
 
 use self::below::Below;
+use self::output::Piped;
 
 /// How long we look for what an earlier life left, before the first spawn.
 const RECOVERY_LOOK: Duration = Duration::from_millis(100);
@@ -44,6 +47,8 @@ const FIRST_RETRY: Duration = Duration::from_millis(100);
 const LAST_RETRY: Duration = Duration::from_secs(10);
 /// What the thread that begins gets at our end, even when the budget is spent.
 const SHORTEST_WAIT: Duration = Duration::from_millis(20);
+/// How long the last lines may take to be written, where the budget leaves that much.
+const LAST_LINES: Duration = Duration::from_secs(1);
 /// How long we stay after a failure of our own for the last rows to become durable, and at any end
 /// for what observes to be there at all.
 const LAST_MOMENTS: Duration = Duration::from_secs(1);
@@ -58,7 +63,11 @@ pub fn run(plan: Plan, source: Option<PathBuf>, caught: Caught) -> u8 {
     // Held by the loop alone, so that observing is not begun any more once the loop has ended.
     let living = entries.downgrade();
     let (doors, inward) = inward::queues();
-    let (downward, tasks) = downward::queues(&plan, None);
+    // One command writes where we do, as if we were not there.
+    let piped = plan.mode == Mode::Supervise;
+    let output = if piped { output::open(&doors) } else { None };
+    let outlet = output.clone().map(|output| Box::new(Piped(output)) as Box<dyn Outlet>);
+    let (downward, tasks) = downward::queues(&plan, outlet);
     let ends = Ends { outward: Outward::new(entries), inward, downward };
     let mut below = None;
     let observe = {
@@ -69,7 +78,10 @@ pub fn run(plan: Plan, source: Option<PathBuf>, caught: Caught) -> u8 {
             let links = Links { pulse, doors, tasks, source };
             Some(Below::start(runtime, &plan, stand, &entries, queue, handled, links))
         };
+        let output = output.clone();
         move |lives_on: bool| {
+            // Where there is no thread to be had this is told, and tried again.
+            let _ = output.as_ref().map(Output::stand);
             // Of a life that is over already there is only history to keep.
             if lives_on || keeps_history {
                 *below = on_its_own_thread(begin);
@@ -77,6 +89,12 @@ pub fn run(plan: Plan, source: Option<PathBuf>, caught: Caught) -> u8 {
         }
     };
     let departure = live(init::live(&plan, seed(), caught, survivors, ends, pulse, observe));
+    if let Some(output) = &output
+        && !output
+            .close(departure.leave_by.since(clock::now().mono).clamp(SHORTEST_WAIT, LAST_LINES))
+    {
+        tracing::warn!(target: "assembly", "not all that was written could be handed on in time");
+    }
     if let Some(below) = below.and_then(|begun: Begun| begun.take(departure.leave_by)) {
         below.close(departure.leave_by);
     }

@@ -90,6 +90,7 @@ pub mod supervise;
 pub mod init;
 pub mod probing;
 pub mod ledger;
+pub mod output;
 pub mod memory;
 pub mod tokens;
 pub mod context;

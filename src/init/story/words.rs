@@ -177,7 +177,7 @@ mod tests {
     fn holders_are_told_with_what_is_needed_to_find_them() {
         let holder =
             Holder { id: ProcId { pid: 12, start_ticks: 1 }, name: "node".into(), state: 'D' };
-        assert_eq!(list(&[holder.clone()]), "node (pid 12, state D)");
+        assert_eq!(list(std::slice::from_ref(&holder)), "node (pid 12, state D)");
         assert!(list(&vec![holder; Holder::MOST]).ends_with(", and maybe others"));
     }
 }
