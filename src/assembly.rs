@@ -27,6 +27,7 @@ use crate::init::inward::{self, Doors};
 use crate::init::outward::{self, Outward};
 use crate::init::pulse::Pulse;
 use crate::init::signals::Caught;
+use crate::init::sys::heap;
 use crate::init::{self, Departure, Ends, Survivor, recover, rites};
 use crate::ledger::entry::{Entry, SurvivorOutcome};
 use crate::memory::proc;
@@ -56,6 +57,7 @@ const LAST_MOMENTS: Duration = Duration::from_secs(1);
 /// Lives one life by this plan and answers with our exit code. `source` is the file that the plan
 /// was read from, which is read anew when somebody asks for that.
 pub fn run(plan: Plan, source: Option<PathBuf>, caught: Caught) -> u8 {
+    heap::keep_small();
     let stand = Stand::take();
     let (survivors, handled) = recover(&plan, &stand);
     let (entries, queue) = mpsc::channel(outward::QUEUE);

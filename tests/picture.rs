@@ -42,7 +42,7 @@ pub fn snapshot() -> Snapshot {
             ended("broken", 5, SessionState::Failed),
             ended("web", 1, SessionState::Killed),
         ],
-        opened: BTreeMap::from([
+        opened: Arc::new(BTreeMap::from([
             opened(SessionKind::Process, "web", 3),
             opened(SessionKind::Process, "leaky", 1),
             opened(SessionKind::Process, "coder", 1),
@@ -50,8 +50,8 @@ pub fn snapshot() -> Snapshot {
             opened(SessionKind::Process, "broken", 2),
             opened(SessionKind::Conversation, "coder", 1),
             opened(SessionKind::External, "app", 2),
-        ]),
-        closed: closed(),
+        ])),
+        closed: Arc::new(closed()),
         tokens: vec![opus(), unknown_model()],
         process_tokens: BTreeMap::from([(
             "coder".to_owned(),
@@ -75,17 +75,19 @@ pub fn snapshot() -> Snapshot {
 }
 
 /// How often each end was come to, from 0 as the ledger has it.
-fn exits(some: &[(SessionState, u64)]) -> BTreeMap<SessionState, u64> {
+fn exits(some: &[(SessionState, u64)]) -> Arc<BTreeMap<SessionState, u64>> {
     let ends = SessionState::ALL.into_iter().filter(|state| state.is_end());
-    ends.map(|end| (end, 0)).chain(some.iter().copied()).collect()
+    Arc::new(ends.map(|end| (end, 0)).chain(some.iter().copied()).collect())
 }
 
 fn closed() -> BTreeMap<(SessionKind, String, SessionState), u64> {
     let runs = [web(), leaky(), coder(), setup(), broken()];
     let runs = runs.into_iter().map(|process| (SessionKind::Process, process.name, process.exits));
     let conversations = [(SessionKind::Conversation, "coder".to_owned(), exits(&[]))];
-    let of = |(kind, process, exits): (SessionKind, String, BTreeMap<SessionState, u64>)| {
-        exits.into_iter().map(move |(end, n)| ((kind, process.clone(), end), n))
+    let of = |(kind, process, exits): (SessionKind, String, Arc<BTreeMap<SessionState, u64>>)| {
+        Arc::unwrap_or_clone(exits)
+            .into_iter()
+            .map(move |(end, n)| ((kind, process.clone(), end), n))
     };
     runs.chain(conversations).flat_map(of).collect()
 }
@@ -127,7 +129,7 @@ pub fn waiting(name: &str) -> ProcessView {
         run: None,
         restarts: 0,
         exits: exits(&[]),
-        spawn_failures: SpawnFailure::REASONS.into_iter().map(|reason| (reason, 0)).collect(),
+        spawn_failures: Arc::new(SpawnFailure::REASONS.map(|reason| (reason, 0)).into()),
         forced_kills: 0,
         crash_loops: 0,
         last_status: None,
@@ -158,12 +160,12 @@ pub fn run(number: u64, mib: u64, level: MemoryLevel) -> RunView {
         }),
         peak_resident: Some(Bytes::mib(mib + 1)),
         level,
-        verdict: Some(Verdict {
+        verdict: Some(Arc::new(Verdict {
             state: LeakState::None,
             since: now(3000),
             growth: Some(0.0),
             evidence: "2 of 9 steps rise".to_owned(),
-        }),
+        })),
     }
 }
 
@@ -183,24 +185,24 @@ fn web() -> ProcessView {
 
 fn leaky() -> ProcessView {
     let mut run = run(2, 4500, MemoryLevel::Warning);
-    run.verdict = Some(Verdict {
+    run.verdict = Some(Arc::new(Verdict {
         state: LeakState::Suspected,
         since: now(3300),
         growth: Some(65_536.5),
         evidence: "8 of 9 steps rise, 64.0 KiB a second".to_owned(),
-    });
+    }));
     ProcessView { phase: PhaseName::Ready, run: Some(run), leaks_suspected: 1, ..waiting("leaky") }
 }
 
 /// Too young for a verdict.
 fn coder() -> ProcessView {
     let mut run = run(3, 512, MemoryLevel::Normal);
-    run.verdict = Some(Verdict {
+    run.verdict = Some(Arc::new(Verdict {
         state: LeakState::Unknown,
         since: now(3590),
         growth: None,
         evidence: "4 samples of the 10 that the rule needs".to_owned(),
-    });
+    }));
     ProcessView {
         phase: PhaseName::Ready,
         run: Some(run),
@@ -225,10 +227,11 @@ fn broken() -> ProcessView {
         phase: PhaseName::Failed,
         restarts: 1,
         exits: exits(&[(SessionState::Failed, 2)]),
-        spawn_failures: SpawnFailure::REASONS
-            .into_iter()
-            .map(|reason| (reason, if reason == "not_found" { 2 } else { 0 }))
-            .collect(),
+        spawn_failures: Arc::new(
+            SpawnFailure::REASONS
+                .map(|reason| (reason, if reason == "not_found" { 2 } else { 0 }))
+                .into(),
+        ),
         crash_loops: 1,
         last_status: Some(ExitStatus::Code(127)),
         last_exit: Some(at(9)),

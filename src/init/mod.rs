@@ -206,6 +206,7 @@ impl Body {
     fn turn(&mut self, fact: Fact) {
         self.learnt.push_front(fact);
         self.take_turns();
+        self.outward.let_go();
     }
 
     /// One turn for each fact that was learnt, until all is quiet.
@@ -268,6 +269,7 @@ impl Body {
         self.take_turns();
         self.meet_deadlines();
         self.take_turns();
+        self.outward.let_go();
     }
 
     fn mind_the_terminal(&self) {

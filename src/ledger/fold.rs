@@ -1,6 +1,8 @@
 //! The ledger: an entry in, rows out, and at any time a picture. Pure, so that the same entries
 //! always give the same history. What each kind of entry means stands in the `fold_…` files.
 
+use std::sync::Arc;
+
 use crate::config::plan::{LeakRule, Plan, ProcessPlan, StorePlan};
 use crate::ledger::conversations::Conversations;
 use crate::ledger::entry::{Entry, StoreHealth};
@@ -97,7 +99,7 @@ impl Ledger {
                 batches.extend(batch(self.lifecycle(at, event)));
                 batches
             }
-            Entry::ContextCaptured { session, context } => self.context_captured(session, *context),
+            Entry::ContextCaptured { session, context } => self.context_captured(session, context),
             Entry::Sampled { samples, skipped } => {
                 self.house.samples_skipped += skipped;
                 let latest = samples.iter().map(|sample| sample.at).max_by_key(|at| at.mono);
@@ -162,8 +164,8 @@ impl Process {
             phase: PhaseName::Waiting,
             run: None,
             restarts: 0,
-            exits: ends.map(|end| (end, 0)).collect(),
-            spawn_failures: SpawnFailure::REASONS.into_iter().map(|reason| (reason, 0)).collect(),
+            exits: Arc::new(ends.map(|end| (end, 0)).collect()),
+            spawn_failures: Arc::new(SpawnFailure::REASONS.map(|reason| (reason, 0)).into()),
             forced_kills: 0,
             crash_loops: 0,
             last_status: None,

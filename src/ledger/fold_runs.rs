@@ -1,5 +1,7 @@
 //! The story of the runs: each is a session of kind `process`, and its end ends what it holds.
 
+use std::sync::Arc;
+
 use serde_json::json;
 
 use crate::context::Context;
@@ -164,7 +166,8 @@ impl Ledger {
         if let Some(process) = self.process(ix) {
             process.view.last_status = Some(end.status);
             if let EndReason::NotSpawned(failure) = end.reason {
-                *process.view.spawn_failures.entry(failure.reason()).or_default() += 1;
+                let failures = Arc::make_mut(&mut process.view.spawn_failures);
+                *failures.entry(failure.reason()).or_default() += 1;
             }
         }
         rows
@@ -183,7 +186,7 @@ impl Ledger {
         let Some(run) = process.run.take() else { return Vec::new() };
         let cpu = cpu_seconds(&run, end);
         process.view.cpu_seconds_ended += cpu.unwrap_or(0.0);
-        *process.view.exits.entry(outcome.state).or_default() += 1;
+        *Arc::make_mut(&mut process.view.exits).entry(outcome.state).or_default() += 1;
         process.view.last_exit = Some(at.wall);
         let last = LastRun { session: run.session, outcome: outcome.clone() };
         let before = process.last.replace(last);
@@ -213,12 +216,12 @@ impl Ledger {
     }
 
     /// Takes in where and as whom a session runs; it may have ended in the meantime.
-    pub(super) fn context_captured(&mut self, id: SessionId, context: Context) -> Vec<Batch> {
+    pub(super) fn context_captured(&mut self, id: SessionId, context: Arc<Context>) -> Vec<Batch> {
         let Some(session) = self.sessions.edit(id) else {
             self.ignore();
             return Vec::new();
         };
-        let detail = serde_json::to_value(&context).unwrap_or_default();
+        let detail = serde_json::to_value(&*context).unwrap_or_default();
         session.context = Some(context);
         let note = Note::new("context_captured", "session opened", detail);
         batch(self.sessions.note(id, self.now, note)).into_iter().collect()

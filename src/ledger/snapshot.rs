@@ -28,9 +28,9 @@ pub struct Snapshot {
     /// Sessions that ended, newest first, bounded.
     pub ended: Vec<Arc<Session>>,
     /// Sessions opened in this life, by kind and process.
-    pub opened: BTreeMap<(SessionKind, String), u64>,
+    pub opened: Arc<BTreeMap<(SessionKind, String), u64>>,
     /// Sessions ended in this life, by kind, process and end.
-    pub closed: BTreeMap<(SessionKind, String, SessionState), u64>,
+    pub closed: Arc<BTreeMap<(SessionKind, String, SessionState), u64>>,
     /// Token counters, one row for each combination that occurred.
     pub tokens: Vec<TokenSeries>,
     /// Tokens of each process by kind, from 0.
@@ -88,9 +88,9 @@ pub struct ProcessView {
     /// Runs after the first, in this life.
     pub restarts: u64,
     /// Runs that ended, by outcome.
-    pub exits: BTreeMap<SessionState, u64>,
+    pub exits: Arc<BTreeMap<SessionState, u64>>,
     /// Runs that never had a program, by reason.
-    pub spawn_failures: BTreeMap<&'static str, u64>,
+    pub spawn_failures: Arc<BTreeMap<&'static str, u64>>,
     /// Runs that had to be killed.
     pub forced_kills: u64,
     /// Times it was given up after too many restarts in a row.
@@ -127,7 +127,7 @@ pub struct RunView {
     /// Its size against the thresholds.
     pub level: MemoryLevel,
     /// What the leak rule says.
-    pub verdict: Option<Verdict>,
+    pub verdict: Option<Arc<Verdict>>,
 }
 
 /// A live run as the run file knows it, by which a next life finds what this one left behind.
