@@ -11,6 +11,7 @@ mod hardship;
 mod house;
 mod image;
 mod mind;
+mod output;
 mod picture;
 mod pid1;
 mod recovery;
