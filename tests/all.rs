@@ -10,6 +10,7 @@ mod golden;
 mod hardship;
 mod house;
 mod image;
+mod lifecycle;
 mod mind;
 mod output;
 mod picture;

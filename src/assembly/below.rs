@@ -15,11 +15,13 @@ use tokio::sync::{oneshot, watch};
 use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::timeout;
 
-use crate::assembly::Stand;
+use crate::assembly::{Links, Stand, reload};
 use crate::clock;
 use crate::config::plan::Plan;
 use crate::context::capture::{self, Life};
 use crate::context::host;
+use crate::init::downward::{ProbeOrder, Tasks};
+use crate::init::inward::Doors;
 use crate::init::pulse::Pulse;
 use crate::init::sys::heap;
 use crate::ledger::entry::{Entry, StoreHealth, SurvivorOutcome};
@@ -28,6 +30,7 @@ use crate::ledger::row::Batch;
 use crate::ledger::snapshot::{LiveRun, Snapshot};
 use crate::ledger::task::{self, Outlets};
 use crate::memory::{SelfFigures, leak, myself, probe};
+use crate::probing;
 use crate::serve::Sources;
 use crate::serve::listener::{self, Limits};
 use crate::store::runfile::{RunKeeper, RunRecord};
@@ -99,11 +102,12 @@ impl Below {
         runtime: Runtime,
         plan: &Arc<Plan>,
         stand: Stand,
-        pulse: Pulse,
         entries: &mpsc::Sender<Entry>,
         queue: mpsc::Receiver<Entry>,
         handled: Vec<SurvivorOutcome>,
+        links: Links,
     ) -> Self {
+        let Links { pulse, doors, tasks: Tasks { probes, readings, plans }, source } = links;
         let on = runtime.enter();
         let (stop, stopped) = watch::channel(false);
         let (snapshots, pictures) = watch::channel(Arc::new(Snapshot::default()));
@@ -130,7 +134,9 @@ impl Below {
         patient.spawn(follow(start, entries.clone(), stopped.clone()));
         patient.spawn(tell_of_earlier_lives(earlier, resumed, weak.clone()));
         let mut senses = JoinSet::new();
-        senses.spawn(capture_contexts(Arc::clone(plan), contexts, weak.clone()));
+        senses.spawn(capture_contexts(plans, contexts, weak.clone()));
+        senses.spawn(probe_health(probes, doors.clone()));
+        senses.spawn(reload::answer(source, readings, doors));
         senses.spawn(report_store(health, weak.clone()));
         senses.spawn(keep_runs(keeper.clone(), runs));
         senses.spawn(sample(plan.memory.interval, pictures.clone(), entries.clone()));
@@ -225,15 +231,15 @@ where
 /// Captures the context of each session that is opened, off the ledger's task, because it reads
 /// files of the project.
 async fn capture_contexts(
-    plan: Arc<Plan>,
+    plans: watch::Receiver<Arc<Plan>>,
     mut opened: mpsc::Receiver<(ProcessIx, SessionId)>,
     entries: WeakSender<Entry>,
 ) {
-    let digest = Arc::clone(&plan);
+    let digest = Arc::clone(&plans.borrow());
     let life = tokio::task::spawn_blocking(move || Life::new(host::facts(), &digest.digest)).await;
     let life = life.unwrap_or_default();
     while let Some((process, session)) = opened.recv().await {
-        let (plan, life) = (Arc::clone(&plan), life.clone());
+        let (plan, life) = (Arc::clone(&plans.borrow()), life.clone());
         let captured = tokio::task::spawn_blocking(move || {
             let process = plan.process(process);
             let dir = process.working_dir.as_deref();
@@ -295,6 +301,12 @@ async fn give_memory_back(mut pictures: watch::Receiver<Arc<Snapshot>>) {
             given_at = sessions;
         }
     }
+}
+
+/// Makes the health tests that need no command. Who panics gives up those that wait, which then
+/// fail by their own time.
+async fn probe_health(orders: mpsc::Receiver<ProbeOrder>, doors: Doors) {
+    probing::probe(orders, doors.tidings).await;
 }
 
 /// Samples memory.

@@ -16,6 +16,7 @@ pub const TOUCHES: &[&str] = &[
     "src/assembly.rs",
     "src/assembly/",
     "src/init/",
+    "src/probing/",
     "src/log.rs",
     "src/serve/",
     "src/store/",
@@ -135,7 +136,7 @@ const CRATES: &[(&str, &[&str])] = &[
     ("nix::unistd::fork", &["src/init/"]),
     ("prometheus", &["src/metrics/"]),
     // Patterns are compiled to be checked where they are read, and to be used where lines pass.
-    ("regex_lite", &["src/config/", "src/init/", "src/output/"]),
+    ("regex_lite", &["src/config/", "src/output/"]),
     ("rusqlite", &["src/store/"]),
     ("saphyr_parser", &["src/config/"]),
     ("serde", EVERYWHERE),
@@ -171,9 +172,11 @@ const ROOMS: &[Row] = &[
     ("cli", "assembly init::signals log config supervise::shutdown"),
     (
         "assembly",
-        "init serve store watch memory::probe tokens::tail metrics ledger context tokens memory \
+        "probing output init serve store watch memory::probe tokens::tail metrics ledger context \
+         tokens memory \
          supervise config",
     ),
+    ("probing", "init::downward supervise::fact config::plan"),
     // Who is left of a run is found by the same lineage that its memory is counted by.
     (
         "init",
