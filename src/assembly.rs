@@ -76,12 +76,12 @@ pub fn run(plan: Plan, source: Option<PathBuf>, caught: Caught) -> u8 {
         let (plan, pulse, below) = (Arc::clone(&plan), pulse.clone(), &mut below);
         let keeps_history = plan.store != StorePlan::Memory;
         let is_seen = is_seen(&plan);
+        let (output, shown) = (output.clone(), output.clone());
         let begin = move || {
             let (runtime, entries) = runtime_while(&living)?;
-            let links = Links { pulse, doors, tasks, source };
+            let links = Links { pulse, doors, tasks, source, output: shown };
             Some(Below::start(runtime, &plan, stand, &entries, queue, handled, links))
         };
-        let output = output.clone();
         move |lives_on: bool| {
             // Where there is no thread to be had this is told, and tried again.
             let _ = output.as_ref().map(Output::stand);
@@ -114,6 +114,8 @@ struct Links {
     tasks: Tasks,
     /// Where the plan was read from.
     source: Option<PathBuf>,
+    /// What children write, where we read it.
+    output: Option<Output>,
 }
 
 /// Begins to observe while the loop turns already: what is below takes milliseconds to build.
