@@ -18,13 +18,14 @@ def verdict(scenario, outcomes, goal, name):
     if mine is None or (goal.peer and theirs is None):
         return {"goal": said, "reached": None, "seen": "not measured"}
     seen = getattr(mine, goal.which)
+    # A run that failed is no run that reached anything.
+    failed = sum(outcomes[name].failures.values())
     if goal.peer:
         base = getattr(theirs, goal.which)
         ratio = seen / base if base else float("inf")
         reached = ratio >= goal.factor if goal.at_least else ratio <= goal.factor
-        return {"goal": said, "reached": reached, "seen": f"{ratio:.2f} x {goal.peer}"}
+        return {"goal": said, "reached": reached and not failed, "seen": f"{ratio:.2f} x {goal.peer}"}
     reached = seen >= goal.bound if goal.at_least else seen <= goal.bound
-    failed = sum(outcomes[name].failures.values())
     shown = f"{seen:.{column.digits}f} {column.unit}".strip()
     return {"goal": said, "reached": reached and not failed, "seen": shown}
 

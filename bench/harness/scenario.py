@@ -71,7 +71,7 @@ class Scenario:
 
     def takes(self, peer):
         """Other builds of procession take part wherever it does."""
-        return peer.name in self.peers or ("procession" in self.peers and hasattr(peer, "binary"))
+        return peer.name in self.peers or ("procession" in self.peers and peer.is_build)
 
 
 def play(scenario, peers, rounds, say):

@@ -92,7 +92,7 @@ class Orphans(Scenario):
 class OneCommand(Orphans):
     name = "orphans-one"
     title = "20,000 orphans at once, one command"
-    peers = ("procession", "tini", "dumb-init", "catatonit")
+    peers = ("procession", "procession-as-tini", "tini", "dumb-init", "catatonit")
 
     def launch(self, peer, work):
         return peer.one(work, self.storm(work))

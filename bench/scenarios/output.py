@@ -77,7 +77,7 @@ class Output(Scenario):
 
     def measure(self, peer, note):
         per_writer = self.megabytes * 1_000_000 // LINE // self.writers
-        form = "json" if self.form == "json" and hasattr(peer, "binary") else "text"
+        form = "json" if self.form == "json" and peer.is_build else "text"
         work = Work()
         try:
             launch = self.launch(peer, work, self.commands(work, per_writer), note)

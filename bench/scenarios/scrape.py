@@ -127,7 +127,7 @@ class Scrape(Scenario):
             work.close()
 
     def watch(self, peer, work, container):
-        if hasattr(peer, "binary"):
+        if peer.is_build:
             pss = own.measure(container.proc()).pss_kib
             return {**self.figures(peer.port, container.cpu), "pss": pss}
         exporter = Exporter(work, container.proc())
