@@ -9,7 +9,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from . import tools
+from . import share, tools
 
 NANO = 1_000_000_000
 
@@ -86,7 +86,7 @@ class Container:
         self.log = open(work.path / "log", "w+b")
         environment = {"PATH": os.environ["PATH"], "HOME": str(work.path), "LANG": "C.UTF-8"}
         environment.update(launch.environment)
-        argv = [str(tools.program("ns")), str(write), str(int(term_after_us)), *launch.argv]
+        argv = [str(tools.program("ns")), str(write), str(int(term_after_us)), share.folder(), *launch.argv]
         try:
             self._ns = subprocess.Popen(
                 argv,

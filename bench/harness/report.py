@@ -4,6 +4,7 @@ import datetime
 import json
 from dataclasses import asdict
 
+from . import share
 from .tools import BENCH
 
 
@@ -80,6 +81,8 @@ def as_json(played, machine, versions, quick):
     return {
         "date": datetime.date.today().isoformat(),
         "quick": quick,
+        # Whether the containers had a weight of their own, or shared the processor as everybody does.
+        "cgroup": share.folder() != "-",
         "machine": machine,
         "versions": versions,
         "scenarios": [_scenario_json(scenario, outcomes) for scenario, outcomes in played],
@@ -114,7 +117,8 @@ def heading(document):
         f"# procession and its peers, {document['date']}" + (" (quick)" if document["quick"] else ""),
         "",
         f"{machine['cpu']}, {machine['cores']} cores, {machine['memory_gib']} GiB, Linux {machine['kernel']}, "
-        f"{machine['system']}, load before {machine['load_before']}",
+        f"{machine['system']}, load before {machine['load_before']}, "
+        f"cgroup of its own: {'yes' if document['cgroup'] else 'no'}",
         "",
         *(f"- {name}: {version}" for name, version in document["versions"].items()),
         "",

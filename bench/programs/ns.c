@@ -1,8 +1,8 @@
 /* Runs a command as PID 1 of a fresh PID namespace and tells when what happened to it.
  *
- *   ns REPORT-FD TERM-AFTER-US COMMAND [ARGUMENT...]
+ *   ns REPORT-FD TERM-AFTER-US CGROUP COMMAND [ARGUMENT...]
  *
- * The command gets our standard streams, a /proc of its own and an empty /run, as in a container.
+ * We first join CGROUP, a folder, unless it is `-`. The command gets our standard streams, a /proc of its own and an empty /run, as in a container.
  * Lines on REPORT-FD, all times CLOCK_MONOTONIC in nanoseconds:
  *   pid PID                   of the command, outside
  *   exec TIME                 the last thing done before execve
@@ -41,7 +41,17 @@ static void die(const char *what)
 	_exit(125);
 }
 
-/* Becomes the command; the parent sees `hold` close at the moment of exec. */
+static void join(const char *cgroup)
+{
+	char path[4096];
+	snprintf(path, sizeof path, "%s/cgroup.procs", cgroup);
+	int fd = open(path, O_WRONLY | O_CLOEXEC);
+	if (fd < 0 || write(fd, "0", 1) != 1)
+		die(path);
+	close(fd);
+}
+
+/* Becomes the command; the other end of `hold` closes at the moment of exec. */
 static void become(char **command, volatile long long *stamp)
 {
 	sigset_t none;
@@ -87,13 +97,15 @@ int main(int argc, char **argv)
 	clockid_t cpu;
 	long long gone;
 	pid_t pid;
-	if (argc < 4) {
-		fprintf(stderr, "usage: ns REPORT-FD TERM-AFTER-US COMMAND [ARGUMENT...]\n");
+	if (argc < 5) {
+		fprintf(stderr, "usage: ns REPORT-FD TERM-AFTER-US CGROUP COMMAND [ARGUMENT...]\n");
 		return 125;
 	}
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	report = atoi(argv[1]);
 	fcntl(report, F_SETFD, FD_CLOEXEC);
+	if (strcmp(argv[3], "-"))
+		join(argv[3]);
 	stamp = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	if (stamp == MAP_FAILED || pipe2(hold, O_CLOEXEC))
 		die("prepare");
@@ -101,7 +113,7 @@ int main(int argc, char **argv)
 	if (pid < 0)
 		die("clone");
 	if (pid == 0)
-		become(argv + 3, stamp);
+		become(argv + 4, stamp);
 	close(hold[1]);
 	dprintf(report, "pid %d\n", pid);
 	if (atol(argv[2]) > 0)

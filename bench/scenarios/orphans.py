@@ -4,7 +4,7 @@ import signal
 import subprocess
 import time
 
-from harness import tools
+from harness import share, tools
 from harness.container import Container, Failed, Work
 from harness.peers import Process
 from harness.scenario import Column, Goal, Scenario
@@ -65,6 +65,7 @@ class Orphans(Scenario):
             [str(tools.program("zombies")), str(container.proc()), "500"], stdout=subprocess.PIPE, text=True
         )
         try:
+            share.join(looker.pid)
             before = container.cpu()
             container.go()
             begun = container.await_events("begun")[0].at

@@ -3,7 +3,7 @@
 import select
 import subprocess
 
-from harness import own, tools
+from harness import own, share, tools
 from harness.container import Container, Failed, Work
 from harness.peers import Cannot, Process
 from harness.scenario import Column, Goal, Scenario
@@ -28,6 +28,7 @@ class Sink:
     def __init__(self, per_writer, writers, form):
         argv = [str(tools.program("sink")), str(per_writer), str(writers), form]
         self._process = subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        share.join(self._process.pid)
 
     @property
     def end(self):

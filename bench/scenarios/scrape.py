@@ -8,7 +8,7 @@ import subprocess
 import threading
 import time
 
-from harness import own, tools
+from harness import own, share, tools
 from harness.container import Container, Failed, Work, now
 from harness.peers import Process, free_port
 from harness.scenario import Column, Goal, Scenario
@@ -32,6 +32,7 @@ class Exporter:
         argv += ["-web.listen-address", f"127.0.0.1:{self.port}"]
         self._log = open(work.path / "exporter.log", "wb")
         self._process = subprocess.Popen(argv, stdout=self._log, stderr=self._log, stdin=subprocess.DEVNULL)
+        share.join(self._process.pid)
 
     def cpu(self):
         return time.clock_gettime_ns((~self._process.pid) << 3 | 2)
