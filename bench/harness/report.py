@@ -45,7 +45,7 @@ def cell(column, outcome, reference):
     text = f"{found.median:.{digits}f}"
     if found.count > 1:
         text += f" ({found.p10:.{digits}f}–{found.p90:.{digits}f})"
-    base = reference.summary(column.key) if reference else None
+    base = reference.summary(column.key) if reference and column.ratio else None
     if base and base.median and outcome is not reference:
         text += f" ×{found.median / base.median:.2f}"
     return text

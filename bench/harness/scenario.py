@@ -19,6 +19,8 @@ class Column:
     title: str
     unit: str = "ms"
     digits: int = 2
+    # Whether a ratio to the reference tells anything.
+    ratio: bool = True
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,9 @@
  * Lines on REPORT-FD, all times CLOCK_MONOTONIC in nanoseconds:
  *   pid PID                   of the command, outside
  *   exec TIME                 the last thing done before execve
- *   sent TIME                 SIGTERM, TERM-AFTER-US microseconds after that (0: none is sent)
+ *   sent TIME READY CPU       SIGTERM, TERM-AFTER-US microseconds after that (0: none is sent);
+ *                             READY is 1 when the command caught or blocked it by then, and CPU is
+ *                             what it had used, in nanoseconds
  *   gone TIME STATUS CPU      wait status, CPU time of that one process in nanoseconds
  * If we die, so does the namespace: nothing is left behind by an interrupted run. */
 #define _GNU_SOURCE
@@ -71,6 +73,23 @@ static void become(char **command, volatile long long *stamp)
 	_exit(errno == ENOENT ? 127 : 126);
 }
 
+/* Whether a process has a handler for SIGTERM, or blocks it to read it later. To PID 1 it is lost
+ * otherwise, whoever sends it. */
+static int ready(pid_t pid)
+{
+	char path[64], line[256];
+	unsigned long long set;
+	int found = 0;
+	snprintf(path, sizeof path, "/proc/%d/status", pid);
+	FILE *status = fopen(path, "re");
+	while (status && fgets(line, sizeof line, status))
+		if (sscanf(line, "SigBlk: %llx", &set) == 1 || sscanf(line, "SigCgt: %llx", &set) == 1)
+			found |= set >> (SIGTERM - 1) & 1;
+	if (status)
+		fclose(status);
+	return found;
+}
+
 /* Waits until the command was executed, then until `us` later, and asks it to end. */
 static void term_after(pid_t pid, int hold, volatile long long *stamp, long us)
 {
@@ -84,9 +103,13 @@ static void term_after(pid_t pid, int hold, volatile long long *stamp, long us)
 	at.tv_nsec = when % 1000000000LL;
 	while (clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &at, NULL) == EINTR)
 		;
+	clockid_t cpu;
+	clock_getcpuclockid(pid, &cpu);
+	long long used = now(cpu);
+	int stood = ready(pid);
 	when = now(CLOCK_MONOTONIC);
 	kill(pid, SIGTERM);
-	dprintf(report, "sent %lld\n", when);
+	dprintf(report, "sent %lld %d %lld\n", when, stood, used);
 }
 
 int main(int argc, char **argv)

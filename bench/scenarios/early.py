@@ -9,8 +9,8 @@ MILLI = 1e6
 PATIENCE = 4
 
 COLUMNS = (
-    Column("honoured", "honoured", "%", 1),
-    Column("unasked", "child killed unasked", "%", 1),
+    Column("honoured", "honoured", "%", 1, ratio=False),
+    Column("unasked", "child killed unasked", "%", 1, ratio=False),
     Column("gone", "TERM to gone"),
 )
 
@@ -26,14 +26,17 @@ class Early(Scenario):
         work = Work()
         try:
             with Container(work, self.launch(peer, work), term_after_us=self.delay_us) as container:
-                return self.watch(container)
+                return self.watch(container, note)
         finally:
             work.close()
 
     @staticmethod
-    def watch(container):
+    def watch(container, note):
         container.poll(PATIENCE + 0.02)
         if container.gone is None:
+            cpu = container.cpu_when_sent / MILLI
+            what = "had its handler" if container.was_ready else f"had no handler yet, after {cpu:.0f} ms of CPU"
+            note(f"not honoured; it {what}")
             return {"honoured": 0.0}
         if container.sent_at is None or container.sent_at > container.gone.at:
             raise Failed(f"gone before it was asked{container.last_words()}")

@@ -34,9 +34,9 @@ class Orphans(Scenario):
     reference = "tini"
     columns = (
         Column("cpu", "CPU of PID 1", "s", 3),
-        Column("most", "most zombies at once", "", 0),
+        Column("most", "most zombies at once", "", 0, ratio=False),
         Column("wall", "until all were reaped", "s"),
-        Column("looks", "looks", "", 0),
+        Column("looks", "looks", "", 0, ratio=False),
     )
     goals = (Goal("cpu", 1, "tini"), Goal("most", bound=50, which="median"))
     rounds = (5, 2)

@@ -15,9 +15,9 @@ PATIENCE = 5
 COLUMNS = (
     Column("rate", "through", "MB/s", 0),
     Column("cpu", "CPU of own processes", "s", 3),
-    Column("lost", "lines lost", "", 0),
-    Column("broken", "lines broken", "", 0),
-    Column("doubled", "lines doubled", "", 0),
+    Column("lost", "lines lost", "", 0, ratio=False),
+    Column("broken", "lines broken", "", 0, ratio=False),
+    Column("doubled", "lines doubled", "", 0, ratio=False),
 )
 WHOLE = (Goal("lost", bound=0, which="most"), Goal("broken", bound=0, which="most"))
 
