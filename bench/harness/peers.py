@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shlex
 import signal
 import socket
@@ -45,8 +46,9 @@ class Peer:
             done = subprocess.run(argv, capture_output=True, text=True, timeout=30, env=self.environment())
         except (OSError, tools.Absent, subprocess.TimeoutExpired) as error:
             return f"unknown ({type(error).__name__})"
-        lines = (done.stdout or done.stderr).strip().splitlines()
-        return lines[-1][:80] if lines else "unknown"
+        said = (line.strip() for line in (done.stdout + done.stderr).splitlines())
+        numbered = [line for line in said if re.search(r"\d+\.\d+", line)]
+        return numbered[0][:80] if numbered and done.returncode == 0 else "unknown"
 
     def version_words(self):
         return [*self.program(), "--version"]

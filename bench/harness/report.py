@@ -5,6 +5,7 @@ import json
 from dataclasses import asdict
 
 from . import share
+from .machine import commit
 from .tools import BENCH
 
 
@@ -15,7 +16,8 @@ def verdict(scenario, outcomes, goal, name):
     theirs = outcomes[goal.peer].summary(goal.key) if goal.peer in outcomes else None
     word = "at least" if goal.at_least else "at most"
     aim = f"{goal.factor:g} x {goal.peer}" if goal.peer else f"{goal.bound:g} {column.unit}".strip()
-    said = f"{name}: {column.title} {word} {aim}"
+    how = "" if goal.which == "median" else f", {goal.which} of all runs,"
+    said = f"{name}: {column.title}{how} {word} {aim}"
     if mine is None or (goal.peer and theirs is None):
         return {"goal": said, "reached": None, "seen": "not measured"}
     seen = getattr(mine, goal.which)
@@ -42,6 +44,8 @@ def cell(column, outcome, reference):
     if found is None:
         return "–"
     digits = column.digits
+    if column.share:
+        return f"{found.mean:.{digits}f}"
     text = f"{found.median:.{digits}f}"
     if found.count > 1:
         text += f" ({found.p10:.{digits}f}–{found.p90:.{digits}f})"
@@ -81,6 +85,7 @@ def as_json(played, machine, versions, quick):
     return {
         "date": datetime.date.today().isoformat(),
         "quick": quick,
+        "commit": commit(),
         # Whether the containers had a weight of their own, or shared the processor as everybody does.
         "cgroup": share.folder() != "-",
         "machine": machine,
@@ -114,7 +119,7 @@ def _outcome_json(outcome):
 def heading(document):
     machine = document["machine"]
     lines = [
-        f"# procession and its peers, {document['date']}" + (" (quick)" if document["quick"] else ""),
+        f"# procession {document['commit']} and its peers, {document['date']}" + (" (quick)" if document["quick"] else ""),
         "",
         f"{machine['cpu']}, {machine['cores']} cores, {machine['memory_gib']} GiB, Linux {machine['kernel']}, "
         f"{machine['system']}, load before {machine['load_before']}, "

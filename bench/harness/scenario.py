@@ -21,13 +21,15 @@ class Column:
     digits: int = 2
     # Whether a ratio to the reference tells anything.
     ratio: bool = True
+    # A share of all runs: shown as their mean.
+    share: bool = False
 
 
 @dataclass(frozen=True)
 class Goal:
     """What procession shall reach: a multiple of a peer's median, or a plain bound on its own.
 
-    `which` is the summary that is compared: `median`, or `least` or `most` for "every time"."""
+    `which` is the summary that is compared: `median`, `mean`, or `least` or `most` for "every time"."""
 
     key: str
     factor: float | None = None

@@ -3,10 +3,12 @@
 It is also how a container lives: in a group of its own, where the kernel does not group by session.
 Where no such group can be made, everything shares the processor as usual; the results say so."""
 
+import os
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-NAME = "procession-bench"
+# With our pid behind it: two runs at once do not share one.
+NAME = "procession-bench-"
 # The file with the weight and its largest value, for cgroup v1 and v2.
 CONTROLLERS = (
     (Path("/sys/fs/cgroup/cpu"), "cpu.shares", "262144"),
@@ -36,17 +38,16 @@ def taken():
         yield
     finally:
         made, _folder = _folder, None
-        # Another run beside this one may still be in it, and takes it away then.
-        with suppress(OSError):
-            if made:
-                made.rmdir()
+        if made:
+            made.rmdir()
 
 
 def _make():
     for root, file, weight in CONTROLLERS:
         if not (root / "cgroup.procs").exists():
             continue
-        group = root / NAME
+        _sweep(root)
+        group = root / f"{NAME}{os.getpid()}"
         try:
             group.mkdir(exist_ok=True)
             (group / file).write_text(weight)
@@ -55,3 +56,11 @@ def _make():
             if group.is_dir():
                 group.rmdir()
     return None
+
+
+def _sweep(root):
+    """Takes away what a killed run left: groups are empty when their run is gone."""
+    for group in root.glob(f"{NAME}*"):
+        if not Path("/proc", group.name.removeprefix(NAME)).exists():
+            with suppress(OSError):
+                group.rmdir()

@@ -9,8 +9,9 @@ MILLI = 1e6
 PATIENCE = 4
 
 COLUMNS = (
-    Column("honoured", "honoured", "%", 1, ratio=False),
-    Column("unasked", "child killed unasked", "%", 1, ratio=False),
+    Column("honoured", "honoured", "%", 1, share=True),
+    Column("deaf", "not honoured in spite of its handler", "%", 1, share=True),
+    Column("unasked", "child killed unasked", "%", 1, share=True),
     Column("gone", "TERM to gone"),
 )
 
@@ -37,12 +38,12 @@ class Early(Scenario):
             cpu = container.cpu_when_sent / MILLI
             what = "had its handler" if container.was_ready else f"had no handler yet, after {cpu:.0f} ms of CPU"
             note(f"not honoured; it {what}")
-            return {"honoured": 0.0}
+            return {"honoured": 0.0, "deaf": 100.0 * container.was_ready}
         if container.sent_at is None or container.sent_at > container.gone.at:
             raise Failed(f"gone before it was asked{container.last_words()}")
         # A child that told of itself had its handler, so only SIGKILL can have kept it silent.
         unasked = len(container.seen("child")) > len(container.seen("term"))
-        figures = {"honoured": 100.0, "unasked": 100.0 * unasked}
+        figures = {"honoured": 100.0, "deaf": 0.0, "unasked": 100.0 * unasked}
         if unasked:
             return figures
         return {**figures, "gone": (container.gone.at - container.sent_at) / MILLI}
@@ -55,7 +56,13 @@ class OneCommand(Early):
     reference = "tini"
     peers = ("procession", "procession-as-tini", "tini", "dumb-init", "catatonit")
     delay_us = 5_000
-    goals = (Goal("honoured", bound=100, at_least=True, which="least"), Goal("unasked", bound=0, which="most"))
+    # On a busy machine it may not have run at all by then; then its peers miss as often.
+    goals = (
+        Goal("honoured", bound=100, at_least=True, which="least"),
+        Goal("honoured", 1, "tini", at_least=True, which="mean"),
+        Goal("deaf", bound=0, which="most"),
+        Goal("unasked", bound=0, which="most"),
+    )
     rounds = (100, 20)
 
     def launch(self, peer, work):
@@ -69,7 +76,12 @@ class FromConfig(Early):
     reference = "dinit"
     peers = ("procession", "dinit", "s6", "runit", "supervisord", "circus", "honcho", "pm2")
     delay_us = 20_000
-    goals = OneCommand.goals
+    goals = (
+        Goal("honoured", bound=100, at_least=True, which="least"),
+        Goal("honoured", 1, "dinit", at_least=True, which="mean"),
+        Goal("deaf", bound=0, which="most"),
+        Goal("unasked", bound=0, which="most"),
+    )
     rounds = (60, 12)
     slow_every = 15
 
