@@ -28,7 +28,8 @@ class Exporter:
         path = work.path / "exporter.yml"
         path.write_text("process_names:\n  - name: '{{.Comm}}:{{.PID}}'\n    cmdline:\n      - '.+'\n")
         binary = tools.find("prometheus-process-exporter", "debian/usr/bin")
-        argv = [binary, "-config.path", str(path), "-procfs", str(proc), "-children=false"]
+        # It ends with us, however we end.
+        argv = ["setpriv", "--pdeathsig", "KILL", binary, "-config.path", str(path), "-procfs", str(proc), "-children=false"]
         argv += ["-web.listen-address", f"127.0.0.1:{self.port}"]
         self._log = open(work.path / "exporter.log", "wb")
         self._process = subprocess.Popen(argv, stdout=self._log, stderr=self._log, stdin=subprocess.DEVNULL)
