@@ -27,6 +27,7 @@ use tokio::sync::mpsc;
 
 use crate::clock;
 use crate::output::console::Console;
+use crate::output::door::{Event, Stream};
 use crate::output::ending::Ending;
 use crate::output::files::Files;
 use crate::output::format::{Colour, Form};
@@ -36,7 +37,6 @@ use crate::output::pipes::Pipes;
 use crate::output::plan::{FileFormat, Limits, SHORTEST_CUT, Which};
 use crate::output::queue::{Chunk, Queue};
 use crate::output::shelf::Shelves;
-use crate::output::{Event, Stream};
 use crate::units::{Mono, RunId};
 
 /// What is asked of the reader.
