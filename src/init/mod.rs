@@ -15,11 +15,12 @@ pub mod pulse;
 pub mod recover;
 pub mod rites;
 pub mod terminal;
+pub mod cgroup;
 pub mod sys;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::io;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -27,7 +28,8 @@ use tokio::io::unix::AsyncFd;
 use tokio::sync::mpsc;
 
 use crate::clock;
-use crate::config::plan::Plan;
+use crate::config::plan::{Mode, Plan};
+use crate::init::cgroup::Groups;
 use crate::init::kin::Kin;
 use crate::init::outward::Outward;
 use crate::init::pulse::Pulse;
@@ -160,12 +162,15 @@ struct Body {
     /// What children get back of the limit that we raised for ourselves.
     open_files: Option<OpenFiles>,
     terminal: Option<Terminal>,
+    /// Where control groups can be made.
+    groups: Option<Groups>,
 }
 
 impl Body {
     fn new(plan: Arc<Plan>, seed: u64, outward: Outward) -> Self {
         // One place for each process and to spare: a bell that waits for a place is only late.
-        let terminal = Terminal::of(plan.mode);
+        let terminal = Terminal::of(&plan);
+        let groups = if plan.mode == Mode::Supervise { Groups::find() } else { None };
         let (ring, bells) = mpsc::channel(plan.processes.len() + 16);
         Self {
             machine: Machine::new(Arc::clone(&plan), seed),
@@ -185,6 +190,7 @@ impl Body {
             head_start: None,
             open_files: sys::raise_open_files(),
             terminal,
+            groups,
         }
     }
 
@@ -204,6 +210,9 @@ impl Body {
             self.machine.handle(clock::now(), fact.clone());
             let done = self.drain();
             self.story.tell(Some(&fact), &done);
+            if let Fact::SignalArrived { signal } = fact {
+                terminal::stop_along(&self.plan.passing, signal);
+            }
         }
     }
 
@@ -258,9 +267,8 @@ impl Body {
     }
 
     fn mind_the_terminal(&self) {
-        let Some(terminal) = &self.terminal else { return };
-        for child in self.children.values().filter(|child| child.bond == Bond::Unreaped) {
-            terminal.mind(child.id.pid);
+        if let Some(terminal) = &self.terminal {
+            terminal.mind();
         }
     }
 
@@ -307,13 +315,18 @@ impl Body {
         if let Lifecycle::RunEnded { run, .. } = event {
             // A child that could not be killed in time is still ours to reap, as a stranger.
             self.children.remove(run);
+            if let Some(groups) = &mut self.groups {
+                groups.remove(*run);
+            }
         }
         self.outward.tell(clock::now(), event.clone());
     }
 
     fn spawn(&mut self, run: RunId, process: ProcessIx, session: SessionId) {
         let own_session = self.plan.passing.own_session;
-        let extras = Extras { own_session, ..Extras::default() };
+        let group = self.groups.as_mut().and_then(|groups| groups.make(run));
+        let cgroup = group.as_ref().map(AsRawFd::as_raw_fd);
+        let extras = Extras { own_session, cgroup, ..Extras::default() };
         let forked = match spawn::spawn(
             self.plan.process(process),
             self.plan.mode,
@@ -324,6 +337,9 @@ impl Body {
             Ok(forked) => forked,
             Err(failure) => return self.learnt.push_back(Fact::SpawnFailed { run, failure }),
         };
+        if let Some(terminal) = &mut self.terminal {
+            terminal.spawned(self.plan.mode, self.plan.process(process), forked.pid);
+        }
         // Unreaped, its pid is certain, dead or alive.
         let start_ticks = proc::start_ticks(forked.pid).unwrap_or(0);
         let id = ProcId { pid: forked.pid, start_ticks };
@@ -412,6 +428,9 @@ impl Body {
             self.look_unless_just_done();
             self.kin.signal_tree(run, signal);
         }
+        if let (Some(groups), Scope::Tree, Signal::KILL) = (&self.groups, scope, signal) {
+            groups.kill(run);
+        }
     }
 
     fn signal_house(&mut self, signal: Signal) {
@@ -435,6 +454,9 @@ impl Body {
         let roots: Vec<_> = children().map(|(run, child)| (*run, child.id)).collect();
         let sessions: Vec<_> = children().map(|(run, child)| (*run, child.session)).collect();
         self.kin.look(&roots, &sessions);
+        if let Some(groups) = &self.groups {
+            self.kin.place(|pid| groups.run_of(pid));
+        }
     }
 
     /// For signals, which come in waves: one look serves a wave.
@@ -496,6 +518,9 @@ impl Body {
         let Some(run) = self.run_of(pid) else {
             return self.learnt.push_back(Fact::OrphanReaped { process: None, status });
         };
+        if let Some(terminal) = &mut self.terminal {
+            terminal.ended(pid, status);
+        }
         self.read_pipe(run);
         let Some(child) = self.children.get_mut(&run) else { return };
         child.bond = Bond::Reaped;
