@@ -29,6 +29,7 @@ mod links;
 mod process;
 mod replicas;
 
+mod accounts;
 mod endpoint;
 mod environment;
 
@@ -48,5 +49,7 @@ pub use load::load;
 
 #[cfg(test)]
 mod example;
+#[cfg(test)]
+mod lifecycle_keys;
 #[cfg(test)]
 mod mistakes;
