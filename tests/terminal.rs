@@ -6,7 +6,7 @@ use std::io::{Read, Write};
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
 
-use crate::house::{BINARY, until};
+use crate::house::{BINARY, folder_with, until};
 
 const INTERRUPT: &str = "\u{3}";
 const SUSPEND: &str = "\u{1a}";
@@ -224,4 +224,27 @@ fn a_command_with_a_session_of_its_own_has_the_terminal_for_its_jobs() {
         terminal.press("exit 4\n");
         assert_eq!(terminal.end(), Some(4), "{program}");
     }
+}
+
+/// One of several has the terminal; the others have none, and its next run has it again.
+#[test]
+fn the_process_of_a_file_that_is_given_the_terminal_has_it_in_every_run() {
+    let folder = folder_with(
+        "metrics: false\nstore: memory\nexit_code_from: shell\nprocesses:\n  shell:\n    tty: true\n    \
+         restart: on-failure\n    restart_policy: {delay: 10ms}\n    command: [bash, -c, 'echo \
+         ready; read word; echo got $$word; [ $$word = enough ]']\n  other: {command: [bash, -c, \
+         'if : < /dev/tty; then echo has one; else echo has none; fi; sleep 300']}\n",
+    );
+    let config = folder.path().join("config.yaml").display().to_string();
+    let mut terminal = Terminal::with(&[BINARY, "run", "-c", &config]);
+    terminal.shows("ready");
+    terminal.shows("has none");
+    terminal.press("more\n");
+    terminal.shows("got more");
+    until("it runs again", || (terminal.screen().matches("ready").count() > 1).then_some(()));
+    // Nobody else is below us, so that the terminal lets it go on.
+    terminal.press(SUSPEND);
+    terminal.press("enough\n");
+    terminal.shows("got enough");
+    assert_eq!(terminal.end(), Some(0));
 }
