@@ -5,6 +5,7 @@
 
 mod cli;
 mod contract;
+mod drop_in;
 mod end_to_end;
 mod golden;
 mod hardship;
@@ -24,3 +25,4 @@ mod support;
 mod terminal;
 mod tidy;
 mod watch;
+mod world;
