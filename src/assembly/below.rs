@@ -118,7 +118,8 @@ impl Below {
         let opened = move |process, session| {
             let _ = opened.try_send((process, session));
         };
-        let outlets = Outlets { rows, opened, snapshots, live_runs };
+        let heard = Box::new(|_: &Entry| {});
+        let outlets = Outlets { rows, opened, heard, snapshots, live_runs };
         let ledger = tokio::spawn(task::run(ledger, queue, outlets));
         let start = Following { plan: Arc::clone(plan), began: stand.began.wall, prices, resume };
         let Reports { resume: earlier, health } = reports;

@@ -10,6 +10,7 @@
 //! world. `sessions` is the only place that numbers events and changes states.
 
 pub mod entry;
+pub mod happening;
 pub mod row;
 pub mod session;
 pub mod snapshot;

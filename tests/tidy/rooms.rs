@@ -104,7 +104,17 @@ const CRATES: &[(&str, &[&str])] = &[
     ("jiff", &["src/tokens/", "src/units.rs"]),
     ("libc", &["src/context/", "src/init/", "src/memory/", "src/store/"]),
     ("memchr", EVERYWHERE),
-    ("nix", &["src/assembly.rs", "src/context/", "src/init/", "src/memory/", "src/store/"]),
+    (
+        "nix",
+        &[
+            "src/assembly.rs",
+            "src/context/",
+            "src/init/",
+            "src/memory/",
+            "src/serve/control/",
+            "src/store/",
+        ],
+    ),
     // The spawner, the signaller and the reaper are one thread of one room.
     ("nix::sys::signal::kill", &["src/init/"]),
     ("nix::sys::signal::killpg", &["src/init/"]),
@@ -120,7 +130,7 @@ const CRATES: &[(&str, &[&str])] = &[
     ("sha2", &["src/config/"]),
     ("shell_words", &["src/config/"]),
     ("signal_hook", &["src/init/"]),
-    ("strsim", &["src/config/"]),
+    ("strsim", &["src/config/", "src/serve/"]),
     ("sysinfo", &["src/context/"]),
     // Only files that touch: the table above sees to that.
     ("tokio", EVERYWHERE),
@@ -145,7 +155,7 @@ type Row = (&'static str, &'static str);
 /// `units`, and files that touch may import `clock`.
 const ROOMS: &[Row] = &[
     ("main", "cli"),
-    ("cli", "assembly init::signals log config supervise::shutdown"),
+    ("cli", "assembly init::signals serve::wire log config supervise::shutdown"),
     (
         "assembly",
         "init serve store memory::probe tokens::tail metrics ledger context tokens memory \
@@ -156,7 +166,11 @@ const ROOMS: &[Row] = &[
         "init",
         "ledger::entry memory::marker memory::proc memory::stat memory::tree supervise config::plan",
     ),
-    ("serve", "metrics ledger::session ledger::snapshot tokens memory supervise::lifecycle"),
+    (
+        "serve",
+        "metrics ledger::happening ledger::session ledger::snapshot tokens memory \
+         supervise::lifecycle supervise::wish config::plan",
+    ),
     ("store", "ledger::entry ledger::row ledger::session context tokens config::plan"),
     ("memory::probe", "ledger::entry ledger::snapshot supervise::lifecycle config::plan"),
     ("tokens::tail", "ledger::entry ledger::snapshot supervise::lifecycle config::plan"),
