@@ -5,10 +5,12 @@
 //! fail, hang or be late: then less is seen, and supervising goes on.
 
 mod below;
+mod reload;
 
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::thread::{self, Thread};
@@ -18,11 +20,13 @@ use tokio::runtime::{Builder, Runtime};
 use tokio::sync::mpsc;
 
 use crate::clock;
-use crate::config::plan::{Plan, Recovery};
+use crate::config::plan::{Plan, Recovery, StorePlan};
+use crate::init::downward::{self, Tasks};
+use crate::init::inward::{self, Doors};
 use crate::init::outward::{self, Outward};
 use crate::init::pulse::Pulse;
 use crate::init::signals::Caught;
-use crate::init::{self, Departure, Survivor, recover, rites};
+use crate::init::{self, Departure, Ends, Survivor, recover, rites};
 use crate::ledger::entry::{Entry, SurvivorOutcome};
 use crate::memory::proc;
 use crate::store::left_behind::{LeftBehind, find_left_behind};
@@ -44,29 +48,51 @@ const SHORTEST_WAIT: Duration = Duration::from_millis(20);
 /// for what observes to be there at all.
 const LAST_MOMENTS: Duration = Duration::from_secs(1);
 
-/// Lives one life by this plan and answers with our exit code.
-pub fn run(plan: Plan, caught: Caught) -> u8 {
+/// Lives one life by this plan and answers with our exit code. `source` is the file that the plan
+/// was read from, which is read anew when somebody asks for that.
+pub fn run(plan: Plan, source: Option<PathBuf>, caught: Caught) -> u8 {
     let stand = Stand::take();
     let (survivors, handled) = recover(&plan, &stand);
     let (entries, queue) = mpsc::channel(outward::QUEUE);
     let (plan, pulse) = (Arc::new(plan), Pulse::new());
     // Held by the loop alone, so that observing is not begun any more once the loop has ended.
     let living = entries.downgrade();
-    let outward = Outward::new(entries);
+    let (doors, inward) = inward::queues();
+    let (downward, tasks) = downward::queues(&plan, None);
+    let ends = Ends { outward: Outward::new(entries), inward, downward };
     let mut below = None;
     let observe = {
         let (plan, pulse, below) = (Arc::clone(&plan), pulse.clone(), &mut below);
+        let keeps_history = plan.store != StorePlan::Memory;
         let begin = move || {
             let (runtime, entries) = runtime_while(&living)?;
-            Some(Below::start(runtime, &plan, &stand, pulse, &entries, queue, handled))
+            let links = Links { pulse, doors, tasks, source };
+            Some(Below::start(runtime, &plan, stand, &entries, queue, handled, links))
         };
-        move || *below = on_its_own_thread(begin)
+        move |lives_on: bool| {
+            // Of a life that is over already there is only history to keep.
+            if lives_on || keeps_history {
+                *below = on_its_own_thread(begin);
+            }
+        }
     };
-    let departure = live(init::live(&plan, seed(), caught, survivors, outward, pulse, observe));
+    let departure = live(init::live(&plan, seed(), caught, survivors, ends, pulse, observe));
     if let Some(below) = below.and_then(|begun: Begun| begun.take(departure.leave_by)) {
         below.close(departure.leave_by);
     }
     departure.code
+}
+
+/// What ties those below the line to the loop, beside what they tell the ledger.
+struct Links {
+    /// Whether the loop turns.
+    pulse: Pulse,
+    /// For orders, and for what is learnt below.
+    doors: Doors,
+    /// What the loop has others do.
+    tasks: Tasks,
+    /// Where the plan was read from.
+    source: Option<PathBuf>,
 }
 
 /// Begins to observe while the loop turns already: what is below takes milliseconds to build.
@@ -139,7 +165,8 @@ fn seed() -> u64 {
 /// Who we are to the kernel.
 struct Stand {
     pid1: bool,
-    /// What tells our run file from those of others; absent without `/proc`.
+    /// What tells our run file from those of others; absent without `/proc`, and for PID 1, whom
+    /// nothing outlives.
     owner: Option<Owner>,
     began: Now,
 }
@@ -152,16 +179,20 @@ impl Stand {
         if !pid1 && nix::sys::prctl::set_child_subreaper(true).is_err() {
             tracing::warn!(target: "assembly", "cannot become a subreaper: orphans will escape us");
         }
-        let pid = i32::try_from(pid).unwrap_or(0);
-        let us = proc::start_ticks(pid).map(|start_ticks| ProcId { pid, start_ticks });
-        Self { pid1, owner: us.and_then(Owner::read).ok(), began: clock::now() }
+        Self { pid1, owner: (!pid1).then(Self::owner).flatten(), began: clock::now() }
+    }
+
+    fn owner() -> Option<Owner> {
+        let pid = std::process::id().cast_signed();
+        let start_ticks = proc::start_ticks(pid).ok()?;
+        Owner::read(ProcId { pid, start_ticks }).ok()
     }
 }
 
 /// Deals with what outlived an earlier life. As PID 1 nothing can have: the kernel ends a namespace
 /// with its first process.
 fn recover(plan: &Plan, stand: &Stand) -> (Vec<Survivor>, Vec<SurvivorOutcome>) {
-    let Some(owner) = stand.owner.as_ref().filter(|_| !stand.pid1) else {
+    let Some(owner) = &stand.owner else {
         return (Vec::new(), Vec::new());
     };
     let found = find_left_behind(&plan.state_dir, owner, RECOVERY_LOOK, recover::is_alive);

@@ -74,6 +74,8 @@
 //!   commonest case of agents. Nothing is placed by the variable alone ([`memory::marker`]).
 //! - The listener keeps the newest connections rather than refusing them when there are too many, so
 //!   that holding connections open keeps no scraper out.
+//! - Signals are held back and read from a descriptor, without `signal-hook`: its handlers cost fifty
+//!   system calls and a hundred kilobytes before the first spawn, and a second waking for each signal.
 //! - A response is closed half a second after its stop reason rather than at once, because every
 //!   line of a response can carry one.
 
@@ -86,6 +88,7 @@ pub mod clock;
 pub mod config;
 pub mod supervise;
 pub mod init;
+pub mod probing;
 pub mod ledger;
 pub mod memory;
 pub mod tokens;

@@ -5,11 +5,13 @@
 //! and told about when there is room again.
 
 use std::io::{self, Write};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::sync::mpsc::{SyncSender, sync_channel};
+use std::sync::{Arc, Mutex, Once, PoisonError};
 use std::time::Duration;
 
+use tokio::sync::mpsc::error::TrySendError;
+use tokio::sync::mpsc::{Receiver, Sender, channel};
 use tracing_subscriber::filter::Targets;
 use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::layer::SubscriberExt;
@@ -38,11 +40,7 @@ pub enum Format {
 /// When `levels` cannot be read; then nothing was begun.
 pub fn begin(levels: &str, format: Format) -> Result<Log, String> {
     let levels = read_levels(levels)?;
-    let (lines, queue) = sync_channel(QUEUE);
-    let dropped = Arc::new(AtomicU64::new(0));
-    let log = Log { lines: lines.clone(), dropped: Arc::clone(&dropped) };
-    // Without a thread every line is lost; supervising goes on.
-    let _ = std::thread::Builder::new().name("log".into()).spawn(move || write_all(&queue));
+    let log = Log::new();
     let layer = tracing_subscriber::fmt::layer().with_ansi(false).with_writer(log.clone());
     let registry = tracing_subscriber::registry().with(levels);
     // A second beginning in one program is a test's; the first one stays.
@@ -71,11 +69,20 @@ fn read_levels(typed: &str) -> Result<Targets, String> {
     }
 }
 
-/// The near end of the queue to the thread that writes.
+/// The near end of the queue to the thread that writes. It is begun with the first line: a quiet
+/// life needs none, and a talkative one spawns before it says so.
 #[derive(Clone)]
 pub struct Log {
-    lines: SyncSender<Job>,
-    dropped: Arc<AtomicU64>,
+    /// Of tokio, since its room is made when it is needed: the queue is empty most of the time.
+    jobs: Sender<Job>,
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    dropped: AtomicU64,
+    /// The far end, until the thread is begun.
+    far_end: Mutex<Option<Receiver<Job>>>,
+    thread: Once,
 }
 
 enum Job {
@@ -85,31 +92,52 @@ enum Job {
 }
 
 impl Log {
+    fn new() -> Self {
+        let (jobs, far_end) = channel(QUEUE);
+        let shared = Shared {
+            dropped: AtomicU64::new(0),
+            far_end: Mutex::new(Some(far_end)),
+            thread: Once::new(),
+        };
+        Self { jobs, shared: Arc::new(shared) }
+    }
+
     /// Gives what waits this long to be written.
     pub fn finish(&self, patience: Duration) {
         let (answer, answered) = sync_channel(1);
-        if self.lines.try_send(Job::Answer(answer)).is_ok() {
+        if self.shared.thread.is_completed() && self.jobs.try_send(Job::Answer(answer)).is_ok() {
             let _ = answered.recv_timeout(patience);
         }
     }
 
     fn put(&self, line: Vec<u8>) {
-        let lost = self.dropped.load(Ordering::Relaxed);
+        self.begin_writing();
+        let lost = self.shared.dropped.load(Ordering::Relaxed);
         if lost > 0 {
             let notice =
                 format!("procession: {lost} lines of log were dropped: standard error is slow\n");
-            if self.lines.try_send(Job::Write(notice.into_bytes())).is_ok() {
-                self.dropped.fetch_sub(lost, Ordering::Relaxed);
+            if self.jobs.try_send(Job::Write(notice.into_bytes())).is_ok() {
+                self.shared.dropped.fetch_sub(lost, Ordering::Relaxed);
             }
         }
-        if let Err(TrySendError::Full(_)) = self.lines.try_send(Job::Write(line)) {
-            self.dropped.fetch_add(1, Ordering::Relaxed);
+        if let Err(TrySendError::Full(_)) = self.jobs.try_send(Job::Write(line)) {
+            self.shared.dropped.fetch_add(1, Ordering::Relaxed);
         }
+    }
+
+    fn begin_writing(&self) {
+        self.shared.thread.call_once(|| {
+            let far_end = self.shared.far_end.lock().unwrap_or_else(PoisonError::into_inner).take();
+            let Some(mut queue) = far_end else { return };
+            // Without a thread every line is lost; supervising goes on.
+            let thread = std::thread::Builder::new().name("log".into());
+            let _ = thread.spawn(move || write_all(&mut queue));
+        });
     }
 }
 
-fn write_all(queue: &Receiver<Job>) {
-    while let Ok(job) = queue.recv() {
+fn write_all(queue: &mut Receiver<Job>) {
+    while let Some(job) = queue.blocking_recv() {
         match job {
             // A closed standard error is no reason to end, and nobody could be told.
             Job::Write(line) => drop(io::stderr().write_all(&line)),
@@ -152,6 +180,22 @@ impl Drop for Line<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn no_more_lines_wait_than_there_is_room_for() {
+        let log = Log::new();
+        // The writer stands still: its end of the queue is here.
+        let mut queue = log.shared.far_end.lock().expect("sound").take().expect("not begun");
+        (0..QUEUE + 5).for_each(|_| log.put(b"line".to_vec()));
+        let mut said = || std::iter::from_fn(|| queue.try_recv().ok()).collect::<Vec<Job>>();
+        assert_eq!(said().len(), QUEUE);
+        assert_eq!(log.shared.dropped.load(Ordering::Relaxed), 5);
+        log.put(b"after".to_vec());
+        let said = said();
+        let Job::Write(notice) = &said[0] else { panic!("no notice") };
+        assert!(notice.starts_with(b"procession: 5 lines of log were dropped"));
+        assert_eq!(said.len(), 2);
+    }
 
     #[test]
     fn levels_are_read_by_room() {

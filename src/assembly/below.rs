@@ -15,10 +15,12 @@ use tokio::sync::{oneshot, watch};
 use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::timeout;
 
-use crate::assembly::Stand;
+use crate::assembly::{Links, Stand, reload};
 use crate::clock;
 use crate::config::plan::Plan;
 use crate::context::{capture, host};
+use crate::init::downward::{ProbeOrder, Tasks};
+use crate::init::inward::Doors;
 use crate::init::pulse::Pulse;
 use crate::ledger::entry::{Entry, StoreHealth, SurvivorOutcome};
 use crate::ledger::fold::Ledger;
@@ -26,6 +28,7 @@ use crate::ledger::row::Batch;
 use crate::ledger::snapshot::{LiveRun, Snapshot};
 use crate::ledger::task::{self, Outlets};
 use crate::memory::{leak, myself, probe};
+use crate::probing;
 use crate::serve::Sources;
 use crate::serve::listener::{self, Limits};
 use crate::store::runfile::{RunKeeper, RunRecord};
@@ -94,12 +97,13 @@ impl Below {
     pub(super) fn start(
         runtime: Runtime,
         plan: &Arc<Plan>,
-        stand: &Stand,
-        pulse: Pulse,
+        stand: Stand,
         entries: &mpsc::Sender<Entry>,
         queue: mpsc::Receiver<Entry>,
         handled: Vec<SurvivorOutcome>,
+        links: Links,
     ) -> Self {
+        let Links { pulse, doors, tasks: Tasks { probes, readings, plans }, source } = links;
         let on = runtime.enter();
         let (stop, stopped) = watch::channel(false);
         let (snapshots, pictures) = watch::channel(Arc::new(Snapshot::default()));
@@ -107,10 +111,10 @@ impl Below {
         let (opened, contexts) = mpsc::channel(CONTEXTS);
         let (resumed, resume) = oneshot::channel();
         let prices = Prices::embedded();
-        let ledger = new_ledger(plan, stand, &prices);
+        let ledger = new_ledger(plan, &stand, &prices);
         let (writer, reports) = writer::start(&plan.store);
         let writer = Arc::new(writer);
-        let keeper = stand.owner.clone().map(|owner| RunKeeper::start(&plan.state_dir, owner));
+        let keeper = stand.owner.map(|owner| RunKeeper::start(&plan.state_dir, owner));
         let keeper = keeper.map(Arc::new);
         let weak = entries.downgrade();
 
@@ -127,7 +131,9 @@ impl Below {
         patient.spawn(follow(start, entries.clone(), stopped.clone()));
         patient.spawn(tell_of_earlier_lives(earlier, resumed, weak.clone()));
         let mut senses = JoinSet::new();
-        senses.spawn(capture_contexts(Arc::clone(plan), contexts, weak.clone()));
+        senses.spawn(capture_contexts(plans, contexts, weak.clone()));
+        senses.spawn(probe_health(probes, doors.clone()));
+        senses.spawn(reload::answer(source, readings, doors));
         senses.spawn(report_store(health, weak.clone()));
         senses.spawn(keep_runs(keeper.clone(), runs));
         senses.spawn(sample(plan.memory.interval, pictures.clone(), entries.clone()));
@@ -143,6 +149,10 @@ impl Below {
     /// Ends everything, in the order of the flow, by `leave_by` at the latest. The caller has let
     /// go of its own end of the ledger's queue.
     pub(super) fn close(self, leave_by: Mono) {
+        if !self.writer.keeps() && self.keeper.is_none() {
+            // Nothing outlives us, so that there is nothing to wait for: all of it ends with us.
+            return std::mem::forget(self);
+        }
         let Self { runtime, ledger, mut senses, mut patient, stop, writer, keeper } = self;
         let left = |most: Duration| leave_by.since(clock::now().mono).clamp(SHORTEST, most);
         runtime.block_on(async {
@@ -216,13 +226,13 @@ where
 /// Captures the context of each session that is opened, off the ledger's task, because it reads
 /// files of the project.
 async fn capture_contexts(
-    plan: Arc<Plan>,
+    plans: watch::Receiver<Arc<Plan>>,
     mut opened: mpsc::Receiver<(ProcessIx, SessionId)>,
     entries: WeakSender<Entry>,
 ) {
     let host = tokio::task::spawn_blocking(host::facts).await.unwrap_or_default();
     while let Some((process, session)) = opened.recv().await {
-        let (plan, host) = (Arc::clone(&plan), host.clone());
+        let (plan, host) = (Arc::clone(&plans.borrow()), host.clone());
         let captured = tokio::task::spawn_blocking(move || {
             let process = plan.process(process);
             let dir = process.working_dir.as_deref();
@@ -267,6 +277,12 @@ async fn keep_runs(keeper: Option<Arc<RunKeeper>>, mut runs: watch::Receiver<Vec
 
 fn record(run: LiveRun) -> RunRecord {
     RunRecord { session: run.session, process: run.process, main: run.main }
+}
+
+/// Makes the health tests that need no command. Who panics gives up those that wait, which then
+/// fail by their own time.
+async fn probe_health(orders: mpsc::Receiver<ProbeOrder>, doors: Doors) {
+    probing::probe(orders, doors.tidings).await;
 }
 
 /// Samples memory.

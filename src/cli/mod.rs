@@ -1,6 +1,7 @@
 //! The command line: what was typed, and one file for each verb.
 
 mod check;
+mod quick;
 mod run;
 
 use std::io::Write;
@@ -60,7 +61,7 @@ struct CheckOptions {
 #[derive(Debug, Args)]
 struct OneCommand {
     /// Where /metrics and the status page listen; `off` listens nowhere.
-    #[arg(long, value_name = "ADDRESS", default_value = "0.0.0.0:9917", value_parser = listen)]
+    #[arg(long, value_name = "ADDRESS", default_value = DEFAULT_LISTEN, value_parser = listen)]
     listen: Listen,
 
     /// Keep history in this SQLite file; in memory when not given.
@@ -118,6 +119,9 @@ fn listen(text: &str) -> Result<Listen, String> {
     })
 }
 
+/// Where one command is shown when nothing else is said.
+const DEFAULT_LISTEN: &str = "0.0.0.0:9917";
+
 /// What most likely was meant where a word could not be understood.
 const ADVICE: &str = "\
 To run a command, put `--` in front of it: procession -- sh -c true
@@ -131,7 +135,9 @@ pub fn main() -> u8 {
         Ok(caught) => caught,
         Err(error) => return refuse(&format!("cannot catch signals: {error}")),
     };
-    let cli = match Cli::try_parse() {
+    let variables = std::env::vars_os().map(|(name, _)| name);
+    let typed = quick::read(std::env::args_os(), variables).map_or_else(Cli::try_parse, Ok);
+    let cli = match typed {
         Ok(cli) => cli,
         Err(error) => return usage(&error),
     };

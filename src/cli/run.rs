@@ -29,7 +29,8 @@ pub(super) fn run(options: &RunOptions, caught: Caught) -> u8 {
     // By the log and not by ourselves: a full standard error must not keep anything from starting.
     let warn =
         move || warnings.iter().for_each(|problem| tracing::warn!(target: "config", "{problem}"));
-    live(loaded.plan, &options.log, "info", caught, warn)
+    let source = Some(options.config.clone());
+    live(loaded.plan, source, &options.log, "info", caught, warn)
 }
 
 /// Runs one command. It owns the terminal, so that we only speak up when something is wrong.
@@ -42,7 +43,7 @@ pub(super) fn run_one(one: OneCommand, log: &LogOptions, caught: Caught) -> u8 {
     if let Some(path) = one.store {
         options.store = StorePlan::Sqlite(path);
     }
-    live(one_command(one.command, options), log, "warn", caught, || {})
+    live(one_command(one.command, options), None, log, "warn", caught, || {})
 }
 
 /// A folder for each working folder, so that two commands in two projects do not take each other's
@@ -52,7 +53,14 @@ fn state_of_here() -> PathBuf {
     state_dir().join(here.display().to_string().replace('/', "-"))
 }
 
-fn live(plan: Plan, options: &LogOptions, usual: &str, caught: Caught, warn: impl FnOnce()) -> u8 {
+fn live(
+    plan: Plan,
+    source: Option<PathBuf>,
+    options: &LogOptions,
+    usual: &str,
+    caught: Caught,
+    warn: impl FnOnce(),
+) -> u8 {
     // Compose passes a variable that nobody set as an empty one.
     let typed = options.log_level.as_deref().filter(|typed| !typed.trim().is_empty());
     let levels = typed.unwrap_or(usual);
@@ -61,7 +69,7 @@ fn live(plan: Plan, options: &LogOptions, usual: &str, caught: Caught, warn: imp
         Err(why) => return refuse(&why),
     };
     warn();
-    let code = assembly::run(plan, caught);
+    let code = assembly::run(plan, source, caught);
     log.finish(LAST_WORDS);
     code
 }

@@ -3,13 +3,10 @@
 
 use std::io;
 use std::os::fd::OwnedFd;
-use std::os::unix::net::UnixStream;
 
-use signal_hook::iterator::backend::SignalDelivery;
-use signal_hook::iterator::exfiltrator::SignalOnly;
 use tokio::io::unix::AsyncFd;
 
-use crate::init::sys;
+use crate::init::sys::{self, arrivals};
 use crate::units::Signal;
 
 /// What cannot be caught, what the kernel raises for a fault of our own, what the C library keeps
@@ -32,49 +29,49 @@ const LEFT_ALONE: [i32; 12] = [
 /// The C library's own signals: 32 and 33 under glibc, up to 34 elsewhere.
 const LIBRARY_FIRST: i32 = 32;
 
-/// Signals that were caught, in a pipe that nothing reads yet.
-pub struct Caught(SignalDelivery<UnixStream, SignalOnly>);
+/// Signals that were caught and wait in the kernel, since nothing reads them yet.
+pub struct Caught(OwnedFd);
 
 impl Caught {
     /// Catches everything from now on. The default action of most signals does nothing to PID 1,
-    /// so that one that came before this is lost: call it first of all.
+    /// so that one that came before this is lost: call it first of all, before there is a second
+    /// thread.
     pub fn begin() -> io::Result<Self> {
         sys::ignore_terminal_stops();
-        let (read, write) = UnixStream::pair()?;
-        let wanted = (1..=64).filter(|number| {
-            !LEFT_ALONE.contains(number) && !(LIBRARY_FIRST..libc::SIGRTMIN()).contains(number)
-        });
-        Ok(Self(SignalDelivery::with_pipe(read, write, SignalOnly, wanted)?))
+        arrivals::hold_back(wanted()).map(Self)
     }
 
     /// Lets the usual ones end us again, for who has nothing to stop before it leaves: reading from
-    /// a pipe or a share that hangs can then be given up.
+    /// a pipe or a share that hangs can then be given up. One that has arrived ends us now.
     pub fn let_go(self) {
         for signal in [Signal::TERM, Signal::INT, Signal::HUP, Signal::QUIT] {
             sys::take_default(signal);
         }
+        arrivals::let_through(wanted());
     }
 
     /// Makes them awaitable; needs a runtime.
     pub fn listen(self) -> io::Result<Signals> {
-        let bell = self.0.get_read().try_clone()?;
-        bell.set_nonblocking(true)?;
-        Ok(Signals { delivery: self.0, bell: sys::watch(bell.into())? })
+        Ok(Signals(sys::watch(self.0)?))
     }
 }
 
-/// Signals as they arrive.
-pub struct Signals {
-    delivery: SignalDelivery<UnixStream, SignalOnly>,
-    bell: AsyncFd<OwnedFd>,
+fn wanted() -> impl Iterator<Item = i32> {
+    (1..=64).filter(|number| {
+        !LEFT_ALONE.contains(number) && !(LIBRARY_FIRST..libc::SIGRTMIN()).contains(number)
+    })
 }
+
+/// Signals as they arrive.
+pub struct Signals(AsyncFd<OwnedFd>);
 
 impl Signals {
     /// Waits until at least one signal has arrived, and takes all that have. SIGCHLD is among
     /// them: it means "look", however many died. Cancelling loses nothing.
     pub async fn next(&mut self) -> io::Result<Vec<Signal>> {
-        let mut ready = self.bell.readable().await?;
+        let mut ready = self.0.readable().await?;
+        // Before reading, so that what arrives meanwhile wakes us again.
         ready.clear_ready();
-        Ok(self.delivery.pending().map(Signal).collect())
+        arrivals::take(self.0.get_ref())
     }
 }

@@ -3,6 +3,7 @@
 
 use std::ffi::{CString, OsStr, OsString};
 use std::io;
+use std::os::fd::RawFd;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::Path;
 
@@ -15,6 +16,18 @@ use crate::units::SessionId;
 /// Where programs are looked for when `PATH` is not set, as `execvp(3)` has it.
 const DEFAULT_PATH: &str = "/bin:/usr/bin";
 
+/// What one spawn adds to the plan.
+#[derive(Debug, Default)]
+pub struct Extras {
+    /// Variables that win over all others but the session's.
+    pub variables: Vec<(&'static str, String)>,
+    /// Variables of ours that the child does not inherit.
+    pub without: &'static [&'static str],
+    /// What it gets as standard output and standard error, where that is not what we have. Open for
+    /// as long as the call lasts.
+    pub outputs: [Option<RawFd>; 2],
+}
+
 /// Forks the process's program. The child exists when this returns; whether it was executed is
 /// told by the pipe.
 pub fn spawn(
@@ -22,8 +35,9 @@ pub fn spawn(
     mode: Mode,
     session: SessionId,
     open_files: Option<OpenFiles>,
+    extras: &Extras,
 ) -> Result<Forked, SpawnFailure> {
-    let prepared = prepare(plan, mode, session, open_files)
+    let prepared = prepare(plan, mode, session, open_files, extras)
         .map_err(|error| failure(SpawnStep::Prepare, &error))?;
     sys::spawn(&prepared).map_err(|error| failure(SpawnStep::Fork, &error))
 }
@@ -47,8 +61,9 @@ fn prepare(
     mode: Mode,
     session: SessionId,
     open_files: Option<OpenFiles>,
+    extras: &Extras,
 ) -> io::Result<Prepared> {
-    let environment = environment(plan, session);
+    let environment = environment(plan, session, extras);
     let path = environment.iter().find(|(key, _)| key == "PATH");
     let path = path.map_or(OsStr::new(DEFAULT_PATH), |(_, value)| value.as_os_str());
     let program = plan.command.first().map_or(OsStr::new(""), OsString::as_os_str);
@@ -66,15 +81,23 @@ fn prepare(
             Mode::Supervise => Station::Apart,
         },
         open_files,
+        outputs: extras.outputs,
     })
 }
 
-/// Our own environment, what the plan adds, and the session: later ones win.
-fn environment(plan: &ProcessPlan, session: SessionId) -> Vec<(OsString, OsString)> {
-    let mut all: Vec<(OsString, OsString)> = std::env::vars_os().collect();
+/// Our own environment, what the plan adds, what the spawn adds, and the session: later ones win.
+fn environment(
+    plan: &ProcessPlan,
+    session: SessionId,
+    extras: &Extras,
+) -> Vec<(OsString, OsString)> {
+    let ours = std::env::vars_os();
+    let mut all: Vec<(OsString, OsString)> =
+        ours.filter(|(key, _)| !extras.without.iter().any(|without| key == without)).collect();
     let added = plan.environment.iter().map(|(key, value)| (key.into(), value.into()));
+    let extra = extras.variables.iter().map(|(key, value)| ((*key).into(), value.into()));
     let marker = (SESSION_VARIABLE.into(), session.to_string().into());
-    for (key, value) in added.chain([marker]) {
+    for (key, value) in added.chain(extra).chain([marker]) {
         all.retain(|(known, _)| *known != key);
         all.push((key, value));
     }

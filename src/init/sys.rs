@@ -4,6 +4,8 @@
 //! Refuses policy: who is spawned, waited for or signalled is decided elsewhere.
 #![allow(unsafe_code)]
 
+pub mod arrivals;
+
 use std::ffi::CString;
 use std::io;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
@@ -29,6 +31,9 @@ pub struct Prepared {
     pub station: Station,
     /// How many descriptors it may have open, where that is not what we may.
     pub open_files: Option<OpenFiles>,
+    /// What becomes its standard output and standard error, where that is not ours; never one of
+    /// the two numbers themselves, which are always open in us.
+    pub outputs: [Option<RawFd>; 2],
 }
 
 /// A soft and a hard limit of open descriptors.
@@ -79,8 +84,7 @@ const REPORT_BYTES: usize = 8;
 pub fn spawn(prepared: &Prepared) -> io::Result<Forked> {
     let image = Image::of(prepared);
     let (read, write) = pipe()?;
-    // Without this a signal that reaches the child before its exec would run our handlers there,
-    // which share our pipe: we would take it for a signal that was sent to us.
+    // Whatever reaches the child before its exec waits until the child takes the defaults.
     let mask = block_all()?;
     // SAFETY: the child calls only async-signal-safe functions until it executes or leaves.
     let pid = unsafe { libc::fork() };
@@ -123,6 +127,7 @@ struct Image {
     working_dir: *const libc::c_char,
     station: Station,
     open_files: Option<OpenFiles>,
+    outputs: [Option<RawFd>; 2],
 }
 
 impl Image {
@@ -139,6 +144,7 @@ impl Image {
             working_dir: prepared.working_dir.as_ref().map_or(ptr::null(), |dir| dir.as_ptr()),
             station: prepared.station,
             open_files: prepared.open_files,
+            outputs: prepared.outputs,
         }
     }
 
@@ -179,6 +185,11 @@ impl Image {
                         // All signals are blocked here, so that SIGTTOU cannot stop us.
                         libc::tcsetpgrp(0, libc::getpid());
                     }
+                }
+            }
+            for (number, output) in (1..).zip(self.outputs) {
+                if output.is_some_and(|output| libc::dup2(output, number) < 0) {
+                    return Err(errno());
                 }
             }
             // By system call, because the C library refuses to touch its own signals, which its

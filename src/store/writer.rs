@@ -124,6 +124,11 @@ fn sqlite(path: std::path::PathBuf) -> Open {
 }
 
 impl Writer {
+    /// Whether anything of what is submitted outlives us.
+    pub fn keeps(&self) -> bool {
+        self.thread.is_some()
+    }
+
     /// Hands a batch over, or gives it back at once when the queue is full: a disk hangs. The last
     /// places are for lifecycle batches.
     pub fn try_submit(&self, batch: Batch) -> Result<(), Batch> {

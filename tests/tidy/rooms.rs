@@ -16,6 +16,7 @@ pub const TOUCHES: &[&str] = &[
     "src/assembly.rs",
     "src/assembly/",
     "src/init/",
+    "src/probing/",
     "src/log.rs",
     "src/serve/",
     "src/store/",
@@ -45,7 +46,6 @@ const WORLD: &[(&str, &[&str])] = &[
     ("hyper_util", &[]),
     ("http_body_util", &[]),
     ("rusqlite", &[]),
-    ("signal_hook", &[]),
     ("sysinfo", &[]),
     // A generator that was given its seed is an argument; the shared one is not.
     ("fastrand", &["fastrand::Rng"]),
@@ -129,7 +129,6 @@ const CRATES: &[(&str, &[&str])] = &[
     ("serde_yaml", &["src/config/"]),
     ("sha2", &["src/config/"]),
     ("shell_words", &["src/config/"]),
-    ("signal_hook", &["src/init/"]),
     ("strsim", &["src/config/", "src/serve/"]),
     ("sysinfo", &["src/context/"]),
     // Only files that touch: the table above sees to that.
@@ -158,9 +157,10 @@ const ROOMS: &[Row] = &[
     ("cli", "assembly init::signals serve::wire log config supervise::shutdown"),
     (
         "assembly",
-        "init serve store memory::probe tokens::tail metrics ledger context tokens memory \
+        "probing init serve store memory::probe tokens::tail metrics ledger context tokens memory \
          supervise config",
     ),
+    ("probing", "init::downward supervise::fact config::plan"),
     // Who is left of a run is found by the same lineage that its memory is counted by.
     (
         "init",

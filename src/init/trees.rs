@@ -1,0 +1,104 @@
+//! Whole trees: looked at, waited for and ended, also where somebody in them forks faster than others
+//! can be killed.
+
+use std::time::Duration;
+
+use crate::clock;
+use crate::init::children::Bond;
+use crate::init::{Body, kin, sys};
+use crate::supervise::fact::Fact;
+use crate::units::{ProcId, RunId, Signal};
+
+const STOP: Signal = Signal(libc::SIGSTOP);
+
+/// How long one turn may take to stop whoever is born while others are killed.
+const FREEZE: Duration = Duration::from_millis(20);
+
+impl Body {
+    pub(super) fn name_holders(&mut self, run: RunId) {
+        self.look();
+        let holders = self.kin.holders(run);
+        self.learnt.push_back(Fact::HoldersNamed { run, holders });
+    }
+
+    pub(super) fn signal_house(&mut self, signal: Signal) {
+        if sys::look() == sys::Look::Alone {
+            return;
+        }
+        self.look_unless_just_done();
+        self.kin.signal_all(signal);
+        if signal == Signal::KILL {
+            let mut struck = self.kin.everybody();
+            self.freeze_and_kill(|kin| {
+                let newborn: Vec<ProcId> =
+                    kin.everybody().into_iter().filter(|id| !struck.contains(id)).collect();
+                struck.extend(&newborn);
+                newborn
+            });
+        }
+    }
+
+    pub(super) fn await_house(&mut self) {
+        if sys::look() == sys::Look::Alone {
+            self.learnt.push_back(Fact::HouseEmptied);
+        } else {
+            self.house_awaited = true;
+        }
+    }
+
+    /// Looks who lives, and whose they are. What an errand leaves behind is its run's.
+    pub(super) fn look(&mut self) {
+        let children = self.children.iter().map(|(run, child)| (*run, child.id, child.session));
+        let errands = self.errands.values();
+        let errands = errands.map(|errand| (errand.run, errand.id, errand.session));
+        let all: Vec<_> = children.chain(errands).collect();
+        let roots: Vec<_> = all.iter().map(|(run, id, _)| (*run, *id)).collect();
+        let sessions: Vec<_> = all.iter().map(|(run, _, session)| (*run, *session)).collect();
+        self.kin.look(&roots, &sessions);
+    }
+
+    /// For signals, which come in waves: one look serves a wave.
+    pub(super) fn look_unless_just_done(&mut self) {
+        if !self.kin.has_just_looked() {
+            self.look();
+        }
+    }
+
+    pub(super) fn look_for_the_left(&mut self) {
+        if self.kin.deadline().is_some_and(|at| at <= clock::now().mono) {
+            self.look();
+            self.freeze_and_kill(kin::Kin::newborn);
+            let emptied = self.kin.emptied();
+            self.learnt.extend(emptied.into_iter().map(|run| Fact::TreeEmptied { run }));
+        }
+    }
+
+    /// Kills whoever was born since the others were killed. They are stopped first, all of them, so
+    /// that nobody is born any more while they are killed one after the other.
+    fn freeze_and_kill(&mut self, mut newborn: impl FnMut(&mut kin::Kin) -> Vec<ProcId>) {
+        let until = clock::now().mono.after(FREEZE);
+        let mut frozen = Vec::new();
+        loop {
+            let new = newborn(&mut self.kin);
+            new.iter().for_each(|id| kin::signal_verified(*id, STOP));
+            let quiet = new.is_empty();
+            frozen.extend(new);
+            if quiet || clock::now().mono >= until {
+                break;
+            }
+            self.look();
+        }
+        frozen.into_iter().for_each(|id| kin::signal_verified(id, Signal::KILL));
+    }
+
+    /// We have no child, and so no descendant; only what was taken over can be alive.
+    pub(super) fn alone(&mut self) {
+        if !self.children.values().any(|child| child.bond == Bond::Adopted) {
+            let emptied = self.kin.all_emptied();
+            self.learnt.extend(emptied.into_iter().map(|run| Fact::TreeEmptied { run }));
+        }
+        if std::mem::take(&mut self.house_awaited) {
+            self.learnt.push_back(Fact::HouseEmptied);
+        }
+    }
+}
