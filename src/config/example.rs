@@ -28,8 +28,11 @@ fn one_command_is_a_complete_file() {
     let expected = Plan {
         mode: Mode::Supervise,
         passing: Passing::default(),
-        control: ControlPlan::default(),
-        processes: vec![process("web", &["npm", "run", "dev"])],
+        control: ControlPlan { socket: Some("/run/procession/control.sock".into()), tcp: None },
+        processes: vec![ProcessPlan {
+            output: OutputPlan::new(OutputMode::Prefixed),
+            ..process("web", &["npm", "run", "dev"])
+        }],
         exit_code_from: vec![],
         shutdown_timeout: Duration::from_secs(9),
         listen: Some(([0, 0, 0, 0], 9917).into()),

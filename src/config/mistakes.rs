@@ -98,7 +98,7 @@ fn hostile_files_are_refused() {
         ("a: $(\n".repeat(100_000), "`$` begins a variable"),
         (
             format!("processes: {{{}}}", many(5000, |n| format!("p{n}: {{command: x}},"))),
-            "at most 500",
+            "at most 2000",
         ),
     ] {
         let problems = read(&text).expect_err(message).to_string();

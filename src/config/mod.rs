@@ -22,10 +22,15 @@ pub mod order;
 pub mod show;
 pub mod surroundings;
 
-mod environment;
 pub mod file;
+mod control;
+mod families;
 mod links;
 mod process;
+mod replicas;
+
+mod endpoint;
+mod environment;
 
 mod cursor;
 mod env_file;

@@ -122,6 +122,8 @@ const CRATES: &[(&str, &[&str])] = &[
     ("nix::unistd::execve", &["src/init/"]),
     ("nix::unistd::fork", &["src/init/"]),
     ("prometheus", &["src/metrics/"]),
+    // Patterns are compiled to be checked where they are read, and to be used where lines pass.
+    ("regex_lite", &["src/config/", "src/init/", "src/output/"]),
     ("rusqlite", &["src/store/"]),
     ("saphyr_parser", &["src/config/"]),
     ("serde", EVERYWHERE),
