@@ -5,6 +5,7 @@
 //! fail, hang or be late: then less is seen, and supervising goes on.
 
 mod below;
+mod control;
 mod reload;
 
 use std::hash::{BuildHasher, Hasher, RandomState};

@@ -86,10 +86,10 @@ pub(super) async fn converse<S>(
 }
 
 /// Tries to open a door until it works; the first failure is warned about.
-pub(super) async fn open<T>(what: &str, mut attempt: impl AsyncFnMut() -> io::Result<T>) -> T {
+pub(super) async fn open<T>(what: &str, mut attempt: impl FnMut() -> io::Result<T>) -> T {
     let mut wait = FIRST_RETRY;
     loop {
-        match attempt().await {
+        match attempt() {
             Ok(opened) => return opened,
             Err(error) if wait == FIRST_RETRY => {
                 let seconds = LAST_RETRY.as_secs();

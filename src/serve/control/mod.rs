@@ -90,7 +90,7 @@ pub enum NotRead {
 
 /// What all doors share.
 pub(in crate::serve) struct Desk {
-    sources: Sources,
+    sources: Arc<Sources>,
     /// One for each answer that may be streamed.
     streams: Arc<Semaphore>,
     stop: watch::Receiver<bool>,
@@ -98,7 +98,7 @@ pub(in crate::serve) struct Desk {
 
 /// Opens the doors that the plan asks for and answers until `stop` turns true, or nobody is left to
 /// turn it..
-pub async fn serve(plan: ControlPlan, sources: Sources, stop: watch::Receiver<bool>) {
+pub async fn serve(plan: ControlPlan, sources: Arc<Sources>, stop: watch::Receiver<bool>) {
     let streams = Arc::new(Semaphore::new(STREAMS));
     let desk = Arc::new(Desk { sources, streams, stop });
     let on_socket = async {

@@ -3,16 +3,17 @@
 
 use std::fs;
 use std::io;
-use std::os::fd::AsRawFd;
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::fs::{DirBuilderExt, FileTypeExt, MetadataExt};
-use std::os::unix::net::{UnixListener as StdListener, UnixStream as StdStream};
+use std::os::unix::net::UnixListener as StdListener;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use hyper::Request;
 use hyper::body::Incoming;
+use nix::errno::Errno;
 use nix::sys::socket::{
-    AddressFamily, Backlog, SockFlag, SockType, UnixAddr, bind, listen, socket,
+    AddressFamily, Backlog, SockFlag, SockType, UnixAddr, bind, connect, listen, socket,
 };
 use nix::sys::stat::{Mode, fchmod};
 use tokio::net::{UnixListener, UnixStream};
@@ -31,7 +32,7 @@ const BACKLOG: i32 = 64;
 pub(super) async fn serve(path: PathBuf, desk: &Arc<Desk>) {
     let shown = path.display().to_string();
     let opened = tokio::select! {
-        opened = door::open(&shown, async || open(&path)) => opened,
+        opened = door::open(&shown, || open(&path)) => opened,
         () = desk.told_to_stop() => return,
     };
     tracing::info!(target: "control", "taking orders at {shown}");
@@ -111,9 +112,8 @@ fn open(path: &Path) -> io::Result<Opened> {
     if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
         fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
     }
-    make_room(path)?;
-    let flags = SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK;
-    let fd = socket(AddressFamily::Unix, SockType::Stream, flags, None)?;
+    make_room(path, &address)?;
+    let fd = new_socket()?;
     // The file takes its mode from the socket, so that it never has another. The umask would be
     // that of every thread.
     fchmod(&fd, Mode::S_IRUSR | Mode::S_IWUSR)?;
@@ -124,20 +124,26 @@ fn open(path: &Path) -> io::Result<Opened> {
 }
 
 /// Removes a socket that nobody answers at any more.
-fn make_room(path: &Path) -> io::Result<()> {
+fn make_room(path: &Path, address: &UnixAddr) -> io::Result<()> {
     let Ok(data) = fs::symlink_metadata(path) else { return Ok(()) };
     if !data.file_type().is_socket() {
         let what = "something that is no socket lies there; choose another path (`control: PATH`)";
         return Err(io::Error::new(io::ErrorKind::AlreadyExists, what));
     }
-    match StdStream::connect(path) {
-        Ok(_) => {
+    // It never waits: one that has no room for one more is alive.
+    match connect(new_socket()?.as_raw_fd(), address) {
+        Ok(()) | Err(Errno::EAGAIN) => {
             let what = "another procession answers there; give each its own (`control: PATH`)";
             Err(io::Error::new(io::ErrorKind::AddrInUse, what))
         }
-        Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => fs::remove_file(path),
-        Err(error) => Err(error),
+        Err(Errno::ECONNREFUSED) => fs::remove_file(path),
+        Err(error) => Err(error.into()),
     }
+}
+
+fn new_socket() -> io::Result<OwnedFd> {
+    let flags = SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK;
+    Ok(socket(AddressFamily::Unix, SockType::Stream, flags, None)?)
 }
 
 #[cfg(test)]

@@ -30,9 +30,11 @@ const LONGEST_TOKEN: u64 = 4096;
 pub(super) async fn serve(plan: TcpControl, desk: &Arc<Desk>) {
     let TcpControl { listen, token_file } = plan;
     let shown = listen.to_string();
-    let attempt = async || {
+    let attempt = || {
         let token = read_token(&token_file)?;
-        Ok((TcpListener::bind(listen).await?, token))
+        let listener = std::net::TcpListener::bind(listen)?;
+        listener.set_nonblocking(true)?;
+        Ok((TcpListener::from_std(listener)?, token))
     };
     let (listener, token) = tokio::select! {
         opened = door::open(&shown, attempt) => opened,
