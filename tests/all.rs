@@ -4,7 +4,9 @@
 #![allow(clippy::disallowed_methods)]
 
 mod cli;
+mod cli_verbs;
 mod contract;
+mod control;
 mod end_to_end;
 mod golden;
 mod hardship;

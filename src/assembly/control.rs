@@ -52,7 +52,10 @@ pub(super) async fn take_orders(plan: Arc<Plan>, tied: Tied, stopped: watch::Rec
 
 /// What happens, and the ear at the ledger's queue by which it is heard. Nothing is kept where
 /// nobody can ask for it.
-pub(super) fn events(plan: &Arc<Plan>, began: Wall) -> (Arc<Events>, Box<dyn FnMut(&Entry) + Send>) {
+pub(super) fn events(
+    plan: &Arc<Plan>,
+    began: Wall,
+) -> (Arc<Events>, Box<dyn FnMut(&Entry) + Send>) {
     let events = Arc::new(Events::new(began));
     if plan.control.socket.is_none() && plan.control.tcp.is_none() {
         return (events, Box::new(|_| {}));

@@ -1,6 +1,7 @@
 //! The command line: what was typed, and one file for each verb.
 
 mod check;
+mod control;
 mod quick;
 mod run;
 
@@ -20,7 +21,7 @@ use crate::supervise::shutdown::EXIT_USAGE;
 #[derive(Debug, Parser)]
 #[command(name = "procession", version, args_conflicts_with_subcommands = true)]
 #[command(
-    override_usage = "procession <run|check> [OPTIONS]\n       procession [OPTIONS] -- CMD [ARG...]"
+    override_usage = "procession <run|check|ps|logs|…> [OPTIONS]\n       procession [OPTIONS] -- CMD [ARG...]"
 )]
 struct Cli {
     #[command(subcommand)]
@@ -39,6 +40,8 @@ enum Verb {
     Run(RunOptions),
     /// Read a configuration and print the plan, or every fault in it; start nothing.
     Check(CheckOptions),
+    #[command(flatten)]
+    Control(control::Verb),
 }
 
 #[derive(Debug, Args)]
@@ -146,6 +149,10 @@ pub fn main() -> u8 {
         Some(Verb::Check(options)) => {
             caught.let_go();
             check::check(&options)
+        }
+        Some(Verb::Control(verb)) => {
+            caught.let_go();
+            control::perform(&verb)
         }
         None if cli.one.command.is_empty() => {
             refuse("nothing to run: write `procession run` or `procession -- CMD`; see --help")

@@ -72,7 +72,8 @@ mod tests {
     /// The picture with `web` in this phase, after so many runs, with or without a live one.
     fn after(phase: PhaseName, runs: u64, lives: bool) -> Snapshot {
         let mut picture = picture();
-        picture.processes[0] = ProcessView { run: lives.then(|| run(runs)), ..process("web", phase) };
+        picture.processes[0] =
+            ProcessView { run: lives.then(|| run(runs)), ..process("web", phase) };
         picture.opened.insert((SessionKind::Process, "web".to_owned()), runs);
         picture
     }

@@ -4,9 +4,9 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use hyper::StatusCode;
 use hyper::body::Bytes;
 use hyper::header::{ACCEPT, HeaderMap};
-use hyper::StatusCode;
 use tokio::sync::{OwnedSemaphorePermit, mpsc};
 
 use super::Desk;
@@ -115,7 +115,8 @@ pub(super) fn answer(
     headers: &HeaderMap,
 ) -> Result<Answer, Problem> {
     if !desk.sources.logs.keeps(process) {
-        let detail = format!("nothing that {process} writes is kept: it goes straight to our own output");
+        let detail =
+            format!("nothing that {process} writes is kept: it goes straight to our own output");
         let problem = Problem::conflict("no-logs", "no logs are kept", detail);
         return Err(problem.suggest("set `output: prefixed`, `json` or `quiet` for it"));
     }

@@ -33,7 +33,6 @@ mod watching;
 #[cfg(test)]
 pub(in crate::serve) mod example;
 
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use tokio::sync::{Semaphore, oneshot, watch};
@@ -125,9 +124,4 @@ impl Desk {
         // An error means that the one who would tell us is gone, which is as good as being told.
         let _ = stop.wait_for(|stopping| *stopping).await;
     }
-}
-
-/// Where the socket is when nothing is said, below the folder that state is kept in.
-pub fn default_socket(state_dir: &std::path::Path) -> PathBuf {
-    state_dir.join(crate::serve::wire::SOCKET_NAME)
 }

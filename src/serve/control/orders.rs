@@ -76,7 +76,9 @@ pub(super) async fn signal(
         give(desk, Wish::Signal { names, signal, group }).await
     };
     match audited(caller, &said, given.await)? {
-        Reply::Accepted(places) => Ok(json(StatusCode::OK, &ordered(desk, "signal", true, &places))),
+        Reply::Accepted(places) => {
+            Ok(json(StatusCode::OK, &ordered(desk, "signal", true, &places)))
+        }
         other => Err(strange(&other)),
     }
 }

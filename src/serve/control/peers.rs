@@ -58,8 +58,8 @@ pub fn look(stream: &impl AsFd, snapshot: &Snapshot) -> io::Result<Peer> {
     let (pid, uid) = (credentials.pid(), credentials.uid());
     let us = i32::try_from(std::process::id()).unwrap_or(0);
     let peer = |name: String, place| Peer { pid, uid, name, place };
-    if pid == 0 {
-        // It lives outside our namespace, where none of our runs can get.
+    if pid == 0 || pid == us {
+        // It lives outside our namespace, where none of our runs can get; or it is ourselves.
         return Ok(peer("?".to_owned(), Place::Outside));
     }
     let name = fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default();

@@ -35,7 +35,12 @@ impl Problem {
 
     /// The request itself cannot be understood.
     pub(super) fn bad_request(detail: impl Into<String>) -> Self {
-        Self::new(StatusCode::BAD_REQUEST, "bad-request", "the request cannot be understood", detail)
+        Self::new(
+            StatusCode::BAD_REQUEST,
+            "bad-request",
+            "the request cannot be understood",
+            detail,
+        )
     }
 
     /// There is no such address.

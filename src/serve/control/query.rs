@@ -45,7 +45,8 @@ impl Query {
     /// A number.
     pub(super) fn number<T: FromStr>(&self, name: &str) -> Result<Option<T>, Problem> {
         let number = |text: &str| {
-            let fault = || Problem::bad_request(format!("{name}: expected a number, found {text:?}"));
+            let fault =
+                || Problem::bad_request(format!("{name}: expected a number, found {text:?}"));
             text.parse().map_err(|_| fault())
         };
         self.text(name).map(number).transpose()
@@ -56,9 +57,9 @@ impl Query {
         match self.text(name) {
             None | Some("false" | "0" | "no") => Ok(false),
             Some("" | "true" | "1" | "yes") => Ok(true),
-            Some(other) => {
-                Err(Problem::bad_request(format!("{name}: expected true or false, found {other:?}")))
-            }
+            Some(other) => Err(Problem::bad_request(format!(
+                "{name}: expected true or false, found {other:?}"
+            ))),
         }
     }
 
@@ -106,7 +107,8 @@ mod tests {
 
     #[test]
     fn parameters_are_read_and_unknown_ones_refused() {
-        let query = Query::read(Some("tail=5&follow&kind=a,b&kind=c%20d"), &["tail", "follow", "kind"]);
+        let query =
+            Query::read(Some("tail=5&follow&kind=a,b&kind=c%20d"), &["tail", "follow", "kind"]);
         let query = query.expect("all are known");
         assert_eq!(query.number::<usize>("tail").ok(), Some(Some(5)));
         assert_eq!(query.is_set("follow").ok(), Some(true));

@@ -37,9 +37,8 @@ pub(super) fn status(picture: &Snapshot, alive: bool, role: &Role) -> wire::Stat
 /// Every process, or those in one of the states that are asked for.
 pub(super) fn processes(picture: &Snapshot, query: &Query) -> wire::Processes {
     let states = query.words("state");
-    let asked = |process: &&ProcessView| {
-        states.is_empty() || states.contains(&process.phase.as_str())
-    };
+    let asked =
+        |process: &&ProcessView| states.is_empty() || states.contains(&process.phase.as_str());
     let now = clock::now().wall;
     let processes = picture.processes.iter().filter(asked);
     wire::Processes {
@@ -140,14 +139,15 @@ pub(super) fn session(it: &session::Session) -> wire::Session {
     }
 }
 
-/// The names that somebody may have meant, the nearest first.
+/// The names that somebody may have meant, the nearest first: one slip of the finger in three
+/// letters is forgiven.
 pub(super) fn similar(name: &str, picture: &Snapshot) -> Vec<String> {
-    const NEAR: f64 = 0.7;
+    let most = (name.chars().count() / 3).max(1);
     let names = picture.processes.iter().map(|process| &process.name);
-    let mut near: Vec<(f64, &String)> =
-        names.map(|known| (strsim::jaro_winkler(name, known), known)).collect();
-    near.retain(|(nearness, _)| *nearness >= NEAR);
-    near.sort_by(|one, other| other.0.total_cmp(&one.0));
+    let mut near: Vec<(usize, &String)> =
+        names.map(|known| (strsim::damerau_levenshtein(name, known), known)).collect();
+    near.retain(|(distance, _)| *distance <= most);
+    near.sort();
     near.into_iter().take(MOST_SIMILAR).map(|(_, known)| known.clone()).collect()
 }
 
@@ -164,7 +164,7 @@ mod tests {
     fn names_that_may_have_been_meant_are_found() {
         let picture = example::picture();
         assert_eq!(similar("wbe", &picture), ["web"]);
-        assert_eq!(similar("bd", &picture), [""; 0]);
+        assert_eq!(similar("bd", &picture), ["db"]);
         assert_eq!(similar("database", &picture), [""; 0]);
     }
 

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use http_body_util::{BodyExt, LengthLimitError, Limited};
+use http_body_util::BodyExt;
 use hyper::Request;
 use hyper::body::Incoming;
-use hyper::header::{CONTENT_LENGTH, CONTENT_TYPE};
+use hyper::header::CONTENT_TYPE;
 use serde::de::DeserializeOwned;
 use tokio::time::timeout;
 
@@ -17,26 +17,37 @@ const LARGEST: usize = 64 * 1024;
 /// For a body to arrive whole.
 const PATIENCE: Duration = Duration::from_secs(10);
 
+/// What is read of a body that is too large, so that the one who sends it comes to read our answer.
+const MOST_READ: usize = 1024 * 1024;
+
 /// The body as what it should be.
 pub(super) async fn body<T: DeserializeOwned>(request: Request<Incoming>) -> Result<T, Problem> {
     let (head, body) = request.into_parts();
-    let declared = head.headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok());
-    if declared.and_then(|text| text.parse::<usize>().ok()).is_some_and(|n| n > LARGEST) {
-        return Err(Problem::too_large(LARGEST));
-    }
     let kind = head.headers.get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
-    if !kind.is_some_and(is_json) {
+    let is_json = kind.is_some_and(is_json);
+    let bytes = timeout(PATIENCE, read(body)).await.map_err(|_| Problem::too_slow())??;
+    if !is_json {
         return Err(Problem::wrong_type());
     }
-    let whole = timeout(PATIENCE, Limited::new(body, LARGEST).collect()).await;
-    let bytes = match whole.map_err(|_| Problem::too_slow())? {
-        Ok(collected) => collected.to_bytes(),
-        Err(error) if error.is::<LengthLimitError>() => return Err(Problem::too_large(LARGEST)),
-        Err(_) => return Err(Problem::bad_request("the body ended too early")),
-    };
     serde_json::from_slice(&bytes).map_err(|error| {
         Problem::bad_request(format!("the body is not what is expected here: {error}"))
     })
+}
+
+async fn read(mut body: Incoming) -> Result<Vec<u8>, Problem> {
+    let (mut bytes, mut length) = (Vec::new(), 0);
+    while let Some(frame) = body.frame().await {
+        let frame = frame.map_err(|_| Problem::bad_request("the body ended too early"))?;
+        let Ok(data) = frame.into_data() else { continue };
+        length += data.len();
+        if length <= LARGEST {
+            bytes.extend_from_slice(&data);
+        }
+        if length > MOST_READ {
+            break;
+        }
+    }
+    if length > LARGEST { Err(Problem::too_large(LARGEST)) } else { Ok(bytes) }
 }
 
 fn is_json(kind: &str) -> bool {

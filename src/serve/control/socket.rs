@@ -18,11 +18,11 @@ use nix::sys::socket::{
 use nix::sys::stat::{Mode, fchmod};
 use tokio::net::{UnixListener, UnixStream};
 
+use super::Desk;
 use super::door::{self, CONNECTIONS, Pass};
 use super::peers::{self, Peer};
 use super::problem::Problem;
 use super::role::{Caller, Role, Who};
-use super::Desk;
 use crate::serve::connections::Connections;
 
 /// Connections that may wait to be accepted.

@@ -85,7 +85,8 @@ fn read_token(path: &Path) -> io::Result<String> {
     file.take(LONGEST_TOKEN).read_to_string(&mut text).map_err(told)?;
     let token = text.trim().to_owned();
     if token.len() < SHORTEST_TOKEN || !token.bytes().all(|byte| byte.is_ascii_graphic()) {
-        let advice = "expected at least 16 printable characters, as `openssl rand -hex 32` makes them";
+        let advice =
+            "expected at least 16 printable characters, as `openssl rand -hex 32` makes them";
         return Err(told(io::Error::new(io::ErrorKind::InvalidData, advice)));
     }
     Ok(token)
@@ -99,10 +100,11 @@ fn knows(header: &str, token: &str) -> bool {
         return false;
     }
     let given = given.trim().as_bytes();
-    let differing = token.bytes().enumerate().fold(given.len() ^ token.len(), |found, (at, byte)| {
-        let other = given.get(at).copied().unwrap_or(0);
-        black_box(found | usize::from(byte ^ other))
-    });
+    let differing =
+        token.bytes().enumerate().fold(given.len() ^ token.len(), |found, (at, byte)| {
+            let other = given.get(at).copied().unwrap_or(0);
+            black_box(found | usize::from(byte ^ other))
+        });
     differing == 0
 }
 
