@@ -11,20 +11,20 @@ const PROBLEM_JSON: &str = "application/problem+json";
 /// What an answer is when there is no better one.
 #[derive(Debug)]
 pub(super) struct Problem {
-    said: wire::Problem,
+    said: Box<wire::Problem>,
     header: Option<(HeaderName, String)>,
 }
 
 impl Problem {
     fn new(status: StatusCode, kind: &str, title: &str, detail: impl Into<String>) -> Self {
-        let said = wire::Problem {
+        let said = Box::new(wire::Problem {
             kind: format!("urn:procession:problem:{kind}"),
             title: title.to_owned(),
             status: status.as_u16(),
             detail: detail.into(),
             suggestion: None,
             faults: Vec::new(),
-        };
+        });
         Self { said, header: None }
     }
 
