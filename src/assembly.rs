@@ -6,6 +6,7 @@
 
 mod below;
 mod output;
+mod control;
 mod reload;
 
 use std::hash::{BuildHasher, Hasher, RandomState};

@@ -2,6 +2,7 @@
 
 mod check;
 mod drop_in;
+mod control;
 mod run;
 
 use std::ffi::OsString;
@@ -21,7 +22,7 @@ use crate::supervise::shutdown::EXIT_USAGE;
 #[derive(Debug, Parser)]
 #[command(name = "procession", version, args_conflicts_with_subcommands = true)]
 #[command(
-    override_usage = "procession <run|check> [OPTIONS]\n       procession [OPTIONS] -- CMD [ARG...]"
+    override_usage = "procession <run|check|ps|logs|…> [OPTIONS]\n       procession [OPTIONS] -- CMD [ARG...]"
 )]
 struct Cli {
     #[command(subcommand)]
@@ -40,6 +41,8 @@ enum Verb {
     Run(RunOptions),
     /// Read a configuration and print the plan, or every fault in it; start nothing.
     Check(CheckOptions),
+    #[command(flatten)]
+    Control(control::Verb),
 }
 
 #[derive(Debug, Args)]
@@ -176,6 +179,10 @@ pub fn main() -> u8 {
         Some(Verb::Check(options)) => {
             caught.let_go();
             check::check(&options)
+        }
+        Some(Verb::Control(verb)) => {
+            caught.let_go();
+            control::perform(&verb)
         }
         None => refuse("nothing to run: write `procession run` or `procession -- CMD`; see --help"),
     }
