@@ -2,6 +2,7 @@
 
 mod check;
 mod run;
+mod schema;
 
 use std::io::Write;
 use std::net::SocketAddr;
@@ -19,7 +20,7 @@ use crate::supervise::shutdown::EXIT_USAGE;
 #[derive(Debug, Parser)]
 #[command(name = "procession", version, args_conflicts_with_subcommands = true)]
 #[command(
-    override_usage = "procession <run|check> [OPTIONS]\n       procession [OPTIONS] -- CMD [ARG...]"
+    override_usage = "procession <run|check|schema> [OPTIONS]\n       procession [OPTIONS] -- CMD [ARG...]"
 )]
 struct Cli {
     #[command(subcommand)]
@@ -38,6 +39,8 @@ enum Verb {
     Run(RunOptions),
     /// Read a configuration and print the plan, or every fault in it; start nothing.
     Check(CheckOptions),
+    /// Print the JSON Schema of a configuration, for editors that complete and check it.
+    Schema,
 }
 
 #[derive(Debug, Args)]
@@ -140,6 +143,10 @@ pub fn main() -> u8 {
         Some(Verb::Check(options)) => {
             caught.let_go();
             check::check(&options)
+        }
+        Some(Verb::Schema) => {
+            caught.let_go();
+            schema::schema()
         }
         None if cli.one.command.is_empty() => {
             refuse("nothing to run: write `procession run` or `procession -- CMD`; see --help")
