@@ -16,6 +16,7 @@ use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::timeout;
 
 use crate::assembly::control::{self, Tied};
+use crate::assembly::logs::Shelves;
 use crate::assembly::{Links, Stand, reload};
 use crate::clock;
 use crate::config::plan::Plan;
@@ -34,6 +35,7 @@ use crate::memory::{SelfFigures, leak, myself, probe};
 use crate::output::door::Output;
 use crate::probing;
 use crate::serve::Sources;
+use crate::serve::control::logs::{Logs, NoLogs};
 use crate::serve::listener::{self, Limits};
 use crate::store::runfile::{RunKeeper, RunRecord};
 use crate::store::writer::{self, Reports, Resume, Writer};
@@ -142,6 +144,7 @@ impl Below {
         patient.spawn(follow(start, entries.clone(), stopped.clone()));
         patient.spawn(tell_of_earlier_lives(earlier, resumed, weak.clone()));
         let mut senses = JoinSet::new();
+        let current = plans.clone();
         senses.spawn(watch_files(plans.clone(), doors.tidings.clone()));
         senses.spawn(capture_contexts(plans, contexts, weak.clone()));
         senses.spawn(probe_health(probes, doors.clone()));
@@ -150,7 +153,12 @@ impl Below {
         senses.spawn(keep_runs(keeper.clone(), runs));
         senses.spawn(sample(plan.memory.interval, pictures.clone(), entries.clone()));
         senses.spawn(give_memory_back(pictures.clone()));
-        let tied = Tied { source, doors, pictures: pictures.clone(), events, pulse: pulse.clone() };
+        let logs: Arc<dyn Logs> = match &output {
+            Some(output) => Arc::new(Shelves { output: output.clone(), plans: current }),
+            None => Arc::new(NoLogs),
+        };
+        let (seen, beat) = (pictures.clone(), pulse.clone());
+        let tied = Tied { source, doors, pictures: seen, events, pulse: beat, logs };
         senses.spawn(control::take_orders(Arc::clone(plan), tied, stopped.clone()));
         let sources = sources(pictures, pulse, output);
         senses.spawn(listen(Arc::clone(plan), sources, stopped, weak));

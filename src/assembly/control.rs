@@ -13,7 +13,7 @@ use crate::init::pulse::Pulse;
 use crate::ledger::entry::Entry;
 use crate::ledger::happening::Narrator;
 use crate::ledger::snapshot::Snapshot;
-use crate::serve::control::logs::NoLogs;
+use crate::serve::control::logs::Logs;
 use crate::serve::control::{self, Busy, NotRead, ReadPlan, Sources};
 use crate::serve::events::Events;
 use crate::units::Wall;
@@ -30,11 +30,13 @@ pub(super) struct Tied {
     pub(super) events: Arc<Events>,
     /// Whether the loop turns.
     pub(super) pulse: Pulse,
+    /// What processes wrote.
+    pub(super) logs: Arc<dyn Logs>,
 }
 
 /// Takes orders wherever the plan says.
 pub(super) async fn take_orders(plan: Arc<Plan>, tied: Tied, stopped: watch::Receiver<bool>) {
-    let Tied { source, doors, pictures, events, pulse } = tied;
+    let Tied { source, doors, pictures, events, pulse, logs } = tied;
     let sources = Arc::new(Sources {
         pictures,
         orders: Box::new(move |wish| {
@@ -42,7 +44,7 @@ pub(super) async fn take_orders(plan: Arc<Plan>, tied: Tied, stopped: watch::Rec
             doors.orders.try_send(Order { wish, reply }).map(|()| answer).map_err(busy)
         }),
         read_plan: read_plan(source),
-        logs: Arc::new(NoLogs),
+        logs,
         events,
         alive: Box::new(move || pulse.is_alive()),
     });
