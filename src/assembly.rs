@@ -31,7 +31,7 @@ use crate::init::sys::heap;
 use crate::init::{self, Departure, Ends, Survivor, recover, rites};
 use crate::ledger::entry::{Entry, SurvivorOutcome};
 use crate::memory::proc;
-use crate::output::Output;
+use crate::output::door::Output;
 use crate::store::left_behind::{LeftBehind, find_left_behind};
 use crate::store::runfile::{Owner, RunRecord};
 use crate::supervise::shutdown::EXIT_INTERNAL;

@@ -5,9 +5,10 @@ use std::sync::Arc;
 use crate::config::plan::{OutputFile, OutputMode, OutputPlan, Plan, ProcessPlan};
 use crate::init::downward::{Channel, Inlet, Outlet};
 use crate::init::inward::Doors;
+use crate::output::console;
+use crate::output::door::{Event, Output, Settings, Stream};
 use crate::output::look::Pattern;
 use crate::output::plan::{FileFormat, FilePlan, Limits, Show, StreamPlan, WhenFull, Which};
-use crate::output::{Event, Output, Settings, Stream, console};
 use crate::supervise::fact::Fact;
 use crate::units::RunId;
 
