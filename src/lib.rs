@@ -94,6 +94,7 @@ pub mod output;
 pub mod memory;
 pub mod tokens;
 pub mod context;
+pub mod watch;
 pub mod store;
 pub mod metrics;
 pub mod serve;

@@ -5,6 +5,7 @@
 
 mod cli;
 mod contract;
+mod drop_in;
 mod end_to_end;
 mod golden;
 mod hardship;
@@ -23,3 +24,5 @@ mod storm;
 mod support;
 mod terminal;
 mod tidy;
+mod watch;
+mod world;

@@ -23,10 +23,10 @@ use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::unistd::pipe;
 use procession::output::door::{Event, Output, Settings, Stream};
 use procession::output::engine::Turn;
+use procession::output::figures::OutputFigures;
 use procession::output::look::Pattern;
 use procession::output::plan::{FileFormat, FilePlan, Limits, Show, StreamPlan, WhenFull, Which};
 use procession::output::ring::Page;
-use procession::output::shelf::OutputFigures;
 use procession::units::{Bytes, RunId};
 
 /// Generous: the machine may be busy.

@@ -6,12 +6,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use procession::config::plan::Thresholds;
+use procession::ledger::care::{Care, Rest};
 use procession::ledger::entry::StoreHealth;
 use procession::ledger::session::{Figures, Session, SessionEnd, SessionKind, SessionState};
 use procession::ledger::snapshot::{HouseView, ProcessView, RunView, Snapshot, TokenSeries};
-use procession::memory::{LeakState, MemoryLevel, SelfFigures, TreeSample, Verdict};
+use procession::memory::{LeakState, MemoryLevel, SelfFigures, TreeSample, Turns, Verdict};
+use procession::output::figures::OutputFigures;
 use procession::supervise::fact::SpawnFailure;
-use procession::supervise::lifecycle::PhaseName;
+use procession::supervise::lifecycle::{Health, Order, PhaseName};
 use procession::tokens::{LineCounts, TokenCounts};
 use procession::units::{
     Bytes, ExitStatus, Money, Mono, Now, ProcId, RunId, SessionId, Signal, Wall,
@@ -101,7 +103,25 @@ pub fn own() -> SelfFigures {
         open_fds: Some(17),
         max_fds: Some(1_048_576),
         start_time_seconds: Some(at(0).seconds()),
+        turns: Some(Turns {
+            count: 420,
+            total: Duration::from_millis(63),
+            longest: Duration::from_micros(1_500),
+        }),
     }
+}
+
+/// What processes wrote in this picture.
+pub fn output() -> Vec<(Arc<str>, OutputFigures)> {
+    let web = OutputFigures {
+        lines: 1_200,
+        bytes: 98_765,
+        dropped_lines: 3,
+        dropped_bytes: 240,
+        cut_pieces: 1,
+        leftover_lines: 2,
+    };
+    vec![("web".into(), web), ("leaky".into(), OutputFigures::default())]
 }
 
 fn house() -> HouseView {
@@ -115,6 +135,11 @@ fn house() -> HouseView {
         samples_skipped: 4,
         store: Some(StoreHealth { up: true, pending: 6, failures: 1, dropped: 0 }),
         listener_up: Some(true),
+        orders: BTreeMap::from([((Order::Restart, true), 3), ((Order::Stop, false), 1)]),
+        reloads: 2,
+        reloads_failed: 1,
+        last_reload_worked: Some(false),
+        last_reload: Some(at(1800)),
         survivors_ended: 1,
         survivors_adopted: 0,
         ..HouseView::default()
@@ -125,6 +150,9 @@ fn house() -> HouseView {
 pub fn waiting(name: &str) -> ProcessView {
     ProcessView {
         name: name.to_owned(),
+        family: name.to_owned(),
+        replica: None,
+        retired: false,
         phase: PhaseName::Waiting,
         run: None,
         restarts: 0,
@@ -138,6 +166,7 @@ pub fn waiting(name: &str) -> ProcessView {
         thresholds: Thresholds::default(),
         agent: None,
         leaks_suspected: 0,
+        care: Care::default(),
     }
 }
 
@@ -149,6 +178,8 @@ pub fn run(number: u64, mib: u64, level: MemoryLevel) -> RunView {
         session: session_id(number),
         main: Some(ProcId { pid: 100 + number as i32, start_ticks: 5000 }),
         started: at(60 * number as i64),
+        ready: Some(Duration::from_millis(125)),
+        status: None,
         sample: Some(TreeSample {
             run,
             at: now(3598),
@@ -179,6 +210,21 @@ fn web() -> ProcessView {
         last_status: Some(ExitStatus::Signal(Signal::KILL)),
         last_exit: Some(at(650)),
         cpu_seconds_ended: 30.25,
+        family: "web".to_owned(),
+        replica: Some(1),
+        care: Care {
+            health: Some(Health::Healthy),
+            tests_failed: Some(4),
+            hooks_failed: BTreeMap::from([("pre_stop", 1)]),
+            stops: 2,
+            stop_time: Duration::from_millis(10_250),
+            last_stop: Some(Duration::from_millis(250)),
+            holders: 1,
+            unkillable: 0,
+            orphans: 7,
+            schedule_skips: None,
+            rest: None,
+        },
         ..waiting("web")
     }
 }
@@ -235,6 +281,11 @@ fn broken() -> ProcessView {
         crash_loops: 1,
         last_status: Some(ExitStatus::Code(127)),
         last_exit: Some(at(9)),
+        care: Care {
+            schedule_skips: Some(2),
+            rest: Some(Rest { delay: Duration::from_secs(8), until: at(3608), streak: 5 }),
+            ..Care::default()
+        },
         ..waiting("broken")
     }
 }

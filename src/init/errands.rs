@@ -113,7 +113,7 @@ impl Body {
     pub(super) fn errand_reaped(&mut self, pid: i32, status: ExitStatus) -> bool {
         let Some(errand) = self.errand_of(pid) else { return false };
         let gone = self.errands.remove(&errand);
-        let report = gone.and_then(|gone| sys::read_report(&gone.pipe).ok().flatten());
+        let report = gone.and_then(|gone| sys::child::read_report(&gone.pipe).ok().flatten());
         let end = match report {
             Some(report) => ErrandEnd::NotSpawned(spawn::explain(report)),
             None => ErrandEnd::Exited(status),

@@ -194,6 +194,11 @@ impl Story {
                 let cause = std::io::Error::from_raw_os_error(failure.errno);
                 format!("cannot enter its working_dir {}: {cause}", dir.display())
             }
+            (SpawnStep::Secret, _) => {
+                let files = plan.world.secrets.iter().map(|secret| secret.file.display());
+                let files: Vec<String> = files.map(|file| file.to_string()).collect();
+                format!("{failure} ({})", files.join(", "))
+            }
             _ => failure.to_string(),
         }
     }

@@ -2,12 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::config::plan::Thresholds;
+use crate::ledger::care::Care;
 use crate::ledger::entry::StoreHealth;
 use crate::ledger::session::{Session, SessionKind, SessionState};
 use crate::memory::{MemoryLevel, TreeSample, Verdict};
-use crate::supervise::lifecycle::PhaseName;
+use crate::supervise::lifecycle::{Order, PhaseName};
 use crate::tokens::{LineCounts, TokenCounts};
 use crate::units::{ExitStatus, Money, Now, ProcId, RunId, SessionId, Signal, Wall};
 
@@ -70,6 +72,16 @@ pub struct HouseView {
     pub store: Option<StoreHealth>,
     /// Whether the metrics listener listens; `None` when there is none.
     pub listener_up: Option<bool>,
+    /// Orders that were given, by whether they were carried out.
+    pub orders: BTreeMap<(Order, bool), u64>,
+    /// Times that another plan was taken over, and times that its file had faults.
+    pub reloads: u64,
+    /// See [`HouseView::reloads`].
+    pub reloads_failed: u64,
+    /// Whether the last reload worked; `None` before the first.
+    pub last_reload_worked: Option<bool>,
+    /// When another plan was last taken over.
+    pub last_reload: Option<Wall>,
     /// Processes of an earlier life that were ended, and that were taken over.
     pub survivors_ended: u64,
     /// See [`HouseView::survivors_ended`].
@@ -81,6 +93,12 @@ pub struct HouseView {
 pub struct ProcessView {
     /// The value of the `process` label.
     pub name: String,
+    /// The key under `processes:`; the same for all replicas of one.
+    pub family: String,
+    /// Which replica it is, where it is one of several.
+    pub replica: Option<u32>,
+    /// Whether a reload took it out of the plan.
+    pub retired: bool,
     /// The phase that it is in.
     pub phase: PhaseName,
     /// Its live run.
@@ -107,6 +125,8 @@ pub struct ProcessView {
     pub agent: Option<String>,
     /// Times that the leak rule began to be met, in this life.
     pub leaks_suspected: u64,
+    /// How it is looked after.
+    pub care: Care,
 }
 
 /// What is known of a live run.
@@ -120,6 +140,10 @@ pub struct RunView {
     pub main: Option<ProcId>,
     /// When it was opened.
     pub started: Wall,
+    /// From its opening until it could be used; `None` until then.
+    pub ready: Option<Duration>,
+    /// What it said of itself last, by `STATUS=`.
+    pub status: Option<String>,
     /// Its last memory sample.
     pub sample: Option<TreeSample>,
     /// The largest resident size of its tree so far.

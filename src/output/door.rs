@@ -14,11 +14,12 @@ use tokio::sync::mpsc;
 
 use crate::output::console::{Console, STACK};
 use crate::output::engine::{Engine, Order, Tools, Turn};
+use crate::output::figures::OutputFigures;
 use crate::output::files::Files;
 use crate::output::plan::{Limits, StreamPlan, Which};
 use crate::output::queue::{Chunk, Leaving, Queue};
 use crate::output::ring::Page;
-use crate::output::shelf::{OutputFigures, Shelves};
+use crate::output::shelf::Shelves;
 use crate::units::RunId;
 
 /// Orders that wait for the reader. At most two for each pipe, and one for each run.

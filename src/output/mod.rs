@@ -27,6 +27,7 @@
 //! stand: the orders keep their order.
 
 pub mod plan;
+pub mod figures;
 pub mod door;
 pub mod look;
 pub mod cut;

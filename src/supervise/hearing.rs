@@ -30,9 +30,7 @@ impl Machine {
     /// `procession -- CMD`: the command gets every signal; once it is gone, a request to end ends
     /// the wait for what it left behind.
     fn pass_on(&mut self, now: Now, signal: Signal) -> SignalResponse {
-        let rewrites = &self.plan.passing.rewrite;
-        let rewritten = rewrites.iter().find(|(from, _)| *from == signal);
-        let Some(sent) = rewritten.map_or(Some(signal), |(_, to)| *to) else {
+        let Some(sent) = self.plan.passing.sent_as(signal) else {
             return SignalResponse::Ignored;
         };
         let scope = match self.plan.passing.scope {

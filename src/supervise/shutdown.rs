@@ -158,7 +158,7 @@ impl Decision {
 
     /// Takes in that a process ended for good. Says why the house must go down, when it must.
     pub fn note(&mut self, process: ProcessIx, verdict: Verdict) -> Option<ShutdownCause> {
-        let code = exit_code(verdict);
+        let code = self.exit_code(verdict);
         if self.deciders.contains(&process) {
             self.decided = self.decided.or(code);
             return Some(ShutdownCause::Decided(process));
@@ -176,8 +176,21 @@ impl Decision {
 
     /// The code: the first decider's, else that of the first process that failed by itself.
     pub fn code(&self) -> u8 {
-        let code = self.decided.or(self.first_failure).unwrap_or(0);
-        if self.forgiven.contains(&code) { 0 } else { code }
+        self.decided.or(self.first_failure).unwrap_or(0)
+    }
+
+    /// The code that a verdict stands for; none for what was asked to end before it ever ran. Codes
+    /// of our own are never forgiven.
+    fn exit_code(&self, verdict: Verdict) -> Option<u8> {
+        let forgiving = |code: u8| if self.forgiven.contains(&code) { 0 } else { code };
+        match verdict {
+            Verdict::Ended(status) | Verdict::Stopped(status) => Some(forgiving(status.code())),
+            // What was ended for failing us has failed, however politely it went.
+            Verdict::Failed(status) => Some(forgiving(status.code().max(1))),
+            Verdict::GaveUp => Some(EXIT_CRASH_LOOP),
+            Verdict::NeverRan => Some(EXIT_NEVER_RAN),
+            Verdict::NotStarted => None,
+        }
     }
 }
 
@@ -193,18 +206,6 @@ fn deciders(plan: &Plan) -> Vec<ProcessIx> {
             vec![alone]
         }
         _ => plan.exit_code_from.clone(),
-    }
-}
-
-/// The code that a verdict stands for; none for what was asked to end before it ever ran.
-fn exit_code(verdict: Verdict) -> Option<u8> {
-    match verdict {
-        Verdict::Ended(status) | Verdict::Stopped(status) => Some(status.code()),
-        // What was ended for failing us has failed, however politely it went.
-        Verdict::Failed(status) => Some(status.code().max(1)),
-        Verdict::GaveUp => Some(EXIT_CRASH_LOOP),
-        Verdict::NeverRan => Some(EXIT_NEVER_RAN),
-        Verdict::NotStarted => None,
     }
 }
 
@@ -245,6 +246,18 @@ mod tests {
         assert!(decision.note(ProcessIx(2), term).is_some());
         assert!(decision.note(ProcessIx(1), Verdict::Failed(ExitStatus::Code(4))).is_some());
         assert_eq!(decision.code(), 143);
+    }
+
+    #[test]
+    fn a_forgiven_code_is_zero_and_our_own_codes_never_are() {
+        let forgiving =
+            || Decision { forgiven: vec![143, EXIT_CRASH_LOOP], ..Decision::new(&[ProcessIx(0)]) };
+        let mut decision = forgiving();
+        decision.note(ProcessIx(0), Verdict::Ended(ExitStatus::Signal(Signal::TERM)));
+        assert_eq!(decision.code(), 0);
+        let mut decision = forgiving();
+        decision.note(ProcessIx(0), Verdict::GaveUp);
+        assert_eq!(decision.code(), EXIT_CRASH_LOOP);
     }
 
     #[test]

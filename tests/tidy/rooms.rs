@@ -20,6 +20,8 @@ pub const TOUCHES: &[&str] = &[
     "src/log.rs",
     "src/serve/",
     "src/store/",
+    "src/watch/mod.rs",
+    "src/watch/tree.rs",
     "src/context/capture.rs",
     "src/context/git.rs",
     "src/context/host.rs",
@@ -105,6 +107,7 @@ const EVERYWHERE: &[&str] = &["src/"];
 /// Every dependency has a row, so that adding one is a decision about its place.
 const CRATES: &[(&str, &[&str])] = &[
     ("clap", &["src/cli/"]),
+    ("fast_glob", &["src/watch/"]),
     ("fastrand", EVERYWHERE),
     ("flate2", &["src/serve/"]),
     ("http_body_util", &["src/serve/"]),
@@ -120,8 +123,9 @@ const CRATES: &[(&str, &[&str])] = &[
             "src/context/",
             "src/init/",
             "src/memory/",
-            "src/output/",
             "src/store/",
+            "src/watch/",
+            "src/output/",
         ],
     ),
     // The spawner, the signaller and the reaper are one thread of one room.
@@ -168,22 +172,28 @@ const ROOMS: &[Row] = &[
     ("cli", "assembly init::signals log config supervise::shutdown"),
     (
         "assembly",
-        "probing output init serve store memory::probe tokens::tail metrics ledger context tokens memory \
+        "probing output init serve store watch memory::probe tokens::tail metrics ledger context \
+         tokens memory \
          supervise config",
     ),
     ("probing", "init::downward supervise::fact config::plan"),
     // Who is left of a run is found by the same lineage that its memory is counted by.
     (
         "init",
-        "ledger::entry memory::marker memory::proc memory::stat memory::tree supervise config::plan",
+        "ledger::entry memory::Turns memory::marker memory::proc memory::stat memory::tree supervise \
+         config::plan",
     ),
-    ("serve", "metrics ledger::session ledger::snapshot tokens memory supervise::lifecycle"),
+    (
+        "serve",
+        "metrics ledger::care ledger::session ledger::snapshot tokens memory supervise::lifecycle",
+    ),
+    ("watch", "supervise::fact config::plan"),
     ("store", "ledger::entry ledger::row ledger::session context tokens config::plan"),
     ("memory::probe", "ledger::entry ledger::snapshot supervise::lifecycle config::plan"),
     ("tokens::tail", "ledger::entry ledger::snapshot supervise::lifecycle config::plan"),
     (
         "metrics",
-        "ledger::entry ledger::session ledger::snapshot tokens memory supervise::fact \
+        "output::figures ledger::care ledger::entry ledger::session ledger::snapshot tokens memory supervise::fact \
          supervise::lifecycle",
     ),
     ("ledger", "context tokens memory supervise::fact supervise::lifecycle config::plan"),

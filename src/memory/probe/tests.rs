@@ -198,6 +198,8 @@ fn snapshot_of(tree: &Tree, phase: PhaseName) -> Arc<Snapshot> {
         session: SessionId::new(Wall(0), 0),
         main: Some(tree.id),
         started: Wall(0),
+        ready: None,
+        status: None,
         sample: None,
         peak_resident: None,
         level: MemoryLevel::Normal,
@@ -205,6 +207,9 @@ fn snapshot_of(tree: &Tree, phase: PhaseName) -> Arc<Snapshot> {
     };
     let process = ProcessView {
         name: "web".into(),
+        family: "web".into(),
+        replica: None,
+        retired: false,
         phase,
         run: Some(run),
         restarts: 0,
@@ -218,6 +223,7 @@ fn snapshot_of(tree: &Tree, phase: PhaseName) -> Arc<Snapshot> {
         thresholds: Default::default(),
         agent: None,
         leaks_suspected: 0,
+        care: Default::default(),
     };
     Arc::new(Snapshot { processes: vec![process], ..Default::default() })
 }
