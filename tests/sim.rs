@@ -285,7 +285,9 @@ impl Life {
             Action::AwaitHouse => (self.house_awaited, self.house_asked) = (true, true),
             Action::Record(Lifecycle::PlanChanged { changes, .. }) => {
                 self.adjusted.extend(changes.adjusted);
-                changes.added.iter().for_each(|ix| drop(self.held.remove(ix)));
+                changes.added.iter().for_each(|ix| {
+                    self.held.remove(ix);
+                });
             }
             Action::Record(event) => self.note(event),
             Action::Exit { code } => self.exit = Some((self.now, code)),

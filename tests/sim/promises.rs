@@ -280,7 +280,9 @@ impl Life {
     pub fn note_reply(&mut self, reply: &Reply) {
         if let (Reply::Accepted(these), Some(Order::Start | Order::Restart)) = (reply, self.ordered)
         {
-            these.iter().for_each(|ix| drop(self.held.remove(ix)));
+            these.iter().for_each(|ix| {
+                self.held.remove(ix);
+            });
         }
     }
 
