@@ -19,16 +19,18 @@ use crate::assembly::control::{self, Tied};
 use crate::assembly::{Links, Stand, reload};
 use crate::clock;
 use crate::config::plan::Plan;
-use crate::context::{capture, host};
+use crate::context::capture::{self, Life};
+use crate::context::host;
 use crate::init::downward::{ProbeOrder, Tasks};
 use crate::init::inward::Doors;
 use crate::init::pulse::Pulse;
+use crate::init::sys::heap;
 use crate::ledger::entry::{Entry, StoreHealth, SurvivorOutcome};
 use crate::ledger::fold::Ledger;
 use crate::ledger::row::Batch;
 use crate::ledger::snapshot::{LiveRun, Snapshot};
 use crate::ledger::task::{self, Outlets};
-use crate::memory::{leak, myself, probe};
+use crate::memory::{SelfFigures, leak, myself, probe};
 use crate::probing;
 use crate::serve::Sources;
 use crate::serve::listener::{self, Limits};
@@ -53,6 +55,8 @@ const RESUME_PATIENCE: Duration = Duration::from_secs(5);
 /// Threads for what waits for disks: memory, agents' logs and the context of a session, and one to
 /// spare.
 const ASIDE: usize = 4;
+/// Without a new picture for this long nothing is being started or ended.
+const QUIET: Duration = Duration::from_millis(400);
 const FOR_EVER: Duration = Duration::from_secs(10 * 365 * 86_400);
 
 /// How long the last look at the agents' logs and at earlier lives may take.
@@ -106,7 +110,8 @@ impl Below {
         handled: Vec<SurvivorOutcome>,
         links: Links,
     ) -> Self {
-        let Links { pulse, doors, tasks: Tasks { probes, readings, plans }, source } = links;
+        let Links { pulse, doors, tasks: Tasks { probes, readings, plans }, source, output } =
+            links;
         let on = runtime.enter();
         let (stop, stopped) = watch::channel(false);
         let (snapshots, pictures) = watch::channel(Arc::new(Snapshot::default()));
@@ -140,8 +145,10 @@ impl Below {
         senses.spawn(report_store(health, weak.clone()));
         senses.spawn(keep_runs(keeper.clone(), runs));
         senses.spawn(sample(plan.memory.interval, pictures.clone(), entries.clone()));
-        let tied = Tied { source, doors, pictures: pictures.clone(), events, pulse: pulse.clone() };
+        let shown = pictures.clone();
+        let tied = Tied { source, doors, pictures: shown, events, pulse: pulse.clone(), output };
         senses.spawn(control::take_orders(Arc::clone(plan), tied, stopped.clone()));
+        senses.spawn(give_memory_back(pictures.clone()));
         senses.spawn(listen(Arc::clone(plan), pictures, pulse, stopped, weak));
         if !handled.is_empty() {
             let at = clock::now();
@@ -182,7 +189,8 @@ impl Below {
         if let Some(keeper) = keeper.and_then(Arc::into_inner) {
             keeper.close(left(LAST_COMMIT));
         }
-        runtime.shutdown_background();
+        // Its threads hold nothing that could be lost, and end with us.
+        std::mem::forget(runtime);
     }
 }
 
@@ -236,16 +244,18 @@ async fn capture_contexts(
     mut opened: mpsc::Receiver<(ProcessIx, SessionId)>,
     entries: WeakSender<Entry>,
 ) {
-    let host = tokio::task::spawn_blocking(host::facts).await.unwrap_or_default();
+    let digest = Arc::clone(&plans.borrow());
+    let life = tokio::task::spawn_blocking(move || Life::new(host::facts(), &digest.digest)).await;
+    let life = life.unwrap_or_default();
     while let Some((process, session)) = opened.recv().await {
-        let (plan, host) = (Arc::clone(&plans.borrow()), host.clone());
+        let (plan, life) = (Arc::clone(&plans.borrow()), life.clone());
         let captured = tokio::task::spawn_blocking(move || {
             let process = plan.process(process);
             let dir = process.working_dir.as_deref();
-            capture::capture(&process.words(), dir, &host, &plan.digest)
+            capture::capture(&process.words(), dir, &life)
         });
         let (Ok(context), Some(entries)) = (captured.await, entries.upgrade()) else { continue };
-        let context = Box::new(context);
+        let context = Arc::new(context);
         let _ = entries.send(Entry::ContextCaptured { session, context }).await;
     }
 }
@@ -285,6 +295,23 @@ fn record(run: LiveRun) -> RunRecord {
     RunRecord { session: run.session, process: run.process, main: run.main }
 }
 
+/// Gives back what a wave of starts and ends has left free, once there is quiet after it. Wakes up
+/// only when others do.
+async fn give_memory_back(mut pictures: watch::Receiver<Arc<Snapshot>>) {
+    let (mut given_at, mut last) = (0, clock::instant());
+    while pictures.changed().await.is_ok() {
+        let sessions: u64 = {
+            let picture = pictures.borrow_and_update();
+            picture.opened.values().chain(picture.closed.values()).sum()
+        };
+        let quiet = std::mem::replace(&mut last, clock::instant()).elapsed() >= QUIET;
+        if quiet && sessions != given_at {
+            heap::give_back();
+            given_at = sessions;
+        }
+    }
+}
+
 /// Makes the health tests that need no command. Who panics gives up those that wait, which then
 /// fail by their own time.
 async fn probe_health(orders: mpsc::Receiver<ProbeOrder>, doors: Doors) {
@@ -311,7 +338,11 @@ async fn listen(
     let Some(address) = plan.listen else { return };
     let sources = Arc::new(Sources {
         snapshot: Box::new(move || pictures.borrow().clone()),
-        own: Box::new(myself::read),
+        own: {
+            let pulse = pulse.clone();
+            Box::new(move || SelfFigures { turns: Some(pulse.turns()), ..myself::read() })
+        },
+        output: Box::new(Vec::new),
         alive: Box::new(move || pulse.is_alive()),
     });
     restarting("serve", || {

@@ -118,6 +118,7 @@ fn whole(plan: &Plan) -> Whole {
         recovery: match plan.recovery {
             Recovery::End => "end",
             Recovery::Adopt => "adopt",
+            Recovery::Off => "off",
         },
         memory: Memory {
             interval: print_duration(plan.memory.interval),

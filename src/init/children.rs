@@ -72,6 +72,7 @@ impl Body {
         let mut notify = Notify::wanted_by(plan).map_err(short)?;
         let inlets = self.inlets(process).map_err(short)?;
         let mut extras = inlets.as_ref().map_or_else(Extras::default, Inlets::extras);
+        extras.own_session = self.plan.passing.own_session;
         if let Some(notify) = &notify {
             notify.tell(plan, &mut extras);
         }
@@ -165,7 +166,7 @@ impl Body {
     fn read_pipe(&mut self, run: RunId) {
         let Some(child) = self.children.get_mut(&run) else { return };
         let Some(pipe) = child.pipe.clone() else { return };
-        match sys::read_report(pipe.get_ref()) {
+        match sys::child::read_report(pipe.get_ref()) {
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                 return self.ring_when_readable(pipe, Bell::Pipe(run));
             }
@@ -224,14 +225,24 @@ impl Body {
         if self.ended.is_empty() {
             return;
         }
-        let alone = rest == Rest::Alone;
-        if !alone {
+        let some_may_live = rest != Rest::Alone && self.kin.has_strangers(&self.known_pids());
+        if some_may_live {
             self.look();
         }
         for (run, status, usage) in std::mem::take(&mut self.ended) {
-            let leftovers = !alone && self.kin.lives(run);
+            let leftovers = some_may_live && self.kin.lives(run);
             self.learnt.push_back(Fact::Exited { run, status, usage, leftovers });
         }
+    }
+
+    /// The pids of our children that we spawned, in order.
+    pub(super) fn known_pids(&self) -> Vec<i32> {
+        let ours = self.children.values().filter(|child| child.bond == Bond::Unreaped);
+        let mains = ours.map(|child| child.id.pid);
+        let mut pids: Vec<i32> =
+            mains.chain(self.errands.values().map(|errand| errand.id.pid)).collect();
+        pids.sort_unstable();
+        pids
     }
 
     /// A dead leader still keeps its group's number: the last moment to reach the group by it, and

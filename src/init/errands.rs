@@ -8,11 +8,12 @@ use crate::config::plan::{Hook, Mode, ProcessPlan, Stdin, Test};
 use crate::init::children::{Latest, failed_before};
 use crate::init::inlets::{Inlets, nowhere};
 use crate::init::spawn::Extras;
+use crate::init::trees::tree_of;
 use crate::init::{Body, spawn, sys};
 use crate::memory::proc;
 use crate::supervise::fact::{ErrandEnd, Fact, SpawnFailure, SpawnStep};
 use crate::supervise::lifecycle::Role;
-use crate::units::{ErrandId, ExitStatus, ProcId, ProcessIx, RunId, SessionId, Signal};
+use crate::units::{ErrandId, ExitStatus, ProcId, ProcessIx, RunId, Signal};
 
 /// What is asked for by [`crate::supervise::action::Action::Assist`].
 #[derive(Clone, Copy)]
@@ -26,9 +27,7 @@ pub(super) struct Asked {
 
 /// An errand that is under way.
 pub(super) struct Errand {
-    pub(super) run: RunId,
     pub(super) id: ProcId,
-    pub(super) session: SessionId,
     role: Role,
     /// Says why there is no program, where there is none.
     pipe: OwnedFd,
@@ -66,7 +65,7 @@ impl Body {
         let start_ticks = proc::start_ticks(forked.pid).unwrap_or(0);
         let id = ProcId { pid: forked.pid, start_ticks };
         self.attach(run, process, inlets);
-        Ok(Errand { run, id, session, role, pipe: forked.pipe })
+        Ok(Errand { id, role, pipe: forked.pipe })
     }
 
     /// What the command is told of the run that it is about.
@@ -81,13 +80,12 @@ impl Body {
         }
     }
 
-    /// Kills an errand with its group and whoever descends from it; the reaper tells of its end.
+    /// Kills an errand with its tree; the reaper tells of its end.
     pub(super) fn end_errand(&mut self, errand: ErrandId) {
-        let Some(Errand { id, .. }) = self.errands.get(&errand) else { return };
-        let id = *id;
+        let Some(id) = self.errands.get(&errand).map(|errand| errand.id) else { return };
         self.look_unless_just_done();
-        self.kin.signal_below(id.pid, Signal::KILL);
-        // Unreaped, its number is certain.
+        self.kin.signal_tree(tree_of(errand), Signal::KILL);
+        // Unreaped, its number is certain, and the group may be younger than the look.
         let _ = sys::signal_group(id.pid, Signal::KILL)
             .or_else(|_| sys::signal_pid(id.pid, Signal::KILL));
     }
@@ -96,14 +94,17 @@ impl Body {
         self.errands.iter().find(|(_, errand)| errand.id.pid == pid).map(|(errand, _)| *errand)
     }
 
-    /// Whether it is an errand that is dying. What a test of health or a last hook leaves in its
-    /// group has no one to belong to; what a hook of a live run leaves ends with the run.
-    pub(super) fn errand_is_dying(&self, pid: i32) -> bool {
-        let Some(errand) = self.errand_of(pid).and_then(|errand| self.errands.get(&errand)) else {
-            return false;
-        };
-        if matches!(errand.role, Role::HealthTest | Role::PostExit(_)) {
+    /// Whether it is an errand that is dying. What a test of health or a last hook leaves behind has
+    /// no one to belong to; what a hook of a live run leaves behind ends with the run.
+    pub(super) fn errand_is_dying(&mut self, pid: i32) -> bool {
+        let Some(errand) = self.errand_of(pid) else { return false };
+        let role = self.errands.get(&errand).map(|errand| errand.role);
+        if matches!(role, Some(Role::HealthTest | Role::PostExit(_))) {
             let _ = sys::signal_group(pid, Signal::KILL);
+            if self.kin.has_strangers(&self.known_pids()) {
+                self.look();
+                self.kin.signal_tree(tree_of(errand), Signal::KILL);
+            }
         }
         true
     }
@@ -111,19 +112,14 @@ impl Body {
     /// Whether it was an errand that was reaped.
     pub(super) fn errand_reaped(&mut self, pid: i32, status: ExitStatus) -> bool {
         let Some(errand) = self.errand_of(pid) else { return false };
-        if let Some(Errand { role: Role::PostExit(_), run, .. }) = self.errands.get(&errand) {
-            // Of the run itself nothing lives any more.
-            let run = *run;
-            self.look();
-            self.kin.signal_tree(run, Signal::KILL);
-        }
         let gone = self.errands.remove(&errand);
-        let report = gone.and_then(|gone| sys::read_report(&gone.pipe).ok().flatten());
+        let report = gone.and_then(|gone| sys::child::read_report(&gone.pipe).ok().flatten());
         let end = match report {
             Some(report) => ErrandEnd::NotSpawned(spawn::explain(report)),
             None => ErrandEnd::Exited(status),
         };
         self.learnt.push_back(Fact::ErrandEnded { errand, end });
+        self.kin.expire_look();
         true
     }
 }

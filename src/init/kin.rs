@@ -77,6 +77,15 @@ impl Kin {
         self.looked = Mono(0);
     }
 
+    /// Whether we have a child that is not among these pids, which are in order. Whoever is left of a
+    /// run whose main process was reaped is our child by now, or below one that is; so that where
+    /// all children are known nobody is left, and no table has to be read. Yes where it cannot be
+    /// told.
+    pub fn has_strangers(&self, known: &[i32]) -> bool {
+        let children = proc::children(self.own_pid);
+        children.map_or(true, |pids| pids.iter().any(|pid| known.binary_search(pid).is_err()))
+    }
+
     /// Whether anything of the run's tree lives, by the last look.
     pub fn lives(&self, run: RunId) -> bool {
         self.lineage.members(run).next().is_some()
@@ -90,13 +99,6 @@ impl Kin {
     /// Sends a signal to every living member of a run's tree, by the last look.
     pub fn signal_tree(&self, run: RunId, signal: Signal) {
         for id in self.lineage.members(run) {
-            signal_verified(id, signal);
-        }
-    }
-
-    /// Sends a signal to whoever descends from this process by parent links, by the last look.
-    pub fn signal_below(&self, pid: i32, signal: Signal) {
-        for id in self.lineage.descendants(pid) {
             signal_verified(id, signal);
         }
     }

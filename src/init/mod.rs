@@ -206,6 +206,7 @@ impl Body {
     fn turn(&mut self, fact: Fact) {
         self.learnt.push_front(fact);
         self.take_turns();
+        self.outward.let_go();
     }
 
     /// One turn for each fact that was learnt, until all is quiet.
@@ -268,6 +269,7 @@ impl Body {
         self.take_turns();
         self.meet_deadlines();
         self.take_turns();
+        self.outward.let_go_if_due(clock::now().mono);
     }
 
     fn mind_the_terminal(&self) {
@@ -283,7 +285,8 @@ impl Body {
             return now;
         }
         let slow = now.after(SLOW_LOOK);
-        let wanted = [self.machine.next_deadline(), self.kin.deadline(), self.head_start];
+        let told = self.outward.deadline();
+        let wanted = [self.machine.next_deadline(), self.kin.deadline(), self.head_start, told];
         wanted.into_iter().flatten().fold(slow, Mono::min)
     }
 

@@ -7,7 +7,7 @@ use crate::clock;
 use crate::init::children::Bond;
 use crate::init::{Body, kin, sys};
 use crate::supervise::fact::Fact;
-use crate::units::{ProcId, RunId, Signal};
+use crate::units::{ErrandId, ProcId, RunId, Signal};
 
 const STOP: Signal = Signal(libc::SIGSTOP);
 
@@ -46,14 +46,14 @@ impl Body {
         }
     }
 
-    /// Looks who lives, and whose they are. What an errand leaves behind is its run's.
+    /// Looks who lives, and whose they are. An errand has a tree of its own while it lasts; what it
+    /// leaves behind carries the session of its run, and so is the run's from then on.
     pub(super) fn look(&mut self) {
-        let children = self.children.iter().map(|(run, child)| (*run, child.id, child.session));
-        let errands = self.errands.values();
-        let errands = errands.map(|errand| (errand.run, errand.id, errand.session));
-        let all: Vec<_> = children.chain(errands).collect();
-        let roots: Vec<_> = all.iter().map(|(run, id, _)| (*run, *id)).collect();
-        let sessions: Vec<_> = all.iter().map(|(run, _, session)| (*run, *session)).collect();
+        let children = || self.children.iter();
+        let errands = self.errands.iter().map(|(errand, it)| (tree_of(*errand), it.id));
+        let roots: Vec<_> =
+            children().map(|(run, child)| (*run, child.id)).chain(errands).collect();
+        let sessions: Vec<_> = children().map(|(run, child)| (*run, child.session)).collect();
         self.kin.look(&roots, &sessions);
     }
 
@@ -101,4 +101,9 @@ impl Body {
             self.learnt.push_back(Fact::HouseEmptied);
         }
     }
+}
+
+/// The name of an errand's tree among those of runs, which are counted from below.
+pub(super) fn tree_of(errand: ErrandId) -> RunId {
+    RunId(u64::MAX - errand.0)
 }

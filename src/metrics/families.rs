@@ -9,10 +9,14 @@
 //! beyond its bound as `other`. It has to happen there, because a bound that is applied to a picture
 //! could take a model its series away again, and counters must not go backwards.
 
+mod care;
 mod house;
+mod output;
 mod processes;
 mod sessions;
 mod tokens;
+
+use std::sync::Arc;
 
 use prometheus::proto::{Counter, Gauge, LabelPair, MetricFamily, MetricType};
 
@@ -20,14 +24,21 @@ use crate::ledger::snapshot::Snapshot;
 use crate::memory::SelfFigures;
 use crate::metrics::catalogue::{Kind, Metric};
 use crate::metrics::label;
+use crate::output::figures::OutputFigures;
 
 pub use sessions::LIVE_SESSIONS_SHOWN;
 
 /// Every family that has something to say, in the order of the catalogue.
-pub fn project(snapshot: &Snapshot, own: &SelfFigures) -> Vec<MetricFamily> {
+pub fn project(
+    snapshot: &Snapshot,
+    own: &SelfFigures,
+    output: &[(Arc<str>, OutputFigures)],
+) -> Vec<MetricFamily> {
     let mut families = Families::default();
     house::put(&mut families, snapshot, own);
     processes::put(&mut families, snapshot);
+    care::put(&mut families, snapshot);
+    output::put(&mut families, output);
     sessions::put(&mut families, snapshot);
     processes::put_memory(&mut families, snapshot);
     tokens::put(&mut families, snapshot);

@@ -21,6 +21,7 @@ use std::sync::Arc;
 
 use crate::ledger::snapshot::Snapshot;
 use crate::memory::SelfFigures;
+use crate::output::figures::OutputFigures;
 
 /// A question that every request asks anew. It must answer at once.
 pub type Source<T> = Box<dyn Fn() -> T + Send + Sync>;
@@ -31,6 +32,8 @@ pub struct Sources {
     pub snapshot: Source<Arc<Snapshot>>,
     /// What the kernel says of procession itself.
     pub own: Source<SelfFigures>,
+    /// What processes wrote, by name.
+    pub output: Source<Vec<(Arc<str>, OutputFigures)>>,
     /// Whether the loop that supervises still turns.
     pub alive: Source<bool>,
 }

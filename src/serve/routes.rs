@@ -72,7 +72,7 @@ pub fn fault() -> Answer {
 
 fn metrics(headers: &HeaderMap, sources: &Sources) -> Answer {
     let format = negotiate::format(&joined(headers, &ACCEPT));
-    let families = project(&(sources.snapshot)(), &(sources.own)());
+    let families = project(&(sources.snapshot)(), &(sources.own)(), &(sources.output)());
     let text = format.encode(&families);
     let packed =
         negotiate::gzip(&joined(headers, &ACCEPT_ENCODING)).then(|| gzipped(&text)).flatten();

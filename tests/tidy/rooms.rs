@@ -20,6 +20,8 @@ pub const TOUCHES: &[&str] = &[
     "src/log.rs",
     "src/serve/",
     "src/store/",
+    "src/watch/mod.rs",
+    "src/watch/tree.rs",
     "src/context/capture.rs",
     "src/context/git.rs",
     "src/context/host.rs",
@@ -30,6 +32,15 @@ pub const TOUCHES: &[&str] = &[
     "src/memory/myself.rs",
     "src/memory/probe.rs",
     "src/memory/proc.rs",
+    "src/output/console.rs",
+    "src/output/door.rs",
+    "src/output/engine/",
+    "src/output/files.rs",
+    "src/output/pipe.rs",
+    "src/output/pipes.rs",
+    "src/output/queue.rs",
+    "src/output/rotate.rs",
+    "src/output/shelf.rs",
     "src/tokens/tail/",
     "src/config/load.rs",
     "src/clock.rs",
@@ -96,6 +107,7 @@ const EVERYWHERE: &[&str] = &["src/"];
 /// Every dependency has a row, so that adding one is a decision about its place.
 const CRATES: &[(&str, &[&str])] = &[
     ("clap", &["src/cli/"]),
+    ("fast_glob", &["src/watch/"]),
     ("fastrand", EVERYWHERE),
     ("flate2", &["src/serve/"]),
     ("http_body_util", &["src/cli/control/", "src/serve/"]),
@@ -113,6 +125,8 @@ const CRATES: &[(&str, &[&str])] = &[
             "src/memory/",
             "src/serve/control/",
             "src/store/",
+            "src/watch/",
+            "src/output/",
         ],
     ),
     // The spawner, the signaller and the reaper are one thread of one room.
@@ -123,7 +137,7 @@ const CRATES: &[(&str, &[&str])] = &[
     ("nix::unistd::fork", &["src/init/"]),
     ("prometheus", &["src/metrics/"]),
     // Patterns are compiled to be checked where they are read, and to be used where lines pass.
-    ("regex_lite", &["src/config/", "src/init/", "src/output/"]),
+    ("regex_lite", &["src/config/", "src/output/"]),
     ("rusqlite", &["src/store/"]),
     ("saphyr_parser", &["src/config/"]),
     ("serde", EVERYWHERE),
@@ -159,26 +173,29 @@ const ROOMS: &[Row] = &[
     ("cli", "assembly init::signals serve::wire log config supervise::shutdown"),
     (
         "assembly",
-        "probing init serve store memory::probe tokens::tail metrics ledger context tokens memory \
+        "probing output init serve store watch memory::probe tokens::tail metrics ledger context \
+         tokens memory \
          supervise config",
     ),
     ("probing", "init::downward supervise::fact config::plan"),
     // Who is left of a run is found by the same lineage that its memory is counted by.
     (
         "init",
-        "ledger::entry memory::marker memory::proc memory::stat memory::tree supervise config::plan",
+        "ledger::entry memory::Turns memory::marker memory::proc memory::stat memory::tree supervise \
+         config::plan",
     ),
     (
         "serve",
-        "metrics ledger::happening ledger::session ledger::snapshot tokens memory \
+        "metrics ledger::care ledger::happening ledger::session ledger::snapshot tokens memory \
          supervise::lifecycle supervise::wish config::plan",
     ),
+    ("watch", "supervise::fact config::plan"),
     ("store", "ledger::entry ledger::row ledger::session context tokens config::plan"),
     ("memory::probe", "ledger::entry ledger::snapshot supervise::lifecycle config::plan"),
     ("tokens::tail", "ledger::entry ledger::snapshot supervise::lifecycle config::plan"),
     (
         "metrics",
-        "ledger::entry ledger::session ledger::snapshot tokens memory supervise::fact \
+        "output::figures ledger::care ledger::entry ledger::session ledger::snapshot tokens memory supervise::fact \
          supervise::lifecycle",
     ),
     ("ledger", "context tokens memory supervise::fact supervise::lifecycle config::plan"),
@@ -188,6 +205,7 @@ const ROOMS: &[Row] = &[
     ("supervise", "config::plan"),
     ("config", "secret"),
     ("log", ""),
+    ("output", ""),
     ("secret", ""),
     ("clock", ""),
     ("units", ""),

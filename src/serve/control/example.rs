@@ -7,6 +7,7 @@ use std::time::Duration;
 use crate::config::plan::{
     ControlPlan, LeakRule, MemoryPlan, Mode, Passing, Plan, ProcessPlan, Recovery, StorePlan,
 };
+use crate::ledger::care::Care;
 use crate::ledger::session::SessionKind;
 use crate::ledger::snapshot::{ProcessView, RunView, Snapshot};
 use crate::memory::MemoryLevel;
@@ -40,11 +41,14 @@ pub fn session(n: u64) -> SessionId {
 pub fn process(name: &str, phase: PhaseName) -> ProcessView {
     ProcessView {
         name: name.to_owned(),
+        family: name.to_owned(),
+        replica: None,
+        retired: false,
         phase,
         run: None,
         restarts: 0,
-        exits: BTreeMap::new(),
-        spawn_failures: BTreeMap::new(),
+        exits: Default::default(),
+        spawn_failures: Default::default(),
         forced_kills: 0,
         crash_loops: 0,
         last_status: None,
@@ -53,6 +57,7 @@ pub fn process(name: &str, phase: PhaseName) -> ProcessView {
         thresholds: Default::default(),
         agent: None,
         leaks_suspected: 0,
+        care: Care::default(),
     }
 }
 
@@ -63,6 +68,8 @@ pub fn run(n: u64) -> RunView {
         session: session(n),
         main: Some(ProcId { pid: 10, start_ticks: 100 }),
         started: Wall(2000),
+        ready: None,
+        status: None,
         sample: None,
         peak_resident: None,
         level: MemoryLevel::Normal,
