@@ -147,7 +147,8 @@ fn wait_for_log(asked: &Asked, line: &str) {
 fn logs_are_shown_and_followed() {
     let asked = Asked::of(
         As::Subreaper,
-        "  web: {command: [sh, -c, 'for i in 1 2 3; do echo line $i; done; while [ ! -e DIR/go ]; do sleep 0.1; done; echo more; exec sleep 600']}\n  db: {command: [sh, -c, 'echo from db; exec sleep 600']}\n",
+        "  web: {command: [sh, -c, 'for i in 1 2 3; do echo line $i; done; while [ ! -e DIR/go ]; do \
+         sleep 0.1; done; echo more; exec sleep 600']}\n  db: {command: [sh, -c, 'echo from db; exec sleep 600']}\n",
     );
     wait_for_log(&asked, "line 3");
     assert_eq!(asked.ok(&["logs", "-n", "2", "web"]), "line 2\nline 3\n");

@@ -224,7 +224,8 @@ fn a_restart_that_is_waited_for_is_not_done_with_the_old_run() {
         std::thread::sleep(Duration::from_millis(600));
         assert!(!asked.is_finished());
         door.show(|picture| {
-            let opened = picture.opened.entry((SessionKind::Process, "web".to_owned()));
+            let opened = std::sync::Arc::make_mut(&mut picture.opened)
+                .entry((SessionKind::Process, "web".to_owned()));
             *opened.or_default() += 1;
         });
         check(&asked.join().expect("an answer"), 200, "Ordered");
@@ -241,7 +242,7 @@ fn a_reload_tells_what_changed_or_every_fault() {
     assert_eq!(told["faults"], serde_json::json!(faults));
     assert_eq!(door.wishes(), []);
     let plan = procession::config::one_command::one_command(
-        vec!["true".to_owned()],
+        vec!["true".into()],
         procession::config::one_command::Options::new("/tmp".into()),
     );
     *door.reading.lock().unwrap() = Ok(std::sync::Arc::new(plan));

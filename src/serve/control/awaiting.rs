@@ -74,7 +74,8 @@ mod tests {
         let mut picture = picture();
         picture.processes[0] =
             ProcessView { run: lives.then(|| run(runs)), ..process("web", phase) };
-        picture.opened.insert((SessionKind::Process, "web".to_owned()), runs);
+        let opened = std::sync::Arc::make_mut(&mut picture.opened);
+        opened.insert((SessionKind::Process, "web".to_owned()), runs);
         picture
     }
 

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::config::plan::{
@@ -82,10 +83,10 @@ pub fn picture() -> Snapshot {
     Snapshot {
         generation: 1,
         processes: vec![web, process("db", PhaseName::Done)],
-        opened: BTreeMap::from([
+        opened: Arc::new(BTreeMap::from([
             ((SessionKind::Process, "web".to_owned()), 1),
             ((SessionKind::Process, "db".to_owned()), 1),
-        ]),
+        ])),
         ..Snapshot::default()
     }
 }
