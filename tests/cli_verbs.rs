@@ -21,11 +21,12 @@ struct Asked {
 
 impl Asked {
     fn of(stand: As, processes: &str) -> Self {
-        let config = format!("control: DIR/c.sock\nstate_dir: DIR/state\nprocesses:\n{processes}");
+        let config = format!("control: DIR/c.sock\nprocesses:\n{processes}");
         let house = House::of_config(stand, &config);
         let socket = house.dir().join("c.sock");
         let deadline = Instant::now() + PATIENCE;
         while std::os::unix::net::UnixStream::connect(&socket).is_err() {
+            assert!(!house.log().contains("config.yaml:"), "{}", house.log());
             assert!(Instant::now() < deadline, "no socket: {}", house.log());
             std::thread::sleep(Duration::from_millis(20));
         }
@@ -147,7 +148,7 @@ fn wait_for_log(asked: &Asked, line: &str) {
 fn logs_are_shown_and_followed() {
     let asked = Asked::of(
         As::Subreaper,
-        "  web: {command: [sh, -c, 'for i in 1 2 3; do echo line $i; done; while [ ! -e DIR/go ]; do \
+        "  web: {command: [sh, -c, 'for i in 1 2 3; do echo line $$i; done; while [ ! -e DIR/go ]; do \
          sleep 0.1; done; echo more; exec sleep 600']}\n  db: {command: [sh, -c, 'echo from db; exec sleep 600']}\n",
     );
     wait_for_log(&asked, "line 3");
@@ -235,7 +236,7 @@ fn a_reload_changes_what_changed_and_a_bad_file_changes_nothing() {
 #[test]
 fn who_runs_inside_a_run_may_look_and_act_on_that_run_only() {
     let script = format!(
-        "{BINARY} ps > DIR/ps 2>&1; {BINARY} stop db > DIR/stop 2>&1; echo $? >> DIR/stop; \
+        "{BINARY} ps > DIR/ps 2>&1; {BINARY} stop db > DIR/stop 2>&1; echo $$? >> DIR/stop; \
          {BINARY} spawn -- true > DIR/spawn 2>&1; setsid sh -c '({BINARY} shutdown > DIR/down 2>&1; \
          echo done >> DIR/down) &'; {BINARY} signal USR1 web > DIR/own 2>&1; exec sleep 600"
     );
