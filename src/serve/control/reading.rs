@@ -16,7 +16,7 @@ const MOST_SIMILAR: usize = 3;
 
 pub(super) fn status(picture: &Snapshot, alive: bool, role: &Role) -> wire::Status {
     let mut states: BTreeMap<String, u64> = BTreeMap::new();
-    for process in &picture.processes {
+    for process in picture.processes.iter().filter(|process| !process.retired) {
         *states.entry(process.phase.as_str().to_owned()).or_default() += 1;
     }
     wire::Status {
@@ -58,8 +58,8 @@ pub(super) fn process(view: &ProcessView, picture: &Snapshot, now: Wall) -> wire
     wire::Process {
         name: view.name.clone(),
         state: view.phase.as_str().to_owned(),
-        health: None,
-        status: None,
+        health: view.care.health.map(|health| health.as_str().to_owned()),
+        status: run.and_then(|run| run.status.clone()),
         pid: run.and_then(|run| run.main).map(|main| main.pid),
         run: run.map(|run| run.run.0),
         session: run.map(|run| run.session.to_string()),
@@ -143,7 +143,8 @@ pub(super) fn session(it: &session::Session) -> wire::Session {
 /// letters is forgiven.
 pub(super) fn similar(name: &str, picture: &Snapshot) -> Vec<String> {
     let most = (name.chars().count() / 3).max(1);
-    let names = picture.processes.iter().map(|process| &process.name);
+    let known = picture.processes.iter().filter(|process| !process.retired);
+    let names = known.map(|process| &process.name);
     let mut near: Vec<(usize, &String)> =
         names.map(|known| (strsim::damerau_levenshtein(name, known), known)).collect();
     near.retain(|(distance, _)| *distance <= most);

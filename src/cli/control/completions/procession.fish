@@ -1,6 +1,6 @@
 # Print an optspec for argparse to handle cmd's options that are independent of any subcommand.
 function __fish_procession_global_optspecs
-    string join \n listen= store= log-level= log-format= h/help V/version
+    string join \n listen= store= g c/single-child r/rewrite= e= p= s w v/verbose l log-level= log-format= h/help V/version
 end
 
 function __fish_procession_needs_command
@@ -26,9 +26,18 @@ end
 
 complete -c procession -n "__fish_procession_needs_command" -l listen -d 'Where /metrics and the status page listen; `off` listens nowhere' -r
 complete -c procession -n "__fish_procession_needs_command" -l store -d 'Keep history in this SQLite file; in memory when not given' -r -F
+complete -c procession -n "__fish_procession_needs_command" -s r -l rewrite -d 'Pass signal S on as R, or not at all where R is 0' -r
+complete -c procession -n "__fish_procession_needs_command" -s e -d 'Take this exit code of the command for 0' -r
+complete -c procession -n "__fish_procession_needs_command" -s p -d 'Get this signal when our parent dies' -r
 complete -c procession -n "__fish_procession_needs_command" -l log-level -d 'What is logged: error, warn, info, debug, trace, or levels by room: `warn,init=debug`. The usual level is info for `run` and warn for one command' -r
 complete -c procession -n "__fish_procession_needs_command" -l log-format -d 'How it is logged' -r -f -a "text\t'For people'
 json\t'For log shippers: one JSON object for each line'"
+complete -c procession -n "__fish_procession_needs_command" -s g -d 'Pass signals on to the whole group of the command'
+complete -c procession -n "__fish_procession_needs_command" -s c -l single-child -d 'Pass signals on to the command alone, as is usual'
+complete -c procession -n "__fish_procession_needs_command" -s s -d 'Reap what is left behind also when not PID 1; always done'
+complete -c procession -n "__fish_procession_needs_command" -s w -d 'Warn of every stranger that is reaped'
+complete -c procession -n "__fish_procession_needs_command" -s v -l verbose -d 'Log more; up to three times'
+complete -c procession -n "__fish_procession_needs_command" -s l -d 'Print the licence'
 complete -c procession -n "__fish_procession_needs_command" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c procession -n "__fish_procession_needs_command" -s V -l version -d 'Print version'
 complete -c procession -n "__fish_procession_needs_command" -a "run" -d 'Run the processes of a configuration, until they are done or we are told to stop'

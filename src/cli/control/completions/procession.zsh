@@ -17,9 +17,21 @@ _procession() {
     _arguments "${_arguments_options[@]}" : \
 '--listen=[Where /metrics and the status page listen; \`off\` listens nowhere]:ADDRESS:_default' \
 '--store=[Keep history in this SQLite file; in memory when not given]:FILE:_files' \
+'*-r+[Pass signal S on as R, or not at all where R is 0]:S:R:_default' \
+'*--rewrite=[Pass signal S on as R, or not at all where R is 0]:S:R:_default' \
+'*-e+[Take this exit code of the command for 0]:CODE:_default' \
+'-p+[Get this signal when our parent dies]:SIGNAL:_default' \
 '--log-level=[What is logged\: error, warn, info, debug, trace, or levels by room\: \`warn,init=debug\`. The usual level is info for \`run\` and warn for one command]:LEVEL:_default' \
 '--log-format=[How it is logged]:FORMAT:((text\:"For people"
 json\:"For log shippers\: one JSON object for each line"))' \
+'-g[Pass signals on to the whole group of the command]' \
+'-c[Pass signals on to the command alone, as is usual]' \
+'--single-child[Pass signals on to the command alone, as is usual]' \
+'-s[Reap what is left behind also when not PID 1; always done]' \
+'-w[Warn of every stranger that is reaped]' \
+'*-v[Log more; up to three times]' \
+'*--verbose[Log more; up to three times]' \
+'-l[Print the licence]' \
 '-h[Print help (see more with '\''--help'\'')]' \
 '--help[Print help (see more with '\''--help'\'')]' \
 '-V[Print version]' \
