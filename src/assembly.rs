@@ -5,7 +5,9 @@
 //! fail, hang or be late: then less is seen, and supervising goes on.
 
 mod below;
+mod logs;
 mod output;
+mod control;
 mod reload;
 
 use std::hash::{BuildHasher, Hasher, RandomState};

@@ -4,8 +4,10 @@
 #![allow(clippy::disallowed_methods)]
 
 mod cli;
+mod cli_verbs;
 mod contract;
 mod drop_in;
+mod control;
 mod end_to_end;
 mod golden;
 mod hardship;

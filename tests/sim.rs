@@ -57,6 +57,8 @@ struct Life {
     scheduled: BTreeMap<ProcessIx, u64>,
     /// The last order that was carried out.
     ordered: Option<Order>,
+    /// Runs that orders are to end.
+    to_end: BTreeSet<RunId>,
     /// What orders stopped.
     held: BTreeSet<ProcessIx>,
     /// What a reload gave another plan while it ran.
@@ -95,6 +97,7 @@ impl Life {
             ended: BTreeMap::new(),
             scheduled: BTreeMap::new(),
             ordered: None,
+            to_end: BTreeSet::new(),
             held: BTreeSet::new(),
             adjusted: BTreeSet::new(),
             asked_at: None,
@@ -285,7 +288,11 @@ impl Life {
             Action::AwaitHouse => (self.house_awaited, self.house_asked) = (true, true),
             Action::Record(Lifecycle::PlanChanged { changes, .. }) => {
                 self.adjusted.extend(changes.adjusted);
-                changes.added.iter().for_each(|ix| drop(self.held.remove(ix)));
+                // Until its turn has come, a run goes on by the plan it was given.
+                self.adjusted.extend(changes.restarted);
+                changes.added.iter().for_each(|ix| {
+                    self.held.remove(ix);
+                });
             }
             Action::Record(event) => self.note(event),
             Action::Exit { code } => self.exit = Some((self.now, code)),

@@ -219,6 +219,8 @@ fn a_command_with_a_session_of_its_own_has_the_terminal_for_its_jobs() {
         let shell = terminal.foreground();
         terminal.press("cat\n");
         terminal.passes_from(shell);
+        terminal.press("typed\n");
+        terminal.shows("typed\r\ntyped");
         terminal.press(INTERRUPT);
         until("the shell has it again", || (terminal.foreground() == shell).then_some(()));
         terminal.press("exit 4\n");

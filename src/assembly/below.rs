@@ -15,6 +15,8 @@ use tokio::sync::{oneshot, watch};
 use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::timeout;
 
+use crate::assembly::control::{self, Tied};
+use crate::assembly::logs::Shelves;
 use crate::assembly::{Links, Stand, reload};
 use crate::clock;
 use crate::config::plan::Plan;
@@ -33,6 +35,7 @@ use crate::memory::{SelfFigures, leak, myself, probe};
 use crate::output::door::Output;
 use crate::probing;
 use crate::serve::Sources;
+use crate::serve::control::logs::{Logs, NoLogs};
 use crate::serve::listener::{self, Limits};
 use crate::store::runfile::{RunKeeper, RunRecord};
 use crate::store::writer::{self, Reports, Resume, Writer};
@@ -80,6 +83,8 @@ pub(super) struct Below {
     stop: watch::Sender<bool>,
     writer: Arc<Writer>,
     keeper: Option<Arc<RunKeeper>>,
+    /// Whether there is a socket to remove.
+    has_socket: bool,
 }
 
 /// The second runtime, with a thread for what waits for disks. That one is never given up: tokio
@@ -130,7 +135,8 @@ impl Below {
         let opened = move |process, session| {
             let _ = opened.try_send((process, session));
         };
-        let outlets = Outlets { rows, opened, snapshots, live_runs };
+        let (events, heard) = control::events(plan, stand.began.wall);
+        let outlets = Outlets { rows, opened, heard, snapshots, live_runs };
         let ledger = tokio::spawn(task::run(ledger, queue, outlets));
         let start = Following { plan: Arc::clone(plan), began: stand.began.wall, prices, resume };
         let Reports { resume: earlier, health } = reports;
@@ -138,14 +144,22 @@ impl Below {
         patient.spawn(follow(start, entries.clone(), stopped.clone()));
         patient.spawn(tell_of_earlier_lives(earlier, resumed, weak.clone()));
         let mut senses = JoinSet::new();
+        let current = plans.clone();
         senses.spawn(watch_files(plans.clone(), doors.tidings.clone()));
         senses.spawn(capture_contexts(plans, contexts, weak.clone()));
         senses.spawn(probe_health(probes, doors.clone()));
-        senses.spawn(reload::answer(source, readings, doors));
+        senses.spawn(reload::answer(source.clone(), readings, doors.clone()));
         senses.spawn(report_store(health, weak.clone()));
         senses.spawn(keep_runs(keeper.clone(), runs));
         senses.spawn(sample(plan.memory.interval, pictures.clone(), entries.clone()));
         senses.spawn(give_memory_back(pictures.clone()));
+        let logs: Arc<dyn Logs> = match &output {
+            Some(output) => Arc::new(Shelves { output: output.clone(), plans: current }),
+            None => Arc::new(NoLogs),
+        };
+        let (seen, beat) = (pictures.clone(), pulse.clone());
+        let tied = Tied { source, doors, pictures: seen, events, pulse: beat, logs };
+        senses.spawn(control::take_orders(Arc::clone(plan), tied, stopped.clone()));
         let sources = sources(pictures, pulse, output);
         senses.spawn(listen(Arc::clone(plan), sources, stopped, weak));
         if !handled.is_empty() {
@@ -153,17 +167,18 @@ impl Below {
             let _ = entries.try_send(Entry::SurvivorsHandled { at, outcomes: handled });
         }
         drop(on);
-        Self { runtime, ledger, senses, patient, stop, writer, keeper }
+        let has_socket = plan.control.socket.is_some();
+        Self { runtime, ledger, senses, patient, stop, writer, keeper, has_socket }
     }
 
     /// Ends everything, in the order of the flow, by `leave_by` at the latest. The caller has let
     /// go of its own end of the ledger's queue.
     pub(super) fn close(self, leave_by: Mono) {
-        if !self.writer.keeps() && self.keeper.is_none() {
+        if !self.writer.keeps() && self.keeper.is_none() && !self.has_socket {
             // Nothing outlives us, so that there is nothing to wait for: all of it ends with us.
             return std::mem::forget(self);
         }
-        let Self { runtime, ledger, mut senses, mut patient, stop, writer, keeper } = self;
+        let Self { runtime, ledger, mut senses, mut patient, stop, writer, keeper, .. } = self;
         let left = |most: Duration| leave_by.since(clock::now().mono).clamp(SHORTEST, most);
         runtime.block_on(async {
             let _ = stop.send(true);
@@ -219,7 +234,7 @@ fn submit_to(writer: &Arc<Writer>) -> impl FnMut(Batch) -> Result<(), Batch> + u
 
 /// Runs a task again whenever it panics, so that a fault of ours costs a moment and not a sense.
 /// The task ends with us.
-async fn restarting<F>(room: &'static str, mut make: impl FnMut() -> F)
+pub(super) async fn restarting<F>(room: &'static str, mut make: impl FnMut() -> F)
 where
     F: Future<Output = ()> + Send + 'static,
 {

@@ -12,6 +12,7 @@
 pub mod care;
 mod fold_care;
 pub mod entry;
+pub mod happening;
 pub mod row;
 pub mod session;
 pub mod snapshot;

@@ -44,6 +44,8 @@ pub struct Outlets<R, O> {
     /// Called for each run that is opened, so that its context can be captured and sent back as
     /// [`Entry::ContextCaptured`]. Must not block.
     pub opened: O,
+    /// Told of each entry before it is folded, for those who look on. Must not block.
+    pub heard: Box<dyn FnMut(&Entry) + Send>,
     /// For every reader.
     pub snapshots: watch::Sender<Arc<Snapshot>>,
     /// For the run file: changes whenever a run gets its main process or ends.
@@ -124,6 +126,7 @@ where
     fn take(&mut self, entry: Entry) {
         let opened = opened_run(&entry);
         self.runs_changed |= changes_runs(&entry);
+        (self.outlets.heard)(&entry);
         // A fold that panicked may have taken in a part of its entry; every part is a counter or a
         // session that stays consistent by itself, so going on beats going dark.
         match catch_unwind(AssertUnwindSafe(|| self.ledger.fold(entry))) {
@@ -265,7 +268,8 @@ mod tests {
             Ok(())
         };
         let opened_run = move |_, session| open.lock().unwrap().push(session);
-        let outlets = Outlets { rows, opened: opened_run, snapshots, live_runs };
+        let heard = Box::new(|_: &Entry| {});
+        let outlets = Outlets { rows, opened: opened_run, heard, snapshots, live_runs };
         let task = tokio::spawn(run(ledger(), queue, outlets));
         Ends { entries, snapshots: snapshot, live_runs: live_run, kept, opened, task }
     }

@@ -6,12 +6,16 @@
 //! `phrase` the tables and figures on it. Nothing here can hold up supervision: a request reads the
 //! latest picture and waits for nobody.
 
+mod connections;
+pub mod control;
+pub mod events;
 pub mod listener;
 pub mod page;
 mod patience;
 pub mod phrase;
 pub mod routes;
 mod table;
+pub mod wire;
 
 use std::sync::Arc;
 

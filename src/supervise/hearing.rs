@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::config::plan::{Mode, PassingScope};
+use crate::config::plan::{Mode, PassingScope, Standing};
 use crate::supervise::Machine;
 use crate::supervise::action::{Action, Scope};
 use crate::supervise::care::Sign;
@@ -131,6 +131,7 @@ impl Machine {
     pub(super) fn files_changed(&mut self, now: Now, ix: ProcessIx) {
         let Some(process) = self.processes.get(ix.0) else { return };
         let left_alone = match process.phase() {
+            _ if self.plan.process(ix).standing == Standing::Retired => true,
             Phase::Waiting | Phase::Idle { .. } => true,
             Phase::Done(verdict) => matches!(verdict, Verdict::Stopped(_) | Verdict::NotStarted),
             _ => matches!(process.goal(), Goal::Stopped | Goal::Down),

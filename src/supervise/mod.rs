@@ -16,9 +16,9 @@ pub mod wish;
 pub mod phase;
 pub mod input;
 pub mod process;
-mod tending;
-mod ladder;
-mod after;
+pub mod tending;
+pub mod ladder;
+pub mod after;
 pub mod care;
 pub mod health;
 pub mod hooks;
@@ -368,8 +368,8 @@ impl Machine {
     fn way_of(&self, on: &Dependency) -> Way {
         let process = &self.processes[on.process.0];
         let way = match process.verdict() {
-            // It is ended now in order to run anew.
-            _ if process.goal() == Goal::Again => Way::Closed,
+            // It is being ended, or is about to be.
+            None if matches!(process.goal(), Goal::Again | Goal::Stopped) => Way::Closed,
             _ if self.has_done(on) => Way::Open,
             None => Way::Closed,
             // It may still be started.

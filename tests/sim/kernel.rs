@@ -122,7 +122,7 @@ impl Life {
     }
 
     pub fn signal(&mut self, run: RunId, signal: Signal, scope: Scope) {
-        self.check_signal(run, scope);
+        self.check_signal(run, signal, scope);
         let of_run = self.living.iter().filter(|(_, fake)| fake.run == run);
         let hit: Vec<i32> = of_run
             .filter(|(_, fake)| fake.is_main || scope != Scope::Main)

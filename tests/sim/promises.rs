@@ -122,20 +122,25 @@ impl Life {
                 last.is_some_and(|end| was_well(plan, end))
             }
         };
-        let lives = runs().any(|(run, _)| !self.ended.contains_key(run));
+        let live = || runs().filter(|(run, _)| !self.ended.contains_key(run));
+        if live().any(|(run, _)| self.to_end.contains(run)) {
+            self.fail("a process was started while what it depends on was to be ended");
+        }
+        let lives = live().next().is_some();
         if !met && (on.required || lives) {
             self.fail("a process was started before what it depends on had done what it must");
         }
     }
 
-    pub fn check_signal(&mut self, run: RunId, scope: Scope) {
+    pub fn check_signal(&mut self, run: RunId, signal: Signal, scope: Scope) {
         if self.ended.contains_key(&run) {
             self.fail("a signal was sent to a run that is over");
         }
         if scope == Scope::Main && self.reaped.contains(&run) {
             self.fail("a signal was sent to a main process after its reaping");
         }
-        if scope != Scope::Main {
+        // What somebody ordered to be sent is none of ours.
+        if scope != Scope::Main && signal != Signal::USR1 {
             let seen = self.seen(run);
             seen.signalled = seen.stopping.is_some();
         }
@@ -280,7 +285,9 @@ impl Life {
     pub fn note_reply(&mut self, reply: &Reply) {
         if let (Reply::Accepted(these), Some(Order::Start | Order::Restart)) = (reply, self.ordered)
         {
-            these.iter().for_each(|ix| drop(self.held.remove(ix)));
+            these.iter().for_each(|ix| {
+                self.held.remove(ix);
+            });
         }
     }
 

@@ -110,9 +110,9 @@ const CRATES: &[(&str, &[&str])] = &[
     ("fast_glob", &["src/watch/"]),
     ("fastrand", EVERYWHERE),
     ("flate2", &["src/serve/"]),
-    ("http_body_util", &["src/serve/"]),
-    ("hyper", &["src/serve/"]),
-    ("hyper_util", &["src/serve/"]),
+    ("http_body_util", &["src/cli/control/", "src/serve/"]),
+    ("hyper", &["src/cli/control/", "src/serve/"]),
+    ("hyper_util", &["src/cli/control/", "src/serve/"]),
     ("jiff", &["src/tokens/", "src/units.rs"]),
     ("libc", &["src/context/", "src/init/", "src/memory/", "src/store/"]),
     ("memchr", EVERYWHERE),
@@ -127,6 +127,7 @@ const CRATES: &[(&str, &[&str])] = &[
             "src/store/",
             "src/watch/",
             "src/output/",
+            "src/serve/control/",
         ],
     ),
     // The spawner, the signaller and the reaper are one thread of one room.
@@ -145,7 +146,7 @@ const CRATES: &[(&str, &[&str])] = &[
     ("serde_yaml", &["src/config/"]),
     ("sha2", &["src/config/"]),
     ("shell_words", &["src/config/"]),
-    ("strsim", &["src/config/"]),
+    ("strsim", &["src/config/", "src/serve/"]),
     ("sysinfo", &["src/context/"]),
     // Only files that touch: the table above sees to that.
     ("tokio", EVERYWHERE),
@@ -170,7 +171,7 @@ type Row = (&'static str, &'static str);
 /// `units`, and files that touch may import `clock`.
 const ROOMS: &[Row] = &[
     ("main", "cli"),
-    ("cli", "assembly init::signals log config supervise::shutdown"),
+    ("cli", "assembly init::signals serve::wire log config supervise::shutdown"),
     (
         "assembly",
         "probing output init serve store watch memory::probe tokens::tail metrics ledger context \
@@ -186,7 +187,8 @@ const ROOMS: &[Row] = &[
     ),
     (
         "serve",
-        "metrics ledger::care ledger::session ledger::snapshot tokens memory supervise::lifecycle",
+        "metrics output::figures ledger::care ledger::happening ledger::session ledger::snapshot \
+         tokens memory supervise::lifecycle supervise::wish config::plan",
     ),
     ("watch", "supervise::fact config::plan"),
     ("store", "ledger::entry ledger::row ledger::session context tokens config::plan"),
