@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use nix::sys::resource::{Resource, getrlimit};
+
 use crate::config::plan::{OutputFile, OutputMode, OutputPlan, Plan, ProcessPlan};
 use crate::init::downward::{Channel, Inlet, Outlet};
 use crate::init::inward::Doors;
@@ -12,8 +14,19 @@ use crate::output::plan::{FileFormat, FilePlan, Limits, Show, StreamPlan, WhenFu
 use crate::supervise::fact::Fact;
 use crate::units::RunId;
 
+/// Fewer descriptors than this are left to what cannot do without: the loop, and forks.
+const FEWEST_DESCRIPTORS: u64 = 64;
+
 /// Opens the room for what children write. Without descriptors for it they write where we do.
 pub(super) fn open(doors: &Doors) -> Option<Output> {
+    if getrlimit(Resource::RLIMIT_NOFILE).is_ok_and(|(_, most)| most < FEWEST_DESCRIPTORS) {
+        tracing::warn!(
+            target: "assembly",
+            "processes write where we do, without their names: fewer than {FEWEST_DESCRIPTORS} files \
+             may be open; raise the limit (`ulimit -n`)"
+        );
+        return None;
+    }
     let tidings = doors.tidings.clone();
     let events = Box::new(move |event| {
         if let Event::Matched { run } = event {

@@ -68,9 +68,8 @@ impl Body {
         session: SessionId,
     ) -> Result<Child, SpawnFailure> {
         let plan = self.plan.process(process);
-        let short = |error: io::Error| failed_before(&error);
-        let mut notify = Notify::wanted_by(plan).map_err(short)?;
-        let inlets = self.inlets(process).map_err(short)?;
+        let mut notify = Notify::wanted_by(plan).map_err(|error| failed_before(&error))?;
+        let inlets = self.inlets(process);
         let mut extras = inlets.as_ref().map_or_else(Extras::default, Inlets::extras);
         extras.own_session = self.plan.passing.own_session;
         let group = self.groups.as_mut().and_then(|groups| groups.make(run));
@@ -98,12 +97,15 @@ impl Body {
         Ok(Child { id, session, bond, pipe, failure: None, notify })
     }
 
-    /// Pipes for what a process writes, where somebody is there to read them.
-    pub(super) fn inlets(&self, process: ProcessIx) -> io::Result<Option<Inlets>> {
-        if self.downward.output.is_none() {
-            return Ok(None);
-        }
-        Inlets::wanted_by(self.plan.process(process))
+    /// Pipes for what a process writes, where somebody is there to read them. Without descriptors for
+    /// them it writes where we do: it is better seen without its name than not started.
+    pub(super) fn inlets(&self, process: ProcessIx) -> Option<Inlets> {
+        self.downward.output.as_ref()?;
+        let plan = self.plan.process(process);
+        Inlets::wanted_by(plan).unwrap_or_else(|error| {
+            tracing::warn!(target: "init", "{} writes where we do: no pipe: {error}", plan.name);
+            None
+        })
     }
 
     pub(super) fn attach(&mut self, run: RunId, process: ProcessIx, inlets: Option<Inlets>) {

@@ -50,7 +50,7 @@ impl Body {
         let short = |error: io::Error| failed_before(&error);
         let plan = command_of(self.plan.process(process), role).ok_or(unheard_of(libc::ENOENT))?;
         let heard = role != Role::HealthTest;
-        let inlets = if heard { self.inlets(process).map_err(short)? } else { None };
+        let inlets = if heard { self.inlets(process) } else { None };
         let mut extras = inlets.as_ref().map_or_else(Extras::default, Inlets::extras);
         // What tests of health write is of no use once in every few seconds.
         let silence = if heard { None } else { Some(nowhere().map_err(short)?) };

@@ -133,7 +133,9 @@ impl Story {
             )),
             Lifecycle::OrderGiven { order, accepted } => words::order(*order, *accepted),
             Lifecycle::ReloadFailed { faults } => words::reload_failed(*faults),
-            Lifecycle::PlanChanged { plan, changes } => words::plan_changed(plan, changes),
+            Lifecycle::PlanChanged { plan, changes } => {
+                words::plan_changed(&plan.processes, changes)
+            }
             Lifecycle::ShutdownBegan { cause, budget } => info(format!(
                 "stopping everything within {:.1} s: {}",
                 budget.as_secs_f64(),

@@ -120,6 +120,7 @@ const CRATES: &[(&str, &[&str])] = &[
         "nix",
         &[
             "src/assembly.rs",
+            "src/assembly/",
             "src/context/",
             "src/init/",
             "src/memory/",

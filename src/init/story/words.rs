@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use crate::config::plan::{Changes, OnUnhealthy, Plan};
+use crate::config::plan::{Changes, OnUnhealthy, ProcessPlan};
 use crate::init::story::{Part, Story, debug, error, info, warn};
 use crate::supervise::fact::{ErrandEnd, Holder};
 use crate::supervise::lifecycle::{Health, Order, Role, TestFailure};
@@ -132,9 +132,9 @@ pub(super) fn reload_failed(faults: u32) -> Option<Part> {
 }
 
 /// What a reload came to, by the names of the plan that holds now.
-pub(super) fn plan_changed(plan: &Plan, changes: &Changes) -> Option<Part> {
-    let names = |processes: &[ProcessIx]| {
-        let names = processes.iter().filter_map(|ix| plan.processes.get(ix.0));
+pub(super) fn plan_changed(processes: &[ProcessPlan], changes: &Changes) -> Option<Part> {
+    let names = |places: &[ProcessIx]| {
+        let names = places.iter().filter_map(|ix| processes.get(ix.0));
         names.map(|process| process.name.clone()).collect::<Vec<_>>().join(", ")
     };
     let Changes { added, removed, restarted, adjusted, put_off } = changes;
@@ -158,9 +158,7 @@ mod tests {
 
     #[test]
     fn a_reload_is_told_by_names_and_only_what_changed() {
-        let config = crate::config::one_command::Options::new("state".into());
-        let mut plan = crate::config::one_command::one_command(vec!["web".into()], config);
-        plan.processes[0].name = "web".into();
+        let plan = [ProcessPlan::new("web", vec!["node".into()])];
         let restarted = vec![ProcessIx(0), ProcessIx(7)];
         let changes = Changes { restarted, put_off: vec!["listen"], ..Changes::default() };
         let (_, told) = plan_changed(&plan, &changes).expect("a line");
