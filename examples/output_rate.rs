@@ -16,8 +16,8 @@ use std::time::{Duration, Instant};
 
 use nix::sys::resource::{UsageWho, getrusage};
 use procession::output::console::inherited;
+use procession::output::door::{Event, Output, Settings, Stream};
 use procession::output::plan::{FileFormat, FilePlan, Limits, Show, StreamPlan, Which};
-use procession::output::{Event, Output, Settings, Stream};
 use procession::units::{Bytes, RunId};
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {

@@ -88,6 +88,7 @@ pub mod clock;
 pub mod config;
 pub mod supervise;
 pub mod init;
+pub mod probing;
 pub mod ledger;
 pub mod output;
 pub mod memory;

@@ -167,6 +167,14 @@ impl Signal {
     pub const CHLD: Self = Self(17);
     /// Wakes a stopped process.
     pub const CONT: Self = Self(18);
+    /// Stops a process, whatever it wants.
+    pub const STOP: Self = Self(19);
+    /// Ctrl-Z at a terminal.
+    pub const TSTP: Self = Self(20);
+    /// A process in the background wants to read from the terminal.
+    pub const TTIN: Self = Self(21);
+    /// A process in the background wants to write to the terminal.
+    pub const TTOU: Self = Self(22);
     /// The terminal changed its size.
     pub const WINCH: Self = Self(28);
 

@@ -5,12 +5,15 @@
 
 mod cli;
 mod contract;
+mod drop_in;
 mod end_to_end;
 mod golden;
 mod hardship;
 mod house;
 mod image;
+mod lifecycle;
 mod mind;
+mod output;
 mod picture;
 mod pid1;
 mod recovery;
@@ -22,3 +25,4 @@ mod support;
 mod terminal;
 mod tidy;
 mod watch;
+mod world;

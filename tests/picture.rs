@@ -11,6 +11,7 @@ use procession::ledger::entry::StoreHealth;
 use procession::ledger::session::{Figures, Session, SessionEnd, SessionKind, SessionState};
 use procession::ledger::snapshot::{HouseView, ProcessView, RunView, Snapshot, TokenSeries};
 use procession::memory::{LeakState, MemoryLevel, SelfFigures, TreeSample, Turns, Verdict};
+use procession::output::figures::OutputFigures;
 use procession::supervise::fact::SpawnFailure;
 use procession::supervise::lifecycle::{Health, Order, PhaseName};
 use procession::tokens::{LineCounts, TokenCounts};
@@ -108,6 +109,19 @@ pub fn own() -> SelfFigures {
             longest: Duration::from_micros(1_500),
         }),
     }
+}
+
+/// What processes wrote in this picture.
+pub fn output() -> Vec<(Arc<str>, OutputFigures)> {
+    let web = OutputFigures {
+        lines: 1_200,
+        bytes: 98_765,
+        dropped_lines: 3,
+        dropped_bytes: 240,
+        cut_pieces: 1,
+        leftover_lines: 2,
+    };
+    vec![("web".into(), web), ("leaky".into(), OutputFigures::default())]
 }
 
 fn house() -> HouseView {

@@ -15,28 +15,34 @@ use tokio::sync::{oneshot, watch};
 use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::timeout;
 
-use crate::assembly::Stand;
+use crate::assembly::{Links, Stand, reload};
 use crate::clock;
 use crate::config::plan::Plan;
 use crate::context::capture::{self, Life};
 use crate::context::host;
+use crate::init::downward::{ProbeOrder, Tasks};
+use crate::init::inward::Doors;
 use crate::init::pulse::Pulse;
-use crate::init::sys::heap;
+use crate::init::sys::{self, heap};
 use crate::ledger::entry::{Entry, StoreHealth, SurvivorOutcome};
 use crate::ledger::fold::Ledger;
 use crate::ledger::row::Batch;
 use crate::ledger::snapshot::{LiveRun, Snapshot};
 use crate::ledger::task::{self, Outlets};
 use crate::memory::{SelfFigures, leak, myself, probe};
+use crate::output::door::Output;
+use crate::probing;
 use crate::serve::Sources;
 use crate::serve::listener::{self, Limits};
 use crate::store::runfile::{RunKeeper, RunRecord};
 use crate::store::writer::{self, Reports, Resume, Writer};
+use crate::supervise::fact::Fact;
 use crate::tokens::TokenResume;
 use crate::tokens::price::Prices;
 use crate::tokens::source::Source;
 use crate::tokens::tail::{self, Follower, Start};
 use crate::units::{Mono, ProcessIx, SessionId, Wall};
+use crate::watch as files;
 
 /// Between the panic of a task and its restart.
 const RESTART_PAUSE: Duration = Duration::from_secs(1);
@@ -99,11 +105,13 @@ impl Below {
         runtime: Runtime,
         plan: &Arc<Plan>,
         stand: Stand,
-        pulse: Pulse,
         entries: &mpsc::Sender<Entry>,
         queue: mpsc::Receiver<Entry>,
         handled: Vec<SurvivorOutcome>,
+        links: Links,
     ) -> Self {
+        let Links { pulse, doors, tasks: Tasks { probes, readings, plans }, source, output } =
+            links;
         let on = runtime.enter();
         let (stop, stopped) = watch::channel(false);
         let (snapshots, pictures) = watch::channel(Arc::new(Snapshot::default()));
@@ -130,12 +138,16 @@ impl Below {
         patient.spawn(follow(start, entries.clone(), stopped.clone()));
         patient.spawn(tell_of_earlier_lives(earlier, resumed, weak.clone()));
         let mut senses = JoinSet::new();
-        senses.spawn(capture_contexts(Arc::clone(plan), contexts, weak.clone()));
+        senses.spawn(watch_files(plans.clone(), doors.tidings.clone()));
+        senses.spawn(capture_contexts(plans, contexts, weak.clone()));
+        senses.spawn(probe_health(probes, doors.clone()));
+        senses.spawn(reload::answer(source, readings, doors));
         senses.spawn(report_store(health, weak.clone()));
         senses.spawn(keep_runs(keeper.clone(), runs));
         senses.spawn(sample(plan.memory.interval, pictures.clone(), entries.clone()));
         senses.spawn(give_memory_back(pictures.clone()));
-        senses.spawn(listen(Arc::clone(plan), pictures, pulse, stopped, weak));
+        let sources = sources(pictures, pulse, output);
+        senses.spawn(listen(Arc::clone(plan), sources, stopped, weak));
         if !handled.is_empty() {
             let at = clock::now();
             let _ = entries.try_send(Entry::SurvivorsHandled { at, outcomes: handled });
@@ -225,15 +237,15 @@ where
 /// Captures the context of each session that is opened, off the ledger's task, because it reads
 /// files of the project.
 async fn capture_contexts(
-    plan: Arc<Plan>,
+    plans: watch::Receiver<Arc<Plan>>,
     mut opened: mpsc::Receiver<(ProcessIx, SessionId)>,
     entries: WeakSender<Entry>,
 ) {
-    let digest = Arc::clone(&plan);
+    let digest = Arc::clone(&plans.borrow());
     let life = tokio::task::spawn_blocking(move || Life::new(host::facts(), &digest.digest)).await;
     let life = life.unwrap_or_default();
     while let Some((process, session)) = opened.recv().await {
-        let (plan, life) = (Arc::clone(&plan), life.clone());
+        let (plan, life) = (Arc::clone(&plans.borrow()), life.clone());
         let captured = tokio::task::spawn_blocking(move || {
             let process = plan.process(process);
             let dir = process.working_dir.as_deref();
@@ -297,6 +309,12 @@ async fn give_memory_back(mut pictures: watch::Receiver<Arc<Snapshot>>) {
     }
 }
 
+/// Makes the health tests that need no command. Who panics gives up those that wait, which then
+/// fail by their own time.
+async fn probe_health(orders: mpsc::Receiver<ProbeOrder>, doors: Doors) {
+    probing::probe(orders, doors.tidings).await;
+}
+
 /// Samples memory.
 async fn sample(
     interval: Duration,
@@ -306,23 +324,34 @@ async fn sample(
     restarting("memory", || probe::watch(interval, pictures.clone(), entries.clone())).await;
 }
 
+/// Follows the files that processes are restarted for.
+async fn watch_files(plans: watch::Receiver<Arc<Plan>>, tidings: mpsc::Sender<Fact>) {
+    restarting("watch", || files::follow(plans.clone(), tidings.clone(), sys::watch)).await;
+}
+
+/// Where the doors get what they show.
+fn sources(
+    pictures: watch::Receiver<Arc<Snapshot>>,
+    pulse: Pulse,
+    output: Option<Output>,
+) -> Arc<Sources> {
+    let turning = pulse.clone();
+    Arc::new(Sources {
+        snapshot: Box::new(move || pictures.borrow().clone()),
+        own: Box::new(move || SelfFigures { turns: Some(turning.turns()), ..myself::read() }),
+        output: Box::new(move || output.as_ref().map(Output::figures).unwrap_or_default()),
+        alive: Box::new(move || pulse.is_alive()),
+    })
+}
+
 /// Serves metrics, health and the landing page.
 async fn listen(
     plan: Arc<Plan>,
-    pictures: watch::Receiver<Arc<Snapshot>>,
-    pulse: Pulse,
+    sources: Arc<Sources>,
     stopped: watch::Receiver<bool>,
     entries: WeakSender<Entry>,
 ) {
     let Some(address) = plan.listen else { return };
-    let sources = Arc::new(Sources {
-        snapshot: Box::new(move || pictures.borrow().clone()),
-        own: {
-            let pulse = pulse.clone();
-            Box::new(move || SelfFigures { turns: Some(pulse.turns()), ..myself::read() })
-        },
-        alive: Box::new(move || pulse.is_alive()),
-    });
     restarting("serve", || {
         let entries = entries.clone();
         let report = move |bound: Option<_>| {

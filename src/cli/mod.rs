@@ -1,16 +1,17 @@
 //! The command line: what was typed, and one file for each verb.
 
 mod check;
-mod quick;
+mod drop_in;
 mod run;
 
+use std::ffi::OsString;
 use std::io::Write;
-use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::error::ErrorKind;
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 
+use self::drop_in::Reading;
 use crate::init::signals::Caught;
 use crate::log::Format;
 use crate::supervise::shutdown::EXIT_USAGE;
@@ -58,19 +59,57 @@ struct CheckOptions {
     config: PathBuf,
 }
 
+/// For help and for what cannot be understood alone: what is good is read by `drop_in`.
 #[derive(Debug, Args)]
 struct OneCommand {
     /// Where /metrics and the status page listen; `off` listens nowhere.
-    #[arg(long, value_name = "ADDRESS", default_value = DEFAULT_LISTEN, value_parser = listen)]
-    listen: Listen,
+    #[arg(long, value_name = "ADDRESS", env = "PROCESSION_LISTEN")]
+    #[arg(default_value = drop_in::DEFAULT_LISTEN)]
+    listen: String,
 
     /// Keep history in this SQLite file; in memory when not given.
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", env = "PROCESSION_STORE")]
     store: Option<PathBuf>,
+
+    /// Pass signals on to the whole group of the command.
+    #[arg(short = 'g')]
+    group: bool,
+
+    /// Pass signals on to the command alone, as is usual.
+    #[arg(short = 'c', long)]
+    single_child: bool,
+
+    /// Pass signal S on as R, or not at all where R is 0.
+    #[arg(short = 'r', long, value_name = "S:R")]
+    rewrite: Vec<String>,
+
+    /// Take this exit code of the command for 0.
+    #[arg(short = 'e', value_name = "CODE")]
+    forgiven: Vec<String>,
+
+    /// Get this signal when our parent dies.
+    #[arg(short = 'p', value_name = "SIGNAL")]
+    parent_death: Option<String>,
+
+    /// Reap what is left behind also when not PID 1; always done.
+    #[arg(short = 's')]
+    subreaper: bool,
+
+    /// Warn of every stranger that is reaped.
+    #[arg(short = 'w')]
+    warn_on_reap: bool,
+
+    /// Log more; up to three times.
+    #[arg(short = 'v', long, action = ArgAction::Count)]
+    verbose: u8,
+
+    /// Print the licence.
+    #[arg(short = 'l')]
+    licence: bool,
 
     /// The command that is run and waited for.
     #[arg(last = true, value_name = "CMD")]
-    command: Vec<String>,
+    command: Vec<OsString>,
 }
 
 #[derive(Debug, Args)]
@@ -103,25 +142,6 @@ impl From<LogFormat> for Format {
     }
 }
 
-/// Where to listen, or that there is nothing to listen for.
-#[derive(Clone, Copy, Debug)]
-enum Listen {
-    At(SocketAddr),
-    Off,
-}
-
-fn listen(text: &str) -> Result<Listen, String> {
-    if text == "off" {
-        return Ok(Listen::Off);
-    }
-    text.parse().map(Listen::At).map_err(|_| {
-        "expected an IP address with a port, such as 127.0.0.1:9917 or [::]:9917, or `off`".into()
-    })
-}
-
-/// Where one command is shown when nothing else is said.
-const DEFAULT_LISTEN: &str = "0.0.0.0:9917";
-
 /// What most likely was meant where a word could not be understood.
 const ADVICE: &str = "\
 To run a command, put `--` in front of it: procession -- sh -c true
@@ -135,9 +155,19 @@ pub fn main() -> u8 {
         Ok(caught) => caught,
         Err(error) => return refuse(&format!("cannot catch signals: {error}")),
     };
-    let variables = std::env::vars_os().map(|(name, _)| name);
-    let typed = quick::read(std::env::args_os(), variables).map_or_else(Cli::try_parse, Ok);
-    let cli = match typed {
+    match drop_in::read(std::env::args_os(), |name| std::env::var_os(name)) {
+        Reading::Run(request) => return run::run_one(*request, caught),
+        Reading::Answer(text) => {
+            say(&mut std::io::stdout(), text.trim_end());
+            return 0;
+        }
+        Reading::Refused(why, code) => {
+            say(&mut std::io::stderr(), &format!("procession: {why}"));
+            return code;
+        }
+        Reading::Other => {}
+    }
+    let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => return usage(&error),
     };
@@ -147,10 +177,7 @@ pub fn main() -> u8 {
             caught.let_go();
             check::check(&options)
         }
-        None if cli.one.command.is_empty() => {
-            refuse("nothing to run: write `procession run` or `procession -- CMD`; see --help")
-        }
-        None => run::run_one(cli.one, &cli.log, caught),
+        None => refuse("nothing to run: write `procession run` or `procession -- CMD`; see --help"),
     }
 }
 

@@ -5,12 +5,13 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::assembly;
-use crate::cli::{Listen, LogOptions, OneCommand, RunOptions, refuse, say};
+use crate::cli::drop_in::{Guise, Request};
+use crate::cli::{RunOptions, refuse, say};
 use crate::config::load::{load, state_dir};
 use crate::config::one_command::{Options, one_command};
-use crate::config::plan::{Plan, StorePlan};
+use crate::config::plan::{Plan, Recovery, StorePlan};
 use crate::init::signals::Caught;
-use crate::log;
+use crate::log::{self, Format};
 use crate::supervise::shutdown::EXIT_USAGE;
 
 /// How long the last lines of the log may take.
@@ -29,20 +30,35 @@ pub(super) fn run(options: &RunOptions, caught: Caught) -> u8 {
     // By the log and not by ourselves: a full standard error must not keep anything from starting.
     let warn =
         move || warnings.iter().for_each(|problem| tracing::warn!(target: "config", "{problem}"));
-    live(loaded.plan, &options.log, "info", caught, warn)
+    // Compose passes a variable that nobody set as an empty one.
+    let typed = options.log.log_level.as_deref().filter(|typed| !typed.trim().is_empty());
+    let source = Some(options.config.clone());
+    let format = options.log.log_format.into();
+    live(loaded.plan, source, typed.unwrap_or("info"), format, caught, warn)
 }
 
 /// Runs one command. It owns the terminal, so that we only speak up when something is wrong.
-pub(super) fn run_one(one: OneCommand, log: &LogOptions, caught: Caught) -> u8 {
-    let mut options = Options::new(state_of_here());
-    options.listen = match one.listen {
-        Listen::At(address) => Some(address),
-        Listen::Off => None,
+pub(super) fn run_one(request: Request, caught: Caught) -> u8 {
+    let caught = match request.guise {
+        // It passes on what means a fault as well, when somebody sends it.
+        Guise::DumbInit => caught.with_faults(),
+        Guise::Procession | Guise::Tini => Ok(caught),
     };
-    if let Some(path) = one.store {
+    let caught = match caught {
+        Ok(caught) => caught,
+        Err(error) => return refuse(&format!("cannot catch signals: {error}")),
+    };
+    let mut options = Options::new(state_of_here());
+    options.listen = request.listen;
+    options.passing = request.passing;
+    if !request.recovers {
+        options.recovery = Recovery::Off;
+    }
+    if let Some(path) = request.store {
         options.store = StorePlan::Sqlite(path);
     }
-    live(one_command(one.command, options), log, "warn", caught, || {})
+    let plan = one_command(request.command, options);
+    live(plan, None, &request.log_level, request.log_format, caught, || {})
 }
 
 /// A folder for each working folder, so that two commands in two projects do not take each other's
@@ -52,16 +68,20 @@ fn state_of_here() -> PathBuf {
     state_dir().join(here.display().to_string().replace('/', "-"))
 }
 
-fn live(plan: Plan, options: &LogOptions, usual: &str, caught: Caught, warn: impl FnOnce()) -> u8 {
-    // Compose passes a variable that nobody set as an empty one.
-    let typed = options.log_level.as_deref().filter(|typed| !typed.trim().is_empty());
-    let levels = typed.unwrap_or(usual);
-    let log = match log::begin(levels, options.log_format.into()) {
+fn live(
+    plan: Plan,
+    source: Option<PathBuf>,
+    levels: &str,
+    format: Format,
+    caught: Caught,
+    warn: impl FnOnce(),
+) -> u8 {
+    let log = match log::begin(levels, format) {
         Ok(log) => log,
         Err(why) => return refuse(&why),
     };
     warn();
-    let code = assembly::run(plan, caught);
+    let code = assembly::run(plan, source, caught);
     log.finish(LAST_WORDS);
     code
 }

@@ -7,15 +7,17 @@ use std::time::Duration;
 
 use sha2::{Digest, Sha256};
 
+use super::control::control;
 use super::cursor::{Cursor, Fields};
 use super::links::{Names, dependencies};
 use super::parse::parse;
 use super::plan::{
-    ControlPlan, LeakRule, MemoryPlan, Mode, Passing, Plan, ProcessPlan, Recovery, StorePlan,
+    LeakRule, MemoryPlan, Mode, OutputPlan, Passing, Plan, ProcessPlan, Recovery, StorePlan,
     Thresholds,
 };
-use super::problem::{Problems, Sink};
-use super::process::{Draft, process, thresholds};
+use super::problem::{Problems, Sink, quoted};
+use super::process::output::{USUAL_MODE, output as process_output};
+use super::process::{Draft, Usual, process, thresholds};
 use super::quantity::print_duration;
 use super::read;
 use super::surroundings::{Surroundings, default_state_dir};
@@ -37,8 +39,12 @@ pub(super) const DEFAULT_INTERVAL: Duration = Duration::from_secs(5);
 /// Sampling more often than this costs more than it shows.
 const LEAST_INTERVAL: Duration = Duration::from_millis(100);
 
-/// The most processes of one container. Each has its own threads of output, series and labels.
-const MAX_PROCESSES: usize = 2000;
+/// The most processes of one container, replicas included. Each has its own series and labels.
+pub(super) const MAX_PROCESSES: usize = 2000;
+
+/// The most dependencies of all processes together: a hundred replicas that wait for a hundred
+/// others are ten thousand.
+const MAX_DEPENDENCIES: usize = 50_000;
 
 /// Top-level words of Compose and what they are here.
 const COMPOSE_WORDS: [(&str, &str); 6] = [
@@ -86,6 +92,7 @@ fn whole(at: &Cursor<'_>, digest: String, around: &Surroundings<'_>) -> Option<P
     }
     let mut fields = at.fields("a map with `processes`")?;
     let (memory, thresholds) = memory(&mut fields);
+    let usual = Usual { thresholds, output: output(&mut fields, around) };
     let shutdown_timeout = fields
         .read("shutdown_timeout", |at| {
             read::duration_from(at, LEAST_SHUTDOWN, "ending processes takes time")
@@ -97,20 +104,15 @@ fn whole(at: &Cursor<'_>, digest: String, around: &Surroundings<'_>) -> Option<P
         fields.missing("processes", advice, &COMPOSE_WORDS);
     }
     let deciders_at = fields.get("exit_code_from");
-    let (processes, exit_code_from) = processes(
-        processes_at.as_ref(),
-        deciders_at.as_ref(),
-        thresholds,
-        shutdown_timeout,
-        around,
-    );
+    let (processes, exit_code_from) =
+        processes(processes_at.as_ref(), deciders_at.as_ref(), &usual, shutdown_timeout, around);
     let state_dir = fields
         .read("state_dir", |at| read::path(at, around))
         .unwrap_or_else(|| default_state_dir(around.uid, around.vars));
     let plan = Plan {
         mode: Mode::Supervise,
         passing: Passing::default(),
-        control: ControlPlan::default(),
+        control: control(fields.get("control").as_ref(), &state_dir, around),
         processes,
         exit_code_from,
         shutdown_timeout,
@@ -128,7 +130,7 @@ fn whole(at: &Cursor<'_>, digest: String, around: &Surroundings<'_>) -> Option<P
 fn processes(
     at: Option<&Cursor<'_>>,
     deciders_at: Option<&Cursor<'_>>,
-    thresholds: Thresholds,
+    usual: &Usual,
     shutdown_timeout: Duration,
     around: &Surroundings<'_>,
 ) -> (Vec<ProcessPlan>, Vec<ProcessIx>) {
@@ -138,8 +140,7 @@ fn processes(
         at.fault("there is no process here", "write `web: {command: npm run dev}` below it");
     }
     if let Some(at) = at.filter(|_| entries.len() > MAX_PROCESSES) {
-        let what = format!("at most {MAX_PROCESSES} processes");
-        at.expected::<()>(&what, "run the others in a second container");
+        too_many(at, entries.len());
         return (vec![], vec![]);
     }
     let mut drafts = vec![];
@@ -148,18 +149,49 @@ fn processes(
             let advice = Some("choose another name".to_owned());
             value.sink().fault(entry.place, value.path(), fault.to_owned(), advice);
         }
-        drafts.extend(process(value, &entry.key, thresholds, around));
+        drafts.extend(process(value, &entry.key, usual, around));
+    }
+    let count = drafts.iter().map(Draft::count).sum();
+    if let Some(at) = at.filter(|_| count > MAX_PROCESSES) {
+        too_many(at, count);
+        return (vec![], vec![]);
     }
     warn_of_long_graces(&drafts, shutdown_timeout);
+    drafts.iter().for_each(Draft::check_names);
+    only_one_reads(&drafts);
     let names = Names::new(entries.iter().map(|(entry, _)| &*entry.key).collect(), &drafts);
     let exit_code_from = deciders_at.and_then(|at| deciders(at, &names)).unwrap_or_default();
     let linked = dependencies(&drafts, &names);
-    drop(names);
-    let plans = drafts
-        .into_iter()
-        .zip(linked)
-        .map(|(draft, depends_on)| ProcessPlan { depends_on, ..draft.plan });
+    let links = drafts.iter().zip(&linked).map(|(draft, linked)| draft.count() * linked.len());
+    if let Some(at) = at.filter(|_| links.sum::<usize>() > MAX_DEPENDENCIES) {
+        let what = format!("at most {MAX_DEPENDENCIES} dependencies, replicas counted");
+        at.expected::<()>(&what, "let fewer wait, or wait for one that waits for the others");
+        return (vec![], vec![]);
+    }
+    let plans = drafts.into_iter().zip(linked).flat_map(|(draft, links)| draft.into_plans(links));
     (plans.collect(), exit_code_from)
+}
+
+fn too_many(at: &Cursor<'_>, count: usize) {
+    let message =
+        format!("these are {count} processes, replicas counted; at most {MAX_PROCESSES} can be");
+    at.fault(message, "run the others in a second container");
+}
+
+/// Two that read our standard input would take each other's bytes.
+fn only_one_reads(drafts: &[Draft<'_>]) {
+    let mut first: Option<&Draft<'_>> = None;
+    for draft in drafts {
+        let Some(at) = &draft.stdin else { continue };
+        if draft.count() > 1 {
+            let message = "only one process can have our standard input, not all replicas";
+            at.fault(message, "remove it, or write `replicas: 1`");
+        } else if let Some(first) = first {
+            let name = quoted(&first.plan.name);
+            at.fault(format!("{name} has our standard input already"), "remove one of them");
+        }
+        first = first.or(Some(draft));
+    }
 }
 
 /// A process cannot have more time to end than all of them together.
@@ -180,15 +212,26 @@ fn deciders(at: &Cursor<'_>, names: &Names<'_>) -> Option<Vec<ProcessIx>> {
     let mut found: Vec<ProcessIx> = vec![];
     for item in items {
         let Some(name) = item.text("the name of a process") else { continue };
-        match names.find(&item, name) {
-            Some(process) if found.contains(&process) => {
-                item.fault("this name stands here twice", "keep one of them");
-            }
-            Some(process) => found.push(process),
-            None => {}
+        let Some(named) = names.find(&item, name) else { continue };
+        let mut all = named.places.map(ProcessIx);
+        if all.clone().any(|process| found.contains(&process)) {
+            item.fault("this name stands here twice", "keep one of them");
+        } else {
+            found.extend(&mut all);
         }
     }
     Some(found)
+}
+
+/// What is usual for the output of all processes.
+fn output(fields: &mut Fields<'_>, around: &Surroundings<'_>) -> OutputPlan {
+    let usual = OutputPlan::new(USUAL_MODE);
+    let Some(at) = fields.get("output") else { return usual };
+    let said = process_output(&at, &usual, around).unwrap_or(usual);
+    if said.file.is_some() {
+        at.fault("processes cannot share one file", "write `file` under the `output` of each");
+    }
+    OutputPlan { file: None, ..said }
 }
 
 fn memory(fields: &mut Fields<'_>) -> (MemoryPlan, Thresholds) {

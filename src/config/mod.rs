@@ -22,10 +22,16 @@ pub mod order;
 pub mod show;
 pub mod surroundings;
 
-mod environment;
 pub mod file;
+mod control;
+mod families;
 mod links;
 mod process;
+mod replicas;
+
+mod accounts;
+mod endpoint;
+mod environment;
 
 mod cursor;
 mod env_file;
@@ -43,5 +49,7 @@ pub use load::load;
 
 #[cfg(test)]
 mod example;
+#[cfg(test)]
+mod lifecycle_keys;
 #[cfg(test)]
 mod mistakes;

@@ -1,5 +1,6 @@
 //! The plan for `procession -- CMD`: one process and no file.
 
+use std::ffi::{OsStr, OsString};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -28,6 +29,10 @@ pub struct Options {
     pub shutdown_timeout: Duration,
     /// Between two samples of memory.
     pub memory_interval: Duration,
+    /// How it is accompanied.
+    pub passing: Passing,
+    /// What happens to what an earlier life left behind.
+    pub recovery: Recovery,
     /// The coding agent that the command is, if it is one.
     pub agent: Option<AgentPlan>,
 }
@@ -41,6 +46,8 @@ impl Options {
             state_dir,
             shutdown_timeout: DEFAULT_SHUTDOWN,
             memory_interval: DEFAULT_INTERVAL,
+            passing: Passing::default(),
+            recovery: Recovery::End,
             agent: None,
         }
     }
@@ -48,8 +55,8 @@ impl Options {
 
 /// The plan that runs `command`, forwards every signal to it and ends with it. An empty command
 /// gives a plan without processes, which ends at once.
-pub fn one_command(command: Vec<String>, options: Options) -> Plan {
-    let digest = digest(command.join("\0").as_bytes());
+pub fn one_command(command: Vec<OsString>, options: Options) -> Plan {
+    let digest = digest(command.join(OsStr::new("\0")).as_encoded_bytes());
     let processes: Vec<ProcessPlan> = command
         .first()
         .map(|program| name_of(program))
@@ -58,7 +65,7 @@ pub fn one_command(command: Vec<String>, options: Options) -> Plan {
         .collect();
     Plan {
         mode: Mode::OneCommand,
-        passing: Passing::default(),
+        passing: options.passing,
         control: ControlPlan::default(),
         exit_code_from: (0..processes.len()).map(ProcessIx).collect(),
         processes,
@@ -66,15 +73,15 @@ pub fn one_command(command: Vec<String>, options: Options) -> Plan {
         listen: options.listen,
         store: options.store,
         state_dir: options.state_dir,
-        recovery: Recovery::End,
+        recovery: options.recovery,
         memory: MemoryPlan { interval: options.memory_interval, leak_rule: LeakRule::GrowthCount },
         digest,
     }
 }
 
-fn process(name: String, command: Vec<String>, options: &Options) -> ProcessPlan {
+fn process(name: String, command: Vec<OsString>, options: &Options) -> ProcessPlan {
     let agent = options.agent.clone().or_else(|| agent_of(&name));
-    ProcessPlan { agent, ..ProcessPlan::new(name, command) }
+    ProcessPlan { agent, command, ..ProcessPlan::new(name, Vec::new()) }
 }
 
 /// The agent that a program is known to be, by its name.
@@ -87,7 +94,7 @@ fn agent_of(program: &str) -> Option<AgentPlan> {
 }
 
 /// The file name of a program as the name of a process.
-fn name_of(program: &str) -> String {
+fn name_of(program: &OsStr) -> String {
     let file = Path::new(program).file_name().map(|name| name.to_string_lossy());
     let kept = |c: &char| c.is_ascii_alphanumeric() || "_.-".contains(*c);
     let name: String = file.as_deref().unwrap_or_default().chars().filter(kept).collect();
@@ -111,9 +118,9 @@ mod tests {
             ("ü", "command"),
             ("unknown", "command"),
         ] {
-            assert_eq!(name_of(program), name, "{program}");
+            assert_eq!(name_of(program.as_ref()), name, "{program}");
         }
-        assert_eq!(name_of(&"x".repeat(100)).len(), 63);
+        assert_eq!(name_of("x".repeat(100).as_ref()).len(), 63);
     }
 
     #[test]

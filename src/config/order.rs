@@ -3,7 +3,8 @@
 
 use std::collections::BTreeSet;
 
-use super::plan::{Condition, Dependency, Plan};
+use super::families::named;
+use super::plan::{Condition, Dependency, Plan, Standing};
 use crate::units::ProcessIx;
 
 /// The processes such that each stands behind those it waits for; ties are broken by the order of
@@ -25,8 +26,13 @@ pub fn start_order(plan: &Plan) -> Vec<ProcessIx> {
 pub fn describe(plan: &Plan) -> Vec<String> {
     let line = |(at, process): (usize, ProcessIx)| {
         let process = plan.process(process);
-        let waits: Vec<String> =
-            process.depends_on.iter().map(|one| describe_dependency(plan, one)).collect();
+        let own = match (&process.schedule, process.standing) {
+            (_, Standing::OnDemand) => Some("it is asked for".to_owned()),
+            (Some(schedule), _) => Some(format!("the clock says `{}`", schedule.cron)),
+            (None, _) => None,
+        };
+        let others = named(plan, &process.depends_on).into_iter().map(describe_dependency);
+        let waits: Vec<String> = own.into_iter().chain(others).collect();
         match waits.is_empty() {
             true => format!("{}. {}", at + 1, process.name),
             false => format!("{}. {}, when {}", at + 1, process.name, waits.join(" and ")),
@@ -35,11 +41,11 @@ pub fn describe(plan: &Plan) -> Vec<String> {
     start_order(plan).into_iter().enumerate().map(line).collect()
 }
 
-fn describe_dependency(plan: &Plan, dependency: &Dependency) -> String {
-    let name = &plan.process(dependency.process).name;
+fn describe_dependency((name, dependency): (&str, &Dependency)) -> String {
+    let unless = if dependency.required { "" } else { " or cannot" };
     match dependency.condition {
-        Condition::Started => format!("{name} has started"),
-        Condition::Healthy => format!("{name} is healthy"),
-        Condition::CompletedSuccessfully => format!("{name} has completed"),
+        Condition::Started => format!("{name} has started{unless}"),
+        Condition::Healthy => format!("{name} is ready{unless}"),
+        Condition::CompletedSuccessfully => format!("{name} has completed{unless}"),
     }
 }

@@ -319,6 +319,8 @@ pub enum Recovery {
     End,
     /// They are taken over: watched, measured and stopped like our own, with an unknown status.
     Adopt,
+    /// They are not looked for, and nothing is written by which a next life could find ours.
+    Off,
 }
 
 /// How memory is watched.

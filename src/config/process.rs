@@ -1,93 +1,158 @@
 //! One entry of `processes`: every key that it knows, and what each means when it is left out.
 
+mod agent;
+mod clockwork;
+mod depends;
+mod develop;
+mod health;
+mod hooks;
+pub(super) mod output;
+mod restart;
+mod secrets;
+mod user;
+mod world;
+
 use std::time::Duration;
 
 use super::cursor::{Cursor, Fields};
 use super::environment::{env_files, environment};
 use super::plan::{
-    AgentPlan, Backoff, Condition, Dialect, ProcessPlan, RestartPlan, RestartPolicy, Thresholds,
+    OutputMode, OutputPlan, ProcessPlan, ReadyPlan, Standing, Stdin, Thresholds, World,
 };
-use super::quantity::print_duration;
 use super::read;
 use super::surroundings::Surroundings;
 use crate::units::{Bytes, Signal};
 
-/// From the asking to SIGKILL, where nothing is said: Compose's figure.
-pub(super) const DEFAULT_GRACE: Duration = Duration::from_secs(10);
+pub(super) use self::depends::Wanted;
+pub(super) use self::world::RESOURCES;
 
-/// The shortest pause between two starts: a program that cannot start must not take the CPU.
-const LEAST_DELAY: Duration = Duration::from_millis(10);
-
-/// The largest factor of a back-off; beyond it the second delay is the longest one anyway.
-const MAX_FACTOR: f64 = 100.0;
-
-/// Words of Compose that mean nothing to a process, or nothing yet.
-const COMPOSE_WORDS: [(&str, &str); 19] = [
+/// Words of Compose and of other supervisors that mean nothing to a process, or another thing.
+const OTHER_WORDS: [(&str, &str); 17] = [
     ("args", "arguments belong into `command`"),
     ("build", "images are not built here; remove it"),
     ("cmd", "did you mean `command`?"),
     ("container_name", "the key of the process is its name; remove it"),
     ("cwd", "did you mean `working_dir`?"),
-    ("deploy", "did you mean `restart` and `restart_policy`?"),
+    ("deploy", "did you mean `replicas`, `restart` and `restart_policy`?"),
     ("env", "did you mean `environment`?"),
     ("expose", "processes share the container's network; remove it"),
-    ("healthcheck", "health checks are not read yet; remove it"),
     ("image", "a process runs in this container; remove it and write `command`"),
     ("init", "procession is the init; remove it"),
     ("labels", "labels are not read; remove it"),
     ("mem_limit", "did you mean `memory: {critical: …}`?"),
     ("networks", "processes share the container's network; remove it"),
     ("ports", "publish ports where the container is started; remove it"),
+    ("scale", "did you mean `replicas`?"),
     ("stop_timeout", "did you mean `stop_grace_period`?"),
-    ("ulimits", "limits are not set yet; remove it"),
-    ("user", "processes run as our own user for now; remove it"),
     ("volumes", "mount volumes where the container is started; remove it"),
 ];
+
+/// What holds for every process that does not say otherwise.
+pub(super) struct Usual {
+    pub thresholds: Thresholds,
+    pub output: OutputPlan,
+}
+
+/// How long a process is meant to run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// For as long as the house is up.
+    Service,
+    /// To completion.
+    Oneshot,
+    /// To completion, before everything that is not of this kind, and one after another.
+    Init,
+}
+
+/// The words of `type`.
+const KINDS: [(&str, Kind); 3] =
+    [("service", Kind::Service), ("oneshot", Kind::Oneshot), ("init", Kind::Init)];
+
+/// The most replicas of one process: each is an own process with own series.
+const MAX_REPLICAS: i64 = 100;
 
 /// A process as the file has it: its dependencies are still names.
 pub(super) struct Draft<'a> {
     /// Everything but the dependencies.
     pub plan: ProcessPlan,
+    /// How long it is meant to run.
+    pub kind: Kind,
+    /// How many of it there are, where that is written.
+    pub replicas: Option<(u32, Cursor<'a>)>,
     /// The dependencies by name.
     pub wanted: Vec<Wanted<'a>>,
     /// The grace period where it is written, for a comparison with the time of the whole stop.
     pub grace: Option<Cursor<'a>>,
-}
-
-/// A dependency by name.
-pub(super) struct Wanted<'a> {
-    /// Where it stands.
-    pub at: Cursor<'a>,
-    /// The process that is waited for.
-    pub name: String,
-    /// What must have happened to it.
-    pub condition: Condition,
+    /// Where it says that it has our standard input, which only one can.
+    pub stdin: Option<Cursor<'a>>,
 }
 
 /// Reads the entry `name`. Faults go to the sink; the draft is only good without any.
 pub(super) fn process<'a>(
     at: &Cursor<'a>,
     name: &str,
-    thresholds: Thresholds,
+    usual: &Usual,
     around: &Surroundings<'_>,
 ) -> Option<Draft<'a>> {
     let mut fields = at.fields("a map with `command`")?;
     let command = command(&mut fields);
     let (grace, stop_grace_period) = grace(&mut fields);
+    let kind = fields.read("type", |at| at.choice(&KINDS)).unwrap_or(Kind::Service);
+    let restart = restart::restart(&mut fields, kind);
+    let replicas = replicas(&mut fields, kind);
+    let standing = standing(&mut fields, kind);
+    let environment = variables(&mut fields, around);
+    let world = world::world(&mut fields, &environment, around);
+    let (stdin, output, stdin_at) = streams(&mut fields, &usual.output, around);
     let plan = ProcessPlan {
+        standing,
         working_dir: fields.read("working_dir", |at| read::path(at, around)),
-        environment: variables(&mut fields, around),
-        restart: restart(&mut fields),
+        world: World { stdin, ..world },
+        environment,
+        ready: ready(&mut fields, &output),
+        health: fields.read("healthcheck", |at| health::health(at, restart.policy)),
+        watchdog: fields.read("watchdog", health::watchdog),
+        hooks: hooks::hooks(&mut fields),
+        schedule: clockwork::schedule(&mut fields, kind, restart.policy, standing),
+        watch: fields.read("develop", |at| develop::develop(at, around)).unwrap_or_default(),
+        restart,
+        output,
         stop_signal: fields.read("stop_signal", read::signal).unwrap_or(Signal::TERM),
         stop_grace_period,
         forward_signals: fields.read("forward_signals", signals).unwrap_or_default(),
-        thresholds: fields.read("memory", |at| memory(at, thresholds)).unwrap_or(thresholds),
-        agent: fields.read("agent", |at| agent(at, around)),
+        thresholds: fields
+            .read("memory", |at| memory(at, usual.thresholds))
+            .unwrap_or(usual.thresholds),
+        agent: fields.read("agent", |at| agent::agent(at, around)),
         ..ProcessPlan::new(name, command)
     };
-    let wanted = fields.read("depends_on", depends_on).unwrap_or_default();
-    fields.finish(&COMPOSE_WORDS);
-    Some(Draft { plan, wanted, grace })
+    let wanted = fields.read("depends_on", depends::depends_on).unwrap_or_default();
+    fields.finish(&OTHER_WORDS);
+    Some(Draft { plan, kind, replicas, wanted, grace, stdin: stdin_at })
+}
+
+/// `replicas`; an init task is run once.
+fn replicas<'a>(fields: &mut Fields<'a>, kind: Kind) -> Option<(u32, Cursor<'a>)> {
+    let at = fields.get("replicas")?;
+    let count = read::whole(&at, 1, MAX_REPLICAS)?;
+    if kind == Kind::Init {
+        at.fault("an init task is run once", "remove it, or write `type: oneshot`");
+    }
+    Some((u32::try_from(count).ok()?, at))
+}
+
+/// `autostart`; an init task cannot wait to be asked for.
+fn standing(fields: &mut Fields<'_>, kind: Kind) -> Standing {
+    let Some(at) = fields.get("autostart") else { return Standing::Wanted };
+    match read::boolean(&at) {
+        Some(false) if kind == Kind::Init => {
+            let advice = "remove it, or write `type: oneshot`";
+            at.fault("every process waits for an init task, so it has to start by itself", advice);
+            Standing::Wanted
+        }
+        Some(false) => Standing::OnDemand,
+        _ => Standing::Wanted,
+    }
 }
 
 /// `entrypoint` and, behind it, `command`; one of them is needed.
@@ -96,7 +161,7 @@ fn command(fields: &mut Fields<'_>) -> Vec<String> {
     let command = fields.get("command").filter(|at| !at.is_null() || entrypoint.is_none());
     if entrypoint.is_none() && command.is_none() {
         let advice = "write what to run, for instance `command: npm run dev`";
-        fields.missing("command", advice, &COMPOSE_WORDS);
+        fields.missing("command", advice, &OTHER_WORDS);
     }
     let words = |at: Option<Cursor<'_>>| at.and_then(|at| read::command(&at)).unwrap_or_default();
     let mut all = words(entrypoint);
@@ -108,7 +173,7 @@ fn grace<'a>(fields: &mut Fields<'a>) -> (Option<Cursor<'a>>, Duration) {
     let at = fields.get("stop_grace_period");
     match at.as_ref().and_then(read::duration) {
         Some(period) => (at, period),
-        None => (None, DEFAULT_GRACE),
+        None => (None, ProcessPlan::GRACE),
     }
 }
 
@@ -119,81 +184,26 @@ fn variables(fields: &mut Fields<'_>, around: &Surroundings<'_>) -> Vec<(String,
     all
 }
 
-fn restart(fields: &mut Fields<'_>) -> RestartPlan {
-    let at = fields.get("restart");
-    let (policy, attempts) = at.as_ref().and_then(policy).unwrap_or((RestartPolicy::No, None));
-    let mut plan = RestartPlan { policy, max_attempts: attempts, ..RestartPlan::default() };
-    if let Some(at) = fields.get("restart_policy") {
-        restart_policy(&at, &mut plan);
-        if policy == RestartPolicy::No {
-            let message = "this has no effect, because the process is never restarted";
-            at.warn(message, "write `restart: on-failure` beside it");
-        }
-    }
-    plan
+/// Where its standard input comes from, and what becomes of its output.
+fn streams<'a>(
+    fields: &mut Fields<'a>,
+    usual: &OutputPlan,
+    around: &Surroundings<'_>,
+) -> (Stdin, OutputPlan, Option<Cursor<'a>>) {
+    let at = fields.get("output");
+    let said = at.as_ref().and_then(|at| output::output(at, usual, around));
+    world::standard_input(fields, said.unwrap_or_else(|| usual.clone()), at.as_ref())
 }
 
-/// `no`, `always`, `unless-stopped`, `on-failure` or `on-failure:3`.
-fn policy(at: &Cursor<'_>) -> Option<(RestartPolicy, Option<u32>)> {
-    let words = [
-        ("no", RestartPolicy::No),
-        ("always", RestartPolicy::Always),
-        ("on-failure", RestartPolicy::OnFailure),
-        ("unless-stopped", RestartPolicy::UnlessStopped),
-    ];
-    let text = at.scalar().unwrap_or_default();
-    match text.split_once(':') {
-        None if text == "false" => at.expected("a restart policy", "write `no`"),
-        None if matches!(text, "true" | "yes") => at.expected("a restart policy", "write `always`"),
-        None => Some((at.choice(&words)?, None)),
-        Some(("on-failure", count)) => match count.parse::<u32>().ok().filter(|count| *count > 0) {
-            Some(count) => Some((RestartPolicy::OnFailure, Some(count))),
-            None => at.expected(
-                "`on-failure:` and a whole number from 1",
-                "write `on-failure` to have no limit",
-            ),
-        },
-        Some(_) => at
-            .expected("a restart policy", "only `on-failure` takes a number, as in `on-failure:3`"),
+/// `ready`; a pattern for the log needs an output that comes by here.
+fn ready(fields: &mut Fields<'_>, output: &OutputPlan) -> Option<ReadyPlan> {
+    let at = fields.get("ready")?;
+    let ready = health::ready(&at)?;
+    if ready.log.is_some() && output.mode == OutputMode::Passthrough {
+        let message = "with `output: passthrough` no line of the log comes by here";
+        at.fault(message, "write `output: prefixed`, or use a `healthcheck`");
     }
-}
-
-fn restart_policy(at: &Cursor<'_>, plan: &mut RestartPlan) -> Option<()> {
-    let mut fields = at.fields("a map")?;
-    let usual = Backoff::default();
-    let delay = |at: &Cursor<'_>| {
-        read::duration_from(at, LEAST_DELAY, "a program that cannot start would take the CPU")
-    };
-    let delay = fields.read("delay", delay).unwrap_or(usual.delay);
-    let longest = fields.get("max_delay");
-    let max_delay = match longest.as_ref().and_then(read::duration) {
-        None => usual.max_delay.max(delay),
-        Some(max_delay) => max_delay,
-    };
-    if let Some(longest) = longest.filter(|_| max_delay < delay) {
-        let delay = print_duration(delay);
-        longest.fault(format!("`max_delay` is shorter than `delay` ({delay})"), "make it longer");
-    }
-    plan.backoff = Backoff {
-        delay,
-        max_delay,
-        factor: fields
-            .read("factor", |at| read::number(at, 1.0, MAX_FACTOR))
-            .unwrap_or(usual.factor),
-        jitter: fields.read("jitter", |at| read::number(at, 0.0, 1.0)).unwrap_or(usual.jitter),
-        window: fields.read("window", read::duration).unwrap_or(usual.window),
-    };
-    if let Some(at) = fields.get("max_attempts") {
-        let attempts = read::count(&at);
-        if let (Some(said), Some(attempts)) = (plan.max_attempts, attempts)
-            && said != attempts
-        {
-            at.fault(format!("`restart: on-failure:{said}` says otherwise"), "keep one of them");
-        }
-        plan.max_attempts = attempts;
-    }
-    fields.finish(&[("condition", "write `restart: on-failure` or `restart: always`")]);
-    Some(())
+    Some(ready)
 }
 
 fn signals(at: &Cursor<'_>) -> Option<Vec<Signal>> {
@@ -246,74 +256,4 @@ fn memory(at: &Cursor<'_>, usual: Thresholds) -> Option<Thresholds> {
     let elsewhere = "it is the same for all processes: write it under the top-level `memory`";
     fields.finish(&[("interval", elsewhere), ("leak_rule", elsewhere)]);
     Some(thresholds)
-}
-
-/// `claude`, or a map with `name`, `dialect` and `transcripts`.
-fn agent(at: &Cursor<'_>, around: &Surroundings<'_>) -> Option<AgentPlan> {
-    if !at.is_map() {
-        let dialect = dialect(at)?;
-        return Some(AgentPlan { name: "claude".to_owned(), dialect, transcripts: vec![] });
-    }
-    let mut fields = at.fields("an agent")?;
-    let plan = AgentPlan {
-        name: fields.read("name", read::name).unwrap_or_else(|| "claude".to_owned()),
-        dialect: fields.read("dialect", dialect).unwrap_or(Dialect::Claude),
-        transcripts: fields.read("transcripts", |at| read::paths(at, around)).unwrap_or_default(),
-    };
-    fields.finish(&[("path", "did you mean `transcripts`?")]);
-    Some(plan)
-}
-
-fn dialect(at: &Cursor<'_>) -> Option<Dialect> {
-    let known = |text: &str| (text == "claude").then_some(Dialect::Claude);
-    at.parsed("`claude`", known, |_| {
-        Some("only Claude Code's transcripts can be read so far".to_owned())
-    })
-}
-
-/// `depends_on`: a list of names, or a map of names with a `condition`.
-fn depends_on<'a>(at: &Cursor<'a>) -> Option<Vec<Wanted<'a>>> {
-    if at.is_list() || at.is_null() {
-        let items = at.items("a list of processes")?;
-        let wanted = items.into_iter().filter_map(|at| {
-            let name = at.text("the name of a process")?.to_owned();
-            Some(Wanted { at, name, condition: Condition::Started })
-        });
-        return Some(wanted.collect());
-    }
-    if let Some(name) = at.scalar() {
-        return at.expected(
-            "a list of processes",
-            format!("write `[{}]`", super::problem::shortened(name)),
-        );
-    }
-    let entries = at.entries("a list or map of processes")?;
-    let wanted = entries.into_iter().map(|(entry, at)| {
-        let condition = condition(&at).unwrap_or(Condition::Started);
-        Wanted { at, name: entry.key.clone(), condition }
-    });
-    Some(wanted.collect())
-}
-
-fn condition(at: &Cursor<'_>) -> Option<Condition> {
-    let words = [
-        ("service_started", Condition::Started),
-        ("service_completed_successfully", Condition::CompletedSuccessfully),
-    ];
-    let mut fields = at.fields("a map with `condition`")?;
-    let found = fields.get("condition");
-    if found.is_none() {
-        fields.missing("condition", "write `condition: service_started`", &[]);
-    }
-    fields.finish(&[
-        ("required", "every dependency is required; remove it"),
-        ("restart", "dependants are not restarted with it yet; remove it"),
-    ]);
-    let found = found?;
-    match found.scalar() {
-        Some("service_healthy") => {
-            found.expected("a condition", "health checks are not read yet; write `service_started`")
-        }
-        _ => found.choice(&words),
-    }
 }

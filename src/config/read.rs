@@ -9,7 +9,7 @@ use super::cursor::Cursor;
 use super::problem::{nearest, quoted};
 use super::quantity;
 use super::surroundings::Surroundings;
-use super::words::{self, Habit};
+use super::words::{Habit, shell_habit, split};
 use crate::units::{Bytes, Signal};
 
 /// The longest name of a process or an agent: a DNS label's length, and short enough for a label.
@@ -17,6 +17,9 @@ const MAX_NAME: usize = 63;
 
 /// The name under which figures appear that belong to no process.
 pub(super) const RESERVED_NAME: &str = "unknown";
+
+/// What the names of spawned commands begin with, in front of a number.
+const SPAWNED: &str = "spawned-";
 
 pub(super) fn duration(at: &Cursor<'_>) -> Option<Duration> {
     let what = "a duration such as `10s` or `1h30m`";
@@ -37,7 +40,37 @@ pub(super) fn bytes(at: &Cursor<'_>) -> Option<Bytes> {
     at.parsed("a size such as `4000MiB` or `2GiB`", quantity::parse_bytes, |_| None)
 }
 
-/// A decimal number inside `range`.
+/// A size inside bounds.
+pub(super) fn bytes_within(at: &Cursor<'_>, least: Bytes, most: Bytes) -> Option<Bytes> {
+    let size = bytes(at)?;
+    if size < least {
+        return at.expected(&format!("at least `{}`", quantity::print_bytes(least)), "");
+    }
+    if size > most {
+        return at.expected(&format!("at most `{}`", quantity::print_bytes(most)), "");
+    }
+    Some(size)
+}
+
+/// What `reader` makes of it, or nothing where `false` turns it off.
+pub(super) fn unless_off<T>(
+    at: &Cursor<'_>,
+    reader: impl Fn(&Cursor<'_>) -> Option<T>,
+) -> Option<Option<T>> {
+    match at.scalar() {
+        Some("false") => Some(None),
+        _ => reader(at).map(Some),
+    }
+}
+
+/// A whole number inside bounds.
+pub(super) fn whole(at: &Cursor<'_>, least: i64, most: i64) -> Option<i64> {
+    let what = format!("a whole number from {least} to {most}");
+    let parse = |text: &str| text.parse().ok().filter(|number| (least..=most).contains(number));
+    at.parsed(&what, parse, |_| None)
+}
+
+/// A decimal number inside bounds.
 pub(super) fn number(at: &Cursor<'_>, least: f64, most: f64) -> Option<f64> {
     let what = format!("a number from {least} to {most}");
     let parse = |text: &str| {
@@ -131,11 +164,22 @@ pub(super) fn command(at: &Cursor<'_>) -> Option<Vec<String>> {
         Some(text) => command_string(at, text)?,
         None => {
             let what = "a command: text, or a list of words";
-            let items = at.items(what)?;
-            let words = items.iter().map(|item| word(item).map(str::to_owned));
-            words.collect::<Option<Vec<String>>>()?
+            list_of_words(&at.items(what)?)?
         }
     };
+    program_and_arguments(at, words)
+}
+
+/// The words of a command that are the rest of a list; at least one.
+pub(super) fn words(items: &[Cursor<'_>]) -> Option<Vec<String>> {
+    program_and_arguments(items.first()?, list_of_words(items)?)
+}
+
+fn list_of_words(items: &[Cursor<'_>]) -> Option<Vec<String>> {
+    items.iter().map(|item| word(item).map(str::to_owned)).collect()
+}
+
+fn program_and_arguments(at: &Cursor<'_>, words: Vec<String>) -> Option<Vec<String>> {
     if words.first().is_none_or(String::is_empty) {
         return at.expected("the name of a program", "write it, for instance `npm run dev`");
     }
@@ -147,14 +191,14 @@ pub(super) fn command(at: &Cursor<'_>) -> Option<Vec<String>> {
 }
 
 fn command_string(at: &Cursor<'_>, text: &str) -> Option<Vec<String>> {
-    let Some(words) = words::split(text) else {
+    let Some(words) = split(text) else {
         at.fault(
             "a quote in this command is not closed",
             "close it, or write the command as a list",
         );
         return None;
     };
-    if let Some(habit) = words::shell_habit(text) {
+    if let Some(habit) = shell_habit(text) {
         warn_of_habit(at, &habit);
     }
     Some(words)
@@ -187,6 +231,9 @@ pub(super) fn name_fault(name: &str) -> Option<&'static str> {
     let allowed = |c: char| c.is_ascii_alphanumeric() || "_.-".contains(c);
     if name == RESERVED_NAME {
         return Some("this name is kept for what belongs to no process");
+    }
+    if name.strip_prefix(SPAWNED).is_some_and(|number| number.parse::<u32>().is_ok()) {
+        return Some("this name is kept for commands that are spawned by an order");
     }
     let good = name.len() <= MAX_NAME
         && name.chars().all(allowed)

@@ -5,18 +5,19 @@
 //! the file, not the plan: the plan is not serialisable, so that it can change without changing
 //! what is promised here.
 
-use std::collections::HashSet;
+mod output;
+mod process;
+mod world;
+
 use std::path::Path;
 
 use serde::ser::{Serialize, Serializer};
 
+use self::process::{Process, process};
+use super::families::{families, names};
 use super::order;
-use super::plan::{
-    AgentPlan, Condition, Dialect, LeakRule, Mode, Plan, ProcessPlan, Recovery, RestartPlan,
-    RestartPolicy, StorePlan,
-};
-use super::quantity::{print_bytes, print_duration};
-use crate::secret::mask::{mask_command, mask_value};
+use super::plan::{ControlPlan, LeakRule, Mode, Plan, Recovery, StorePlan};
+use super::quantity::print_duration;
 
 /// The plan as YAML, with the start order as comments at its end.
 pub fn show(plan: &Plan) -> String {
@@ -39,6 +40,24 @@ impl<T: Serialize> Serialize for Ordered<T> {
     }
 }
 
+fn is_empty<T>(map: &Ordered<T>) -> bool {
+    map.0.is_empty()
+}
+
+/// A value, or `false` where there is none.
+#[derive(serde::Serialize)]
+#[serde(untagged)]
+enum OrOff<T> {
+    On(T),
+    Off(bool),
+}
+
+impl<T> OrOff<T> {
+    fn of(value: Option<T>) -> Self {
+        value.map_or(Self::Off(false), Self::On)
+    }
+}
+
 #[derive(serde::Serialize)]
 struct Whole {
     processes: Ordered<Process>,
@@ -46,6 +65,7 @@ struct Whole {
     exit_code_from: Vec<String>,
     shutdown_timeout: String,
     metrics: Metrics,
+    control: OrOff<Control>,
     store: Store,
     state_dir: String,
     recovery: &'static str,
@@ -54,14 +74,16 @@ struct Whole {
 
 #[derive(serde::Serialize)]
 struct Metrics {
-    listen: Listen,
+    listen: OrOff<String>,
 }
 
 #[derive(serde::Serialize)]
-#[serde(untagged)]
-enum Listen {
-    At(String),
-    Off(bool),
+struct Control {
+    socket: OrOff<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    listen: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    token_file: Option<String>,
 }
 
 #[derive(serde::Serialize)]
@@ -77,75 +99,17 @@ struct Memory {
     leak_rule: &'static str,
 }
 
-#[derive(serde::Serialize)]
-struct Process {
-    command: Vec<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    working_dir: Option<String>,
-    #[serde(skip_serializing_if = "is_empty")]
-    environment: Ordered<String>,
-    #[serde(skip_serializing_if = "is_empty")]
-    depends_on: Ordered<Dependency>,
-    restart: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    restart_policy: Option<Restart>,
-    stop_signal: String,
-    stop_grace_period: String,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    forward_signals: Vec<String>,
-    memory: Thresholds,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    agent: Option<Agent>,
-}
-
-#[derive(serde::Serialize)]
-struct Dependency {
-    condition: &'static str,
-}
-
-#[derive(serde::Serialize)]
-struct Restart {
-    delay: String,
-    factor: f64,
-    max_delay: String,
-    jitter: f64,
-    window: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    max_attempts: Option<u32>,
-}
-
-#[derive(serde::Serialize)]
-struct Thresholds {
-    warning: String,
-    critical: String,
-}
-
-#[derive(serde::Serialize)]
-struct Agent {
-    name: String,
-    dialect: &'static str,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    transcripts: Vec<String>,
-}
-
-fn is_empty<T>(map: &Ordered<T>) -> bool {
-    map.0.is_empty()
-}
-
 fn whole(plan: &Plan) -> Whole {
-    let processes = plan.processes.iter();
-    let processes = processes.map(|one| (one.name.clone(), process(plan, one)));
+    let processes = families(plan).into_iter();
+    let processes =
+        processes.map(|(one, count)| (one.family().to_owned(), process(plan, one, count)));
+    let deciders = names(plan, &plan.exit_code_from).into_iter().map(|(name, _)| name.to_owned());
     Whole {
         processes: Ordered(processes.collect()),
-        exit_code_from: plan
-            .exit_code_from
-            .iter()
-            .map(|at| plan.process(*at).name.clone())
-            .collect(),
+        exit_code_from: deciders.collect(),
         shutdown_timeout: print_duration(plan.shutdown_timeout),
-        metrics: Metrics {
-            listen: plan.listen.map_or(Listen::Off(false), |at| Listen::At(at.to_string())),
-        },
+        metrics: Metrics { listen: OrOff::of(plan.listen.map(|at| at.to_string())) },
+        control: control(&plan.control),
         store: match &plan.store {
             StorePlan::Memory => Store::Memory("memory"),
             StorePlan::Sqlite(path) => Store::File { sqlite: path_text(path) },
@@ -154,6 +118,7 @@ fn whole(plan: &Plan) -> Whole {
         recovery: match plan.recovery {
             Recovery::End => "end",
             Recovery::Adopt => "adopt",
+            Recovery::Off => "off",
         },
         memory: Memory {
             interval: print_duration(plan.memory.interval),
@@ -164,69 +129,15 @@ fn whole(plan: &Plan) -> Whole {
     }
 }
 
-fn process(plan: &Plan, one: &ProcessPlan) -> Process {
-    let dependencies = one.depends_on.iter().map(|dependency| {
-        let condition = match dependency.condition {
-            Condition::Started => "service_started",
-            Condition::Healthy => "service_healthy",
-            Condition::CompletedSuccessfully => "service_completed_successfully",
-        };
-        (plan.process(dependency.process).name.clone(), Dependency { condition })
-    });
-    Process {
-        command: mask_command(&one.words()).iter().map(|word| plain(word)).collect(),
-        working_dir: one.working_dir.as_deref().map(path_text),
-        environment: Ordered(environment(&one.environment)),
-        depends_on: Ordered(dependencies.collect()),
-        restart: restart(one.restart.policy).to_owned(),
-        restart_policy: restart_policy(&one.restart),
-        stop_signal: one.stop_signal.to_string(),
-        stop_grace_period: print_duration(one.stop_grace_period),
-        forward_signals: one.forward_signals.iter().map(ToString::to_string).collect(),
-        memory: Thresholds {
-            warning: print_bytes(one.thresholds.warning),
-            critical: print_bytes(one.thresholds.critical),
-        },
-        agent: one.agent.as_ref().map(agent),
+fn control(plan: &ControlPlan) -> OrOff<Control> {
+    if *plan == ControlPlan::default() {
+        return OrOff::Off(false);
     }
-}
-
-/// The variables that the process will see: of several with one name only the last.
-fn environment(variables: &[(String, String)]) -> Vec<(String, String)> {
-    let mut known = HashSet::new();
-    let last = variables.iter().rev().filter(|(name, _)| known.insert(name));
-    let mut shown: Vec<(String, String)> =
-        last.map(|(name, value)| (name.clone(), plain(&mask_value(name, value)))).collect();
-    shown.reverse();
-    shown
-}
-
-fn restart(policy: RestartPolicy) -> &'static str {
-    match policy {
-        RestartPolicy::No => "no",
-        RestartPolicy::OnFailure => "on-failure",
-        RestartPolicy::Always => "always",
-        RestartPolicy::UnlessStopped => "unless-stopped",
-    }
-}
-
-fn restart_policy(plan: &RestartPlan) -> Option<Restart> {
-    (plan.policy != RestartPolicy::No).then(|| Restart {
-        delay: print_duration(plan.backoff.delay),
-        factor: plan.backoff.factor,
-        max_delay: print_duration(plan.backoff.max_delay),
-        jitter: plan.backoff.jitter,
-        window: print_duration(plan.backoff.window),
-        max_attempts: plan.max_attempts,
+    OrOff::On(Control {
+        socket: OrOff::of(plan.socket.as_deref().map(path_text)),
+        listen: plan.tcp.as_ref().map(|tcp| tcp.listen.to_string()),
+        token_file: plan.tcp.as_ref().map(|tcp| path_text(&tcp.token_file)),
     })
-}
-
-fn agent(plan: &AgentPlan) -> Agent {
-    let dialect = match plan.dialect {
-        Dialect::Claude => "claude",
-    };
-    let transcripts = plan.transcripts.iter().map(|path| path_text(path)).collect();
-    Agent { name: plan.name.clone(), dialect, transcripts }
 }
 
 fn path_text(path: &Path) -> String {

@@ -1,5 +1,8 @@
 //! Signals to facts: everything that can be caught is caught, from before the configuration is
 //! read, and told once.
+//!
+//! Also those by which a terminal stops background processes that read or write it: while they are
+//! held back the kernel never stops us, who hand the terminal over.
 
 use std::io;
 use std::os::fd::OwnedFd;
@@ -9,11 +12,12 @@ use tokio::io::unix::AsyncFd;
 use crate::init::sys::{self, arrivals};
 use crate::units::Signal;
 
-/// What cannot be caught, what the kernel raises for a fault of our own, what the C library keeps
-/// for itself, and what the terminal stops background writers with (ignored instead).
-const LEFT_ALONE: [i32; 12] = [
-    libc::SIGKILL,
-    libc::SIGSTOP,
+/// What cannot be caught.
+const BEYOND_US: [i32; 2] = [libc::SIGKILL, libc::SIGSTOP];
+
+/// What the kernel raises for a fault of our own. Holding them back keeps none of those from ending
+/// us, and lets one that somebody sends arrive like any other.
+const FAULTS: [i32; 7] = [
     libc::SIGILL,
     libc::SIGFPE,
     libc::SIGSEGV,
@@ -21,9 +25,6 @@ const LEFT_ALONE: [i32; 12] = [
     libc::SIGTRAP,
     libc::SIGSYS,
     libc::SIGABRT,
-    libc::SIGTTIN,
-    libc::SIGTTOU,
-    libc::SIGPIPE,
 ];
 
 /// The C library's own signals: 32 and 33 under glibc, up to 34 elsewhere.
@@ -37,8 +38,13 @@ impl Caught {
     /// so that one that came before this is lost: call it first of all, before there is a second
     /// thread.
     pub fn begin() -> io::Result<Self> {
-        sys::ignore_terminal_stops();
         arrivals::hold_back(wanted()).map(Self)
+    }
+
+    /// Catches also what means a fault, when somebody sends it to us.
+    pub fn with_faults(self) -> io::Result<Self> {
+        // What has arrived waits in the kernel meanwhile, and not in the descriptor.
+        arrivals::hold_back(wanted().chain(FAULTS)).map(Self)
     }
 
     /// Lets the usual ones end us again, for who has nothing to stop before it leaves: reading from
@@ -58,7 +64,9 @@ impl Caught {
 
 fn wanted() -> impl Iterator<Item = i32> {
     (1..=64).filter(|number| {
-        !LEFT_ALONE.contains(number) && !(LIBRARY_FIRST..libc::SIGRTMIN()).contains(number)
+        !BEYOND_US.contains(number)
+            && !FAULTS.contains(number)
+            && !(LIBRARY_FIRST..libc::SIGRTMIN()).contains(number)
     })
 }
 

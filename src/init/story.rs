@@ -4,6 +4,8 @@
 //! A line has the level of the gravest thing in it. At `trace` the fact and the actions of each
 //! turn are told as they are.
 
+mod words;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -56,17 +58,22 @@ impl Story {
                 debug(format!("{signal} to {reach} of {}", self.name(*run)))
             }
             Action::SignalHouse { signal } => debug(format!("{signal} to all that is left")),
+            Action::Assist { process, role, .. } => {
+                debug(format!("running {} of {}", words::role(*role), self.process(*process)))
+            }
+            Action::Reconfigure(plan) => {
+                self.plan = Arc::clone(plan);
+                None
+            }
+            Action::Reply { reply, .. } => words::reply(reply),
             Action::Spawn { .. }
             | Action::Adopt { .. }
             | Action::AwaitTree { .. }
             | Action::AwaitHouse
             | Action::NameHolders { .. }
-            | Action::Assist { .. }
             | Action::EndErrand { .. }
             | Action::Probe { .. }
             | Action::ReadConfiguration
-            | Action::Reconfigure(_)
-            | Action::Reply { .. }
             | Action::Exit { .. } => None,
         }
     }
@@ -109,17 +116,24 @@ impl Story {
                 SignalResponse::Reload => info(format!("{signal}: reading the configuration anew")),
                 SignalResponse::Ignored => debug(format!("{signal} has no meaning here")),
             },
-            Lifecycle::OrphanReaped { .. } => debug("reaped an orphan".into()),
-            Lifecycle::RunReady { .. }
-            | Lifecycle::HealthChanged { .. }
-            | Lifecycle::TestFailed { .. }
-            | Lifecycle::StatusTold { .. }
-            | Lifecycle::HookFailed { .. }
-            | Lifecycle::RunHeld { .. }
-            | Lifecycle::ScheduleSkipped { .. }
-            | Lifecycle::OrderGiven { .. }
-            | Lifecycle::ReloadFailed { .. }
-            | Lifecycle::PlanChanged { .. } => None,
+            Lifecycle::OrphanReaped { process, status } => self.orphan(*process, *status),
+            Lifecycle::RunReady { run } => self.ready(*run),
+            Lifecycle::HealthChanged { run, health } => self.health(*run, *health),
+            Lifecycle::TestFailed { run, failure, row } => self.test_failed(*run, *failure, *row),
+            Lifecycle::StatusTold { run, text } => {
+                debug(format!("{} says: {text}", self.name(*run)))
+            }
+            Lifecycle::HookFailed { process, role, end } => self.hook_failed(*process, *role, *end),
+            Lifecycle::RunHeld { run, holders, after, unkillable } => {
+                self.held(*run, holders, *after, *unkillable)
+            }
+            Lifecycle::ScheduleSkipped { process } => info(format!(
+                "{} is not run again now: the last run of it still lives",
+                self.process(*process)
+            )),
+            Lifecycle::OrderGiven { order, accepted } => words::order(*order, *accepted),
+            Lifecycle::ReloadFailed { faults } => words::reload_failed(*faults),
+            Lifecycle::PlanChanged { plan, changes } => words::plan_changed(plan, changes),
             Lifecycle::ShutdownBegan { cause, budget } => info(format!(
                 "stopping everything within {:.1} s: {}",
                 budget.as_secs_f64(),
@@ -179,6 +193,11 @@ impl Story {
                 let dir = plan.working_dir.as_deref().unwrap_or_else(|| ".".as_ref());
                 let cause = std::io::Error::from_raw_os_error(failure.errno);
                 format!("cannot enter its working_dir {}: {cause}", dir.display())
+            }
+            (SpawnStep::Secret, _) => {
+                let files = plan.world.secrets.iter().map(|secret| secret.file.display());
+                let files: Vec<String> = files.map(|file| file.to_string()).collect();
+                format!("{failure} ({})", files.join(", "))
             }
             _ => failure.to_string(),
         }

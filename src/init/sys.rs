@@ -1,13 +1,14 @@
 //! Every unsafe line: the system calls that no library wraps as PID 1 needs them.
 //!
-//! Owns fork and exec, the two forms of waiting, and the sending of signals to what was verified.
-//! Refuses policy: who is spawned, waited for or signalled is decided elsewhere.
+//! Owns the two forms of waiting, the sending of signals to what was verified, and in the files
+//! below it: signals as they arrive, and a child's life from its fork to its program. Refuses policy: who is spawned, waited for or signalled is decided elsewhere.
 #![allow(unsafe_code)]
 
 pub mod arrivals;
 pub mod heap;
+pub mod child;
+mod world;
 
-use std::ffi::CString;
 use std::io;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
 use std::ptr;
@@ -17,220 +18,9 @@ use tokio::io::unix::AsyncFd;
 
 use crate::units::{Bytes, ExitStatus, RunUsage, Signal};
 
-/// Everything that a child needs between fork and exec, made before the fork: afterwards nothing
-/// may allocate, because another thread may hold the allocator's lock for ever.
-pub struct Prepared {
-    /// The paths to try, in the order of `PATH`.
-    pub candidates: Vec<CString>,
-    /// The arguments, the program's name first.
-    pub argv: Vec<CString>,
-    /// The whole environment as `KEY=VALUE`.
-    pub envp: Vec<CString>,
-    /// Where to go first.
-    pub working_dir: Option<CString>,
-    /// How it stands to the terminal.
-    pub station: Station,
-    /// How many descriptors it may have open, where that is not what we may.
-    pub open_files: Option<OpenFiles>,
-}
-
 /// A soft and a hard limit of open descriptors.
 #[derive(Clone, Copy)]
 pub struct OpenFiles(libc::rlimit);
-
-/// How a child stands to the terminal, and so which group it is in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Station {
-    /// A session and group of its own, no terminal, an empty standard input.
-    Apart,
-    /// A group of its own in our session; in the foreground where standard input is a terminal.
-    Foreground,
-}
-
-/// The steps that a child reports when they fail, as they go through the pipe.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ChildStep {
-    /// Group, session, terminal, standard input.
-    Prepare = 1,
-    /// `chdir`.
-    WorkingDir = 2,
-    /// `execve`.
-    Exec = 3,
-}
-
-/// A child that was forked: its pid, and the pipe that closes when its program is executed, or
-/// brings a [`Report`] when that failed.
-pub struct Forked {
-    /// The child.
-    pub pid: i32,
-    /// Non-blocking; read with [`read_report`].
-    pub pipe: OwnedFd,
-}
-
-/// What a child says when it could not execute its program.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Report {
-    /// The step that failed.
-    pub step: ChildStep,
-    /// The kernel's error number.
-    pub errno: i32,
-}
-
-const REPORT_BYTES: usize = 8;
-
-/// Forks and, in the child, executes. Returns as soon as the child exists.
-pub fn spawn(prepared: &Prepared) -> io::Result<Forked> {
-    let image = Image::of(prepared);
-    let (read, write) = pipe()?;
-    // Whatever reaches the child before its exec waits until the child takes the defaults.
-    let mask = block_all()?;
-    // SAFETY: the child calls only async-signal-safe functions until it executes or leaves.
-    let pid = unsafe { libc::fork() };
-    if pid == 0 {
-        image.run(write.as_raw_fd());
-    }
-    let forked = if pid < 0 { Err(io::Error::last_os_error()) } else { Ok(pid) };
-    restore_mask(&mask);
-    Ok(Forked { pid: forked?, pipe: read })
-}
-
-/// Reads what the child said, without waiting: `Ok(None)` once its program was executed, an error
-/// of kind `WouldBlock` while it is under way.
-pub fn read_report(pipe: &OwnedFd) -> io::Result<Option<Report>> {
-    let mut bytes = [0u8; REPORT_BYTES];
-    // SAFETY: the buffer is as long as it is said to be.
-    let got = unsafe { libc::read(pipe.as_raw_fd(), bytes.as_mut_ptr().cast(), REPORT_BYTES) };
-    match usize::try_from(got) {
-        Err(_) => Err(io::Error::last_os_error()),
-        Ok(REPORT_BYTES) => Ok(Some(decode(bytes))),
-        Ok(_) => Ok(None),
-    }
-}
-
-fn decode(bytes: [u8; REPORT_BYTES]) -> Report {
-    let [a, b, c, d, e, f, g, h] = bytes;
-    let step = match i32::from_ne_bytes([a, b, c, d]) {
-        1 => ChildStep::Prepare,
-        2 => ChildStep::WorkingDir,
-        _ => ChildStep::Exec,
-    };
-    Report { step, errno: i32::from_ne_bytes([e, f, g, h]) }
-}
-
-/// What [`Prepared`] looks like to the kernel: arrays of pointers that end in null.
-struct Image {
-    candidates: Vec<*const libc::c_char>,
-    argv: Vec<*const libc::c_char>,
-    envp: Vec<*const libc::c_char>,
-    working_dir: *const libc::c_char,
-    station: Station,
-    open_files: Option<OpenFiles>,
-}
-
-impl Image {
-    fn of(prepared: &Prepared) -> Self {
-        let pointers = |strings: &[CString]| {
-            let mut all: Vec<_> = strings.iter().map(|string| string.as_ptr()).collect();
-            all.push(ptr::null());
-            all
-        };
-        Self {
-            candidates: pointers(&prepared.candidates),
-            argv: pointers(&prepared.argv),
-            envp: pointers(&prepared.envp),
-            working_dir: prepared.working_dir.as_ref().map_or(ptr::null(), |dir| dir.as_ptr()),
-            station: prepared.station,
-            open_files: prepared.open_files,
-        }
-    }
-
-    /// The child's whole life before its program. Never returns, allocates nothing.
-    fn run(&self, pipe: RawFd) -> ! {
-        let failed = match self.stand() {
-            Err(errno) => (ChildStep::Prepare, errno),
-            Ok(()) => match self.enter() {
-                Err(errno) => (ChildStep::WorkingDir, errno),
-                Ok(()) => (ChildStep::Exec, self.execute()),
-            },
-        };
-        report(pipe, failed.0, failed.1);
-        // SAFETY: ends this process without running anything of ours.
-        unsafe { libc::_exit(if failed.1 == libc::ENOENT { 127 } else { 126 }) }
-    }
-
-    fn stand(&self) -> Result<(), i32> {
-        // SAFETY: plain system calls on our own process; dispositions are those of a copy.
-        unsafe {
-            match self.station {
-                Station::Apart => {
-                    libc::setsid();
-                    let null = libc::open(c"/dev/null".as_ptr(), libc::O_RDONLY);
-                    if null >= 0 && libc::dup2(null, 0) < 0 {
-                        return Err(errno());
-                    }
-                    // Without /dev/null (an empty image) an empty standard input is a closed one.
-                    if null < 0 {
-                        libc::close(0);
-                    } else if null > 0 {
-                        libc::close(null);
-                    }
-                }
-                Station::Foreground => {
-                    libc::setpgid(0, 0);
-                    if libc::isatty(0) == 1 {
-                        // All signals are blocked here, so that SIGTTOU cannot stop us.
-                        libc::tcsetpgrp(0, libc::getpid());
-                    }
-                }
-            }
-            // By system call, because the C library refuses to touch its own signals, which its
-            // `posix_spawn` leaves ignored. All zeroes is the default action in every layout.
-            let default = [0u64; 4];
-            for signal in 1..=64 {
-                let none = ptr::null::<u64>();
-                libc::syscall(libc::SYS_rt_sigaction, signal, default.as_ptr(), none, 8usize);
-            }
-            if let Some(OpenFiles(given)) = &self.open_files {
-                libc::setrlimit(libc::RLIMIT_NOFILE, given);
-            }
-            let mut none = std::mem::zeroed::<libc::sigset_t>();
-            libc::sigemptyset(&raw mut none);
-            libc::sigprocmask(libc::SIG_SETMASK, &raw const none, ptr::null_mut());
-        }
-        Ok(())
-    }
-
-    fn enter(&self) -> Result<(), i32> {
-        // SAFETY: the string lives in the parent's copy of memory, which is ours too.
-        if !self.working_dir.is_null() && unsafe { libc::chdir(self.working_dir) } < 0 {
-            return Err(errno());
-        }
-        Ok(())
-    }
-
-    /// Tries every candidate as `execvp(3)` does; returns why the last or the most telling failed.
-    fn execute(&self) -> i32 {
-        let mut verdict = libc::ENOENT;
-        for candidate in self.candidates.iter().filter(|path| !path.is_null()) {
-            // SAFETY: all three are null-terminated arrays or strings that outlive the call.
-            unsafe { libc::execve(*candidate, self.argv.as_ptr(), self.envp.as_ptr()) };
-            match errno() {
-                libc::ENOENT | libc::ENOTDIR => {}
-                libc::EACCES => verdict = libc::EACCES,
-                other => return other,
-            }
-        }
-        verdict
-    }
-}
-
-fn report(pipe: RawFd, step: ChildStep, errno: i32) {
-    let mut bytes = [0u8; REPORT_BYTES];
-    bytes[..4].copy_from_slice(&(step as i32).to_ne_bytes());
-    bytes[4..].copy_from_slice(&errno.to_ne_bytes());
-    // SAFETY: the buffer is as long as it is said to be; a short pipe write is atomic.
-    unsafe { libc::write(pipe, bytes.as_ptr().cast(), REPORT_BYTES) };
-}
 
 fn errno() -> i32 {
     // SAFETY: the location is this thread's own.
@@ -248,34 +38,6 @@ fn pipe() -> io::Result<(OwnedFd, OwnedFd)> {
     }
 }
 
-fn block_all() -> io::Result<libc::sigset_t> {
-    // SAFETY: both sets are ours; the old mask is written before it is read.
-    unsafe {
-        let mut all = std::mem::zeroed::<libc::sigset_t>();
-        let mut old = std::mem::zeroed::<libc::sigset_t>();
-        libc::sigfillset(&raw mut all);
-        match libc::pthread_sigmask(libc::SIG_SETMASK, &raw const all, &raw mut old) {
-            0 => Ok(old),
-            errno => Err(io::Error::from_raw_os_error(errno)),
-        }
-    }
-}
-
-fn restore_mask(mask: &libc::sigset_t) {
-    // SAFETY: the mask was read by the same call.
-    unsafe { libc::pthread_sigmask(libc::SIG_SETMASK, mask, ptr::null_mut()) };
-}
-
-/// Ignores the signals by which a terminal stops a background process that reads or writes it: as
-/// the one who hands the terminal over we must never be stopped. Children get the default back.
-pub fn ignore_terminal_stops() {
-    // SAFETY: ignoring a signal runs nothing.
-    unsafe {
-        libc::signal(libc::SIGTTIN, libc::SIG_IGN);
-        libc::signal(libc::SIGTTOU, libc::SIG_IGN);
-    }
-}
-
 /// Lets us have as many descriptors open as we may at most: a pipe or two for each process add up.
 /// Answers what was given to us, for children, since programs that use select(2) break beyond 1024.
 pub fn raise_open_files() -> Option<OpenFiles> {
@@ -286,6 +48,34 @@ pub fn raise_open_files() -> Option<OpenFiles> {
         let most = libc::rlimit { rlim_cur: given.rlim_max, ..given };
         check(libc::setrlimit(libc::RLIMIT_NOFILE, &raw const most)).ok()?;
         Some(OpenFiles(given))
+    }
+}
+
+/// Has this signal sent to us when the one who started us ends. The kernel means the thread that
+/// started us, and forgets the wish when we take on another identity.
+pub fn get_on_parent_death(signal: Signal) -> io::Result<()> {
+    // SAFETY: a plain system call on ourselves.
+    check(unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, signal.0, 0, 0, 0) })
+}
+
+/// Lets go of our controlling terminal, so that a child can lead a session on it. The kernel tells
+/// the foreground of a session by two signals that its leader has left; those are not for the child
+/// (dumb-init#136), and are taken from what waits for us.
+pub fn leave_terminal() {
+    // SAFETY: plain system calls, with sets that are initialised before they are read.
+    unsafe {
+        let mut before = std::mem::zeroed::<libc::sigset_t>();
+        libc::sigpending(&raw mut before);
+        libc::ioctl(0, libc::TIOCNOTTY);
+        for signal in [libc::SIGHUP, libc::SIGCONT] {
+            let mut only = std::mem::zeroed::<libc::sigset_t>();
+            libc::sigemptyset(&raw mut only);
+            libc::sigaddset(&raw mut only, signal);
+            let at_once = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+            if libc::sigismember(&raw const before, signal) == 0 {
+                libc::sigtimedwait(&raw const only, ptr::null_mut(), &raw const at_once);
+            }
+        }
     }
 }
 
@@ -421,18 +211,6 @@ mod tests {
     use super::*;
     use crate::init::kin::signal_verified;
     use crate::units::ProcId;
-
-    #[test]
-    fn a_report_survives_the_pipe() {
-        let (read, write) = pipe().expect("a pipe");
-        report(write.as_raw_fd(), ChildStep::WorkingDir, libc::ENOTDIR);
-        let want = Report { step: ChildStep::WorkingDir, errno: libc::ENOTDIR };
-        assert_eq!(read_report(&read).expect("readable"), Some(want));
-        let pending = read_report(&read).expect_err("nothing more yet");
-        assert_eq!(pending.kind(), io::ErrorKind::WouldBlock);
-        drop(write);
-        assert_eq!(read_report(&read).expect("closed"), None);
-    }
 
     #[test]
     fn groups_zero_and_one_are_never_signalled() {

@@ -153,6 +153,16 @@ catalogue! {
         "When a resting process is started again, in seconds since 1970.";
     PROCESS_SCHEDULE_SKIPS: Counter "procession_process_schedule_skips_total" ["process"]
         "Times of the process's schedule that came while a run lived.";
+    OUTPUT_LINES: Counter "procession_process_output_lines_total" ["process"]
+        "Lines that the process wrote and that were read; absent where its output is passed through.";
+    OUTPUT_BYTES: Counter "procession_process_output_bytes_total" ["process"]
+        "Bytes that the process wrote and that were read, newlines included.";
+    OUTPUT_DROPPED: Counter "procession_process_output_dropped_lines_total" ["process"]
+        "Lines of the process that did not reach our own output or its file, because that took too little.";
+    OUTPUT_CUT: Counter "procession_process_output_cut_pieces_total" ["process"]
+        "Pieces that lines of the process were cut into because they were too long.";
+    OUTPUT_LEFTOVER: Counter "procession_process_output_leftover_lines_total" ["process"]
+        "Lines that were written by what the process left behind, after its own output was complete.";
     SESSIONS: Gauge "procession_sessions" ["kind", "state"]
         "Sessions that have not ended, by kind and state.";
     SESSIONS_OPENED: Counter "procession_sessions_opened_total" ["kind", "process"]

@@ -11,9 +11,12 @@
 
 mod care;
 mod house;
+mod output;
 mod processes;
 mod sessions;
 mod tokens;
+
+use std::sync::Arc;
 
 use prometheus::proto::{Counter, Gauge, LabelPair, MetricFamily, MetricType};
 
@@ -21,23 +24,37 @@ use crate::ledger::snapshot::Snapshot;
 use crate::memory::SelfFigures;
 use crate::metrics::catalogue::{Kind, Metric};
 use crate::metrics::label;
+use crate::output::figures::OutputFigures;
 
 pub use sessions::LIVE_SESSIONS_SHOWN;
 
+/// A metric with its series, for whoever only passes it on.
+pub type Family = MetricFamily;
+
 /// Every family that has something to say, in the order of the catalogue.
-pub fn project(snapshot: &Snapshot, own: &SelfFigures) -> Vec<MetricFamily> {
+pub fn project(
+    snapshot: &Snapshot,
+    own: &SelfFigures,
+    output: &[(Arc<str>, OutputFigures)],
+) -> Vec<MetricFamily> {
     let mut all = Vec::new();
-    project_each(snapshot, own, &mut |family| all.push(family));
+    project_each(snapshot, own, output, &mut |family| all.push(family));
     all
 }
 
 /// The same, handed over one by one: of a thousand processes all families together are many times
 /// larger than what is written of them.
-pub fn project_each(snapshot: &Snapshot, own: &SelfFigures, take: &mut dyn FnMut(MetricFamily)) {
+pub fn project_each(
+    snapshot: &Snapshot,
+    own: &SelfFigures,
+    output: &[(Arc<str>, OutputFigures)],
+    take: &mut dyn FnMut(MetricFamily),
+) {
     let mut families = Families(take);
     house::put(&mut families, snapshot, own);
     processes::put(&mut families, snapshot);
     care::put(&mut families, snapshot);
+    output::put(&mut families, output);
     sessions::put(&mut families, snapshot);
     processes::put_memory(&mut families, snapshot);
     tokens::put(&mut families, snapshot);

@@ -18,7 +18,7 @@ struct Inner {
 }
 
 enum Kind {
-    Text(memmem::Finder<'static>),
+    Text(Box<memmem::Finder<'static>>),
     Regex(regex_lite::Regex),
 }
 
@@ -31,7 +31,7 @@ impl Pattern {
     pub fn parse(typed: &str) -> Result<Self, String> {
         let plain = !typed.is_empty() && regex_lite::escape(typed) == typed;
         let kind = if plain {
-            Kind::Text(memmem::Finder::new(typed.as_bytes()).into_owned())
+            Kind::Text(Box::new(memmem::Finder::new(typed.as_bytes()).into_owned()))
         } else {
             Kind::Regex(regex_lite::Regex::new(typed).map_err(|error| error.to_string())?)
         };

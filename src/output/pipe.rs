@@ -19,8 +19,9 @@ use crate::units::{Mono, RunId, Wall};
 
 /// What a pipe holds unless it was asked to hold more: 16 pages.
 const USUAL_CAPACITY: usize = 64 << 10;
-/// What a busy pipe is asked to hold: what an ordinary user may ask for.
-const BUSY_CAPACITY: i32 = 1 << 20;
+/// What a busy pipe is asked to hold, so that who writes to it need not wait while the reader is
+/// elsewhere. An ordinary user may ask for 1 MiB, and may have 64 MiB in all pipes together.
+const BUSY_CAPACITY: i32 = 256 << 10;
 /// A pipe that was found more than half full so often is busy.
 const BUSY_AFTER: u8 = 4;
 

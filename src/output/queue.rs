@@ -58,6 +58,8 @@ struct Waiting {
     chunks: VecDeque<Chunk>,
     spare: Vec<Vec<u8>>,
     reader_waits: bool,
+    /// To wake somebody who does not sleep is a system call too.
+    writer_waits: bool,
     closed: bool,
 }
 
@@ -106,8 +108,11 @@ impl Queue {
                 oldest.lose();
             }
         }
+        let wake = std::mem::take(&mut waiting.writer_waits);
         drop(waiting);
-        self.more.notify_one();
+        if wake {
+            self.more.notify_one();
+        }
     }
 
     /// Wakes the reader as soon as there is room; at once, if there is some by now.
@@ -145,6 +150,7 @@ impl Queue {
             if waiting.closed {
                 return None;
             }
+            waiting.writer_waits = true;
             waiting = self.more.wait(waiting).unwrap_or_else(PoisonError::into_inner);
         }
         let taken = std::mem::take(&mut waiting.chunks);

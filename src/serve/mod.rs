@@ -17,6 +17,7 @@ use std::sync::Arc;
 
 use crate::ledger::snapshot::Snapshot;
 use crate::memory::SelfFigures;
+use crate::output::figures::OutputFigures;
 
 /// A question that every request asks anew. It must answer at once.
 pub type Source<T> = Box<dyn Fn() -> T + Send + Sync>;
@@ -27,6 +28,8 @@ pub struct Sources {
     pub snapshot: Source<Arc<Snapshot>>,
     /// What the kernel says of procession itself.
     pub own: Source<SelfFigures>,
+    /// What processes wrote, by name.
+    pub output: Source<Vec<(Arc<str>, OutputFigures)>>,
     /// Whether the loop that supervises still turns.
     pub alive: Source<bool>,
 }

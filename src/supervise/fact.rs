@@ -177,8 +177,14 @@ pub struct SpawnFailure {
 pub enum SpawnStep {
     /// `fork(2)` and the descriptors that it needs.
     Fork,
-    /// Session, group, terminal, limits.
+    /// Session, group, terminal, descriptors.
     Prepare,
+    /// A file that holds a secret.
+    Secret,
+    /// Umask, limits, priorities, processors.
+    Limits,
+    /// Groups and user.
+    User,
     /// `chdir(2)` to the working directory.
     WorkingDir,
     /// `execve(2)`.
@@ -199,8 +205,18 @@ mod errno {
 
 impl SpawnFailure {
     /// Every word that [`SpawnFailure::reason`] can say.
-    pub const REASONS: [&str; 7] =
-        ["working_dir", "not_found", "too_long", "no_resources", "busy", "not_executable", "other"];
+    pub const REASONS: [&str; 10] = [
+        "secret",
+        "limits",
+        "user",
+        "working_dir",
+        "not_found",
+        "too_long",
+        "no_resources",
+        "busy",
+        "not_executable",
+        "other",
+    ];
 
     /// The exit code that shells give: 127 for what is not there, 126 for what cannot be executed.
     pub fn exit_code(self) -> u8 {
@@ -213,6 +229,9 @@ impl SpawnFailure {
     /// A closed word for the `reason` label.
     pub fn reason(self) -> &'static str {
         match (self.step, self.errno) {
+            (SpawnStep::Secret, _) => "secret",
+            (SpawnStep::Limits, _) => "limits",
+            (SpawnStep::User, _) => "user",
             (SpawnStep::WorkingDir, _) => "working_dir",
             (SpawnStep::Exec, errno::ENOENT | errno::ENOTDIR) => "not_found",
             (_, errno::E2BIG) => "too_long",
@@ -234,6 +253,9 @@ impl std::fmt::Display for SpawnFailure {
         let step = match self.step {
             SpawnStep::Fork => "fork",
             SpawnStep::Prepare => "prepare the child",
+            SpawnStep::Secret => "read a secret",
+            SpawnStep::Limits => "set its limits",
+            SpawnStep::User => "become its user",
             SpawnStep::WorkingDir => "enter the working directory",
             SpawnStep::Exec => "execute the program",
         };
@@ -249,7 +271,15 @@ mod tests {
 
     #[test]
     fn the_list_of_reasons_is_complete_and_holds_no_other() {
-        let steps = [SpawnStep::Fork, SpawnStep::Prepare, SpawnStep::WorkingDir, SpawnStep::Exec];
+        let steps = [
+            SpawnStep::Fork,
+            SpawnStep::Prepare,
+            SpawnStep::Secret,
+            SpawnStep::Limits,
+            SpawnStep::User,
+            SpawnStep::WorkingDir,
+            SpawnStep::Exec,
+        ];
         let failures = steps
             .into_iter()
             .flat_map(|step| (0..=133).map(move |errno| SpawnFailure { step, errno }));

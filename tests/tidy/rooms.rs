@@ -16,6 +16,7 @@ pub const TOUCHES: &[&str] = &[
     "src/assembly.rs",
     "src/assembly/",
     "src/init/",
+    "src/probing/",
     "src/log.rs",
     "src/serve/",
     "src/store/",
@@ -31,11 +32,13 @@ pub const TOUCHES: &[&str] = &[
     "src/memory/myself.rs",
     "src/memory/probe.rs",
     "src/memory/proc.rs",
-    "src/output/mod.rs",
     "src/output/console.rs",
+    "src/output/door.rs",
     "src/output/engine/",
     "src/output/files.rs",
     "src/output/pipe.rs",
+    "src/output/pipes.rs",
+    "src/output/queue.rs",
     "src/output/rotate.rs",
     "src/output/shelf.rs",
     "src/tokens/tail/",
@@ -132,7 +135,8 @@ const CRATES: &[(&str, &[&str])] = &[
     ("nix::unistd::execve", &["src/init/"]),
     ("nix::unistd::fork", &["src/init/"]),
     ("prometheus", &["src/metrics/"]),
-    ("regex_lite", &["src/output/"]),
+    // Patterns are compiled to be checked where they are read, and to be used where lines pass.
+    ("regex_lite", &["src/config/", "src/output/"]),
     ("rusqlite", &["src/store/"]),
     ("saphyr_parser", &["src/config/"]),
     ("serde", EVERYWHERE),
@@ -168,9 +172,11 @@ const ROOMS: &[Row] = &[
     ("cli", "assembly init::signals log config supervise::shutdown"),
     (
         "assembly",
-        "init serve store watch memory::probe tokens::tail metrics ledger context tokens memory \
+        "probing output init serve store watch memory::probe tokens::tail metrics ledger context \
+         tokens memory \
          supervise config",
     ),
+    ("probing", "init::downward supervise::fact config::plan"),
     // Who is left of a run is found by the same lineage that its memory is counted by.
     (
         "init",
@@ -187,7 +193,7 @@ const ROOMS: &[Row] = &[
     ("tokens::tail", "ledger::entry ledger::snapshot supervise::lifecycle config::plan"),
     (
         "metrics",
-        "ledger::care ledger::entry ledger::session ledger::snapshot tokens memory supervise::fact \
+        "output::figures ledger::care ledger::entry ledger::session ledger::snapshot tokens memory supervise::fact \
          supervise::lifecycle",
     ),
     ("ledger", "context tokens memory supervise::fact supervise::lifecycle config::plan"),

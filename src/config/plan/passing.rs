@@ -29,6 +29,14 @@ pub enum PassingScope {
     Group,
 }
 
+impl Passing {
+    /// What a signal that we get is sent as; `None` when it is not passed on.
+    pub fn sent_as(&self, signal: Signal) -> Option<Signal> {
+        let rule = self.rewrite.iter().find(|(from, _)| *from == signal);
+        rule.map_or(Some(signal), |(_, to)| *to)
+    }
+}
+
 impl Default for Passing {
     fn default() -> Self {
         Self {

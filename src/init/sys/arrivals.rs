@@ -57,9 +57,15 @@ fn read(fd: &OwnedFd, taken: &mut Vec<Signal>) -> io::Result<usize> {
     let got = unsafe { libc::read(fd.as_raw_fd(), told.as_mut_ptr().cast(), AT_ONCE * EACH) };
     let got = usize::try_from(got).map_err(|_| io::Error::last_os_error())? / EACH;
     // SAFETY: that many were written.
-    let numbers = told.iter().take(got).map(|told| unsafe { told.assume_init_ref() }.ssi_signo);
+    let told = told.iter().take(got).map(|told| unsafe { told.assume_init_ref() });
+    let numbers = told.filter(|told| !is_our_own_pipe(told)).map(|told| told.ssi_signo);
     taken.extend(numbers.filter_map(|number| i32::try_from(number).ok()).map(Signal));
     Ok(got)
+}
+
+/// Whether this tells that we wrote to a pipe that nobody reads, which the write has told already.
+fn is_our_own_pipe(told: &libc::signalfd_siginfo) -> bool {
+    told.ssi_signo == libc::SIGPIPE.cast_unsigned() && told.ssi_pid == std::process::id()
 }
 
 fn set_of(signals: impl Iterator<Item = i32>) -> libc::sigset_t {

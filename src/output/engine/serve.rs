@@ -6,7 +6,7 @@ use nix::errno::Errno;
 use nix::unistd::read;
 
 use super::{Engine, LARGE_READ, SMALL_READ, TRIM_AFTER, Tools};
-use crate::output::Event;
+use crate::output::door::Event;
 use crate::output::files::Files;
 use crate::output::pace::Fill;
 use crate::output::pipe::{Pipe, Stage};

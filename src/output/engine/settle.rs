@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use super::{Engine, Turn};
-use crate::output::Event;
+use crate::output::door::Event;
 use crate::output::ending::Ending;
 use crate::output::pipe::{Buffers, Pipe, Stage};
 use crate::output::queue::Queue;
