@@ -28,14 +28,17 @@ use crate::output::figures::OutputFigures;
 
 pub use sessions::LIVE_SESSIONS_SHOWN;
 
+/// A metric with its series, for whoever only passes it on.
+pub type Family = MetricFamily;
+
 /// Every family that has something to say, in the order of the catalogue.
 pub fn project(
     snapshot: &Snapshot,
     own: &SelfFigures,
-    written: &[(Arc<str>, OutputFigures)],
+    output: &[(Arc<str>, OutputFigures)],
 ) -> Vec<MetricFamily> {
     let mut all = Vec::new();
-    project_each(snapshot, own, written, &mut |family| all.push(family));
+    project_each(snapshot, own, output, &mut |family| all.push(family));
     all
 }
 
@@ -44,14 +47,14 @@ pub fn project(
 pub fn project_each(
     snapshot: &Snapshot,
     own: &SelfFigures,
-    written: &[(Arc<str>, OutputFigures)],
+    output: &[(Arc<str>, OutputFigures)],
     take: &mut dyn FnMut(MetricFamily),
 ) {
     let mut families = Families(take);
     house::put(&mut families, snapshot, own);
     processes::put(&mut families, snapshot);
     care::put(&mut families, snapshot);
-    output::put(&mut families, written);
+    output::put(&mut families, output);
     sessions::put(&mut families, snapshot);
     processes::put_memory(&mut families, snapshot);
     tokens::put(&mut families, snapshot);

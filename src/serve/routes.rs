@@ -15,7 +15,7 @@ use hyper::header::{
 use hyper::{Method, Request, Response, StatusCode};
 
 use crate::ledger::snapshot::{ProcessView, Snapshot};
-use crate::metrics::families::project_each;
+use crate::metrics::families::{Family, project_each};
 use crate::metrics::negotiate::{self, Format};
 use crate::serve::{Sources, page};
 use crate::supervise::lifecycle::PhaseName;
@@ -89,9 +89,14 @@ fn joined(headers: &HeaderMap, name: &HeaderName) -> String {
     lines.join(",")
 }
 
+fn each_family(sources: &Sources, mut take: impl FnMut(Family)) {
+    let (snapshot, own, output) = ((sources.snapshot)(), (sources.own)(), (sources.output)());
+    project_each(&snapshot, &own, &output, &mut take);
+}
+
 fn written(format: Format, sources: &Sources) -> String {
     let mut text = String::new();
-    project_each(&(sources.snapshot)(), &(sources.own)(), &(sources.output)(), &mut |family| {
+    each_family(sources, |family| {
         format.write(&mut text, &family);
     });
     text + format.end()
@@ -103,7 +108,7 @@ fn packed(format: Format, sources: &Sources) -> Bytes {
     let mut packer = GzEncoder::new(Vec::new(), Compression::fast());
     let mut text = String::new();
     // Writing to memory cannot fail.
-    project_each(&(sources.snapshot)(), &(sources.own)(), &(sources.output)(), &mut |family| {
+    each_family(sources, |family| {
         text.clear();
         format.write(&mut text, &family);
         let _ = packer.write_all(text.as_bytes());

@@ -7,7 +7,6 @@ use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
 
 use super::fault::Fault;
@@ -54,9 +53,6 @@ impl OpenFile {
         }
         // Whoever holds the file keeps it for a life; waiting here would only delay the answer.
         db.busy_timeout(Duration::ZERO)?;
-        // Carrying the log over takes two flushes of the disk, which our exit has no time for. What
-        // is in the log is as durable, and the next to open the file carries it over.
-        db.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
         db.execute_batch("PRAGMA locking_mode = EXCLUSIVE; PRAGMA auto_vacuum = INCREMENTAL;")?;
         let steps = steps_taken(&db)?;
         db.execute_batch(SETTINGS)?;
