@@ -40,7 +40,8 @@
 //! # Threads
 //!
 //! Main: the init loop on a current-thread runtime. Below the line one worker, and up to four
-//! threads for what waits for disks. One thread each for the SQLite store, the run file, the log
+//! threads for what waits for disks. What processes write has a reader, from the first pipe on, and a
+//! writer for each place that it goes to. One thread each for the SQLite store, the run file, the log
 //! and the environments of strangers, because a disk, a terminal and `/proc` can hang.
 //!
 //! # Rooms, in reading order
@@ -48,14 +49,21 @@
 //! [`units`], [`secret`] and [`clock`] are the common ground. [`config`] makes a plan of a file.
 //! [`supervise`] is the mind and [`init`] the body. [`ledger`] is the memory of what happened, fed by
 //! [`memory`], [`tokens`] and [`context`], kept by [`store`], shown by [`metrics`] and [`serve`].
-//! [`assembly`] puts the rooms together; [`cli`] and [`log`] are the door to the terminal.
+//! [`output`] is what becomes of what processes write; [`probing`] and [`watch`] are senses beside
+//! the probe: health tests over the network, and files that changed. [`serve`] is two doors, one to
+//! look and one to give orders. [`assembly`] puts the rooms together; [`cli`] and [`log`] are the door to the terminal.
 //!
 //! # Where to change what
 //!
-//! - What a signal does: `signal_arrived` in [`supervise`]. When a process is restarted, stopped or
-//!   given up: the table in [`supervise::process`]. The stop budget: [`supervise::shutdown`].
+//! - What a signal does: `signal_arrived` in `supervise/hearing.rs`. When a process is restarted,
+//!   stopped or given up: the table in [`supervise::process`]. What an order does:
+//!   `supervise/orders.rs`; what a reload does: `supervise/reload.rs`; when a run is ready or
+//!   unhealthy: [`supervise::care`], [`supervise::health`]. The stop budget: [`supervise::shutdown`].
 //! - A configuration key: `config/process.rs` or `config/file.rs`, [`config::plan`], `config/show.rs`,
 //!   `config/everything.yaml`, and `config.yaml`, which explains it to users.
+//! - A verb or a path of the API: `cli/control/`, `serve/control/api.rs`, `serve/wire.rs` and
+//!   `serve/openapi.json`, which the tests hold against each other.
+//! - What happens between fork and exec: `init/sys/child.rs` and `init/sys/world.rs`.
 //! - A metric: a row in [`metrics::catalogue`] and a line in `metrics/families`; then the golden files
 //!   (`PROCESSION_BLESS=1`), dashboards and alerts, which `tests/contract.rs` holds against it.
 //! - A kind of token: [`tokens::TokenCounts`] and [`tokens::TokenKind`], [`tokens::price`] and its data,
