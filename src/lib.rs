@@ -54,8 +54,9 @@
 //!
 //! - What a signal does: `signal_arrived` in [`supervise`]. When a process is restarted, stopped or
 //!   given up: the table in [`supervise::process`]. The stop budget: [`supervise::shutdown`].
-//! - A configuration key: `config/process.rs` or `config/file.rs`, [`config::plan`], `config/show.rs`,
-//!   `config/everything.yaml`, and `config.yaml`, which explains it to users.
+//! - A configuration key: `config/process/` or `config/file.rs`, [`config::plan`] with what a reload
+//!   makes of it (`succession.rs`), `config/show/`, `config/schema/keys.rs`, `config/everything.yaml`,
+//!   a wrong one in `config/mistakes.txt`, and `config.yaml`, which explains it to users.
 //! - A metric: a row in [`metrics::catalogue`] and a line in `metrics/families`; then the golden files
 //!   (`PROCESSION_BLESS=1`), dashboards and alerts, which `tests/contract.rs` holds against it.
 //! - A kind of token: [`tokens::TokenCounts`] and [`tokens::TokenKind`], [`tokens::price`] and its data,
