@@ -59,8 +59,9 @@
 //!   stopped or given up: the table in [`supervise::process`]. What an order does:
 //!   `supervise/orders.rs`; what a reload does: `supervise/reload.rs`; when a run is ready or
 //!   unhealthy: [`supervise::care`], [`supervise::health`]. The stop budget: [`supervise::shutdown`].
-//! - A configuration key: `config/process.rs` or `config/file.rs`, [`config::plan`], `config/show.rs`,
-//!   `config/everything.yaml`, and `config.yaml`, which explains it to users.
+//! - A configuration key: `config/process/` or `config/file.rs`, [`config::plan`] with what a reload
+//!   makes of it (`succession.rs`), `config/show/`, `config/schema/keys.rs`, `config/everything.yaml`,
+//!   a wrong one in `config/mistakes.txt`, and `config.yaml`, which explains it to users.
 //! - A verb or a path of the API: `cli/control/`, `serve/control/api.rs`, `serve/wire.rs` and
 //!   `serve/openapi.json`, which the tests hold against each other.
 //! - What happens between fork and exec: `init/sys/child.rs` and `init/sys/world.rs`.
@@ -82,8 +83,9 @@
 //!   commonest case of agents. Nothing is placed by the variable alone ([`memory::marker`]).
 //! - The listener keeps the newest connections rather than refusing them when there are too many, so
 //!   that holding connections open keeps no scraper out.
-//! - Signals are held back and read from a descriptor, without `signal-hook`: its handlers cost fifty
-//!   system calls and a hundred kilobytes before the first spawn, and a second waking for each signal.
+//! - The loop's signals are held back and read from a descriptor, without `signal-hook`: its handlers
+//!   cost fifty system calls and a hundred kilobytes before the first spawn, and a second waking for
+//!   each signal. It stays where a verb waits at the terminal.
 //! - A response is closed half a second after its stop reason rather than at once, because every
 //!   line of a response can carry one.
 

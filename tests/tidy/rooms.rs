@@ -146,6 +146,7 @@ const CRATES: &[(&str, &[&str])] = &[
     ("serde_yaml", &["src/config/"]),
     ("sha2", &["src/config/"]),
     ("shell_words", &["src/config/"]),
+    ("signal_hook", &["src/cli/control/"]),
     ("strsim", &["src/config/", "src/serve/"]),
     ("sysinfo", &["src/context/"]),
     // Only files that touch: the table above sees to that.

@@ -4,6 +4,7 @@
 //! nobody answers at the socket.
 
 mod completions;
+mod enough;
 mod events;
 mod knock;
 mod logs;

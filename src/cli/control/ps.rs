@@ -6,6 +6,7 @@ use std::time::Duration;
 use clap::Args;
 use tokio::time::sleep;
 
+use super::enough::Enough;
 use super::orders::seconds;
 use super::phrase::{NOTHING, harmless, size, span, table};
 use super::{Door, Failure, print};
@@ -27,8 +28,10 @@ const HEADINGS: [&str; 10] = [
 /// Nobody sees more than that, and each look has its price.
 const SHORTEST_PAUSE: Duration = Duration::from_millis(100);
 
-/// Moves to the top left and clears what is below.
-const CLEAR: &str = "\u{1b}[H\u{1b}[J";
+/// Hides the cursor, moves to the top left and clears what is below.
+const CLEAR: &str = "\u{1b}[?25l\u{1b}[H\u{1b}[J";
+/// Shows the cursor again.
+const SHOW_CURSOR: &str = "\u{1b}[?25h";
 
 #[derive(Debug, Args)]
 pub struct Options {
@@ -50,8 +53,21 @@ pub struct Options {
 }
 
 pub(super) async fn ps(options: &Options) -> Result<(), Failure> {
+    if options.watch.is_none() || !stdout().is_terminal() {
+        return look(options, false).await;
+    }
+    let enough = Enough::listen()?;
+    let looked = tokio::select! {
+        looked = look(options, !options.json) => looked,
+        () = enough.came() => Ok(()),
+    };
+    print(SHOW_CURSOR)?;
+    looked
+}
+
+/// Looks once, or for as long as somebody watches.
+async fn look(options: &Options, clears: bool) -> Result<(), Failure> {
     let client = options.door.client()?;
-    let clears = options.watch.is_some() && !options.json && stdout().is_terminal();
     loop {
         let mut found: Processes = client.get("/v1/processes").await?;
         if let Some(missing) = options.names.iter().find(|name| !knows(&found, name)) {
