@@ -7,7 +7,7 @@ use std::fmt::Write;
 use crate::metrics::label;
 
 /// Where whole numbers are no longer told apart from their neighbours: 2^53.
-const EXACT: i64 = 1 << 53;
+const EXACT: u64 = 1 << 53;
 
 /// Writes the line, with each label's value made fit and escaped.
 pub fn write<'a>(
@@ -61,7 +61,7 @@ pub fn push_escaped(text: &mut String, value: &str) {
 pub fn write_number(text: &mut String, value: f64) {
     let whole = value as i64;
     // By their bits, because -0 is written as it is.
-    if (whole as f64).to_bits() == value.to_bits() && whole.abs() < EXACT {
+    if (whole as f64).to_bits() == value.to_bits() && whole.unsigned_abs() < EXACT {
         text.push_str(itoa::Buffer::new().format(whole));
     } else {
         // Writing to a string cannot fail.
@@ -93,6 +93,13 @@ mod tests {
         assert!(unfit.starts_with("x{a=\"bc~"), "{unfit}");
         let long = line(&[("a", &"y".repeat(label::LONGEST + 1))], 0.0);
         assert!(long.len() == "x{a=\"\"} 0\n".len() + label::LONGEST, "{long}");
+    }
+
+    #[test]
+    fn a_text_that_is_not_made_fit_has_its_newline_escaped() {
+        let mut text = String::new();
+        push_escaped(&mut text, "a\\b\"c\nd");
+        assert_eq!(text, "a\\\\b\\\"c\\nd");
     }
 
     #[test]
