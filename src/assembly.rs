@@ -5,8 +5,9 @@
 //! fail, hang or be late: then less is seen, and supervising goes on.
 
 mod below;
-mod control;
+mod logs;
 mod output;
+mod control;
 mod reload;
 
 use std::hash::{BuildHasher, Hasher, RandomState};
@@ -77,13 +78,12 @@ pub fn run(plan: Plan, source: Option<PathBuf>, caught: Caught) -> u8 {
         let (plan, pulse, below) = (Arc::clone(&plan), pulse.clone(), &mut below);
         let keeps_history = plan.store != StorePlan::Memory;
         let is_seen = is_seen(&plan);
-        let read = output.clone();
+        let (output, shown) = (output.clone(), output.clone());
         let begin = move || {
             let (runtime, entries) = runtime_while(&living)?;
-            let links = Links { pulse, doors, tasks, source, output: read };
+            let links = Links { pulse, doors, tasks, source, output: shown };
             Some(Below::start(runtime, &plan, stand, &entries, queue, handled, links))
         };
-        let output = output.clone();
         move |lives_on: bool| {
             // Where there is no thread to be had this is told, and tried again.
             let _ = output.as_ref().map(Output::stand);
@@ -116,7 +116,7 @@ struct Links {
     tasks: Tasks,
     /// Where the plan was read from.
     source: Option<PathBuf>,
-    /// What processes write, where it is read.
+    /// What children write, where we read it.
     output: Option<Output>,
 }
 

@@ -6,6 +6,7 @@
 mod cli;
 mod cli_verbs;
 mod contract;
+mod drop_in;
 mod control;
 mod end_to_end;
 mod golden;
@@ -26,3 +27,4 @@ mod support;
 mod terminal;
 mod tidy;
 mod watch;
+mod world;

@@ -12,6 +12,9 @@ pub const BINARY: &str = env!("CARGO_BIN_EXE_procession");
 /// Far beyond what anything here takes, so that a noisy machine does not make a test fail.
 const PATIENCE: Duration = Duration::from_secs(60);
 
+/// Makes what follows the first process of a namespace.
+const UNSHARE: [&str; 5] = ["unshare", "--pid", "--fork", "--mount-proc", "--kill-child=SIGKILL"];
+
 /// How procession stands in its world.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum As {
@@ -56,9 +59,8 @@ impl House {
     }
 
     pub fn start(stand: As, arguments: &[&str], folder: std::io::Result<TempDir>) -> Self {
-        let unshare = ["unshare", "--pid", "--fork", "--mount-proc", "--kill-child=SIGKILL"];
         match stand {
-            As::Pid1 => Self::under(stand, &unshare, arguments, folder),
+            As::Pid1 => Self::under(stand, &UNSHARE, arguments, folder),
             As::Subreaper => Self::under(stand, &[], arguments, folder),
         }
     }
@@ -70,8 +72,19 @@ impl House {
         arguments: &[&str],
         folder: std::io::Result<TempDir>,
     ) -> Self {
+        Self::of_words(stand, &[wrapper, &[BINARY], arguments].concat(), folder)
+    }
+
+    /// Starts another program in our place.
+    pub fn of_program(stand: As, program: &[&str], folder: std::io::Result<TempDir>) -> Self {
+        match stand {
+            As::Pid1 => Self::of_words(stand, &[&UNSHARE, program].concat(), folder),
+            As::Subreaper => Self::of_words(stand, program, folder),
+        }
+    }
+
+    fn of_words(stand: As, words: &[&str], folder: std::io::Result<TempDir>) -> Self {
         let folder = folder.expect("a folder");
-        let words: Vec<&str> = wrapper.iter().chain(&[BINARY]).chain(arguments).copied().collect();
         let log = fs::File::create(folder.path().join("log")).expect("a log");
         let out = fs::File::create(folder.path().join("out")).expect("an output");
         let mut outer = Command::new(words[0])
@@ -113,12 +126,17 @@ impl House {
         })
     }
 
-    /// Waits until it catches SIGTERM: what is sent to a PID 1 before that never arrives.
+    /// Waits until it holds SIGTERM back: what is sent to a PID 1 before that never arrives.
     pub fn await_attention(&self) {
-        until("SIGTERM is caught", || {
+        until("SIGTERM is held back", || {
+            // unshare holds it back as well, but gives it free before it becomes us.
+            let program = fs::read_link(format!("/proc/{}/exe", self.pid)).ok()?;
+            if program.ends_with("unshare") {
+                return None;
+            }
             let status = fs::read_to_string(format!("/proc/{}/status", self.pid)).ok()?;
-            let caught = status.lines().find_map(|line| line.strip_prefix("SigCgt:"))?;
-            let bits = u64::from_str_radix(caught.trim(), 16).ok()?;
+            let blocked = status.lines().find_map(|line| line.strip_prefix("SigBlk:"))?;
+            let bits = u64::from_str_radix(blocked.trim(), 16).ok()?;
             (bits & 1 << 14 != 0).then_some(())
         });
     }

@@ -301,23 +301,25 @@ fn a_target_that_hangs_holds_nobody_up() {
 
 #[test]
 fn who_may_wait_waits_and_loses_nothing() {
+    const LINES: usize = 200_000;
     let mut house = House::standing();
     let mut web = house.web(StreamPlan { when_full: WhenFull::Wait, ..prefixed() });
+    let text: String = (0..LINES).map(|n| format!("{n:0100}\n")).collect();
     let (wrote, written) = sync_channel(1);
     let writer = spawn(move || {
-        for n in 0..50_000 {
-            writeln!(web, "{n:0100}").unwrap();
-        }
+        web.write_all(text.as_bytes()).unwrap();
         wrote.send(()).unwrap();
     });
-    // Longer than anybody waits who does not want to lose nothing.
-    assert!(written.recv_timeout(Duration::from_millis(400)).is_err(), "it waits");
+    // Far longer than anybody waits who would rather lose lines.
+    assert!(written.recv_timeout(Duration::from_secs(1)).is_err(), "it waits");
+    let held = house.figures("web");
+    assert!(held.bytes < 5_000_000 && held.dropped_lines == 0, "{held:?}");
     let reading = house.reads();
     written.recv_timeout(PATIENCE).expect("it goes on when there is room");
     writer.join().unwrap();
     let shown = house.close(reading);
     assert!(shown.lines().enumerate().all(|(n, line)| line == format!("web | {n:0100}")));
-    assert_eq!(shown.lines().count(), 50_000);
+    assert_eq!(shown.lines().count(), LINES);
 }
 
 #[test]
@@ -332,13 +334,12 @@ fn a_slow_target_gets_whole_lines_and_the_loss_is_counted() {
         let (mut out, mut text, mut part) = (File::from(out), Vec::new(), [0; 60_000]);
         while let Ok(got @ 1..) = out.read(&mut part) {
             text.extend_from_slice(&part[..got]);
-            std::thread::sleep(Duration::from_millis(2));
+            std::thread::sleep(Duration::from_millis(10));
         }
         String::from_utf8(text).unwrap()
     });
-    for n in 0..60_000 {
-        writeln!(web, "{n:0100}").unwrap();
-    }
+    let lines: String = (0..60_000).map(|n| format!("{n:0100}\n")).collect();
+    web.write_all(lines.as_bytes()).unwrap();
     drop(web);
     house.output.main_ended(RUN);
     assert_eq!(house.told(), Event::Drained { run: RUN });
@@ -353,6 +354,7 @@ fn a_slow_target_gets_whole_lines_and_the_loss_is_counted() {
         })
         .collect();
     assert!(numbers.is_sorted());
+    assert!(figures.dropped_lines > 0, "{figures:?}");
     assert_eq!(numbers.len() as u64 + figures.dropped_lines, 60_000);
     assert_eq!(numbers.last(), Some(&59_999), "the newest is kept");
 }

@@ -6,7 +6,7 @@ use std::io::{Read, Write};
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
 
-use crate::house::{BINARY, until};
+use crate::house::{BINARY, folder_with, until};
 
 const INTERRUPT: &str = "\u{3}";
 const SUSPEND: &str = "\u{1a}";
@@ -163,4 +163,90 @@ fn a_shell_above_gets_the_terminal_when_the_command_is_stopped_and_when_it_ends(
     terminal.shows("it ended with code 8");
     terminal.press("exit 3\n");
     assert_eq!(terminal.end(), Some(3));
+}
+
+/// A shell that knows no jobs puts nobody into the foreground, itself least of all.
+#[test]
+fn who_had_the_terminal_before_us_can_read_from_it_afterwards() {
+    for script in ["true", "kill -9 $$", "bash -ic 'exit 3'"] {
+        let line =
+            format!("{BINARY} --listen off -- sh -c \"{script}\"; read word; echo got $word");
+        let mut terminal = Terminal::with(&["dash", "-c", &line.replace("$$", "\\$\\$")]);
+        let leader = i32::try_from(terminal.leader.id()).expect("a pid");
+        terminal.press("back\n");
+        terminal.shows("got back");
+        assert_eq!(terminal.end(), Some(0), "{leader} {script}");
+    }
+}
+
+#[test]
+fn a_terminal_that_a_killed_command_left_in_disorder_is_put_in_order() {
+    let line = |script: &str| format!("{BINARY} --listen off -- sh -c \"{script}\"; stty -a");
+    let mut killed = Terminal::with(&["dash", "-c", &line("stty raw -echo; kill -9 \\$\\$")]);
+    killed.shows(" icanon");
+    killed.shows(" echo ");
+    killed.end();
+    // Who ends by itself may have been started for it.
+    let mut meant = Terminal::with(&["dash", "-c", &line("stty -echo")]);
+    meant.shows(" -echo ");
+    meant.end();
+}
+
+#[test]
+fn a_command_in_the_background_takes_no_terminal_from_anybody() {
+    let mut terminal = Terminal::with(&["bash", "--norc", "--noprofile"]);
+    terminal.shows("$ ");
+    let shell = terminal.foreground();
+    terminal.press(&format!("{BINARY} --listen off -- sh -c 'echo be''gun; sleep 300' &\n"));
+    terminal.shows("begun");
+    assert_eq!(terminal.foreground(), shell);
+    terminal.press("echo still h''ere\n");
+    terminal.shows("still here");
+    terminal.press("kill %1; wait; exit 5\n");
+    assert_eq!(terminal.end(), Some(5));
+}
+
+/// As under dumb-init: the command leads a session of its own, which the terminal belongs to.
+#[test]
+fn a_command_with_a_session_of_its_own_has_the_terminal_for_its_jobs() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let ours = folder.path().join("dumb-init").display().to_string();
+    std::os::unix::fs::symlink(BINARY, &ours).expect("a link");
+    for program in ["/usr/bin/dumb-init", &ours] {
+        let mut terminal = Terminal::with(&[program, "--", "bash", "--norc", "--noprofile", "-i"]);
+        terminal.shows("$ ");
+        assert!(!terminal.screen().contains("no job control"), "{program}");
+        let shell = terminal.foreground();
+        terminal.press("cat\n");
+        terminal.passes_from(shell);
+        terminal.press("typed\n");
+        terminal.shows("typed\r\ntyped");
+        terminal.press(INTERRUPT);
+        until("the shell has it again", || (terminal.foreground() == shell).then_some(()));
+        terminal.press("exit 4\n");
+        assert_eq!(terminal.end(), Some(4), "{program}");
+    }
+}
+
+/// One of several has the terminal; the others have none, and its next run has it again.
+#[test]
+fn the_process_of_a_file_that_is_given_the_terminal_has_it_in_every_run() {
+    let folder = folder_with(
+        "metrics: false\nstore: memory\nexit_code_from: shell\nprocesses:\n  shell:\n    tty: true\n    \
+         restart: on-failure\n    restart_policy: {delay: 10ms}\n    command: [bash, -c, 'echo \
+         ready; read word; echo got $$word; [ $$word = enough ]']\n  other: {command: [bash, -c, \
+         'if : < /dev/tty; then echo has one; else echo has none; fi; sleep 300']}\n",
+    );
+    let config = folder.path().join("config.yaml").display().to_string();
+    let mut terminal = Terminal::with(&[BINARY, "run", "-c", &config]);
+    terminal.shows("ready");
+    terminal.shows("has none");
+    terminal.press("more\n");
+    terminal.shows("got more");
+    until("it runs again", || (terminal.screen().matches("ready").count() > 1).then_some(()));
+    // Nobody else is below us, so that the terminal lets it go on.
+    terminal.press(SUSPEND);
+    terminal.press("enough\n");
+    terminal.shows("got enough");
+    assert_eq!(terminal.end(), Some(0));
 }

@@ -9,7 +9,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from . import tools
+from . import share, tools
 
 NANO = 1_000_000_000
 
@@ -75,7 +75,9 @@ class Container:
         self.work = work
         self.launch = launch
         self.events = []
-        self.exec_at = self.sent_at = self.gone = self.pid = None
+        self.exec_at = self.gone = self.pid = None
+        # Of an early SIGTERM: when, whether PID 1 had a handler by then, and its CPU so far in ns.
+        self.sent_at = self.was_ready = self.cpu_when_sent = None
         self._texts = {}
         # Read and write, so that it never ends and nobody waits for a reader.
         self._fifo = os.open(work.events, os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
@@ -86,7 +88,7 @@ class Container:
         self.log = open(work.path / "log", "w+b")
         environment = {"PATH": os.environ["PATH"], "HOME": str(work.path), "LANG": "C.UTF-8"}
         environment.update(launch.environment)
-        argv = [str(tools.program("ns")), str(write), str(int(term_after_us)), *launch.argv]
+        argv = [str(tools.program("ns")), str(write), str(int(term_after_us)), share.folder(), *launch.argv]
         try:
             self._ns = subprocess.Popen(
                 argv,
@@ -205,8 +207,8 @@ class Container:
                 self.pid = int(pid)
             case ["exec", at]:
                 self.exec_at = int(at)
-            case ["sent", at]:
-                self.sent_at = int(at)
+            case ["sent", at, ready, cpu]:
+                self.sent_at, self.was_ready, self.cpu_when_sent = int(at), ready == "1", int(cpu)
             case ["gone", at, status, cpu]:
                 code = os.waitstatus_to_exitcode(int(status))
                 self.gone = Gone(int(at), code if code >= 0 else 128 - code, int(cpu))

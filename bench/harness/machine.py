@@ -3,7 +3,10 @@
 import os
 import platform
 import re
+import subprocess
 from pathlib import Path
+
+from .tools import BENCH
 
 
 def description():
@@ -18,6 +21,13 @@ def description():
         "system": _system(),
         "load_before": round(os.getloadavg()[0], 2),
     }
+
+
+def commit():
+    """What was checked out, so that a result can be traced: git's short name, `+` when changed."""
+    words = ["git", "describe", "--always", "--dirty=+", "--exclude=*"]
+    done = subprocess.run(words, capture_output=True, text=True, cwd=BENCH)
+    return done.stdout.strip() or "unknown"
 
 
 def _cpu():

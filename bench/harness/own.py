@@ -1,7 +1,9 @@
 """The supervisor's own processes in a namespace: everything but what it supervises."""
 
+import os
 import re
 from dataclasses import dataclass
+from pathlib import Path
 
 
 @dataclass(frozen=True)
@@ -37,3 +39,17 @@ def measure(proc, memory=True):
         if memory:
             pss += int(re.search(r"Pss:\s+(\d+)", (folder / "smaps_rollup").read_text())[1])
     return Own(count, pss, wakeups, cpu)
+
+
+def strangers(pid):
+    """How many processes outside of PID 1's namespace run the same binary: what they map as well
+    counts only in part for it."""
+    count = 0
+    for folder in Path("/proc").iterdir():
+        try:
+            if folder.name.isdigit() and not os.path.samefile(folder / "ns/pid", f"/proc/{pid}/ns/pid"):
+                count += os.path.samefile(folder / "exe", f"/proc/{pid}/exe")
+        except OSError:
+            # A kernel thread, or one that has just ended.
+            continue
+    return count

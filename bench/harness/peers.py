@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shlex
 import signal
 import socket
@@ -31,12 +32,12 @@ class Process:
 
 
 class Peer:
-    """A supervisor. `slow` ones are measured in every fourth round only."""
+    """A supervisor. `slow` ones do not take part in every round."""
 
     name = ""
     slow = False
-    # The processes of its own beside PID 1 bear other names than the supervised ones.
-    version_argv: list = []
+    # Takes part wherever procession does.
+    is_build = False
 
     def version(self):
         """What it says of itself, in one line."""
@@ -45,8 +46,9 @@ class Peer:
             done = subprocess.run(argv, capture_output=True, text=True, timeout=30, env=self.environment())
         except (OSError, tools.Absent, subprocess.TimeoutExpired) as error:
             return f"unknown ({type(error).__name__})"
-        lines = (done.stdout or done.stderr).strip().splitlines()
-        return lines[-1][:80] if lines else "unknown"
+        said = (line.strip() for line in (done.stdout + done.stderr).splitlines())
+        numbered = [line for line in said if re.search(r"\d+\.\d+", line)]
+        return numbered[0][:80] if numbered and done.returncode == 0 else "unknown"
 
     def version_words(self):
         return [*self.program(), "--version"]
@@ -121,6 +123,8 @@ def free_port():
 class Procession(Peer):
     """The one that this is about, with everything that it has on by default."""
 
+    is_build = True
+
     def __init__(self, name="procession", binary=None):
         self.name = name
         self.binary = binary
@@ -167,6 +171,20 @@ class Procession(Peer):
         places = (line.partition("config.yaml:") for line in (done.stderr + done.stdout).splitlines())
         faults = [rest for _, found, rest in places if found and " warning: " not in rest]
         return faults[0] if faults else f"check ended with {done.returncode}"
+
+
+class AsTini(Procession):
+    """procession called under tini's name, where it is nothing but tini's replacement."""
+
+    is_build = False
+
+    def __init__(self):
+        super().__init__("procession-as-tini")
+
+    def one(self, work, argv):
+        link = work.path / "tini"
+        link.symlink_to(self.program()[0])
+        return Launch([str(link), "--", *argv], {})
 
 
 class Dinit(Peer):
@@ -367,6 +385,6 @@ def everybody():
     """All of them, in the order of the tables."""
     small = [Small(name) for name in ("tini", "dumb-init", "catatonit")]
     return [
-        Nothing(), Procession(), *small,
+        Nothing(), Procession(), AsTini(), *small,
         Dinit(), S6(), Runit(), Supervisord(), Circus(), Honcho(), Pm2(), ProcessExporter(),
     ]

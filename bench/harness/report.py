@@ -4,6 +4,8 @@ import datetime
 import json
 from dataclasses import asdict
 
+from . import share
+from .machine import commit
 from .tools import BENCH
 
 
@@ -14,17 +16,19 @@ def verdict(scenario, outcomes, goal, name):
     theirs = outcomes[goal.peer].summary(goal.key) if goal.peer in outcomes else None
     word = "at least" if goal.at_least else "at most"
     aim = f"{goal.factor:g} x {goal.peer}" if goal.peer else f"{goal.bound:g} {column.unit}".strip()
-    said = f"{name}: {column.title} {word} {aim}"
+    how = "" if goal.which == "median" else f", {goal.which} of all runs,"
+    said = f"{name}: {column.title}{how} {word} {aim}"
     if mine is None or (goal.peer and theirs is None):
         return {"goal": said, "reached": None, "seen": "not measured"}
     seen = getattr(mine, goal.which)
+    # A run that failed is no run that reached anything.
+    failed = sum(outcomes[name].failures.values())
     if goal.peer:
         base = getattr(theirs, goal.which)
         ratio = seen / base if base else float("inf")
         reached = ratio >= goal.factor if goal.at_least else ratio <= goal.factor
-        return {"goal": said, "reached": reached, "seen": f"{ratio:.2f} x {goal.peer}"}
+        return {"goal": said, "reached": reached and not failed, "seen": f"{ratio:.2f} x {goal.peer}"}
     reached = seen >= goal.bound if goal.at_least else seen <= goal.bound
-    failed = sum(outcomes[name].failures.values())
     shown = f"{seen:.{column.digits}f} {column.unit}".strip()
     return {"goal": said, "reached": reached and not failed, "seen": shown}
 
@@ -40,10 +44,12 @@ def cell(column, outcome, reference):
     if found is None:
         return "–"
     digits = column.digits
+    if column.share:
+        return f"{found.mean:.{digits}f}"
     text = f"{found.median:.{digits}f}"
     if found.count > 1:
         text += f" ({found.p10:.{digits}f}–{found.p90:.{digits}f})"
-    base = reference.summary(column.key) if reference else None
+    base = reference.summary(column.key) if reference and column.ratio else None
     if base and base.median and outcome is not reference:
         text += f" ×{found.median / base.median:.2f}"
     return text
@@ -79,6 +85,9 @@ def as_json(played, machine, versions, quick):
     return {
         "date": datetime.date.today().isoformat(),
         "quick": quick,
+        "commit": commit(),
+        # Whether the containers had a weight of their own, or shared the processor as everybody does.
+        "cgroup": share.folder() != "-",
         "machine": machine,
         "versions": versions,
         "scenarios": [_scenario_json(scenario, outcomes) for scenario, outcomes in played],
@@ -110,10 +119,11 @@ def _outcome_json(outcome):
 def heading(document):
     machine = document["machine"]
     lines = [
-        f"# procession and its peers, {document['date']}" + (" (quick)" if document["quick"] else ""),
+        f"# procession {document['commit']} and its peers, {document['date']}" + (" (quick)" if document["quick"] else ""),
         "",
         f"{machine['cpu']}, {machine['cores']} cores, {machine['memory_gib']} GiB, Linux {machine['kernel']}, "
-        f"{machine['system']}, load before {machine['load_before']}",
+        f"{machine['system']}, load before {machine['load_before']}, "
+        f"cgroup of its own: {'yes' if document['cgroup'] else 'no'}",
         "",
         *(f"- {name}: {version}" for name, version in document["versions"].items()),
         "",

@@ -19,13 +19,17 @@ class Column:
     title: str
     unit: str = "ms"
     digits: int = 2
+    # Whether a ratio to the reference tells anything.
+    ratio: bool = True
+    # A share of all runs: shown as their mean.
+    share: bool = False
 
 
 @dataclass(frozen=True)
 class Goal:
     """What procession shall reach: a multiple of a peer's median, or a plain bound on its own.
 
-    `which` is the summary that is compared: `median`, or `least` or `most` for "every time"."""
+    `which` is the summary that is compared: `median`, `mean`, or `least` or `most` for "every time"."""
 
     key: str
     factor: float | None = None
@@ -71,7 +75,7 @@ class Scenario:
 
     def takes(self, peer):
         """Other builds of procession take part wherever it does."""
-        return peer.name in self.peers or ("procession" in self.peers and hasattr(peer, "binary"))
+        return peer.name in self.peers or ("procession" in self.peers and peer.is_build)
 
 
 def play(scenario, peers, rounds, say):

@@ -19,6 +19,7 @@ class Summary:
     median: float
     p10: float
     p90: float
+    mean: float
     least: float
     most: float
 
@@ -28,6 +29,5 @@ def summary(values):
     if not values:
         return None
     ordered = sorted(values)
-    return Summary(
-        len(ordered), quantile(ordered, 0.5), quantile(ordered, 0.1), quantile(ordered, 0.9), ordered[0], ordered[-1]
-    )
+    middle = (quantile(ordered, share) for share in (0.5, 0.1, 0.9))
+    return Summary(len(ordered), *middle, sum(ordered) / len(ordered), ordered[0], ordered[-1])

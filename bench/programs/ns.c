@@ -1,12 +1,14 @@
 /* Runs a command as PID 1 of a fresh PID namespace and tells when what happened to it.
  *
- *   ns REPORT-FD TERM-AFTER-US COMMAND [ARGUMENT...]
+ *   ns REPORT-FD TERM-AFTER-US CGROUP COMMAND [ARGUMENT...]
  *
- * The command gets our standard streams, a /proc of its own and an empty /run, as in a container.
+ * We first join CGROUP, a folder, unless it is `-`. The command gets our standard streams, a /proc of its own and an empty /run, as in a container.
  * Lines on REPORT-FD, all times CLOCK_MONOTONIC in nanoseconds:
  *   pid PID                   of the command, outside
  *   exec TIME                 the last thing done before execve
- *   sent TIME                 SIGTERM, TERM-AFTER-US microseconds after that (0: none is sent)
+ *   sent TIME READY CPU       SIGTERM, TERM-AFTER-US microseconds after that (0: none is sent);
+ *                             READY is 1 when the command caught or blocked it by then, and CPU is
+ *                             what it had used, in nanoseconds
  *   gone TIME STATUS CPU      wait status, CPU time of that one process in nanoseconds
  * If we die, so does the namespace: nothing is left behind by an interrupted run. */
 #define _GNU_SOURCE
@@ -41,7 +43,17 @@ static void die(const char *what)
 	_exit(125);
 }
 
-/* Becomes the command; the parent sees `hold` close at the moment of exec. */
+static void join(const char *cgroup)
+{
+	char path[4096];
+	snprintf(path, sizeof path, "%s/cgroup.procs", cgroup);
+	int fd = open(path, O_WRONLY | O_CLOEXEC);
+	if (fd < 0 || write(fd, "0", 1) != 1)
+		die(path);
+	close(fd);
+}
+
+/* Becomes the command; the other end of `hold` closes at the moment of exec. */
 static void become(char **command, volatile long long *stamp)
 {
 	sigset_t none;
@@ -61,6 +73,23 @@ static void become(char **command, volatile long long *stamp)
 	_exit(errno == ENOENT ? 127 : 126);
 }
 
+/* Whether a process has a handler for SIGTERM, or blocks it to read it later. To PID 1 it is lost
+ * otherwise, whoever sends it. */
+static int ready(pid_t pid)
+{
+	char path[64], line[256];
+	unsigned long long set;
+	int found = 0;
+	snprintf(path, sizeof path, "/proc/%d/status", pid);
+	FILE *status = fopen(path, "re");
+	while (status && fgets(line, sizeof line, status))
+		if (sscanf(line, "SigBlk: %llx", &set) == 1 || sscanf(line, "SigCgt: %llx", &set) == 1)
+			found |= set >> (SIGTERM - 1) & 1;
+	if (status)
+		fclose(status);
+	return found;
+}
+
 /* Waits until the command was executed, then until `us` later, and asks it to end. */
 static void term_after(pid_t pid, int hold, volatile long long *stamp, long us)
 {
@@ -74,9 +103,13 @@ static void term_after(pid_t pid, int hold, volatile long long *stamp, long us)
 	at.tv_nsec = when % 1000000000LL;
 	while (clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &at, NULL) == EINTR)
 		;
+	clockid_t cpu;
+	clock_getcpuclockid(pid, &cpu);
+	long long used = now(cpu);
+	int stood = ready(pid);
 	when = now(CLOCK_MONOTONIC);
 	kill(pid, SIGTERM);
-	dprintf(report, "sent %lld\n", when);
+	dprintf(report, "sent %lld %d %lld\n", when, stood, used);
 }
 
 int main(int argc, char **argv)
@@ -87,13 +120,15 @@ int main(int argc, char **argv)
 	clockid_t cpu;
 	long long gone;
 	pid_t pid;
-	if (argc < 4) {
-		fprintf(stderr, "usage: ns REPORT-FD TERM-AFTER-US COMMAND [ARGUMENT...]\n");
+	if (argc < 5) {
+		fprintf(stderr, "usage: ns REPORT-FD TERM-AFTER-US CGROUP COMMAND [ARGUMENT...]\n");
 		return 125;
 	}
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	report = atoi(argv[1]);
 	fcntl(report, F_SETFD, FD_CLOEXEC);
+	if (strcmp(argv[3], "-"))
+		join(argv[3]);
 	stamp = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	if (stamp == MAP_FAILED || pipe2(hold, O_CLOEXEC))
 		die("prepare");
@@ -101,7 +136,7 @@ int main(int argc, char **argv)
 	if (pid < 0)
 		die("clone");
 	if (pid == 0)
-		become(argv + 3, stamp);
+		become(argv + 4, stamp);
 	close(hold[1]);
 	dprintf(report, "pid %d\n", pid);
 	if (atol(argv[2]) > 0)

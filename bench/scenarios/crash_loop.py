@@ -17,7 +17,7 @@ class CrashLoop(Scenario):
     columns = (
         Column("wall", "time per restart", "ms", 3),
         Column("cpu", "CPU of PID 1 per restart", "µs", 0),
-        Column("restarts", "restarts in 3 s", "", 0),
+        Column("restarts", "restarts in 3 s", "", 0, ratio=False),
     )
     goals = (Goal("wall", 1.5, "dinit"), Goal("cpu", 1.5, "dinit"))
     rounds = (6, 2)

@@ -4,7 +4,7 @@ import signal
 import subprocess
 import time
 
-from harness import tools
+from harness import share, tools
 from harness.container import Container, Failed, Work
 from harness.peers import Process
 from harness.scenario import Column, Goal, Scenario
@@ -34,9 +34,9 @@ class Orphans(Scenario):
     reference = "tini"
     columns = (
         Column("cpu", "CPU of PID 1", "s", 3),
-        Column("most", "most zombies at once", "", 0),
+        Column("most", "most zombies at once", "", 0, ratio=False),
         Column("wall", "until all were reaped", "s"),
-        Column("looks", "looks", "", 0),
+        Column("looks", "looks", "", 0, ratio=False),
     )
     goals = (Goal("cpu", 1, "tini"), Goal("most", bound=50, which="median"))
     rounds = (5, 2)
@@ -65,6 +65,7 @@ class Orphans(Scenario):
             [str(tools.program("zombies")), str(container.proc()), "500"], stdout=subprocess.PIPE, text=True
         )
         try:
+            share.join(looker.pid)
             before = container.cpu()
             container.go()
             begun = container.await_events("begun")[0].at
@@ -92,7 +93,7 @@ class Orphans(Scenario):
 class OneCommand(Orphans):
     name = "orphans-one"
     title = "20,000 orphans at once, one command"
-    peers = ("procession", "tini", "dumb-init", "catatonit")
+    peers = ("procession", "procession-as-tini", "tini", "dumb-init", "catatonit")
 
     def launch(self, peer, work):
         return peer.one(work, self.storm(work))

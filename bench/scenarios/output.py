@@ -3,7 +3,7 @@
 import select
 import subprocess
 
-from harness import own, tools
+from harness import own, share, tools
 from harness.container import Container, Failed, Work
 from harness.peers import Cannot, Process
 from harness.scenario import Column, Goal, Scenario
@@ -15,9 +15,9 @@ PATIENCE = 5
 COLUMNS = (
     Column("rate", "through", "MB/s", 0),
     Column("cpu", "CPU of own processes", "s", 3),
-    Column("lost", "lines lost", "", 0),
-    Column("broken", "lines broken", "", 0),
-    Column("doubled", "lines doubled", "", 0),
+    Column("lost", "lines lost", "", 0, ratio=False),
+    Column("broken", "lines broken", "", 0, ratio=False),
+    Column("doubled", "lines doubled", "", 0, ratio=False),
 )
 WHOLE = (Goal("lost", bound=0, which="most"), Goal("broken", bound=0, which="most"))
 
@@ -28,6 +28,7 @@ class Sink:
     def __init__(self, per_writer, writers, form):
         argv = [str(tools.program("sink")), str(per_writer), str(writers), form]
         self._process = subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        share.join(self._process.pid)
 
     @property
     def end(self):
@@ -77,7 +78,7 @@ class Output(Scenario):
 
     def measure(self, peer, note):
         per_writer = self.megabytes * 1_000_000 // LINE // self.writers
-        form = "json" if self.form == "json" and hasattr(peer, "binary") else "text"
+        form = "json" if self.form == "json" and peer.is_build else "text"
         work = Work()
         try:
             launch = self.launch(peer, work, self.commands(work, per_writer), note)

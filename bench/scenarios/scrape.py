@@ -8,7 +8,7 @@ import subprocess
 import threading
 import time
 
-from harness import own, tools
+from harness import own, share, tools
 from harness.container import Container, Failed, Work, now
 from harness.peers import Process, free_port
 from harness.scenario import Column, Goal, Scenario
@@ -28,10 +28,12 @@ class Exporter:
         path = work.path / "exporter.yml"
         path.write_text("process_names:\n  - name: '{{.Comm}}:{{.PID}}'\n    cmdline:\n      - '.+'\n")
         binary = tools.find("prometheus-process-exporter", "debian/usr/bin")
-        argv = [binary, "-config.path", str(path), "-procfs", str(proc), "-children=false"]
+        # It ends with us, however we end.
+        argv = ["setpriv", "--pdeathsig", "KILL", binary, "-config.path", str(path), "-procfs", str(proc), "-children=false"]
         argv += ["-web.listen-address", f"127.0.0.1:{self.port}"]
         self._log = open(work.path / "exporter.log", "wb")
         self._process = subprocess.Popen(argv, stdout=self._log, stderr=self._log, stdin=subprocess.DEVNULL)
+        share.join(self._process.pid)
 
     def cpu(self):
         return time.clock_gettime_ns((~self._process.pid) << 3 | 2)
@@ -127,7 +129,7 @@ class Scrape(Scenario):
             work.close()
 
     def watch(self, peer, work, container):
-        if hasattr(peer, "binary"):
+        if peer.is_build:
             pss = own.measure(container.proc()).pss_kib
             return {**self.figures(peer.port, container.cpu), "pss": pss}
         exporter = Exporter(work, container.proc())

@@ -17,7 +17,7 @@ class Stubborn(Scenario):
     columns = (
         Column("gone", "TERM to gone", "s", 3),
         Column("refused", "TERM to the child", "ms"),
-        Column("asked", "grandchild asked", "%", 0),
+        Column("asked", "grandchild asked", "%", 0, share=True),
         Column("asked_after", "TERM to the grandchild", "ms"),
     )
     # Gone at 1.0 s, and not before: the second is the child's.

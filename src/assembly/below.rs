@@ -16,6 +16,7 @@ use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::timeout;
 
 use crate::assembly::control::{self, Tied};
+use crate::assembly::logs::Shelves;
 use crate::assembly::{Links, Stand, reload};
 use crate::clock;
 use crate::config::plan::Plan;
@@ -24,23 +25,27 @@ use crate::context::host;
 use crate::init::downward::{ProbeOrder, Tasks};
 use crate::init::inward::Doors;
 use crate::init::pulse::Pulse;
-use crate::init::sys::heap;
+use crate::init::sys::{self, heap};
 use crate::ledger::entry::{Entry, StoreHealth, SurvivorOutcome};
 use crate::ledger::fold::Ledger;
 use crate::ledger::row::Batch;
 use crate::ledger::snapshot::{LiveRun, Snapshot};
 use crate::ledger::task::{self, Outlets};
 use crate::memory::{SelfFigures, leak, myself, probe};
+use crate::output::door::Output;
 use crate::probing;
 use crate::serve::Sources;
+use crate::serve::control::logs::{Logs, NoLogs};
 use crate::serve::listener::{self, Limits};
 use crate::store::runfile::{RunKeeper, RunRecord};
 use crate::store::writer::{self, Reports, Resume, Writer};
+use crate::supervise::fact::Fact;
 use crate::tokens::TokenResume;
 use crate::tokens::price::Prices;
 use crate::tokens::source::Source;
 use crate::tokens::tail::{self, Follower, Start};
 use crate::units::{Mono, ProcessIx, SessionId, Wall};
+use crate::watch as files;
 
 /// Between the panic of a task and its restart.
 const RESTART_PAUSE: Duration = Duration::from_secs(1);
@@ -139,17 +144,24 @@ impl Below {
         patient.spawn(follow(start, entries.clone(), stopped.clone()));
         patient.spawn(tell_of_earlier_lives(earlier, resumed, weak.clone()));
         let mut senses = JoinSet::new();
+        let current = plans.clone();
+        senses.spawn(watch_files(plans.clone(), doors.tidings.clone()));
         senses.spawn(capture_contexts(plans, contexts, weak.clone()));
         senses.spawn(probe_health(probes, doors.clone()));
         senses.spawn(reload::answer(source.clone(), readings, doors.clone()));
         senses.spawn(report_store(health, weak.clone()));
         senses.spawn(keep_runs(keeper.clone(), runs));
         senses.spawn(sample(plan.memory.interval, pictures.clone(), entries.clone()));
-        let shown = pictures.clone();
-        let tied = Tied { source, doors, pictures: shown, events, pulse: pulse.clone(), output };
-        senses.spawn(control::take_orders(Arc::clone(plan), tied, stopped.clone()));
         senses.spawn(give_memory_back(pictures.clone()));
-        senses.spawn(listen(Arc::clone(plan), pictures, pulse, stopped, weak));
+        let logs: Arc<dyn Logs> = match &output {
+            Some(output) => Arc::new(Shelves { output: output.clone(), plans: current }),
+            None => Arc::new(NoLogs),
+        };
+        let (seen, beat) = (pictures.clone(), pulse.clone());
+        let tied = Tied { source, doors, pictures: seen, events, pulse: beat, logs };
+        senses.spawn(control::take_orders(Arc::clone(plan), tied, stopped.clone()));
+        let sources = sources(pictures, pulse, output);
+        senses.spawn(listen(Arc::clone(plan), sources, stopped, weak));
         if !handled.is_empty() {
             let at = clock::now();
             let _ = entries.try_send(Entry::SurvivorsHandled { at, outcomes: handled });
@@ -327,24 +339,34 @@ async fn sample(
     restarting("memory", || probe::watch(interval, pictures.clone(), entries.clone())).await;
 }
 
+/// Follows the files that processes are restarted for.
+async fn watch_files(plans: watch::Receiver<Arc<Plan>>, tidings: mpsc::Sender<Fact>) {
+    restarting("watch", || files::follow(plans.clone(), tidings.clone(), sys::watch)).await;
+}
+
+/// Where the doors get what they show.
+fn sources(
+    pictures: watch::Receiver<Arc<Snapshot>>,
+    pulse: Pulse,
+    output: Option<Output>,
+) -> Arc<Sources> {
+    let turning = pulse.clone();
+    Arc::new(Sources {
+        snapshot: Box::new(move || pictures.borrow().clone()),
+        own: Box::new(move || SelfFigures { turns: Some(turning.turns()), ..myself::read() }),
+        output: Box::new(move || output.as_ref().map(Output::figures).unwrap_or_default()),
+        alive: Box::new(move || pulse.is_alive()),
+    })
+}
+
 /// Serves metrics, health and the landing page.
 async fn listen(
     plan: Arc<Plan>,
-    pictures: watch::Receiver<Arc<Snapshot>>,
-    pulse: Pulse,
+    sources: Arc<Sources>,
     stopped: watch::Receiver<bool>,
     entries: WeakSender<Entry>,
 ) {
     let Some(address) = plan.listen else { return };
-    let sources = Arc::new(Sources {
-        snapshot: Box::new(move || pictures.borrow().clone()),
-        own: {
-            let pulse = pulse.clone();
-            Box::new(move || SelfFigures { turns: Some(pulse.turns()), ..myself::read() })
-        },
-        output: Box::new(Vec::new),
-        alive: Box::new(move || pulse.is_alive()),
-    });
     restarting("serve", || {
         let entries = entries.clone();
         let report = move |bound: Option<_>| {

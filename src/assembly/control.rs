@@ -2,22 +2,18 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
 
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{oneshot, watch};
 
 use crate::config::load::load;
-use crate::config::plan::{OutputMode, Plan};
+use crate::config::plan::Plan;
 use crate::init::inward::{Doors, Order};
 use crate::init::pulse::Pulse;
 use crate::ledger::entry::Entry;
 use crate::ledger::happening::Narrator;
 use crate::ledger::snapshot::Snapshot;
-use crate::output::door::Output;
-use crate::output::plan::Which;
-use crate::output::ring;
-use crate::serve::control::logs::{self, Logs, NoLogs, Turn};
+use crate::serve::control::logs::Logs;
 use crate::serve::control::{self, Busy, NotRead, ReadPlan, Sources};
 use crate::serve::events::Events;
 use crate::units::Wall;
@@ -34,13 +30,13 @@ pub(super) struct Tied {
     pub(super) events: Arc<Events>,
     /// Whether the loop turns.
     pub(super) pulse: Pulse,
-    /// What processes write, where it is read.
-    pub(super) output: Option<Output>,
+    /// What processes wrote.
+    pub(super) logs: Arc<dyn Logs>,
 }
 
 /// Takes orders wherever the plan says.
 pub(super) async fn take_orders(plan: Arc<Plan>, tied: Tied, stopped: watch::Receiver<bool>) {
-    let Tied { source, doors, pictures, events, pulse, output } = tied;
+    let Tied { source, doors, pictures, events, pulse, logs } = tied;
     let sources = Arc::new(Sources {
         pictures,
         orders: Box::new(move |wish| {
@@ -48,10 +44,7 @@ pub(super) async fn take_orders(plan: Arc<Plan>, tied: Tied, stopped: watch::Rec
             doors.orders.try_send(Order { wish, reply }).map(|()| answer).map_err(busy)
         }),
         read_plan: read_plan(source),
-        logs: match output {
-            Some(output) => Arc::new(Kept { output, plan: Arc::clone(&plan) }),
-            None => Arc::new(NoLogs),
-        },
+        logs,
         events,
         alive: Box::new(move || pulse.is_alive()),
     });
@@ -78,42 +71,6 @@ pub(super) fn events(
         }
     };
     (events, Box::new(heard))
-}
-
-/// What the output room keeps.
-struct Kept {
-    output: Output,
-    plan: Arc<Plan>,
-}
-
-impl Logs for Kept {
-    fn keeps(&self, process: &str) -> bool {
-        // One that is not in the plan that we began with was spawned, or came with a reload.
-        let known = self.plan.processes.iter().find(|known| known.name == process);
-        known.is_none_or(|known| known.output.mode != OutputMode::Passthrough)
-    }
-
-    fn tail(&self, process: &str, lines: usize) -> logs::Page {
-        self.output.tail(process, lines).map(page).unwrap_or_default()
-    }
-
-    fn since<'a>(&'a self, process: &'a str, cursor: u64, wait: Duration) -> Turn<'a> {
-        Box::pin(async move { page(self.output.since(process, cursor, wait).await) })
-    }
-}
-
-fn page(page: ring::Page) -> logs::Page {
-    let line = |line: ring::Line| logs::Line {
-        at: line.at,
-        stream: match line.which {
-            Which::Stdout => logs::Stream::Stdout,
-            Which::Stderr => logs::Stream::Stderr,
-        },
-        partial: line.partial,
-        text: line.text,
-    };
-    let lines = page.lines.into_iter().map(line).collect();
-    logs::Page { lines, next: page.next, missed: page.missed }
 }
 
 fn busy(error: TrySendError<Order>) -> Busy {

@@ -1,9 +1,10 @@
 //! The command line: what was typed, and one file for each verb.
 
 mod check;
-mod control;
 mod drop_in;
+mod control;
 mod run;
+mod schema;
 
 use std::ffi::OsString;
 use std::io::Write;
@@ -41,6 +42,8 @@ enum Verb {
     Run(RunOptions),
     /// Read a configuration and print the plan, or every fault in it; start nothing.
     Check(CheckOptions),
+    /// Print the JSON Schema of a configuration, for editors that complete and check it.
+    Schema,
     #[command(flatten)]
     Control(control::Verb),
 }
@@ -179,6 +182,10 @@ pub fn main() -> u8 {
         Some(Verb::Check(options)) => {
             caught.let_go();
             check::check(&options)
+        }
+        Some(Verb::Schema) => {
+            caught.let_go();
+            schema::schema()
         }
         Some(Verb::Control(verb)) => {
             caught.let_go();

@@ -64,11 +64,12 @@ fn variable(
 }
 
 /// Whether the kernel and every shell agree that this is a name.
-fn is_name(name: &str) -> bool {
+pub(super) fn is_name(name: &str) -> bool {
     !name.is_empty() && !name.contains(|c: char| c == '=' || c.is_whitespace() || c.is_control())
 }
 
-fn name_fault(name: &str) -> (String, String) {
+/// What is wrong with the name of a variable, and what to write.
+pub(super) fn name_fault(name: &str) -> (String, String) {
     let message = format!("{} cannot be the name of a variable", quoted(name));
     (message, "write a name without spaces or `=`".to_owned())
 }

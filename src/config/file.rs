@@ -15,7 +15,7 @@ use super::plan::{
     LeakRule, MemoryPlan, Mode, OutputPlan, Passing, Plan, ProcessPlan, Recovery, StorePlan,
     Thresholds,
 };
-use super::problem::{Problems, Sink};
+use super::problem::{Problems, Sink, quoted};
 use super::process::output::{USUAL_MODE, output as process_output};
 use super::process::{Draft, Usual, process, thresholds};
 use super::quantity::print_duration;
@@ -158,6 +158,7 @@ fn processes(
     }
     warn_of_long_graces(&drafts, shutdown_timeout);
     drafts.iter().for_each(Draft::check_names);
+    only_one_reads(&drafts);
     let names = Names::new(entries.iter().map(|(entry, _)| &*entry.key).collect(), &drafts);
     let exit_code_from = deciders_at.and_then(|at| deciders(at, &names)).unwrap_or_default();
     let linked = dependencies(&drafts, &names);
@@ -175,6 +176,22 @@ fn too_many(at: &Cursor<'_>, count: usize) {
     let message =
         format!("these are {count} processes, replicas counted; at most {MAX_PROCESSES} can be");
     at.fault(message, "run the others in a second container");
+}
+
+/// Two that read our standard input would take each other's bytes.
+fn only_one_reads(drafts: &[Draft<'_>]) {
+    let mut first: Option<&Draft<'_>> = None;
+    for draft in drafts {
+        let Some(at) = &draft.stdin else { continue };
+        if draft.count() > 1 {
+            let message = "only one process can have our standard input, not all replicas";
+            at.fault(message, "remove it, or write `replicas: 1`");
+        } else if let Some(first) = first {
+            let name = quoted(&first.plan.name);
+            at.fault(format!("{name} has our standard input already"), "remove one of them");
+        }
+        first = first.or(Some(draft));
+    }
 }
 
 /// A process cannot have more time to end than all of them together.

@@ -7,6 +7,9 @@ use super::file::{self, Loaded};
 use super::problem::{Level, Problem, Problems};
 use super::surroundings::{ReadError, Surroundings};
 
+/// The users of the made-up world.
+const PASSWD: &str = "root:x:0:0:root:/root:/bin/sh\nme:x:1000:1000:Me:/home/me:/bin/sh\n";
+
 /// Reads a configuration that lies in `/app`, in a small made-up world.
 pub(super) fn read(text: &str) -> Result<Loaded, Problems> {
     let vars = |name: &str| {
@@ -16,6 +19,8 @@ pub(super) fn read(text: &str) -> Result<Loaded, Problems> {
     let files = |path: &Path| match path.to_str() {
         Some("/app/.env") => Ok("A=file\nB=${PORT}\n".to_owned()),
         Some("/app/bad.env") => Ok("A=1\nB!=2\n".to_owned()),
+        Some("/etc/passwd") => Ok(PASSWD.to_owned()),
+        Some("/etc/group") => Ok("root:x:0:\nstaff:x:50:me\ndocker:x:999:you,me\n".to_owned()),
         Some("/app/folder") => Err(ReadError::Folder),
         _ => Err(ReadError::Missing),
     };

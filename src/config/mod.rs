@@ -19,6 +19,7 @@ pub mod problem;
 pub mod load;
 pub mod one_command;
 pub mod order;
+pub mod schema;
 pub mod show;
 pub mod surroundings;
 
@@ -29,6 +30,7 @@ mod links;
 mod process;
 mod replicas;
 
+mod accounts;
 mod endpoint;
 mod environment;
 
@@ -48,5 +50,7 @@ pub use load::load;
 
 #[cfg(test)]
 mod example;
+#[cfg(test)]
+mod lifecycle_keys;
 #[cfg(test)]
 mod mistakes;

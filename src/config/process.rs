@@ -1,18 +1,24 @@
 //! One entry of `processes`: every key that it knows, and what each means when it is left out.
 
 mod agent;
+mod clockwork;
 mod depends;
+mod develop;
 mod health;
 mod hooks;
 pub(super) mod output;
 mod restart;
+mod secrets;
+mod user;
 mod world;
 
 use std::time::Duration;
 
 use super::cursor::{Cursor, Fields};
 use super::environment::{env_files, environment};
-use super::plan::{OutputMode, OutputPlan, ProcessPlan, ReadyPlan, Standing, Thresholds};
+use super::plan::{
+    OutputMode, OutputPlan, ProcessPlan, ReadyPlan, Standing, Stdin, Thresholds, World,
+};
 use super::read;
 use super::surroundings::Surroundings;
 use crate::units::{Bytes, Signal};
@@ -77,6 +83,8 @@ pub(super) struct Draft<'a> {
     pub wanted: Vec<Wanted<'a>>,
     /// The grace period where it is written, for a comparison with the time of the whole stop.
     pub grace: Option<Cursor<'a>>,
+    /// Where it says that it has our standard input, which only one can.
+    pub stdin: Option<Cursor<'a>>,
 }
 
 /// Reads the entry `name`. Faults go to the sink; the draft is only good without any.
@@ -92,16 +100,21 @@ pub(super) fn process<'a>(
     let kind = fields.read("type", |at| at.choice(&KINDS)).unwrap_or(Kind::Service);
     let restart = restart::restart(&mut fields, kind);
     let replicas = replicas(&mut fields, kind);
-    let health = fields.read("healthcheck", |at| health::health(at, restart.policy));
-    let output = output(&mut fields, &usual.output, around);
+    let standing = standing(&mut fields, kind);
+    let environment = variables(&mut fields, around);
+    let world = world::world(&mut fields, &environment, around);
+    let (stdin, output, stdin_at) = streams(&mut fields, &usual.output, around);
     let plan = ProcessPlan {
-        standing: standing(&mut fields, kind),
+        standing,
         working_dir: fields.read("working_dir", |at| read::path(at, around)),
-        environment: variables(&mut fields, around),
+        world: World { stdin, ..world },
+        environment,
         ready: ready(&mut fields, &output),
-        health,
+        health: fields.read("healthcheck", |at| health::health(at, restart.policy)),
         watchdog: fields.read("watchdog", health::watchdog),
         hooks: hooks::hooks(&mut fields),
+        schedule: clockwork::schedule(&mut fields, kind, restart.policy, standing),
+        watch: fields.read("develop", |at| develop::develop(at, around)).unwrap_or_default(),
         restart,
         output,
         stop_signal: fields.read("stop_signal", read::signal).unwrap_or(Signal::TERM),
@@ -115,7 +128,7 @@ pub(super) fn process<'a>(
     };
     let wanted = fields.read("depends_on", depends::depends_on).unwrap_or_default();
     fields.finish(&OTHER_WORDS);
-    Some(Draft { plan, kind, replicas, wanted, grace })
+    Some(Draft { plan, kind, replicas, wanted, grace, stdin: stdin_at })
 }
 
 /// `replicas`; an init task is run once.
@@ -171,9 +184,15 @@ fn variables(fields: &mut Fields<'_>, around: &Surroundings<'_>) -> Vec<(String,
     all
 }
 
-fn output(fields: &mut Fields<'_>, usual: &OutputPlan, around: &Surroundings<'_>) -> OutputPlan {
-    let said = fields.read("output", |at| output::output(at, usual, around));
-    said.unwrap_or_else(|| usual.clone())
+/// Where its standard input comes from, and what becomes of its output.
+fn streams<'a>(
+    fields: &mut Fields<'a>,
+    usual: &OutputPlan,
+    around: &Surroundings<'_>,
+) -> (Stdin, OutputPlan, Option<Cursor<'a>>) {
+    let at = fields.get("output");
+    let said = at.as_ref().and_then(|at| output::output(at, usual, around));
+    world::standard_input(fields, said.unwrap_or_else(|| usual.clone()), at.as_ref())
 }
 
 /// `ready`; a pattern for the log needs an output that comes by here.

@@ -2,7 +2,7 @@
 //! read the status of.
 
 use std::io;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::sync::Arc;
 
 use tokio::io::unix::AsyncFd;
@@ -73,10 +73,15 @@ impl Body {
         let inlets = self.inlets(process).map_err(short)?;
         let mut extras = inlets.as_ref().map_or_else(Extras::default, Inlets::extras);
         extras.own_session = self.plan.passing.own_session;
+        let group = self.groups.as_mut().and_then(|groups| groups.make(run));
+        extras.cgroup = group.as_ref().map(AsRawFd::as_raw_fd);
         if let Some(notify) = &notify {
             notify.tell(plan, &mut extras);
         }
         let forked = spawn::spawn(plan, self.plan.mode, session, self.open_files, &extras)?;
+        if let Some(terminal) = &mut self.terminal {
+            terminal.spawned(self.plan.mode, plan, forked.pid);
+        }
         // Unreaped, its pid is certain, dead or alive.
         let start_ticks = proc::start_ticks(forked.pid).unwrap_or(0);
         let id = ProcId { pid: forked.pid, start_ticks };
@@ -196,6 +201,9 @@ impl Body {
             self.kin.signal_tree(run, signal);
             if signal == Signal::KILL {
                 self.kin.condemn(run);
+                if let Some(groups) = &self.groups {
+                    groups.kill(run);
+                }
             }
         }
     }
@@ -264,6 +272,9 @@ impl Body {
             }
             return;
         };
+        if let Some(terminal) = &mut self.terminal {
+            terminal.ended(pid, status);
+        }
         self.read_pipe(run);
         self.hear(run);
         if let Some(output) = &mut self.downward.output {

@@ -67,6 +67,13 @@ impl Kin {
         self.look_at = self.looked.after(SHORTEST_REST.max(took * REST_FACTOR));
     }
 
+    /// Places those who came to us and of whom lineage knows nothing, by what else is known of them.
+    pub fn place(&mut self, run_of: impl Fn(i32) -> Option<RunId>) {
+        let known = |id: ProcId| run_of(id.pid).map(|run| (id, run));
+        let learnt: Vec<(ProcId, RunId)> = self.lineage.strangers().filter_map(known).collect();
+        self.lineage.place(&learnt);
+    }
+
     /// Whether the last look was only just now.
     pub fn has_just_looked(&self) -> bool {
         self.looked > Mono(0) && clock::now().mono.since(self.looked) < JUST_NOW

@@ -16,6 +16,7 @@ pub mod pulse;
 pub mod recover;
 pub mod rites;
 pub mod terminal;
+pub mod cgroup;
 pub mod sys;
 
 mod children;
@@ -32,8 +33,9 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 
 use crate::clock;
-use crate::config::plan::{HealthPlan, Plan};
-use crate::init::children::{Bond, Child, Latest};
+use crate::config::plan::{HealthPlan, Mode, Plan};
+use crate::init::cgroup::Groups;
+use crate::init::children::{Child, Latest};
 use crate::init::downward::{Downward, ProbeOrder};
 use crate::init::errands::{Asked, Errand};
 use crate::init::inward::{Callers, Inward, Order};
@@ -163,13 +165,16 @@ struct Body {
     /// What children get back of the limit that we raised for ourselves.
     open_files: Option<OpenFiles>,
     terminal: Option<Terminal>,
+    /// Where control groups can be made.
+    groups: Option<Groups>,
 }
 
 impl Body {
     fn new(plan: Arc<Plan>, seed: u64, ends: Ends) -> Self {
         let Ends { outward, inward, downward } = ends;
         // One place for each process and to spare: a bell that waits for a place is only late.
-        let terminal = Terminal::of(plan.mode);
+        let terminal = Terminal::of(&plan);
+        let groups = if plan.mode == Mode::Supervise { Groups::find() } else { None };
         let (ring, bells) = mpsc::channel(plan.processes.len() + 16);
         Self {
             machine: Machine::new(Arc::clone(&plan), seed),
@@ -195,6 +200,7 @@ impl Body {
             head_start: None,
             open_files: sys::raise_open_files(),
             terminal,
+            groups,
         }
     }
 
@@ -215,6 +221,9 @@ impl Body {
             self.machine.handle(clock::now(), fact.clone());
             let done = self.drain();
             self.story.tell(Some(&fact), &done);
+            if let Fact::SignalArrived { signal } = fact {
+                terminal::stop_along(&self.plan.passing, signal);
+            }
         }
     }
 
@@ -273,9 +282,8 @@ impl Body {
     }
 
     fn mind_the_terminal(&self) {
-        let Some(terminal) = &self.terminal else { return };
-        for child in self.children.values().filter(|child| child.bond == Bond::Unreaped) {
-            terminal.mind(child.id.pid);
+        if let Some(terminal) = &self.terminal {
+            terminal.mind();
         }
     }
 
@@ -368,6 +376,9 @@ impl Body {
             // A child that could not be killed in time is still ours to reap, as a stranger.
             self.children.remove(run);
             self.kin.forget(*run);
+            if let Some(groups) = &mut self.groups {
+                groups.remove(*run);
+            }
         }
         self.outward.tell(clock::now(), event.clone());
     }

@@ -58,6 +58,27 @@ pub fn get_on_parent_death(signal: Signal) -> io::Result<()> {
     check(unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, signal.0, 0, 0, 0) })
 }
 
+/// Lets go of our controlling terminal, so that a child can lead a session on it. The kernel tells
+/// the foreground of a session by two signals that its leader has left; those are not for the child
+/// (dumb-init#136), and are taken from what waits for us.
+pub fn leave_terminal() {
+    // SAFETY: plain system calls, with sets that are initialised before they are read.
+    unsafe {
+        let mut before = std::mem::zeroed::<libc::sigset_t>();
+        libc::sigpending(&raw mut before);
+        libc::ioctl(0, libc::TIOCNOTTY);
+        for signal in [libc::SIGHUP, libc::SIGCONT] {
+            let mut only = std::mem::zeroed::<libc::sigset_t>();
+            libc::sigemptyset(&raw mut only);
+            libc::sigaddset(&raw mut only, signal);
+            let at_once = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+            if libc::sigismember(&raw const before, signal) == 0 {
+                libc::sigtimedwait(&raw const only, ptr::null_mut(), &raw const at_once);
+            }
+        }
+    }
+}
+
 /// Gives a signal its default action back.
 pub fn take_default(signal: Signal) {
     // SAFETY: the default action runs nothing of ours.

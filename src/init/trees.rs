@@ -55,6 +55,9 @@ impl Body {
             children().map(|(run, child)| (*run, child.id)).chain(errands).collect();
         let sessions: Vec<_> = children().map(|(run, child)| (*run, child.session)).collect();
         self.kin.look(&roots, &sessions);
+        if let Some(groups) = &self.groups {
+            self.kin.place(|pid| groups.run_of(pid));
+        }
     }
 
     /// For signals, which come in waves: one look serves a wave.

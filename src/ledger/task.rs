@@ -125,8 +125,8 @@ where
 
     fn take(&mut self, entry: Entry) {
         let opened = opened_run(&entry);
-        (self.outlets.heard)(&entry);
         self.runs_changed |= changes_runs(&entry);
+        (self.outlets.heard)(&entry);
         // A fold that panicked may have taken in a part of its entry; every part is a counter or a
         // session that stays consistent by itself, so going on beats going dark.
         match catch_unwind(AssertUnwindSafe(|| self.ledger.fold(entry))) {

@@ -32,24 +32,35 @@ pub use sessions::LIVE_SESSIONS_SHOWN;
 pub fn project(
     snapshot: &Snapshot,
     own: &SelfFigures,
-    output: &[(Arc<str>, OutputFigures)],
+    written: &[(Arc<str>, OutputFigures)],
 ) -> Vec<MetricFamily> {
-    let mut families = Families::default();
+    let mut all = Vec::new();
+    project_each(snapshot, own, written, &mut |family| all.push(family));
+    all
+}
+
+/// The same, handed over one by one: of a thousand processes all families together are many times
+/// larger than what is written of them.
+pub fn project_each(
+    snapshot: &Snapshot,
+    own: &SelfFigures,
+    written: &[(Arc<str>, OutputFigures)],
+    take: &mut dyn FnMut(MetricFamily),
+) {
+    let mut families = Families(take);
     house::put(&mut families, snapshot, own);
     processes::put(&mut families, snapshot);
     care::put(&mut families, snapshot);
-    output::put(&mut families, output);
+    output::put(&mut families, written);
     sessions::put(&mut families, snapshot);
     processes::put_memory(&mut families, snapshot);
     tokens::put(&mut families, snapshot);
-    families.0
 }
 
-/// The families so far.
-#[derive(Default)]
-struct Families(Vec<MetricFamily>);
+/// Whoever takes the families.
+struct Families<'t>(&'t mut dyn FnMut(MetricFamily));
 
-impl Families {
+impl Families<'_> {
     /// Adds a metric without labels, unless its value is not known.
     fn one(&mut self, metric: &Metric, value: impl Into<Option<f64>>) {
         self.each(metric, value.into().map(|value| ([], value)));
@@ -79,7 +90,7 @@ impl Families {
             Kind::Gauge | Kind::Info => MetricType::GAUGE,
         });
         family.set_metric(metrics);
-        self.0.push(family);
+        (self.0)(family);
     }
 }
 

@@ -74,7 +74,12 @@ impl LogFile {
         self.begin_anew_if_due(lines, now)?;
         let (torn, most) = (self.torn, self.plan.max_size);
         let open = self.opened(now)?;
-        let fits = if open.regular { fitting(lines, most, open.size) } else { lines.len() };
+        let most = most.filter(|_| open.regular);
+        // Somebody else may have filled the new file meanwhile; a line goes in all the same.
+        let fits = match fitting(lines, most, open.size) {
+            0 => fitting(lines, most, 0),
+            fits => fits,
+        };
         let end: &[u8] = if torn { b"\n" } else { b"" };
         let mut written = open.file.write_all(end);
         written = written.and_then(|()| open.file.write_all(&lines[..fits]));

@@ -80,6 +80,13 @@ impl Care {
         self.missing.retain(|missing| *missing != sign);
     }
 
+    /// Something must be shown, once more if it was before.
+    pub fn demand(&mut self, sign: Sign) {
+        if !self.missing.contains(&sign) {
+            self.missing.push(sign);
+        }
+    }
+
     /// Whether all was shown.
     pub fn has_shown_all(&self) -> bool {
         self.missing.is_empty()
@@ -95,7 +102,7 @@ impl Care {
     pub fn unsettle(&mut self, turn: &Turn<'_>) -> bool {
         let speaks = turn.plan.ready.as_ref().is_some_and(|ready| ready.notify);
         if speaks && !self.missing.contains(&Sign::Notice) {
-            self.missing.push(Sign::Notice);
+            self.demand(Sign::Notice);
             self.ready_by = ready_by(turn);
             self.fed_by = None;
         }
@@ -174,7 +181,12 @@ impl Care {
         }
         match (self.checkup.take(), &turn.plan.health) {
             (Some(checkup), None) => checkup.end(turn),
-            (None, Some(_)) => self.begin_tests(run, turn),
+            (None, Some(_)) => {
+                if !self.has_shown_all() {
+                    self.demand(Sign::Test);
+                }
+                self.begin_tests(run, turn);
+            }
             (checkup, _) => self.checkup = checkup,
         }
     }

@@ -195,6 +195,15 @@ impl Machine {
         }
     }
 
+    /// Starts what these depend on and has failed, unless somebody stopped it.
+    pub(super) fn retry_the_needed(&mut self, now: Now, wanted: &Meant) {
+        for ix in self.needed_by(wanted) {
+            if self.processes[ix.0].goal() != Goal::Stopped {
+                self.step(now, ix, Input::AskedUp);
+            }
+        }
+    }
+
     fn is_lacking(&self, ix: ProcessIx, condition: Condition) -> bool {
         let standing = self.plan.process(ix).standing;
         let well = match self.processes[ix.0].verdict() {

@@ -201,6 +201,7 @@ impl Process {
 
             (P::Idle { .. }, I::Found(id)) => self.take_over(id, turn),
             (P::Idle { .. }, I::Struck | I::AskedUp | I::AskedAgain) => self.begin_anew(),
+            (P::Idle { .. }, I::Adjusted) if turn.schedule().is_none() => self.begin_anew(),
             (P::Idle { last }, I::AskedOut) => self.finish(last.map_or(Verdict::NotStarted, Verdict::stopped)),
             (P::Idle { last }, I::AskedDown(_) | I::Hurried(_)) => self.finish(last.unwrap_or(Verdict::NotStarted)),
             (P::Idle { .. }, I::Freed | I::Blocked | I::Forked(_) | I::Executed | I::SpawnFailed(_) | I::Exited(..) | I::TreeEmptied
@@ -208,6 +209,7 @@ impl Process {
 
             (P::Done(Verdict::NotStarted), I::Found(id)) if self.goal == Goal::Stopped => self.take_over(id, turn),
             (P::Done(_), I::AskedUp | I::AskedAgain) => self.begin_anew(),
+            (P::Done(last), I::Adjusted) if self.goal == Goal::Up && turn.schedule().is_some() => self.phase = P::Idle { last: Some(last) },
             (P::Done(_), I::Freed | I::Blocked | I::Found(_) | I::Struck | I::Forked(_) | I::Executed | I::SpawnFailed(_) | I::Exited(..)
                 | I::TreeEmptied | I::HoldersNamed | I::Heard(_) | I::Deadline | I::AskedOut | I::AskNow(_) | I::AskedDown(_)
                 | I::Hurried(_) | I::Abandoned | I::Adjusted) => {}

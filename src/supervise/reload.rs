@@ -28,40 +28,51 @@ impl Machine {
     /// Has this plan, as it was read from the file, hold from now on.
     pub(super) fn reload(&mut self, now: Now, read: &Plan) -> Changes {
         let (next, changes) = self.plan.succeeded_by(read);
+        let old = Arc::clone(&self.plan);
         self.look_at_the_clock(now);
         self.adopt(now, next, &changes);
         for ix in &changes.removed {
             self.end_for(now, *ix, StopCause::Reload);
         }
-        let restarted: BTreeSet<ProcessIx> = changes.restarted.iter().copied().collect();
-        let along = self.restarted_along(&restarted);
-        for ix in restarted {
-            self.run_as_planned_now(now, ix);
+        for ix in changes.adjusted.iter().chain(&changes.restarted) {
+            self.place_as_planned_now(now, *ix, &old);
         }
-        for ix in along {
-            self.end_and_run_again(now, ix, StopCause::Dependency);
-        }
-        for ix in &changes.adjusted {
-            self.step(now, *ix, Input::Adjusted);
-        }
+        self.run_as_planned_now(now, &changes);
         self.wake_the_needed(now, &changes.added.iter().copied().collect());
         changes
     }
 
-    /// What it runs has changed: it runs anew if it is to run at all. What has failed gets another
-    /// chance, what somebody stopped stays stopped.
-    fn run_as_planned_now(&mut self, now: Now, ix: ProcessIx) {
-        let process = &self.processes[ix.0];
-        let plan = self.plan.process(ix);
-        let wanted = plan.standing == Standing::Wanted && plan.schedule.is_none();
-        let again = match process.phase() {
-            Phase::Idle { .. } => wanted,
-            Phase::Done(Verdict::NotStarted) => wanted,
-            Phase::Done(_) => wanted && process.goal() != Goal::Stopped,
-            _ => process.goal() != Goal::Stopped,
-        };
-        if again {
-            self.end_and_run_again(now, ix, StopCause::Reload);
+    /// How it is looked after has changed, and perhaps whether it runs at all.
+    fn place_as_planned_now(&mut self, now: Now, ix: ProcessIx, old: &Plan) {
+        self.step(now, ix, Input::Adjusted);
+        let was = old.processes.get(ix.0).map(|plan| plan.standing);
+        let wanted_now = was == Some(Standing::OnDemand)
+            && self.plan.process(ix).standing == Standing::Wanted
+            && self.processes[ix.0].verdict() == Some(Verdict::NotStarted);
+        if wanted_now {
+            self.step(now, ix, Input::AskedUp);
+        }
+    }
+
+    /// What runs have been given has changed: they run anew, and those that are restarted along.
+    /// What has failed gets another chance, what somebody stopped stays stopped.
+    fn run_as_planned_now(&mut self, now: Now, changes: &Changes) {
+        let restarted: BTreeSet<ProcessIx> = changes.restarted.iter().copied().collect();
+        let along = self.restarted_along(&restarted);
+        self.retry_the_needed(now, &restarted);
+        for ix in restarted {
+            let process = &self.processes[ix.0];
+            let again = match process.phase() {
+                Phase::Idle { .. } => false,
+                Phase::Done(_) => self.plan.process(ix).standing == Standing::Wanted,
+                _ => true,
+            };
+            if again && process.goal() != Goal::Stopped {
+                self.end_and_run_again(now, ix, StopCause::Reload);
+            }
+        }
+        for ix in along {
+            self.end_and_run_again(now, ix, StopCause::Dependency);
         }
     }
 

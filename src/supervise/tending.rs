@@ -96,14 +96,19 @@ impl Process {
             Finding::Unhealthy if plan.health.as_ref().is_some_and(restarts) => {
                 self.ask(run, StopCause::Unhealthy, NEVER, turn);
             }
+            // What is not ready yet must pass once more.
+            Finding::Unhealthy if !matches!(self.phase, Phase::Ready { .. }) => {
+                self.care.demand(Sign::Test)
+            }
             Finding::Unhealthy => {}
         }
     }
 
-    /// Ready → Started: it says that it cannot be used until it says so again.
+    /// Ready → Started: it says that it cannot be used until it says so again. Who waits for other
+    /// signs as well waits for this one again.
     fn unready(&mut self, run: Run, turn: &mut Turn<'_>) {
-        let Phase::Ready { .. } = self.phase else { return };
-        if self.care.unsettle(turn) {
+        let unsettled = self.care.unsettle(turn);
+        if unsettled && matches!(self.phase, Phase::Ready { .. }) {
             self.phase = Phase::Started { run };
         }
     }

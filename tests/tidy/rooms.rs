@@ -123,10 +123,10 @@ const CRATES: &[(&str, &[&str])] = &[
             "src/context/",
             "src/init/",
             "src/memory/",
-            "src/serve/control/",
             "src/store/",
             "src/watch/",
             "src/output/",
+            "src/serve/control/",
         ],
     ),
     // The spawner, the signaller and the reaper are one thread of one room.
@@ -186,8 +186,8 @@ const ROOMS: &[Row] = &[
     ),
     (
         "serve",
-        "metrics ledger::care ledger::happening ledger::session ledger::snapshot tokens memory \
-         supervise::lifecycle supervise::wish config::plan",
+        "metrics output::figures ledger::care ledger::happening ledger::session ledger::snapshot \
+         tokens memory supervise::lifecycle supervise::wish config::plan",
     ),
     ("watch", "supervise::fact config::plan"),
     ("store", "ledger::entry ledger::row ledger::session context tokens config::plan"),

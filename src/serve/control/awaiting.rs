@@ -67,6 +67,8 @@ fn has_ended(process: &ProcessView) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::sync::Arc;
+
     use crate::serve::control::example::{picture, process, run};
 
     /// The picture with `web` in this phase, after so many runs, with or without a live one.
@@ -74,8 +76,7 @@ mod tests {
         let mut picture = picture();
         picture.processes[0] =
             ProcessView { run: lives.then(|| run(runs)), ..process("web", phase) };
-        let opened = std::sync::Arc::make_mut(&mut picture.opened);
-        opened.insert((SessionKind::Process, "web".to_owned()), runs);
+        Arc::make_mut(&mut picture.opened).insert((SessionKind::Process, "web".to_owned()), runs);
         picture
     }
 

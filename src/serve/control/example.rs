@@ -8,7 +8,6 @@ use std::time::Duration;
 use crate::config::plan::{
     ControlPlan, LeakRule, MemoryPlan, Mode, Passing, Plan, ProcessPlan, Recovery, StorePlan,
 };
-use crate::ledger::care::Care;
 use crate::ledger::session::SessionKind;
 use crate::ledger::snapshot::{ProcessView, RunView, Snapshot};
 use crate::memory::MemoryLevel;
@@ -58,7 +57,7 @@ pub fn process(name: &str, phase: PhaseName) -> ProcessView {
         thresholds: Default::default(),
         agent: None,
         leaks_suspected: 0,
-        care: Care::default(),
+        care: Default::default(),
     }
 }
 
