@@ -8,6 +8,7 @@
 
 use std::collections::BTreeMap;
 use std::fs::{self, File, OpenOptions};
+use std::hash::{BuildHasher, Hasher, RandomState};
 use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
@@ -19,7 +20,8 @@ const MOUNTS: [&str; 2] = ["/sys/fs/cgroup", "/sys/fs/cgroup/unified"];
 /// The groups of all runs, below our own.
 pub struct Groups {
     home: PathBuf,
-    /// Begins every name; another life below the same group has another pid.
+    /// Begins every name, and is ours alone: below the same group there may be another first process
+    /// of another namespace, whose pid is 1 as well.
     prefix: String,
     made: BTreeMap<RunId, PathBuf>,
 }
@@ -37,7 +39,7 @@ impl Groups {
 
     fn below(mount: &Path, own: &str) -> Option<Self> {
         let home = home(mount, own)?;
-        let prefix = format!("procession-{}-", std::process::id());
+        let prefix = prefix();
         let trial = home.join(format!("{prefix}trial"));
         fs::create_dir(&trial).ok()?;
         // What looks like a hierarchy and fills no new folder is none.
@@ -51,7 +53,7 @@ impl Groups {
         let path = self.home.join(format!("{}{run}", self.prefix));
         match fs::create_dir(&path) {
             Ok(()) => {}
-            // Left behind by a life that had our pid; empty, or it could not have it again.
+            // By us, for this very run.
             Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
             Err(error) => {
                 tracing::debug!(target: "init", "no control group for {run}: {error}");
@@ -98,6 +100,15 @@ impl Drop for Groups {
             let _ = fs::remove_dir(path);
         }
     }
+}
+
+/// What nobody else begins names with: the standard library keys its hashers by chance.
+fn prefix() -> String {
+    format!(
+        "procession-{}-{:016x}-",
+        std::process::id(),
+        RandomState::new().build_hasher().finish()
+    )
 }
 
 /// The folder of our own group: below the mount by its name, or the mount itself where that is all
@@ -153,6 +164,11 @@ mod tests {
         check(&[""], "1:name=systemd:/x\n", None);
         let first_version = tempfile::tempdir().expect("a folder");
         assert_eq!(home(first_version.path(), "0::/\n"), None);
+    }
+
+    #[test]
+    fn two_first_processes_do_not_name_their_groups_alike() {
+        assert_ne!(prefix(), prefix());
     }
 
     #[test]
