@@ -324,7 +324,7 @@ impl Body {
 
     fn spawn(&mut self, run: RunId, process: ProcessIx, session: SessionId) {
         let own_session = self.plan.passing.own_session;
-        let group = self.groups.as_mut().and_then(|groups| groups.make(run));
+        let group = self.groups.as_mut().and_then(|groups| groups.make(run, session));
         let cgroup = group.as_ref().map(AsRawFd::as_raw_fd);
         let extras = Extras { own_session, cgroup, ..Extras::default() };
         let forked = match spawn::spawn(
