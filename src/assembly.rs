@@ -5,10 +5,15 @@
 //! fail, hang or be late: then less is seen, and supervising goes on.
 
 mod below;
+mod logs;
+mod output;
+mod control;
+mod reload;
 
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::thread::{self, Thread};
@@ -19,18 +24,23 @@ use tokio::sync::mpsc;
 
 use crate::clock;
 use crate::config::plan::{ControlPlan, Mode, Plan, Recovery, StorePlan};
+use crate::init::downward::{self, Outlet, Tasks};
+use crate::init::inward::{self, Doors};
 use crate::init::outward::{self, Outward};
 use crate::init::pulse::Pulse;
 use crate::init::signals::Caught;
-use crate::init::{self, Departure, Survivor, recover, rites, sys};
+use crate::init::sys::heap;
+use crate::init::{self, Departure, Ends, Survivor, recover, rites, sys};
 use crate::ledger::entry::{Entry, SurvivorOutcome};
 use crate::memory::proc;
+use crate::output::door::Output;
 use crate::store::left_behind::{LeftBehind, find_left_behind};
 use crate::store::runfile::{Owner, RunRecord};
 use crate::supervise::shutdown::EXIT_INTERNAL;
 use crate::units::{Mono, Now, ProcId, ProcessIx, Signal};
 
 use self::below::Below;
+use self::output::Piped;
 
 /// How long we look for what an earlier life left, before the first spawn.
 const RECOVERY_LOOK: Duration = Duration::from_millis(100);
@@ -40,40 +50,74 @@ const FIRST_RETRY: Duration = Duration::from_millis(100);
 const LAST_RETRY: Duration = Duration::from_secs(10);
 /// What the thread that begins gets at our end, even when the budget is spent.
 const SHORTEST_WAIT: Duration = Duration::from_millis(20);
+/// How long the last lines may take to be written, where the budget leaves that much.
+const LAST_LINES: Duration = Duration::from_secs(1);
 /// How long we stay after a failure of our own for the last rows to become durable, and at any end
 /// for what observes to be there at all.
 const LAST_MOMENTS: Duration = Duration::from_secs(1);
 
-/// Lives one life by this plan and answers with our exit code.
-pub fn run(plan: Plan, caught: Caught) -> u8 {
+/// Lives one life by this plan and answers with our exit code. `source` is the file that the plan
+/// was read from, which is read anew when somebody asks for that.
+pub fn run(plan: Plan, source: Option<PathBuf>, caught: Caught) -> u8 {
+    heap::keep_small();
     let stand = Stand::take(&plan);
     let (survivors, handled) = recover(&plan, &stand);
     let (entries, queue) = mpsc::channel(outward::QUEUE);
     let (plan, pulse) = (Arc::new(plan), Pulse::new());
     // Held by the loop alone, so that observing is not begun any more once the loop has ended.
     let living = entries.downgrade();
-    let outward = Outward::new(entries);
+    let (doors, inward) = inward::queues();
+    // One command writes where we do, as if we were not there.
+    let piped = plan.mode == Mode::Supervise;
+    let output = if piped { output::open(&doors) } else { None };
+    let outlet = output.clone().map(|output| Box::new(Piped(output)) as Box<dyn Outlet>);
+    let (downward, tasks) = downward::queues(&plan, outlet);
+    let ends = Ends { outward: Outward::new(entries), inward, downward };
     let mut below = None;
     let observe = {
         let (plan, pulse, below) = (Arc::clone(&plan), pulse.clone(), &mut below);
         let keeps_history = plan.store != StorePlan::Memory;
         let is_seen = is_seen(&plan);
+        let (output, shown) = (output.clone(), output.clone());
         let begin = move || {
             let (runtime, entries) = runtime_while(&living)?;
-            Some(Below::start(runtime, &plan, stand, pulse, &entries, queue, handled))
+            let links = Links { pulse, doors, tasks, source, output: shown };
+            Some(Below::start(runtime, &plan, stand, &entries, queue, handled, links))
         };
         move |lives_on: bool| {
+            // Where there is no thread to be had this is told, and tried again.
+            let _ = output.as_ref().map(Output::stand);
             // Of a life that is over already there is only history to keep.
             if keeps_history || lives_on && is_seen {
                 *below = on_its_own_thread(begin);
             }
         }
     };
-    let departure = live(init::live(&plan, seed(), caught, survivors, outward, pulse, observe));
+    let departure = live(init::live(&plan, seed(), caught, survivors, ends, pulse, observe));
+    if let Some(output) = &output
+        && !output
+            .close(departure.leave_by.since(clock::now().mono).clamp(SHORTEST_WAIT, LAST_LINES))
+    {
+        tracing::warn!(target: "assembly", "not all that was written could be handed on in time");
+    }
     if let Some(below) = below.and_then(|begun: Begun| begun.take(departure.leave_by)) {
         below.close(departure.leave_by);
     }
     departure.code
+}
+
+/// What ties those below the line to the loop, beside what they tell the ledger.
+struct Links {
+    /// Whether the loop turns.
+    pulse: Pulse,
+    /// For orders, and for what is learnt below.
+    doors: Doors,
+    /// What the loop has others do.
+    tasks: Tasks,
+    /// Where the plan was read from.
+    source: Option<PathBuf>,
+    /// What children write, where we read it.
+    output: Option<Output>,
 }
 
 /// Begins to observe while the loop turns already: what is below takes milliseconds to build.

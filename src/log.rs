@@ -21,8 +21,9 @@ use tracing_subscriber::util::SubscriberInitExt;
 const QUEUE: usize = 1024;
 
 /// What can have a level of its own: the rooms that log, and `panic` for faults of ours.
-const ROOMS: [&str; 9] =
-    ["assembly", "config", "init", "ledger", "memory", "panic", "serve", "store", "tokens"];
+const ROOMS: [&str; 10] = [
+    "assembly", "config", "init", "ledger", "memory", "output", "panic", "serve", "store", "tokens",
+];
 
 /// How a line looks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

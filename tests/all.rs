@@ -4,14 +4,18 @@
 #![allow(clippy::disallowed_methods)]
 
 mod cli;
+mod cli_verbs;
 mod contract;
 mod drop_in;
+mod control;
 mod end_to_end;
 mod golden;
 mod hardship;
 mod house;
 mod image;
+mod lifecycle;
 mod mind;
+mod output;
 mod picture;
 mod pid1;
 mod recovery;
@@ -22,4 +26,5 @@ mod storm;
 mod support;
 mod terminal;
 mod tidy;
+mod watch;
 mod world;

@@ -19,11 +19,15 @@ use procession::units::Now;
 use crate::picture;
 
 fn text() -> String {
-    Format::Text004.encode(&project(&picture::snapshot(), &picture::own()))
+    Format::Text004.encode(&project(&picture::snapshot(), &picture::own(), &picture::output()))
 }
 
 fn open_metrics() -> String {
-    Format::OpenMetrics100.encode(&project(&picture::snapshot(), &picture::own()))
+    Format::OpenMetrics100.encode(&project(
+        &picture::snapshot(),
+        &picture::own(),
+        &picture::output(),
+    ))
 }
 
 fn check_golden(name: &str, said: &str) {
@@ -63,7 +67,7 @@ fn every_sample_carries_exactly_the_promised_labels_and_no_series_comes_twice() 
     let promised: BTreeMap<&str, &[&str]> =
         catalogue::ALL.iter().map(|metric| (metric.name, metric.labels)).collect();
     let mut seen = BTreeSet::new();
-    for family in project(&picture::snapshot(), &picture::own()) {
+    for family in project(&picture::snapshot(), &picture::own(), &picture::output()) {
         for metric in family.get_metric() {
             let names: Vec<&str> = metric.get_label().iter().map(|label| label.name()).collect();
             assert_eq!(names, promised[family.name()], "{}", family.name());
@@ -75,9 +79,10 @@ fn every_sample_carries_exactly_the_promised_labels_and_no_series_comes_twice() 
 
 #[test]
 fn promtool_finds_nothing_to_complain_about() {
-    for text in
-        [text(), Format::Text004.encode(&project(&Snapshot::default(), &SelfFigures::default()))]
-    {
+    for text in [
+        text(),
+        Format::Text004.encode(&project(&Snapshot::default(), &SelfFigures::default(), &[])),
+    ] {
         let mut promtool = Command::new("promtool")
             .args(["check", "metrics"])
             .stdin(Stdio::piped())
@@ -102,7 +107,7 @@ fn what_is_not_known_is_absent_and_what_was_configured_counts_from_zero() {
     let plan = config::load(&path).unwrap_or_else(|problems| panic!("{problems}")).plan;
     let ledger = Ledger::new(&plan, Now::default(), true, leak::detector, 7);
     let snapshot = ledger.snapshot(1, Now::default());
-    let text = Format::Text004.encode(&project(&snapshot, &SelfFigures::default()));
+    let text = Format::Text004.encode(&project(&snapshot, &SelfFigures::default(), &[]));
     for expected in [
         "procession_process_restarts_total{process=\"web\"} 0",
         "procession_process_exits_total{process=\"web\",outcome=\"lost\"} 0",
@@ -152,7 +157,7 @@ fn only_the_newest_live_sessions_have_series_of_their_own() {
     let mut snapshot = Snapshot::default();
     let numbers = 0..(LIVE_SESSIONS_SHOWN + surplus) as u64;
     snapshot.sessions = numbers.map(|number| picture::run_of("web", number)).collect();
-    let text = Format::Text004.encode(&project(&snapshot, &SelfFigures::default()));
+    let text = Format::Text004.encode(&project(&snapshot, &SelfFigures::default(), &[]));
     let shown =
         |number: u64| text.contains(&format!("session_id=\"{}\"", picture::session_id(number)));
     assert!(!shown(surplus as u64 - 1) && shown(surplus as u64));

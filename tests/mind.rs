@@ -1,15 +1,26 @@
 //! Single stories of the mind: what happened on one side, what it does on the other. What holds in
 //! every life is in `sim`; here are the lives that somebody thought of, or that went wrong once.
 
+mod asked;
+mod clock;
+mod looked_after;
+mod replanned;
+
 use std::sync::Arc;
 use std::time::Duration;
 
 use procession::config;
+use procession::config::plan::{
+    ControlPlan, LeakRule, MemoryPlan, Mode, Passing, Plan, ProcessPlan, Recovery, StorePlan,
+};
 use procession::supervise::Machine;
 use procession::supervise::action::{Action, Scope};
 use procession::supervise::fact::{Fact, SpawnFailure, SpawnStep};
-use procession::supervise::lifecycle::{EndReason, Lifecycle, RunEnd};
-use procession::units::{ExitStatus, Mono, Now, ProcId, ProcessIx, RunId, RunUsage, Signal, Wall};
+use procession::supervise::lifecycle::{EndReason, Lifecycle, PhaseName, RunEnd, StopCause};
+use procession::supervise::wish::{Reply, Wish};
+use procession::units::{
+    ExitStatus, Mono, Now, ProcId, ProcessIx, RequestId, RunId, RunUsage, Signal, Wall,
+};
 
 const FIRST: RunId = RunId(1);
 const SECOND: RunId = RunId(2);
@@ -19,6 +30,7 @@ const TERM: Fact = Fact::SignalArrived { signal: Signal::TERM };
 struct Tale {
     machine: Machine,
     now: Mono,
+    wall: Wall,
     done: Vec<Action>,
 }
 
@@ -36,12 +48,27 @@ impl Tale {
         let path = folder.path().join("config.yaml");
         std::fs::write(&path, file).expect("writable");
         let plan = config::load(&path).unwrap_or_else(|problems| panic!("{problems}")).plan;
+        Self::of_plan(plan)
+    }
+
+    /// Before anything has begun, with these processes.
+    fn of(processes: Vec<ProcessPlan>) -> Self {
+        Self::of_plan(plan(processes))
+    }
+
+    fn of_plan(plan: Plan) -> Self {
         let machine = Machine::new(Arc::new(plan), 7);
-        Self { machine, now: Mono(1), done: Vec::new() }
+        Self { machine, now: Mono(1), wall: Wall(1_790_000_000_000), done: Vec::new() }
+    }
+
+    fn begun(mut self) -> Self {
+        self.tell(Fact::Began);
+        self
     }
 
     fn time(&self) -> Now {
-        Now { mono: self.now, wall: Wall(1_790_000_000_000) }
+        let passed = i64::try_from(self.now.0 / 1_000_000).expect("a short tale");
+        Now { mono: self.now, wall: Wall(self.wall.0 + passed) }
     }
 
     fn tell(&mut self, fact: Fact) {
@@ -84,6 +111,52 @@ impl Tale {
         spawned.collect()
     }
 
+    /// What was done since this was asked last.
+    fn news(&mut self) -> Vec<Action> {
+        std::mem::take(&mut self.done)
+    }
+
+    /// Gives an order, and says what was replied.
+    fn order(&mut self, wish: Wish) -> Reply {
+        let before = self.done.len();
+        self.tell(Fact::Requested { request: RequestId(1), wish });
+        let mut replies = self.done[before..].iter().filter_map(|action| match action {
+            Action::Reply { reply, .. } => Some(reply.clone()),
+            _ => None,
+        });
+        let reply = replies.next().expect("a reply");
+        assert_eq!(replies.next(), None, "one reply");
+        reply
+    }
+
+    fn has_done(&self, what: &Action) -> bool {
+        self.done.contains(what)
+    }
+
+    fn has_told(&self, what: &Lifecycle) -> bool {
+        self.done.iter().any(|action| matches!(action, Action::Record(told) if told == what))
+    }
+
+    /// The phase that a process was last told to be in.
+    fn phase(&self, process: usize) -> Option<PhaseName> {
+        self.done.iter().rev().find_map(|action| match action {
+            Action::Record(Lifecycle::PhaseChanged { process: ProcessIx(at), phase })
+                if *at == process =>
+            {
+                Some(*phase)
+            }
+            _ => None,
+        })
+    }
+
+    fn stops(&self) -> Vec<(RunId, StopCause)> {
+        let stops = self.done.iter().filter_map(|action| match action {
+            Action::Record(Lifecycle::RunStopping { run, cause }) => Some((*run, *cause)),
+            _ => None,
+        });
+        stops.collect()
+    }
+
     fn exit_code(&self) -> Option<u8> {
         self.done.iter().find_map(|action| match action {
             Action::Exit { code } => Some(*code),
@@ -98,6 +171,40 @@ impl Tale {
         })
     }
 }
+
+/// A process of this name.
+fn process(name: &str) -> ProcessPlan {
+    ProcessPlan::new(name, vec!["x".into()])
+}
+
+fn plan(processes: Vec<ProcessPlan>) -> Plan {
+    Plan {
+        mode: Mode::Supervise,
+        passing: Passing::default(),
+        control: ControlPlan::default(),
+        processes,
+        exit_code_from: Vec::new(),
+        shutdown_timeout: Duration::from_secs(9),
+        listen: None,
+        store: StorePlan::Memory,
+        state_dir: "nowhere".into(),
+        recovery: Recovery::End,
+        memory: MemoryPlan { interval: Duration::from_secs(5), leak_rule: LeakRule::GrowthCount },
+        digest: String::new(),
+    }
+}
+
+/// The request to end by the stop signal.
+fn asks(run: RunId) -> Action {
+    Action::Signal { run, signal: Signal::TERM, scope: Scope::Group }
+}
+
+fn names(names: &[&str]) -> Vec<String> {
+    names.iter().map(|name| (*name).to_owned()).collect()
+}
+
+const OK: ExitStatus = ExitStatus::Code(0);
+const ASKED: ExitStatus = ExitStatus::Signal(Signal::TERM);
 
 const TWO: &str = "processes: {migrate: {command: a}, web: {command: b, depends_on: {migrate: \
     {condition: service_completed_successfully}}}}\n";

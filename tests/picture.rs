@@ -6,12 +6,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use procession::config::plan::Thresholds;
+use procession::ledger::care::{Care, Rest};
 use procession::ledger::entry::StoreHealth;
 use procession::ledger::session::{Figures, Session, SessionEnd, SessionKind, SessionState};
 use procession::ledger::snapshot::{HouseView, ProcessView, RunView, Snapshot, TokenSeries};
-use procession::memory::{LeakState, MemoryLevel, SelfFigures, TreeSample, Verdict};
+use procession::memory::{LeakState, MemoryLevel, SelfFigures, TreeSample, Turns, Verdict};
+use procession::output::figures::OutputFigures;
 use procession::supervise::fact::SpawnFailure;
-use procession::supervise::lifecycle::PhaseName;
+use procession::supervise::lifecycle::{Health, Order, PhaseName};
 use procession::tokens::{LineCounts, TokenCounts};
 use procession::units::{
     Bytes, ExitStatus, Money, Mono, Now, ProcId, RunId, SessionId, Signal, Wall,
@@ -42,7 +44,7 @@ pub fn snapshot() -> Snapshot {
             ended("broken", 5, SessionState::Failed),
             ended("web", 1, SessionState::Killed),
         ],
-        opened: BTreeMap::from([
+        opened: Arc::new(BTreeMap::from([
             opened(SessionKind::Process, "web", 3),
             opened(SessionKind::Process, "leaky", 1),
             opened(SessionKind::Process, "coder", 1),
@@ -50,8 +52,8 @@ pub fn snapshot() -> Snapshot {
             opened(SessionKind::Process, "broken", 2),
             opened(SessionKind::Conversation, "coder", 1),
             opened(SessionKind::External, "app", 2),
-        ]),
-        closed: closed(),
+        ])),
+        closed: Arc::new(closed()),
         tokens: vec![opus(), unknown_model()],
         process_tokens: BTreeMap::from([(
             "coder".to_owned(),
@@ -75,17 +77,19 @@ pub fn snapshot() -> Snapshot {
 }
 
 /// How often each end was come to, from 0 as the ledger has it.
-fn exits(some: &[(SessionState, u64)]) -> BTreeMap<SessionState, u64> {
+fn exits(some: &[(SessionState, u64)]) -> Arc<BTreeMap<SessionState, u64>> {
     let ends = SessionState::ALL.into_iter().filter(|state| state.is_end());
-    ends.map(|end| (end, 0)).chain(some.iter().copied()).collect()
+    Arc::new(ends.map(|end| (end, 0)).chain(some.iter().copied()).collect())
 }
 
 fn closed() -> BTreeMap<(SessionKind, String, SessionState), u64> {
     let runs = [web(), leaky(), coder(), setup(), broken()];
     let runs = runs.into_iter().map(|process| (SessionKind::Process, process.name, process.exits));
     let conversations = [(SessionKind::Conversation, "coder".to_owned(), exits(&[]))];
-    let of = |(kind, process, exits): (SessionKind, String, BTreeMap<SessionState, u64>)| {
-        exits.into_iter().map(move |(end, n)| ((kind, process.clone(), end), n))
+    let of = |(kind, process, exits): (SessionKind, String, Arc<BTreeMap<SessionState, u64>>)| {
+        Arc::unwrap_or_clone(exits)
+            .into_iter()
+            .map(move |(end, n)| ((kind, process.clone(), end), n))
     };
     runs.chain(conversations).flat_map(of).collect()
 }
@@ -99,7 +103,25 @@ pub fn own() -> SelfFigures {
         open_fds: Some(17),
         max_fds: Some(1_048_576),
         start_time_seconds: Some(at(0).seconds()),
+        turns: Some(Turns {
+            count: 420,
+            total: Duration::from_millis(63),
+            longest: Duration::from_micros(1_500),
+        }),
     }
+}
+
+/// What processes wrote in this picture.
+pub fn output() -> Vec<(Arc<str>, OutputFigures)> {
+    let web = OutputFigures {
+        lines: 1_200,
+        bytes: 98_765,
+        dropped_lines: 3,
+        dropped_bytes: 240,
+        cut_pieces: 1,
+        leftover_lines: 2,
+    };
+    vec![("web".into(), web), ("leaky".into(), OutputFigures::default())]
 }
 
 fn house() -> HouseView {
@@ -113,6 +135,11 @@ fn house() -> HouseView {
         samples_skipped: 4,
         store: Some(StoreHealth { up: true, pending: 6, failures: 1, dropped: 0 }),
         listener_up: Some(true),
+        orders: BTreeMap::from([((Order::Restart, true), 3), ((Order::Stop, false), 1)]),
+        reloads: 2,
+        reloads_failed: 1,
+        last_reload_worked: Some(false),
+        last_reload: Some(at(1800)),
         survivors_ended: 1,
         survivors_adopted: 0,
         ..HouseView::default()
@@ -123,11 +150,14 @@ fn house() -> HouseView {
 pub fn waiting(name: &str) -> ProcessView {
     ProcessView {
         name: name.to_owned(),
+        family: name.to_owned(),
+        replica: None,
+        retired: false,
         phase: PhaseName::Waiting,
         run: None,
         restarts: 0,
         exits: exits(&[]),
-        spawn_failures: SpawnFailure::REASONS.into_iter().map(|reason| (reason, 0)).collect(),
+        spawn_failures: Arc::new(SpawnFailure::REASONS.map(|reason| (reason, 0)).into()),
         forced_kills: 0,
         crash_loops: 0,
         last_status: None,
@@ -136,6 +166,7 @@ pub fn waiting(name: &str) -> ProcessView {
         thresholds: Thresholds::default(),
         agent: None,
         leaks_suspected: 0,
+        care: Care::default(),
     }
 }
 
@@ -147,6 +178,8 @@ pub fn run(number: u64, mib: u64, level: MemoryLevel) -> RunView {
         session: session_id(number),
         main: Some(ProcId { pid: 100 + number as i32, start_ticks: 5000 }),
         started: at(60 * number as i64),
+        ready: Some(Duration::from_millis(125)),
+        status: None,
         sample: Some(TreeSample {
             run,
             at: now(3598),
@@ -158,12 +191,12 @@ pub fn run(number: u64, mib: u64, level: MemoryLevel) -> RunView {
         }),
         peak_resident: Some(Bytes::mib(mib + 1)),
         level,
-        verdict: Some(Verdict {
+        verdict: Some(Arc::new(Verdict {
             state: LeakState::None,
             since: now(3000),
             growth: Some(0.0),
             evidence: "2 of 9 steps rise".to_owned(),
-        }),
+        })),
     }
 }
 
@@ -177,30 +210,45 @@ fn web() -> ProcessView {
         last_status: Some(ExitStatus::Signal(Signal::KILL)),
         last_exit: Some(at(650)),
         cpu_seconds_ended: 30.25,
+        family: "web".to_owned(),
+        replica: Some(1),
+        care: Care {
+            health: Some(Health::Healthy),
+            tests_failed: Some(4),
+            hooks_failed: BTreeMap::from([("pre_stop", 1)]),
+            stops: 2,
+            stop_time: Duration::from_millis(10_250),
+            last_stop: Some(Duration::from_millis(250)),
+            holders: 1,
+            unkillable: 0,
+            orphans: 7,
+            schedule_skips: None,
+            rest: None,
+        },
         ..waiting("web")
     }
 }
 
 fn leaky() -> ProcessView {
     let mut run = run(2, 4500, MemoryLevel::Warning);
-    run.verdict = Some(Verdict {
+    run.verdict = Some(Arc::new(Verdict {
         state: LeakState::Suspected,
         since: now(3300),
         growth: Some(65_536.5),
         evidence: "8 of 9 steps rise, 64.0 KiB a second".to_owned(),
-    });
+    }));
     ProcessView { phase: PhaseName::Ready, run: Some(run), leaks_suspected: 1, ..waiting("leaky") }
 }
 
 /// Too young for a verdict.
 fn coder() -> ProcessView {
     let mut run = run(3, 512, MemoryLevel::Normal);
-    run.verdict = Some(Verdict {
+    run.verdict = Some(Arc::new(Verdict {
         state: LeakState::Unknown,
         since: now(3590),
         growth: None,
         evidence: "4 samples of the 10 that the rule needs".to_owned(),
-    });
+    }));
     ProcessView {
         phase: PhaseName::Ready,
         run: Some(run),
@@ -225,13 +273,19 @@ fn broken() -> ProcessView {
         phase: PhaseName::Failed,
         restarts: 1,
         exits: exits(&[(SessionState::Failed, 2)]),
-        spawn_failures: SpawnFailure::REASONS
-            .into_iter()
-            .map(|reason| (reason, if reason == "not_found" { 2 } else { 0 }))
-            .collect(),
+        spawn_failures: Arc::new(
+            SpawnFailure::REASONS
+                .map(|reason| (reason, if reason == "not_found" { 2 } else { 0 }))
+                .into(),
+        ),
         crash_loops: 1,
         last_status: Some(ExitStatus::Code(127)),
         last_exit: Some(at(9)),
+        care: Care {
+            schedule_skips: Some(2),
+            rest: Some(Rest { delay: Duration::from_secs(8), until: at(3608), streak: 5 }),
+            ..Care::default()
+        },
         ..waiting("broken")
     }
 }

@@ -55,6 +55,7 @@ impl Door {
         let sources = change(Sources {
             snapshot: latest,
             own: Box::new(picture::own),
+            output: Box::new(picture::output),
             alive: Box::new(|| true),
         });
         let (stop, stopped) = watch::channel(false);

@@ -15,26 +15,37 @@ use tokio::sync::{oneshot, watch};
 use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::timeout;
 
-use crate::assembly::Stand;
+use crate::assembly::control::{self, Tied};
+use crate::assembly::logs::Shelves;
+use crate::assembly::{Links, Stand, reload};
 use crate::clock;
 use crate::config::plan::Plan;
-use crate::context::{capture, host};
+use crate::context::capture::{self, Life};
+use crate::context::host;
+use crate::init::downward::{ProbeOrder, Tasks};
+use crate::init::inward::Doors;
 use crate::init::pulse::Pulse;
+use crate::init::sys::{self, heap};
 use crate::ledger::entry::{Entry, StoreHealth, SurvivorOutcome};
 use crate::ledger::fold::Ledger;
 use crate::ledger::row::Batch;
 use crate::ledger::snapshot::{LiveRun, Snapshot};
 use crate::ledger::task::{self, Outlets};
-use crate::memory::{leak, myself, probe};
+use crate::memory::{SelfFigures, leak, myself, probe};
+use crate::output::door::Output;
+use crate::probing;
 use crate::serve::Sources;
+use crate::serve::control::logs::{Logs, NoLogs};
 use crate::serve::listener::{self, Limits};
 use crate::store::runfile::{RunKeeper, RunRecord};
 use crate::store::writer::{self, Reports, Resume, Writer};
+use crate::supervise::fact::Fact;
 use crate::tokens::TokenResume;
 use crate::tokens::price::Prices;
 use crate::tokens::source::Source;
 use crate::tokens::tail::{self, Follower, Start};
 use crate::units::{Mono, ProcessIx, SessionId, Wall};
+use crate::watch as files;
 
 /// Between the panic of a task and its restart.
 const RESTART_PAUSE: Duration = Duration::from_secs(1);
@@ -49,6 +60,8 @@ const RESUME_PATIENCE: Duration = Duration::from_secs(5);
 /// Threads for what waits for disks: memory, agents' logs and the context of a session, and one to
 /// spare.
 const ASIDE: usize = 4;
+/// Without a new picture for this long nothing is being started or ended.
+const QUIET: Duration = Duration::from_millis(400);
 const FOR_EVER: Duration = Duration::from_secs(10 * 365 * 86_400);
 
 /// How long the last look at the agents' logs and at earlier lives may take.
@@ -70,6 +83,8 @@ pub(super) struct Below {
     stop: watch::Sender<bool>,
     writer: Arc<Writer>,
     keeper: Option<Arc<RunKeeper>>,
+    /// Whether there is a socket to remove.
+    has_socket: bool,
 }
 
 /// The second runtime, with a thread for what waits for disks. That one is never given up: tokio
@@ -95,11 +110,13 @@ impl Below {
         runtime: Runtime,
         plan: &Arc<Plan>,
         stand: Stand,
-        pulse: Pulse,
         entries: &mpsc::Sender<Entry>,
         queue: mpsc::Receiver<Entry>,
         handled: Vec<SurvivorOutcome>,
+        links: Links,
     ) -> Self {
+        let Links { pulse, doors, tasks: Tasks { probes, readings, plans }, source, output } =
+            links;
         let on = runtime.enter();
         let (stop, stopped) = watch::channel(false);
         let (snapshots, pictures) = watch::channel(Arc::new(Snapshot::default()));
@@ -118,7 +135,8 @@ impl Below {
         let opened = move |process, session| {
             let _ = opened.try_send((process, session));
         };
-        let outlets = Outlets { rows, opened, snapshots, live_runs };
+        let (events, heard) = control::events(plan, stand.began.wall);
+        let outlets = Outlets { rows, opened, heard, snapshots, live_runs };
         let ledger = tokio::spawn(task::run(ledger, queue, outlets));
         let start = Following { plan: Arc::clone(plan), began: stand.began.wall, prices, resume };
         let Reports { resume: earlier, health } = reports;
@@ -126,27 +144,41 @@ impl Below {
         patient.spawn(follow(start, entries.clone(), stopped.clone()));
         patient.spawn(tell_of_earlier_lives(earlier, resumed, weak.clone()));
         let mut senses = JoinSet::new();
-        senses.spawn(capture_contexts(Arc::clone(plan), contexts, weak.clone()));
+        let current = plans.clone();
+        senses.spawn(watch_files(plans.clone(), doors.tidings.clone()));
+        senses.spawn(capture_contexts(plans, contexts, weak.clone()));
+        senses.spawn(probe_health(probes, doors.clone()));
+        senses.spawn(reload::answer(source.clone(), readings, doors.clone()));
         senses.spawn(report_store(health, weak.clone()));
         senses.spawn(keep_runs(keeper.clone(), runs));
         senses.spawn(sample(plan.memory.interval, pictures.clone(), entries.clone()));
-        senses.spawn(listen(Arc::clone(plan), pictures, pulse, stopped, weak));
+        senses.spawn(give_memory_back(pictures.clone()));
+        let logs: Arc<dyn Logs> = match &output {
+            Some(output) => Arc::new(Shelves { output: output.clone(), plans: current }),
+            None => Arc::new(NoLogs),
+        };
+        let (seen, beat) = (pictures.clone(), pulse.clone());
+        let tied = Tied { source, doors, pictures: seen, events, pulse: beat, logs };
+        senses.spawn(control::take_orders(Arc::clone(plan), tied, stopped.clone()));
+        let sources = sources(pictures, pulse, output);
+        senses.spawn(listen(Arc::clone(plan), sources, stopped, weak));
         if !handled.is_empty() {
             let at = clock::now();
             let _ = entries.try_send(Entry::SurvivorsHandled { at, outcomes: handled });
         }
         drop(on);
-        Self { runtime, ledger, senses, patient, stop, writer, keeper }
+        let has_socket = plan.control.socket.is_some();
+        Self { runtime, ledger, senses, patient, stop, writer, keeper, has_socket }
     }
 
     /// Ends everything, in the order of the flow, by `leave_by` at the latest. The caller has let
     /// go of its own end of the ledger's queue.
     pub(super) fn close(self, leave_by: Mono) {
-        if !self.writer.keeps() && self.keeper.is_none() {
+        if !self.writer.keeps() && self.keeper.is_none() && !self.has_socket {
             // Nothing outlives us, so that there is nothing to wait for: all of it ends with us.
             return std::mem::forget(self);
         }
-        let Self { runtime, ledger, mut senses, mut patient, stop, writer, keeper } = self;
+        let Self { runtime, ledger, mut senses, mut patient, stop, writer, keeper, .. } = self;
         let left = |most: Duration| leave_by.since(clock::now().mono).clamp(SHORTEST, most);
         runtime.block_on(async {
             let _ = stop.send(true);
@@ -169,7 +201,8 @@ impl Below {
         if let Some(keeper) = keeper.and_then(Arc::into_inner) {
             keeper.close(left(LAST_COMMIT));
         }
-        runtime.shutdown_background();
+        // Its threads hold nothing that could be lost, and end with us.
+        std::mem::forget(runtime);
     }
 }
 
@@ -201,7 +234,7 @@ fn submit_to(writer: &Arc<Writer>) -> impl FnMut(Batch) -> Result<(), Batch> + u
 
 /// Runs a task again whenever it panics, so that a fault of ours costs a moment and not a sense.
 /// The task ends with us.
-async fn restarting<F>(room: &'static str, mut make: impl FnMut() -> F)
+pub(super) async fn restarting<F>(room: &'static str, mut make: impl FnMut() -> F)
 where
     F: Future<Output = ()> + Send + 'static,
 {
@@ -219,20 +252,22 @@ where
 /// Captures the context of each session that is opened, off the ledger's task, because it reads
 /// files of the project.
 async fn capture_contexts(
-    plan: Arc<Plan>,
+    plans: watch::Receiver<Arc<Plan>>,
     mut opened: mpsc::Receiver<(ProcessIx, SessionId)>,
     entries: WeakSender<Entry>,
 ) {
-    let host = tokio::task::spawn_blocking(host::facts).await.unwrap_or_default();
+    let digest = Arc::clone(&plans.borrow());
+    let life = tokio::task::spawn_blocking(move || Life::new(host::facts(), &digest.digest)).await;
+    let life = life.unwrap_or_default();
     while let Some((process, session)) = opened.recv().await {
-        let (plan, host) = (Arc::clone(&plan), host.clone());
+        let (plan, life) = (Arc::clone(&plans.borrow()), life.clone());
         let captured = tokio::task::spawn_blocking(move || {
             let process = plan.process(process);
             let dir = process.working_dir.as_deref();
-            capture::capture(&process.words(), dir, &host, &plan.digest)
+            capture::capture(&process.words(), dir, &life)
         });
         let (Ok(context), Some(entries)) = (captured.await, entries.upgrade()) else { continue };
-        let context = Box::new(context);
+        let context = Arc::new(context);
         let _ = entries.send(Entry::ContextCaptured { session, context }).await;
     }
 }
@@ -272,6 +307,29 @@ fn record(run: LiveRun) -> RunRecord {
     RunRecord { session: run.session, process: run.process, main: run.main }
 }
 
+/// Gives back what a wave of starts and ends has left free, once there is quiet after it. Wakes up
+/// only when others do.
+async fn give_memory_back(mut pictures: watch::Receiver<Arc<Snapshot>>) {
+    let (mut given_at, mut last) = (0, clock::instant());
+    while pictures.changed().await.is_ok() {
+        let sessions: u64 = {
+            let picture = pictures.borrow_and_update();
+            picture.opened.values().chain(picture.closed.values()).sum()
+        };
+        let quiet = std::mem::replace(&mut last, clock::instant()).elapsed() >= QUIET;
+        if quiet && sessions != given_at {
+            heap::give_back();
+            given_at = sessions;
+        }
+    }
+}
+
+/// Makes the health tests that need no command. Who panics gives up those that wait, which then
+/// fail by their own time.
+async fn probe_health(orders: mpsc::Receiver<ProbeOrder>, doors: Doors) {
+    probing::probe(orders, doors.tidings).await;
+}
+
 /// Samples memory.
 async fn sample(
     interval: Duration,
@@ -281,20 +339,34 @@ async fn sample(
     restarting("memory", || probe::watch(interval, pictures.clone(), entries.clone())).await;
 }
 
+/// Follows the files that processes are restarted for.
+async fn watch_files(plans: watch::Receiver<Arc<Plan>>, tidings: mpsc::Sender<Fact>) {
+    restarting("watch", || files::follow(plans.clone(), tidings.clone(), sys::watch)).await;
+}
+
+/// Where the doors get what they show.
+fn sources(
+    pictures: watch::Receiver<Arc<Snapshot>>,
+    pulse: Pulse,
+    output: Option<Output>,
+) -> Arc<Sources> {
+    let turning = pulse.clone();
+    Arc::new(Sources {
+        snapshot: Box::new(move || pictures.borrow().clone()),
+        own: Box::new(move || SelfFigures { turns: Some(turning.turns()), ..myself::read() }),
+        output: Box::new(move || output.as_ref().map(Output::figures).unwrap_or_default()),
+        alive: Box::new(move || pulse.is_alive()),
+    })
+}
+
 /// Serves metrics, health and the landing page.
 async fn listen(
     plan: Arc<Plan>,
-    pictures: watch::Receiver<Arc<Snapshot>>,
-    pulse: Pulse,
+    sources: Arc<Sources>,
     stopped: watch::Receiver<bool>,
     entries: WeakSender<Entry>,
 ) {
     let Some(address) = plan.listen else { return };
-    let sources = Arc::new(Sources {
-        snapshot: Box::new(move || pictures.borrow().clone()),
-        own: Box::new(myself::read),
-        alive: Box::new(move || pulse.is_alive()),
-    });
     restarting("serve", || {
         let entries = entries.clone();
         let report = move |bound: Option<_>| {

@@ -2,7 +2,9 @@
 
 mod check;
 mod drop_in;
+mod control;
 mod run;
+mod schema;
 
 use std::ffi::OsString;
 use std::io::Write;
@@ -21,7 +23,7 @@ use crate::supervise::shutdown::EXIT_USAGE;
 #[derive(Debug, Parser)]
 #[command(name = "procession", version, args_conflicts_with_subcommands = true)]
 #[command(
-    override_usage = "procession <run|check> [OPTIONS]\n       procession [OPTIONS] -- CMD [ARG...]"
+    override_usage = "procession <run|check|ps|logs|…> [OPTIONS]\n       procession [OPTIONS] -- CMD [ARG...]"
 )]
 struct Cli {
     #[command(subcommand)]
@@ -40,6 +42,10 @@ enum Verb {
     Run(RunOptions),
     /// Read a configuration and print the plan, or every fault in it; start nothing.
     Check(CheckOptions),
+    /// Print the JSON Schema of a configuration, for editors that complete and check it.
+    Schema,
+    #[command(flatten)]
+    Control(control::Verb),
 }
 
 #[derive(Debug, Args)]
@@ -176,6 +182,14 @@ pub fn main() -> u8 {
         Some(Verb::Check(options)) => {
             caught.let_go();
             check::check(&options)
+        }
+        Some(Verb::Schema) => {
+            caught.let_go();
+            schema::schema()
+        }
+        Some(Verb::Control(verb)) => {
+            caught.let_go();
+            control::perform(&verb)
         }
         None => refuse("nothing to run: write `procession run` or `procession -- CMD`; see --help"),
     }

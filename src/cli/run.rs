@@ -32,7 +32,9 @@ pub(super) fn run(options: &RunOptions, caught: Caught) -> u8 {
         move || warnings.iter().for_each(|problem| tracing::warn!(target: "config", "{problem}"));
     // Compose passes a variable that nobody set as an empty one.
     let typed = options.log.log_level.as_deref().filter(|typed| !typed.trim().is_empty());
-    live(loaded.plan, typed.unwrap_or("info"), options.log.log_format.into(), caught, warn)
+    let source = Some(options.config.clone());
+    let format = options.log.log_format.into();
+    live(loaded.plan, source, typed.unwrap_or("info"), format, caught, warn)
 }
 
 /// Runs one command. It owns the terminal, so that we only speak up when something is wrong.
@@ -56,7 +58,7 @@ pub(super) fn run_one(request: Request, caught: Caught) -> u8 {
         options.store = StorePlan::Sqlite(path);
     }
     let plan = one_command(request.command, options);
-    live(plan, &request.log_level, request.log_format, caught, || {})
+    live(plan, None, &request.log_level, request.log_format, caught, || {})
 }
 
 /// A folder for each working folder, so that two commands in two projects do not take each other's
@@ -66,13 +68,20 @@ fn state_of_here() -> PathBuf {
     state_dir().join(here.display().to_string().replace('/', "-"))
 }
 
-fn live(plan: Plan, levels: &str, format: Format, caught: Caught, warn: impl FnOnce()) -> u8 {
+fn live(
+    plan: Plan,
+    source: Option<PathBuf>,
+    levels: &str,
+    format: Format,
+    caught: Caught,
+    warn: impl FnOnce(),
+) -> u8 {
     let log = match log::begin(levels, format) {
         Ok(log) => log,
         Err(why) => return refuse(&why),
     };
     warn();
-    let code = assembly::run(plan, caught);
+    let code = assembly::run(plan, source, caught);
     log.finish(LAST_WORDS);
     code
 }

@@ -240,11 +240,11 @@ impl Circles<'_> {
         let circle = self.trail[from..].iter().chain([&self.trail[from]]);
         let names: Vec<&str> = circle.map(|at| self.drafts[*at].plan.name.as_str()).collect();
         let message = format!("these wait for each other: {}", names.join(" -> "));
-        let steps = self.trail[from..].windows(2);
-        let written = steps.filter_map(|step| {
+        let steps = self.trail[from..].windows(2).rev();
+        let mut written = steps.filter_map(|step| {
             self.edges[step[0]].iter().find(|edge| edge.on.draft == step[1])?.at
         });
-        if let Some(place) = place.or(written.last()) {
+        if let Some(place) = place.or(written.next()) {
             place.fault(message, "remove one of these dependencies");
         }
     }

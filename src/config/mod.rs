@@ -19,6 +19,7 @@ pub mod problem;
 pub mod load;
 pub mod one_command;
 pub mod order;
+pub mod schema;
 pub mod show;
 pub mod surroundings;
 

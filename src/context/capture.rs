@@ -4,19 +4,31 @@
 //! nobody.
 
 use std::path::{Path, PathBuf, absolute};
+use std::sync::Arc;
 
-use super::{Context, HostFacts, git, identity};
+use super::identity::{self, Identity};
+use super::{Context, HostFacts, git};
 use crate::secret::mask::mask_command;
 
+/// What all sessions of one life have in common, read once and shared by their contexts.
+#[derive(Clone, Debug, Default)]
+pub struct Life {
+    identity: Identity,
+    host: Arc<HostFacts>,
+    digest: Arc<str>,
+}
+
+impl Life {
+    /// Our own identity, on this host, by the configuration with this digest.
+    pub fn new(host: HostFacts, digest: &str) -> Self {
+        Self { identity: identity::own(), host: Arc::new(host), digest: digest.into() }
+    }
+}
+
 /// The context of a run of `command` in `working_dir`, or where we are ourselves if it has none.
-pub fn capture(
-    command: &[String],
-    working_dir: Option<&Path>,
-    host: &HostFacts,
-    digest: &str,
-) -> Context {
+pub fn capture(command: &[String], working_dir: Option<&Path>, life: &Life) -> Context {
     let working_dir = runs_in(working_dir);
-    let identity::Identity { uid, gid, user, capabilities } = identity::own();
+    let Identity { uid, gid, user, capabilities } = life.identity.clone();
     Context {
         command: mask_command(command),
         git: working_dir.as_deref().and_then(git::state),
@@ -25,9 +37,9 @@ pub fn capture(
         uid,
         gid,
         capabilities,
-        host: host.clone(),
+        host: Arc::clone(&life.host),
         version: env!("CARGO_PKG_VERSION").to_owned(),
-        config_digest: digest.to_owned(),
+        config_digest: Arc::clone(&life.digest),
     }
 }
 
@@ -48,11 +60,11 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let host = HostFacts { cpus: 3, ..HostFacts::default() };
         let command = ["agent", "--token", "abc"].map(String::from);
-        let context = capture(&command, Some(dir.path()), &host, "d1");
+        let context = capture(&command, Some(dir.path()), &Life::new(host.clone(), "d1"));
         assert_eq!(context.command, ["agent", "--token", "***"]);
         assert_eq!(context.working_dir.as_deref(), Some(dir.path()));
-        assert_eq!(context.host, host);
-        assert_eq!(context.config_digest, "d1");
+        assert_eq!(*context.host, host);
+        assert_eq!(&*context.config_digest, "d1");
         assert_eq!(context.version, env!("CARGO_PKG_VERSION"));
         assert_eq!(context.uid, identity::own().uid);
     }

@@ -4,6 +4,7 @@
 //! nobody to ask.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use nix::unistd::{getegid, geteuid};
 
@@ -71,7 +72,7 @@ pub struct Identity {
     pub user: Option<String>,
     /// The effective capabilities by name, lowest bit first; one that is newer than our table has
     /// its number instead.
-    pub capabilities: Vec<String>,
+    pub capabilities: Arc<[String]>,
 }
 
 /// As whom we run ourselves.
@@ -104,7 +105,7 @@ fn effective(status: &str) -> Option<u64> {
     u64::from_str_radix(set.trim(), 16).ok()
 }
 
-fn names(set: u64) -> Vec<String> {
+fn names(set: u64) -> Arc<[String]> {
     let name = |bit: usize| match CAPABILITIES.get(bit) {
         Some(name) => (*name).to_owned(),
         None => format!("CAP_{bit}"),
@@ -131,9 +132,9 @@ mod tests {
         let status = "Name:\tx\nCapPrm:\t0\nCapEff:\t0000030000000021\nCapBnd:\t1\n";
         let set = effective(status).unwrap();
         let expected = ["CAP_CHOWN", "CAP_KILL", "CAP_CHECKPOINT_RESTORE", "CAP_41"];
-        assert_eq!(names(set), expected);
+        assert_eq!(*names(set), expected);
         assert_eq!(effective("CapEff:\tx"), None);
-        assert_eq!(names(0x1ff_ffff_ffff), CAPABILITIES);
+        assert_eq!(*names(0x1ff_ffff_ffff), CAPABILITIES);
     }
 
     #[test]

@@ -16,6 +16,7 @@ mod index;
 mod read;
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
@@ -37,13 +38,13 @@ pub struct Context {
     /// The group id that the command runs under.
     pub gid: u32,
     /// The effective capabilities by name, lowest bit first.
-    pub capabilities: Vec<String>,
+    pub capabilities: Arc<[String]>,
     /// What the machine and its system are.
-    pub host: HostFacts,
+    pub host: Arc<HostFacts>,
     /// Our own version.
     pub version: String,
     /// SHA-256 of the configuration, in hex.
-    pub config_digest: String,
+    pub config_digest: Arc<str>,
 }
 
 /// The state of a git checkout, read from its files.

@@ -239,7 +239,7 @@ mod tests {
             let path = mount.path().join(name);
             fs::create_dir(&path).expect("a folder");
             let at = std::time::SystemTime::now() - std::time::Duration::from_secs(age);
-            fs::File::open(&path).and_then(|folder| folder.set_modified(at)).expect("a time");
+            File::open(&path).and_then(|folder| folder.set_modified(at)).expect("a time");
             path
         };
         let (old, young) = (made("procession-old", 100), made("procession-young", 1));

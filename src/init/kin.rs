@@ -2,7 +2,8 @@
 //! spot. Signals go to members by a hold on each; where the kernel gives none, by pid and start time,
 //! and never by a bare number.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
 use std::io;
 use std::time::Duration;
 
@@ -12,6 +13,7 @@ use crate::memory::marker::Markers;
 use crate::memory::proc;
 use crate::memory::stat::ProcStat;
 use crate::memory::tree::Lineage;
+use crate::supervise::fact::Holder;
 use crate::units::{Mono, ProcId, RunId, SessionId, Signal};
 
 /// The shortest time between two looks while somebody waits for a tree to empty.
@@ -30,6 +32,8 @@ pub struct Kin {
     markers: Markers,
     pass: Vec<ProcStat>,
     awaited: BTreeSet<RunId>,
+    /// Runs whose trees were sent SIGKILL, with everybody who was sent it.
+    condemned: BTreeMap<RunId, BTreeSet<ProcId>>,
     /// When the last look was over.
     looked: Mono,
     look_at: Mono,
@@ -44,6 +48,7 @@ impl Kin {
             markers: Markers::new(),
             pass: Vec::new(),
             awaited: BTreeSet::new(),
+            condemned: BTreeMap::new(),
             looked: Mono(0),
             look_at: Mono(0),
         }
@@ -79,6 +84,15 @@ impl Kin {
         self.looked = Mono(0);
     }
 
+    /// Whether we have a child that is not among these pids, which are in order. Whoever is left of a
+    /// run whose main process was reaped is our child by now, or below one that is; so that where
+    /// all children are known nobody is left, and no table has to be read. Yes where it cannot be
+    /// told.
+    pub fn has_strangers(&self, known: &[i32]) -> bool {
+        let children = proc::children(self.own_pid);
+        children.map_or(true, |pids| pids.iter().any(|pid| known.binary_search(pid).is_err()))
+    }
+
     /// Whether anything of the run's tree lives, by the last look.
     pub fn lives(&self, run: RunId) -> bool {
         self.lineage.members(run).next().is_some()
@@ -96,14 +110,64 @@ impl Kin {
         }
     }
 
+    /// The run that a dead process was of, by the last look, which must have seen this very one.
+    pub fn run_of_dead(&self, pid: i32) -> Option<RunId> {
+        let placed = self.lineage.placed();
+        let at = placed.binary_search_by_key(&pid, |placed| placed.stat.id.pid).ok()?;
+        placed[at].run.filter(|_| is_same(placed[at].stat.id))
+    }
+
+    /// Who is left of a run, by the last look: a few of them by name.
+    pub fn holders(&self, run: RunId) -> Vec<Holder> {
+        let placed = self.lineage.placed().iter();
+        let left = placed.filter(|placed| placed.run == Some(run) && placed.stat.is_alive());
+        // Who cannot be killed is who matters most.
+        let mut left: Vec<_> = left.map(|placed| (placed.stat.state, placed.stat.id)).collect();
+        left.sort_by_key(|(state, _)| *state != b'D');
+        left.truncate(Holder::MOST);
+        let name =
+            |(state, id): (u8, ProcId)| Holder { id, name: name(id.pid), state: state.into() };
+        left.into_iter().map(name).collect()
+    }
+
+    /// The run's tree was sent SIGKILL: whoever is of it from now on was born meanwhile.
+    pub fn condemn(&mut self, run: RunId) {
+        let struck: Vec<ProcId> = self.lineage.members(run).collect();
+        self.condemned.entry(run).or_default().extend(struck);
+    }
+
+    /// Those of condemned trees who were born since, by the last look; each is told of once.
+    pub fn newborn(&mut self) -> Vec<ProcId> {
+        let mut all = Vec::new();
+        for (run, struck) in &mut self.condemned {
+            all.extend(self.lineage.members(*run).filter(|id| struck.insert(*id)));
+        }
+        all
+    }
+
+    /// Every living descendant of ours, by the last look.
+    pub fn everybody(&self) -> Vec<ProcId> {
+        self.lineage.descendants(self.own_pid)
+    }
+
+    /// The run is over, and nobody waits for its tree any more.
+    pub fn forget(&mut self, run: RunId) {
+        self.condemned.remove(&run);
+        self.awaited.remove(&run);
+    }
+
     /// Sends a signal to every living descendant of ours, by the last look. Where `/proc` does not
     /// show even us, the first process of a namespace can still reach all of it.
     pub fn signal_all(&self, signal: Signal) {
+        if signal == Signal::KILL && sys::signal_namespace(signal).is_ok() {
+            // In one stroke, so that nobody is born meanwhile. It all ends with us in any case.
+            return;
+        }
         if self.pass.iter().all(|process| process.id.pid != self.own_pid) {
             // As anybody else we reach nobody then: groups were signalled by their leaders.
             let _ = sys::signal_namespace(signal);
         }
-        for id in self.lineage.descendants(self.own_pid) {
+        for id in self.everybody() {
             signal_verified(id, signal);
         }
     }
@@ -153,4 +217,11 @@ pub fn signal_verified(id: ProcId, signal: Signal) {
 
 fn is_same(id: ProcId) -> bool {
     proc::start_ticks(id.pid).is_ok_and(|ticks| ticks == id.start_ticks)
+}
+
+/// The kernel's short name of a process, fit for a line of log.
+fn name(pid: i32) -> String {
+    let name = fs::read(format!("/proc/{pid}/comm")).unwrap_or_default();
+    let name = String::from_utf8_lossy(name.trim_ascii_end());
+    name.chars().map(|letter| if letter.is_control() { '?' } else { letter }).collect()
 }

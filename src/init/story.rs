@@ -4,6 +4,8 @@
 //! A line has the level of the gravest thing in it. At `trace` the fact and the actions of each
 //! turn are told as they are.
 
+mod words;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -56,17 +58,22 @@ impl Story {
                 debug(format!("{signal} to {reach} of {}", self.name(*run)))
             }
             Action::SignalHouse { signal } => debug(format!("{signal} to all that is left")),
+            Action::Assist { process, role, .. } => {
+                debug(format!("running {} of {}", words::role(*role), self.process(*process)))
+            }
+            Action::Reconfigure(plan) => {
+                self.plan = Arc::clone(plan);
+                None
+            }
+            Action::Reply { reply, .. } => words::reply(reply),
             Action::Spawn { .. }
             | Action::Adopt { .. }
             | Action::AwaitTree { .. }
             | Action::AwaitHouse
             | Action::NameHolders { .. }
-            | Action::Assist { .. }
             | Action::EndErrand { .. }
             | Action::Probe { .. }
             | Action::ReadConfiguration
-            | Action::Reconfigure(_)
-            | Action::Reply { .. }
             | Action::Exit { .. } => None,
         }
     }
@@ -109,20 +116,26 @@ impl Story {
                 SignalResponse::Reload => info(format!("{signal}: reading the configuration anew")),
                 SignalResponse::Ignored => debug(format!("{signal} has no meaning here")),
             },
-            Lifecycle::OrphanReaped { status, .. } => {
-                let words = format!("reaped an orphan: {status}");
-                if self.plan.passing.warn_on_reap { warn(words) } else { debug(words) }
+            Lifecycle::OrphanReaped { process, status } => self.orphan(*process, *status),
+            Lifecycle::RunReady { run } => self.ready(*run),
+            Lifecycle::HealthChanged { run, health } => self.health(*run, *health),
+            Lifecycle::TestFailed { run, failure, row } => self.test_failed(*run, *failure, *row),
+            Lifecycle::StatusTold { run, text } => {
+                debug(format!("{} says: {text}", self.name(*run)))
             }
-            Lifecycle::RunReady { .. }
-            | Lifecycle::HealthChanged { .. }
-            | Lifecycle::TestFailed { .. }
-            | Lifecycle::StatusTold { .. }
-            | Lifecycle::HookFailed { .. }
-            | Lifecycle::RunHeld { .. }
-            | Lifecycle::ScheduleSkipped { .. }
-            | Lifecycle::OrderGiven { .. }
-            | Lifecycle::ReloadFailed { .. }
-            | Lifecycle::PlanChanged { .. } => None,
+            Lifecycle::HookFailed { process, role, end } => self.hook_failed(*process, *role, *end),
+            Lifecycle::RunHeld { run, holders, after, unkillable } => {
+                self.held(*run, holders, *after, *unkillable)
+            }
+            Lifecycle::ScheduleSkipped { process } => info(format!(
+                "{} is not run again now: the last run of it still lives",
+                self.process(*process)
+            )),
+            Lifecycle::OrderGiven { order, accepted } => words::order(*order, *accepted),
+            Lifecycle::ReloadFailed { faults } => words::reload_failed(*faults),
+            Lifecycle::PlanChanged { plan, changes } => {
+                words::plan_changed(&plan.processes, changes)
+            }
             Lifecycle::ShutdownBegan { cause, budget } => info(format!(
                 "stopping everything within {:.1} s: {}",
                 budget.as_secs_f64(),

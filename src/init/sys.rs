@@ -5,6 +5,7 @@
 #![allow(unsafe_code)]
 
 pub mod arrivals;
+pub mod heap;
 pub mod child;
 mod world;
 

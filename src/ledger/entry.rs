@@ -1,5 +1,7 @@
 //! Everything that the ledger is told, in one closed enum and through one queue.
 
+use std::sync::Arc;
+
 use crate::context::Context;
 use crate::ledger::session::{SessionKind, SessionState};
 use crate::memory::TreeSample;
@@ -22,7 +24,7 @@ pub enum Entry {
         /// Whose context.
         session: SessionId,
         /// What was learnt.
-        context: Box<Context>,
+        context: Arc<Context>,
     },
     /// From the probe: one tick over all trees.
     Sampled {

@@ -1,14 +1,18 @@
 //! The ledger: an entry in, rows out, and at any time a picture. Pure, so that the same entries
 //! always give the same history. What each kind of entry means stands in the `fold_…` files.
 
-use crate::config::plan::{LeakRule, Plan, ProcessPlan, StorePlan};
+use std::sync::Arc;
+
+use crate::config::plan::{LeakRule, Plan, ProcessPlan, Standing, StorePlan};
+use crate::ledger::care::Care;
 use crate::ledger::conversations::Conversations;
 use crate::ledger::entry::{Entry, StoreHealth};
+use crate::ledger::fold_care::expect;
 use crate::ledger::fold_earlier::Earlier;
 use crate::ledger::fold_runs::Run;
 use crate::ledger::outcome::Outcome;
 use crate::ledger::row::{Batch, Row};
-use crate::ledger::session::{SessionKind, SessionState};
+use crate::ledger::session::SessionState;
 use crate::ledger::sessions::{Note, Sessions};
 use crate::ledger::snapshot::{HouseView, ProcessView};
 use crate::ledger::spend::Spend;
@@ -97,7 +101,7 @@ impl Ledger {
                 batches.extend(batch(self.lifecycle(at, event)));
                 batches
             }
-            Entry::ContextCaptured { session, context } => self.context_captured(session, *context),
+            Entry::ContextCaptured { session, context } => self.context_captured(session, context),
             Entry::Sampled { samples, skipped } => {
                 self.house.samples_skipped += skipped;
                 let latest = samples.iter().map(|sample| sample.at).max_by_key(|at| at.mono);
@@ -155,15 +159,18 @@ impl Ledger {
 }
 
 impl Process {
-    fn new(plan: &ProcessPlan) -> Self {
+    pub(super) fn new(plan: &ProcessPlan) -> Self {
         let ends = SessionState::ALL.into_iter().filter(|state| state.is_end());
         let view = ProcessView {
             name: plan.name.clone(),
+            family: plan.family().to_owned(),
+            replica: plan.replica.as_ref().map(|replica| replica.number),
+            retired: false,
             phase: PhaseName::Waiting,
             run: None,
             restarts: 0,
-            exits: ends.map(|end| (end, 0)).collect(),
-            spawn_failures: SpawnFailure::REASONS.into_iter().map(|reason| (reason, 0)).collect(),
+            exits: Arc::new(ends.map(|end| (end, 0)).collect()),
+            spawn_failures: Arc::new(SpawnFailure::REASONS.map(|reason| (reason, 0)).into()),
             forced_kills: 0,
             crash_loops: 0,
             last_status: None,
@@ -172,8 +179,20 @@ impl Process {
             thresholds: plan.thresholds,
             agent: plan.agent.as_ref().map(|agent| agent.name.clone()),
             leaks_suspected: 0,
+            care: Care::new(plan),
         };
         Self { view, run: None, last: None }
+    }
+
+    /// Goes on under another plan. A place that was taken over by another name begins at 0.
+    pub(super) fn follow(&mut self, plan: &ProcessPlan) {
+        if self.view.name != plan.name {
+            self.view = Self::new(plan).view;
+        }
+        self.view.retired = plan.standing == Standing::Retired;
+        self.view.thresholds = plan.thresholds;
+        self.view.agent = plan.agent.as_ref().map(|agent| agent.name.clone());
+        self.view.care.follow(plan);
     }
 }
 
@@ -198,10 +217,7 @@ fn house(plan: &Plan, started: Now, pid1: bool) -> HouseView {
 fn sessions(plan: &Plan) -> Sessions {
     let mut sessions = Sessions::default();
     for process in &plan.processes {
-        sessions.expect(SessionKind::Process, &process.name);
-        if process.agent.is_some() {
-            sessions.expect(SessionKind::Conversation, &process.name);
-        }
+        expect(&mut sessions, &process.name, process.agent.is_some());
     }
     sessions
 }

@@ -1,5 +1,8 @@
 //! The story of the runs: each is a session of kind `process`, and its end ends what it holds.
 
+use std::sync::Arc;
+use std::time::Duration;
+
 use serde_json::json;
 
 use crate::context::Context;
@@ -12,7 +15,7 @@ use crate::ledger::snapshot::{HouseView, ProcessView};
 use crate::ledger::watch::MemoryWatch;
 use crate::memory::TreeSample;
 use crate::supervise::lifecycle::{EndReason, Lifecycle, RunEnd};
-use crate::units::{ExitStatus, Now, ProcId, ProcessIx, RunId, SessionId, Wall};
+use crate::units::{ExitStatus, Mono, Now, ProcId, ProcessIx, RunId, SessionId, Wall};
 
 /// A live run.
 pub(super) struct Run {
@@ -20,6 +23,11 @@ pub(super) struct Run {
     pub(super) session: SessionId,
     pub(super) main: Option<ProcId>,
     pub(super) started: Wall,
+    pub(super) opened: Mono,
+    /// From its opening until it could be used.
+    pub(super) ready: Option<Duration>,
+    /// What it said of itself last.
+    pub(super) status: Option<String>,
     pub(super) memory: MemoryWatch,
     /// Whether it was counted as one that had to be killed.
     killed: bool,
@@ -50,28 +58,33 @@ impl Ledger {
             Lifecycle::CrashLooped { process, .. } => {
                 self.shown(process, |view| view.crash_loops += 1)
             }
-            // The phases say so: it rests until the next run, or has failed without one.
-            Lifecycle::RestartScheduled { .. } | Lifecycle::StartBlocked { .. } => Vec::new(),
+            // The phase says so: it has failed without a run.
+            Lifecycle::StartBlocked { .. } => Vec::new(),
+            Lifecycle::SignalArrived { signal, response } => self.counted(|house| {
+                *house.signals.entry((signal, response.as_str())).or_default() += 1;
+            }),
+            Lifecycle::ShutdownBegan { .. } => self.counted(|house| house.stopping = true),
             Lifecycle::RunReady { .. }
             | Lifecycle::HealthChanged { .. }
             | Lifecycle::TestFailed { .. }
             | Lifecycle::StatusTold { .. }
             | Lifecycle::HookFailed { .. }
             | Lifecycle::RunHeld { .. }
+            | Lifecycle::RestartScheduled { .. }
             | Lifecycle::ScheduleSkipped { .. }
+            | Lifecycle::OrphanReaped { .. }
             | Lifecycle::OrderGiven { .. }
             | Lifecycle::ReloadFailed { .. }
-            | Lifecycle::PlanChanged { .. } => Vec::new(),
-            Lifecycle::SignalArrived { signal, response } => self.counted(|house| {
-                *house.signals.entry((signal, response.as_str())).or_default() += 1;
-            }),
-            Lifecycle::OrphanReaped { .. } => self.counted(|house| house.reaped_orphans += 1),
-            Lifecycle::ShutdownBegan { .. } => self.counted(|house| house.stopping = true),
+            | Lifecycle::PlanChanged { .. } => self.care(at, event),
         }
     }
 
     /// Changes what is shown of a process; nothing is to be kept of it.
-    fn shown(&mut self, ix: ProcessIx, change: impl FnOnce(&mut ProcessView)) -> Vec<Row> {
+    pub(super) fn shown(
+        &mut self,
+        ix: ProcessIx,
+        change: impl FnOnce(&mut ProcessView),
+    ) -> Vec<Row> {
         match self.process(ix) {
             Some(process) => change(&mut process.view),
             None => self.ignore(),
@@ -80,7 +93,7 @@ impl Ledger {
     }
 
     /// Changes what is shown of the house; nothing is to be kept of it.
-    fn counted(&mut self, change: impl FnOnce(&mut HouseView)) -> Vec<Row> {
+    pub(super) fn counted(&mut self, change: impl FnOnce(&mut HouseView)) -> Vec<Row> {
         change(&mut self.house);
         Vec::new()
     }
@@ -108,9 +121,18 @@ impl Ledger {
         let memory = MemoryWatch::new((self.make_detector)(self.rule), thresholds);
         if let Some(process) = self.process(ix) {
             process.view.restarts = process.view.restarts.max(attempt.into());
-            let started = at.wall;
-            process.run =
-                Some(Run { id: run, session, main: None, started, memory, killed: false });
+            process.view.care.rest = None;
+            process.run = Some(Run {
+                id: run,
+                session,
+                main: None,
+                started: at.wall,
+                opened: at.mono,
+                ready: None,
+                status: None,
+                memory,
+                killed: false,
+            });
         }
         rows
     }
@@ -161,10 +183,12 @@ impl Ledger {
         }
         let rows = self.close_run(at, ix, &Outcome::of_run(end), Some(end));
         self.house.reaped_runs += u64::from(was_reaped(end));
+        self.care_ended(ix, end);
         if let Some(process) = self.process(ix) {
             process.view.last_status = Some(end.status);
             if let EndReason::NotSpawned(failure) = end.reason {
-                *process.view.spawn_failures.entry(failure.reason()).or_default() += 1;
+                let failures = Arc::make_mut(&mut process.view.spawn_failures);
+                *failures.entry(failure.reason()).or_default() += 1;
             }
         }
         rows
@@ -183,7 +207,7 @@ impl Ledger {
         let Some(run) = process.run.take() else { return Vec::new() };
         let cpu = cpu_seconds(&run, end);
         process.view.cpu_seconds_ended += cpu.unwrap_or(0.0);
-        *process.view.exits.entry(outcome.state).or_default() += 1;
+        *Arc::make_mut(&mut process.view.exits).entry(outcome.state).or_default() += 1;
         process.view.last_exit = Some(at.wall);
         let last = LastRun { session: run.session, outcome: outcome.clone() };
         let before = process.last.replace(last);
@@ -213,12 +237,12 @@ impl Ledger {
     }
 
     /// Takes in where and as whom a session runs; it may have ended in the meantime.
-    pub(super) fn context_captured(&mut self, id: SessionId, context: Context) -> Vec<Batch> {
+    pub(super) fn context_captured(&mut self, id: SessionId, context: Arc<Context>) -> Vec<Batch> {
         let Some(session) = self.sessions.edit(id) else {
             self.ignore();
             return Vec::new();
         };
-        let detail = serde_json::to_value(&context).unwrap_or_default();
+        let detail = serde_json::to_value(&*context).unwrap_or_default();
         session.context = Some(context);
         let note = Note::new("context_captured", "session opened", detail);
         batch(self.sessions.note(id, self.now, note)).into_iter().collect()
@@ -241,7 +265,7 @@ impl Ledger {
         self.processes.iter().position(|p| p.run.as_ref().is_some_and(is_run)).map(ProcessIx)
     }
 
-    fn unknown_run(&mut self) -> Vec<Row> {
+    pub(super) fn unknown_run(&mut self) -> Vec<Row> {
         self.ignore();
         Vec::new()
     }

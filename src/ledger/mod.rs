@@ -9,7 +9,10 @@
 //! `fold` is pure and is spread over one file for each kind of entry; `task` alone touches the
 //! world. `sessions` is the only place that numbers events and changes states.
 
+pub mod care;
+mod fold_care;
 pub mod entry;
+pub mod happening;
 pub mod row;
 pub mod session;
 pub mod snapshot;

@@ -1,5 +1,6 @@
 //! A session: a span of activity with an identity, a parent, a state, events and an end.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -127,7 +128,7 @@ pub struct Session {
     /// Its main process, for a run that was forked.
     pub main: Option<ProcId>,
     /// Where and as whom it runs; filled in shortly after the opening.
-    pub context: Option<Context>,
+    pub context: Option<Arc<Context>>,
     /// Events so far; the next one's sequence number.
     pub events: u64,
     /// Figures so far.

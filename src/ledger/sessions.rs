@@ -39,8 +39,9 @@ pub struct Sessions {
     live: BTreeMap<SessionId, Live>,
     /// Newest first.
     ended: VecDeque<Arc<Session>>,
-    opened: BTreeMap<(SessionKind, String), u64>,
-    closed: BTreeMap<(SessionKind, String, SessionState), u64>,
+    /// Shared with the pictures, as the next.
+    opened: Arc<BTreeMap<(SessionKind, String), u64>>,
+    closed: Arc<BTreeMap<(SessionKind, String, SessionState), u64>>,
 }
 
 #[derive(Debug)]
@@ -55,9 +56,9 @@ struct Live {
 impl Sessions {
     /// Starts the counters of a process at 0: a series that is born at 1 shows no increase.
     pub fn expect(&mut self, kind: SessionKind, process: &str) {
-        self.opened.entry((kind, process.to_owned())).or_default();
+        Arc::make_mut(&mut self.opened).entry((kind, process.to_owned())).or_default();
         for end in SessionState::ALL.into_iter().filter(|state| state.is_end()) {
-            self.closed.entry((kind, process.to_owned(), end)).or_default();
+            Arc::make_mut(&mut self.closed).entry((kind, process.to_owned(), end)).or_default();
         }
     }
 
@@ -68,7 +69,9 @@ impl Sessions {
             return Vec::new();
         }
         let (id, state) = (session.id, session.state);
-        *self.opened.entry((session.kind, session.process.clone())).or_default() += 1;
+        *Arc::make_mut(&mut self.opened)
+            .entry((session.kind, session.process.clone()))
+            .or_default() += 1;
         let live = Live { session: Arc::new(session), opened: at.mono, incomplete: false };
         self.live.insert(id, live);
         self.write(id, at, (None, Some(state)), note)
@@ -118,7 +121,9 @@ impl Sessions {
         let detail = summary(session, &end, session.events + 1);
         session.state = to;
         session.end = Some(end);
-        *self.closed.entry((session.kind, session.process.clone(), to)).or_default() += 1;
+        *Arc::make_mut(&mut self.closed)
+            .entry((session.kind, session.process.clone(), to))
+            .or_default() += 1;
         let note = Note::new("ended", outcome.reason.clone(), detail);
         let rows = self.write(id, at, (Some(from), Some(to)), note);
         self.retire(id);
@@ -173,16 +178,16 @@ impl Sessions {
     /// Counts a session of an earlier life that was closed in this one.
     pub fn count_lost(&mut self, kind: SessionKind, process: &str) {
         let key = (kind, process.to_owned(), SessionState::Lost);
-        *self.closed.entry(key).or_default() += 1;
+        *Arc::make_mut(&mut self.closed).entry(key).or_default() += 1;
     }
 
     /// Sessions that were opened, by kind and process.
-    pub fn opened(&self) -> &BTreeMap<(SessionKind, String), u64> {
+    pub fn opened(&self) -> &Arc<BTreeMap<(SessionKind, String), u64>> {
         &self.opened
     }
 
     /// Sessions that ended, by kind, process and end.
-    pub fn closed(&self) -> &BTreeMap<(SessionKind, String, SessionState), u64> {
+    pub fn closed(&self) -> &Arc<BTreeMap<(SessionKind, String, SessionState), u64>> {
         &self.closed
     }
 

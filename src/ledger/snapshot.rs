@@ -2,12 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::config::plan::Thresholds;
+use crate::ledger::care::Care;
 use crate::ledger::entry::StoreHealth;
 use crate::ledger::session::{Session, SessionKind, SessionState};
 use crate::memory::{MemoryLevel, TreeSample, Verdict};
-use crate::supervise::lifecycle::PhaseName;
+use crate::supervise::lifecycle::{Order, PhaseName};
 use crate::tokens::{LineCounts, TokenCounts};
 use crate::units::{ExitStatus, Money, Now, ProcId, RunId, SessionId, Signal, Wall};
 
@@ -28,9 +30,9 @@ pub struct Snapshot {
     /// Sessions that ended, newest first, bounded.
     pub ended: Vec<Arc<Session>>,
     /// Sessions opened in this life, by kind and process.
-    pub opened: BTreeMap<(SessionKind, String), u64>,
+    pub opened: Arc<BTreeMap<(SessionKind, String), u64>>,
     /// Sessions ended in this life, by kind, process and end.
-    pub closed: BTreeMap<(SessionKind, String, SessionState), u64>,
+    pub closed: Arc<BTreeMap<(SessionKind, String, SessionState), u64>>,
     /// Token counters, one row for each combination that occurred.
     pub tokens: Vec<TokenSeries>,
     /// Tokens of each process by kind, from 0.
@@ -70,6 +72,16 @@ pub struct HouseView {
     pub store: Option<StoreHealth>,
     /// Whether the metrics listener listens; `None` when there is none.
     pub listener_up: Option<bool>,
+    /// Orders that were given, by whether they were carried out.
+    pub orders: BTreeMap<(Order, bool), u64>,
+    /// Times that another plan was taken over, and times that its file had faults.
+    pub reloads: u64,
+    /// See [`HouseView::reloads`].
+    pub reloads_failed: u64,
+    /// Whether the last reload worked; `None` before the first.
+    pub last_reload_worked: Option<bool>,
+    /// When another plan was last taken over.
+    pub last_reload: Option<Wall>,
     /// Processes of an earlier life that were ended, and that were taken over.
     pub survivors_ended: u64,
     /// See [`HouseView::survivors_ended`].
@@ -81,6 +93,12 @@ pub struct HouseView {
 pub struct ProcessView {
     /// The value of the `process` label.
     pub name: String,
+    /// The key under `processes:`; the same for all replicas of one.
+    pub family: String,
+    /// Which replica it is, where it is one of several.
+    pub replica: Option<u32>,
+    /// Whether a reload took it out of the plan.
+    pub retired: bool,
     /// The phase that it is in.
     pub phase: PhaseName,
     /// Its live run.
@@ -88,9 +106,9 @@ pub struct ProcessView {
     /// Runs after the first, in this life.
     pub restarts: u64,
     /// Runs that ended, by outcome.
-    pub exits: BTreeMap<SessionState, u64>,
+    pub exits: Arc<BTreeMap<SessionState, u64>>,
     /// Runs that never had a program, by reason.
-    pub spawn_failures: BTreeMap<&'static str, u64>,
+    pub spawn_failures: Arc<BTreeMap<&'static str, u64>>,
     /// Runs that had to be killed.
     pub forced_kills: u64,
     /// Times it was given up after too many restarts in a row.
@@ -107,6 +125,8 @@ pub struct ProcessView {
     pub agent: Option<String>,
     /// Times that the leak rule began to be met, in this life.
     pub leaks_suspected: u64,
+    /// How it is looked after.
+    pub care: Care,
 }
 
 /// What is known of a live run.
@@ -120,6 +140,10 @@ pub struct RunView {
     pub main: Option<ProcId>,
     /// When it was opened.
     pub started: Wall,
+    /// From its opening until it could be used; `None` until then.
+    pub ready: Option<Duration>,
+    /// What it said of itself last, by `STATUS=`.
+    pub status: Option<String>,
     /// Its last memory sample.
     pub sample: Option<TreeSample>,
     /// The largest resident size of its tree so far.
@@ -127,7 +151,7 @@ pub struct RunView {
     /// Its size against the thresholds.
     pub level: MemoryLevel,
     /// What the leak rule says.
-    pub verdict: Option<Verdict>,
+    pub verdict: Option<Arc<Verdict>>,
 }
 
 /// A live run as the run file knows it, by which a next life finds what this one left behind.

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::config::plan::Plan;
+use crate::config::plan::{Plan, ProcessPlan};
 use crate::ledger::labels::{Bounded, UNKNOWN};
 use crate::ledger::snapshot::TokenSeries;
 use crate::tokens::{Correction, Cost, LineCounts, TokenCounts, Usage};
@@ -49,6 +49,15 @@ impl Spend {
             agents: Bounded::with(AGENTS, agents().map(|agent| agent.name.as_str())),
             providers: Bounded::new(PROVIDERS),
             models: BTreeMap::new(),
+        }
+    }
+
+    /// Counts for a process that was added to the plan, from 0.
+    pub fn admit(&mut self, process: &ProcessPlan) {
+        let Some(agent) = &process.agent else { return };
+        self.agents.admit(&agent.name);
+        for name in [&process.name, UNKNOWN] {
+            self.by_process.entry(name.to_owned()).or_default();
         }
     }
 

@@ -44,6 +44,8 @@ pub struct Outlets<R, O> {
     /// Called for each run that is opened, so that its context can be captured and sent back as
     /// [`Entry::ContextCaptured`]. Must not block.
     pub opened: O,
+    /// Told of each entry before it is folded, for those who look on. Must not block.
+    pub heard: Box<dyn FnMut(&Entry) + Send>,
     /// For every reader.
     pub snapshots: watch::Sender<Arc<Snapshot>>,
     /// For the run file: changes whenever a run gets its main process or ends.
@@ -72,6 +74,7 @@ where
             break;
         }
         queued.drain(..).for_each(|entry| keeper.take(entry));
+        keeper.report_live_runs();
         keeper.hand_over();
         keeper.publish_if_due();
     }
@@ -87,6 +90,8 @@ struct Keeper<R, O> {
     published: Instant,
     /// Whether something happened since.
     changed: bool,
+    /// Whether a run may have begun or ended since the last report of them.
+    runs_changed: bool,
     /// When rows were last offered to the store.
     offered: Instant,
     /// Since when it has had no room for some of them.
@@ -109,6 +114,7 @@ where
             generation: 0,
             published: now,
             changed: false,
+            runs_changed: false,
             offered: now,
             behind: None,
             lags: false,
@@ -119,7 +125,8 @@ where
 
     fn take(&mut self, entry: Entry) {
         let opened = opened_run(&entry);
-        let is_lifecycle = matches!(entry, Entry::Lifecycle { .. });
+        self.runs_changed |= changes_runs(&entry);
+        (self.outlets.heard)(&entry);
         // A fold that panicked may have taken in a part of its entry; every part is a counter or a
         // session that stays consistent by itself, so going on beats going dark.
         match catch_unwind(AssertUnwindSafe(|| self.ledger.fold(entry))) {
@@ -130,15 +137,16 @@ where
             }
         }
         self.changed = true;
-        if is_lifecycle {
-            self.report_live_runs();
-        }
         if let Some((process, session)) = opened {
             (self.outlets.opened)(process, session);
         }
     }
 
-    fn report_live_runs(&self) {
+    /// Once for all that came together, since each report is a list of all runs.
+    fn report_live_runs(&mut self) {
+        if !std::mem::take(&mut self.runs_changed) {
+            return;
+        }
         let runs = self.ledger.live_runs();
         self.outlets.live_runs.send_if_modified(|known| {
             let changed = *known != runs;
@@ -208,6 +216,13 @@ where
     }
 }
 
+/// Whether the list of live runs is another one after this.
+fn changes_runs(entry: &Entry) -> bool {
+    let Entry::Lifecycle { event, .. } = entry else { return false };
+    use Lifecycle::{Left, RunEnded, RunForked, RunOpened};
+    matches!(event, RunOpened { .. } | RunForked { .. } | RunEnded { .. } | Left { .. })
+}
+
 fn opened_run(entry: &Entry) -> Option<(ProcessIx, SessionId)> {
     match entry {
         Entry::Lifecycle { event: Lifecycle::RunOpened { process, session, .. }, .. } => {
@@ -253,7 +268,8 @@ mod tests {
             Ok(())
         };
         let opened_run = move |_, session| open.lock().unwrap().push(session);
-        let outlets = Outlets { rows, opened: opened_run, snapshots, live_runs };
+        let heard = Box::new(|_: &Entry| {});
+        let outlets = Outlets { rows, opened: opened_run, heard, snapshots, live_runs };
         let task = tokio::spawn(run(ledger(), queue, outlets));
         Ends { entries, snapshots: snapshot, live_runs: live_run, kept, opened, task }
     }

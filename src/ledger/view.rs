@@ -12,7 +12,12 @@ impl Ledger {
             generation,
             at,
             house: self.house.clone(),
-            processes: self.processes.iter().map(Process::view).collect(),
+            processes: self
+                .processes
+                .iter()
+                .filter(|one| one.is_shown())
+                .map(Process::view)
+                .collect(),
             sessions: self.sessions.live(),
             ended: self.sessions.ended(),
             opened: self.sessions.opened().clone(),
@@ -33,6 +38,11 @@ impl Ledger {
 }
 
 impl Process {
+    /// What a reload took out of the plan is shown for as long as it lives.
+    fn is_shown(&self) -> bool {
+        !self.view.retired || self.run.is_some()
+    }
+
     fn view(&self) -> ProcessView {
         ProcessView { run: self.run.as_ref().map(Run::view), ..self.view.clone() }
     }
@@ -51,6 +61,8 @@ impl Run {
             session: self.session,
             main: self.main,
             started: self.started,
+            ready: self.ready,
+            status: self.status.clone(),
             sample: self.memory.last(),
             peak_resident: self.memory.peak(),
             level: self.memory.level(),

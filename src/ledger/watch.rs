@@ -1,6 +1,8 @@
 //! What the samples of one run's tree add up to: peak, mean, level, and the leak rule's verdict.
 //! Says what changed; whom to tell is decided by the fold.
 
+use std::sync::Arc;
+
 use crate::config::plan::Thresholds;
 use crate::ledger::session::Figures;
 use crate::memory::{LeakDetector, LeakState, MemoryLevel, TreeSample, Verdict, level};
@@ -14,7 +16,8 @@ pub struct MemoryWatch {
     samples: u64,
     peak: Option<Bytes>,
     level: MemoryLevel,
-    verdict: Option<Verdict>,
+    /// Shared with the pictures.
+    verdict: Option<Arc<Verdict>>,
     last: Option<TreeSample>,
 }
 
@@ -24,7 +27,7 @@ pub struct Change {
     /// The level that is held from now on, where it is another one.
     pub level: Option<MemoryLevel>,
     /// The verdict that began or ended a suspicion.
-    pub leak: Option<Verdict>,
+    pub leak: Option<Arc<Verdict>>,
     /// Whether the tree used the processor since the sample before.
     pub worked: bool,
 }
@@ -66,9 +69,9 @@ impl MemoryWatch {
         changed.then_some(level)
     }
 
-    fn judge(&mut self, sample: &TreeSample) -> Option<Verdict> {
+    fn judge(&mut self, sample: &TreeSample) -> Option<Arc<Verdict>> {
         self.detector.observe(sample);
-        let verdict = self.detector.verdict();
+        let verdict = Arc::new(self.detector.verdict());
         let before = self.verdict.replace(verdict.clone());
         let was = before.is_some_and(|before| before.state == LeakState::Suspected);
         let is = verdict.state == LeakState::Suspected;
@@ -86,7 +89,7 @@ impl MemoryWatch {
     }
 
     /// What the leak rule says.
-    pub fn verdict(&self) -> Option<&Verdict> {
+    pub fn verdict(&self) -> Option<&Arc<Verdict>> {
         self.verdict.as_ref()
     }
 

@@ -14,6 +14,8 @@ pub mod proc;
 pub mod stat;
 pub mod tree;
 
+use std::time::Duration;
+
 use crate::units::{Bytes, Now, RunId};
 
 /// The memory of one run's whole tree at one moment.
@@ -50,6 +52,19 @@ pub struct SelfFigures {
     pub max_fds: Option<u64>,
     /// When we were started, in seconds since 1970.
     pub start_time_seconds: Option<f64>,
+    /// What the loop that supervises has done.
+    pub turns: Option<Turns>,
+}
+
+/// The turns of the loop so far: while one is under way, nothing else is heard.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Turns {
+    /// How many.
+    pub count: u64,
+    /// How long all of them took.
+    pub total: Duration,
+    /// How long the longest took.
+    pub longest: Duration,
 }
 
 /// What a leak rule says of a series.

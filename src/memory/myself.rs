@@ -21,6 +21,7 @@ pub fn read() -> SelfFigures {
         open_fds: open_fds(),
         max_fds: max_fds(),
         start_time_seconds: stat.and_then(|stat| Some(boot_time()? + seconds(stat.id.start_ticks))),
+        turns: None,
     }
 }
 

@@ -13,6 +13,7 @@
 //! What an orphan had used is booked on us when we reap it; so that the tree's sum does not fall,
 //! the last figure that was read of it is kept as the run's.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -69,7 +70,7 @@ pub async fn watch(
     }
 }
 
-/// The live runs as the last snapshot showed them.
+/// The live runs as the last snapshot showed them, in order.
 #[derive(Debug, Default)]
 struct Scene {
     roots: Vec<(RunId, ProcId)>,
@@ -90,8 +91,11 @@ impl Scene {
                 new.stopping.push(run.run);
             }
         }
-        let is_born = new.roots.iter().any(|root| !self.roots.contains(root));
-        let begins_to_stop = new.stopping.iter().any(|run| !self.stopping.contains(run));
+        new.roots.sort_unstable();
+        new.stopping.sort_unstable();
+        let is_born = new.roots.iter().any(|root| self.roots.binary_search(root).is_err());
+        let begins_to_stop =
+            new.stopping.iter().any(|run| self.stopping.binary_search(run).is_err());
         *self = new;
         if begins_to_stop { Some(Duration::ZERO) } else { is_born.then_some(SETTLING) }
     }
@@ -199,7 +203,7 @@ pub struct Probe {
     members: Vec<Member>,
     /// Room for those of the tick before.
     spare: Vec<Member>,
-    spent: Vec<Spent>,
+    spent: BTreeMap<RunId, Spent>,
     keep_at_most: usize,
     page_size: u64,
     ticks_per_second: u64,
@@ -218,9 +222,8 @@ struct Member {
 }
 
 /// CPU ticks of a run, apart from those of its present members.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct Spent {
-    run: RunId,
     /// Of members that are gone and that no member has waited for.
     departed: u64,
     /// The largest sum that was told, which no later one may fall below.
@@ -244,7 +247,7 @@ impl Probe {
             pass: vec![],
             members: vec![],
             spare: vec![],
-            spent: vec![],
+            spent: BTreeMap::new(),
             keep_at_most: descriptor_budget(),
             page_size: proc::page_size(),
             ticks_per_second: proc::ticks_per_second(),
@@ -263,21 +266,25 @@ impl Probe {
             return vec![];
         }
         self.markers.place(&mut self.lineage, sessions);
-        self.spent.retain(|spent| roots.iter().any(|(run, _)| *run == spent.run));
+        let live: BTreeSet<RunId> = roots.iter().map(|(run, _)| *run).collect();
+        self.spent.retain(|run, _| live.contains(run));
         self.meet();
-        let mut samples = vec![];
+        let mut samples = BTreeMap::new();
         for at in 0..self.members.len() {
             let Some(statm) = self.read(at) else { continue };
-            let sample = sample_of(&mut samples, self.members[at].run, now);
+            let run = self.members[at].run;
+            let sample = samples.entry(run).or_insert_with(|| empty_sample(run, now));
             sample.processes += 1;
             sample.resident.0 += statm.resident * self.page_size;
             sample.anonymous.0 += statm.resident.saturating_sub(statm.shared) * self.page_size;
             sample.virtual_size.0 += statm.size * self.page_size;
         }
-        for sample in &mut samples {
-            sample.cpu_seconds = self.ticks_of(sample.run) as f64 / self.ticks_per_second as f64;
+        let ticks = self.ticks_by_run();
+        for (run, sample) in &mut samples {
+            let present = ticks.get(run).copied().unwrap_or(0);
+            sample.cpu_seconds = self.told(*run, present) as f64 / self.ticks_per_second as f64;
         }
-        samples
+        samples.into_values().collect()
     }
 
     /// Makes the pass, where there is somebody to look for. False when it failed, which is said
@@ -351,46 +358,41 @@ impl Probe {
         self.members.iter_mut().for_each(|member| member.statm = None);
     }
 
+    /// The ticks of the present members of each run.
+    fn ticks_by_run(&self) -> BTreeMap<RunId, u64> {
+        let mut ticks = BTreeMap::new();
+        for member in &self.members {
+            *ticks.entry(member.run).or_default() += member.ticks;
+        }
+        ticks
+    }
+
     /// Every tick that the run is known to have used; never less than was told before.
-    fn ticks_of(&mut self, run: RunId) -> u64 {
-        let of_run = self.members.iter().filter(|member| member.run == run);
-        let present: u64 = of_run.map(|member| member.ticks).sum();
-        let spent = spent_by(&mut self.spent, run);
+    fn told(&mut self, run: RunId, present: u64) -> u64 {
+        let spent = self.spent.entry(run).or_default();
         spent.told = spent.told.max(spent.departed + present);
         spent.told
     }
 }
 
 /// Keeps the time of a member that is gone with its run, unless a member has waited for it.
-fn bury(spent: &mut Vec<Spent>, gone: &Member) {
+fn bury(spent: &mut BTreeMap<RunId, Spent>, gone: &Member) {
     if gone.is_ours {
-        spent_by(spent, gone.run).departed += gone.ticks;
+        spent.entry(gone.run).or_default().departed += gone.ticks;
     }
 }
 
-fn spent_by(spent: &mut Vec<Spent>, run: RunId) -> &mut Spent {
-    let at = spent.iter().position(|spent| spent.run == run).unwrap_or_else(|| {
-        spent.push(Spent { run, departed: 0, told: 0 });
-        spent.len() - 1
-    });
-    &mut spent[at]
-}
-
 /// The sample of a run in the making.
-fn sample_of(samples: &mut Vec<TreeSample>, run: RunId, at: Now) -> &mut TreeSample {
-    let place = samples.iter().position(|sample| sample.run == run).unwrap_or_else(|| {
-        samples.push(TreeSample {
-            run,
-            at,
-            resident: Bytes(0),
-            anonymous: Bytes(0),
-            virtual_size: Bytes(0),
-            processes: 0,
-            cpu_seconds: 0.0,
-        });
-        samples.len() - 1
-    });
-    &mut samples[place]
+fn empty_sample(run: RunId, at: Now) -> TreeSample {
+    TreeSample {
+        run,
+        at,
+        resident: Bytes(0),
+        anonymous: Bytes(0),
+        virtual_size: Bytes(0),
+        processes: 0,
+        cpu_seconds: 0.0,
+    }
 }
 
 fn descriptor_budget() -> usize {

@@ -49,6 +49,13 @@ pub fn stat(pid: i32) -> io::Result<ProcStat> {
     parse_stat(line).ok_or_else(|| unreadable(pid, "stat"))
 }
 
+/// The children of a process, by pid, zombies included: those that its first thread started and
+/// those that came to it. Not every kernel lists them. Whole only for who reaps none meanwhile.
+pub fn children(pid: i32) -> io::Result<Vec<i32>> {
+    let list = std::fs::read(format!("/proc/{pid}/task/{pid}/children"))?;
+    Ok(list.split(|byte| *byte == b' ').filter_map(pid_of).collect())
+}
+
 /// When the process was started, in clock ticks since boot: with its pid, its identity.
 pub fn start_ticks(pid: i32) -> io::Result<u64> {
     stat(pid).map(|stat| stat.id.start_ticks)
@@ -136,6 +143,7 @@ fn unreadable(pid: i32, name: &str) -> io::Error {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::io::{BufRead, BufReader};
     use std::process::{Command, Stdio};
 
     /// A child that lives until it is dropped.
@@ -185,6 +193,29 @@ mod tests {
         child.0.wait().unwrap();
         assert!(kept.read().is_err());
         assert_eq!(stat(child.pid()).unwrap_err().kind(), io::ErrorKind::NotFound);
+    }
+
+    #[test]
+    fn a_child_is_listed_until_it_is_reaped() {
+        // Children are listed by thread, and this test is not the first one of its process.
+        let shell = "sleep 300 & echo $!; read line; kill $!; wait $!; echo done; read line";
+        let mut parent = Command::new("sh")
+            .args(["-c", shell])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let pid = parent.id().cast_signed();
+        let mut said = BufReader::new(parent.stdout.take().unwrap()).lines();
+        let child: i32 = said.next().unwrap().unwrap().parse().unwrap();
+        assert_eq!(children(pid).unwrap(), [child]);
+        let mut asked = parent.stdin.take().unwrap();
+        asked.write_all(b"\n").unwrap();
+        assert_eq!(said.next().unwrap().unwrap(), "done");
+        assert_eq!(children(pid).unwrap(), [0; 0]);
+        drop(asked);
+        parent.wait().unwrap();
+        assert!(children(pid).is_err());
     }
 
     #[test]

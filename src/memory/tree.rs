@@ -33,6 +33,7 @@ const ROOM_KEPT: usize = 1000;
 #[derive(Debug)]
 pub struct Lineage {
     own_pid: i32,
+    /// In order.
     roots: Vec<(RunId, ProcId)>,
     /// Of the last pass, in the order of pids.
     placed: Vec<Placed>,
@@ -100,7 +101,7 @@ impl Lineage {
     pub fn place(&mut self, learnt: &[(ProcId, RunId)]) {
         let mut placed_one = false;
         for (id, run) in learnt {
-            let is_root = self.roots.iter().any(|(root, _)| root == run);
+            let is_root = is_among(&self.roots, *run);
             let Some(at) = find(&self.placed, id.pid).filter(|_| is_root) else { continue };
             let placed = &mut self.placed[at];
             if placed.stat.id == *id && placed.run.is_none() {
@@ -154,12 +155,13 @@ impl Lineage {
 
     /// A new root claims the number of its main process before anybody was seen to carry it.
     fn claim_for_new(&mut self, roots: &[(RunId, ProcId)]) {
-        self.claims.retain(|claim| roots.iter().any(|(run, _)| *run == claim.run));
-        let new = roots.iter().filter(|root| !self.roots.contains(root));
+        let mut sorted = roots.to_vec();
+        sorted.sort_unstable();
+        let before = std::mem::replace(&mut self.roots, sorted);
+        let new = self.roots.iter().filter(|root| before.binary_search(root).is_err());
+        self.claims.retain(|claim| is_among(&self.roots, claim.run));
         self.claims.extend(new.map(|(run, main)| Claim { number: main.pid, run: *run }));
         self.sort_claims();
-        self.roots.clear();
-        self.roots.extend_from_slice(roots);
     }
 
     fn place_roots(&mut self) {
@@ -178,7 +180,7 @@ impl Lineage {
             let pid = placed.stat.id.pid;
             while before.next_if(|known| known.stat.id.pid < pid).is_some() {}
             let Some(known) = before.peek() else { break };
-            let still_matters = |run: &RunId| self.roots.iter().any(|(root, _)| root == run);
+            let still_matters = |run: &RunId| is_among(&self.roots, *run);
             if placed.run.is_none() && known.stat.id == placed.stat.id {
                 placed.run = known.run.filter(still_matters);
             }
@@ -273,6 +275,11 @@ fn parent(placed: &[Placed], child: usize) -> Option<usize> {
     let child = &placed[child].stat;
     let at = find(placed, child.ppid)?;
     (placed[at].stat.id.start_ticks <= child.id.start_ticks).then_some(at)
+}
+
+/// Whether a run is one of these roots, which are in order.
+fn is_among(roots: &[(RunId, ProcId)], run: RunId) -> bool {
+    roots.binary_search_by_key(&run, |(root, _)| *root).is_ok()
 }
 
 #[cfg(test)]

@@ -61,6 +61,20 @@ catalogue! {
         "Ended processes whose status was read: runs of configured processes, and orphans.";
     SIGNALS: Counter "procession_signals_total" ["signal", "response"]
         "Signals sent to procession, by what became of them.";
+    ORDERS: Counter "procession_orders_total" ["order", "result"]
+        "Orders that were given over the control API, carried out or refused.";
+    RELOADS: Counter "procession_config_reloads_total" ["result"]
+        "Times that the configuration was read anew, and taken over or refused for its faults.";
+    RELOAD_WORKED: Gauge "procession_config_last_reload_successful" []
+        "1 when the last reload of the configuration worked, 0 when it had faults; absent before the first.";
+    RELOAD_TIME: Gauge "procession_config_last_reload_success_timestamp_seconds" []
+        "When a configuration was last taken over by a reload, in seconds since 1970.";
+    LOOP_TURNS: Counter "procession_loop_turns_total" []
+        "Turns of the loop that spawns, signals and reaps.";
+    LOOP_SECONDS: Counter "procession_loop_turn_seconds_total" []
+        "Time that turns of the loop took, in seconds; by it a signal or a death can be kept waiting.";
+    LOOP_LONGEST: Gauge "procession_loop_longest_turn_seconds" []
+        "The longest turn of the loop in this life, in seconds.";
     LISTENER_UP: Gauge "procession_listener_up" []
         "1 when the metrics listener listens; seen as 0 only by other readers than a scrape.";
     ENTRIES_DROPPED: Counter "procession_ledger_entries_dropped_total" []
@@ -109,6 +123,46 @@ catalogue! {
         "Runs of the process that had to be ended with SIGKILL.";
     PROCESS_CRASH_LOOPS: Counter "procession_process_crash_loops_total" ["process"]
         "Times the process was given up after too many restarts in a row.";
+    PROCESS_INFO: Info "procession_process_info" ["process", "family", "replica"]
+        "A process of the plan; replicas of one entry share its family.";
+    PROCESS_READY_SECONDS: Gauge "procession_process_ready_seconds" ["process"]
+        "From the opening of the live run until it could be used, in seconds; absent until then.";
+    PROCESS_HEALTH: Gauge "procession_process_health" ["process", "health"]
+        "1 for what is known of the live run's health, 0 for all else; only with a health test.";
+    PROCESS_TESTS_FAILED: Counter "procession_process_health_test_failures_total" ["process"]
+        "Health tests of the process that failed.";
+    PROCESS_HOOKS_FAILED: Counter "procession_process_hook_failures_total" ["process", "hook"]
+        "Hooks of the process that failed or took too long.";
+    PROCESS_STOPS: Counter "procession_process_stops_total" ["process"]
+        "Runs of the process that ended after they were asked to.";
+    PROCESS_STOP_SECONDS: Counter "procession_process_stop_seconds_total" ["process"]
+        "From the asking to the end of the whole tree, in seconds, over all stops.";
+    PROCESS_LAST_STOP: Gauge "procession_process_last_stop_seconds" ["process"]
+        "From the asking to the end of the whole tree, in seconds, the last time.";
+    PROCESS_HOLDERS: Counter "procession_process_stop_holders_total" ["process"]
+        "Members of the process's trees that outlived the grace period of a stop.";
+    PROCESS_UNKILLABLE: Counter "procession_process_unkillable_total" ["process"]
+        "Members of the process's trees that even SIGKILL did not end in time.";
+    PROCESS_ORPHANS: Counter "procession_process_orphans_reaped_total" ["process"]
+        "Orphans of the process's trees that came to us and were reaped.";
+    PROCESS_BACKOFF: Gauge "procession_process_backoff_seconds" ["process"]
+        "How long the process rests before its next run, in seconds; absent while it does not rest.";
+    PROCESS_STREAK: Gauge "procession_process_restart_streak" ["process"]
+        "Restarts in the present row, the coming one included; absent while the process does not rest.";
+    PROCESS_NEXT_START: Gauge "procession_process_next_start_timestamp_seconds" ["process"]
+        "When a resting process is started again, in seconds since 1970.";
+    PROCESS_SCHEDULE_SKIPS: Counter "procession_process_schedule_skips_total" ["process"]
+        "Times of the process's schedule that came while a run lived.";
+    OUTPUT_LINES: Counter "procession_process_output_lines_total" ["process"]
+        "Lines that the process wrote and that were read; absent where its output is passed through.";
+    OUTPUT_BYTES: Counter "procession_process_output_bytes_total" ["process"]
+        "Bytes that the process wrote and that were read, newlines included.";
+    OUTPUT_DROPPED: Counter "procession_process_output_dropped_lines_total" ["process"]
+        "Lines of the process that did not reach our own output or its file, because that took too little.";
+    OUTPUT_CUT: Counter "procession_process_output_cut_pieces_total" ["process"]
+        "Pieces that lines of the process were cut into because they were too long.";
+    OUTPUT_LEFTOVER: Counter "procession_process_output_leftover_lines_total" ["process"]
+        "Lines that were written by what the process left behind, after its own output was complete.";
     SESSIONS: Gauge "procession_sessions" ["kind", "state"]
         "Sessions that have not ended, by kind and state.";
     SESSIONS_OPENED: Counter "procession_sessions_opened_total" ["kind", "process"]

@@ -9,10 +9,14 @@
 //! beyond its bound as `other`. It has to happen there, because a bound that is applied to a picture
 //! could take a model its series away again, and counters must not go backwards.
 
+mod care;
 mod house;
+mod output;
 mod processes;
 mod sessions;
 mod tokens;
+
+use std::sync::Arc;
 
 use prometheus::proto::{Counter, Gauge, LabelPair, MetricFamily, MetricType};
 
@@ -20,25 +24,46 @@ use crate::ledger::snapshot::Snapshot;
 use crate::memory::SelfFigures;
 use crate::metrics::catalogue::{Kind, Metric};
 use crate::metrics::label;
+use crate::output::figures::OutputFigures;
 
 pub use sessions::LIVE_SESSIONS_SHOWN;
 
+/// A metric with its series, for whoever only passes it on.
+pub type Family = MetricFamily;
+
 /// Every family that has something to say, in the order of the catalogue.
-pub fn project(snapshot: &Snapshot, own: &SelfFigures) -> Vec<MetricFamily> {
-    let mut families = Families::default();
+pub fn project(
+    snapshot: &Snapshot,
+    own: &SelfFigures,
+    output: &[(Arc<str>, OutputFigures)],
+) -> Vec<MetricFamily> {
+    let mut all = Vec::new();
+    project_each(snapshot, own, output, &mut |family| all.push(family));
+    all
+}
+
+/// The same, handed over one by one: of a thousand processes all families together are many times
+/// larger than what is written of them.
+pub fn project_each(
+    snapshot: &Snapshot,
+    own: &SelfFigures,
+    output: &[(Arc<str>, OutputFigures)],
+    take: &mut dyn FnMut(MetricFamily),
+) {
+    let mut families = Families(take);
     house::put(&mut families, snapshot, own);
     processes::put(&mut families, snapshot);
+    care::put(&mut families, snapshot);
+    output::put(&mut families, output);
     sessions::put(&mut families, snapshot);
     processes::put_memory(&mut families, snapshot);
     tokens::put(&mut families, snapshot);
-    families.0
 }
 
-/// The families so far.
-#[derive(Default)]
-struct Families(Vec<MetricFamily>);
+/// Whoever takes the families.
+struct Families<'t>(&'t mut dyn FnMut(MetricFamily));
 
-impl Families {
+impl Families<'_> {
     /// Adds a metric without labels, unless its value is not known.
     fn one(&mut self, metric: &Metric, value: impl Into<Option<f64>>) {
         self.each(metric, value.into().map(|value| ([], value)));
@@ -68,7 +93,7 @@ impl Families {
             Kind::Gauge | Kind::Info => MetricType::GAUGE,
         });
         family.set_metric(metrics);
-        self.0.push(family);
+        (self.0)(family);
     }
 }
 

@@ -25,9 +25,24 @@ impl Format {
 
     /// Writes the families in it.
     pub fn encode(self, families: &[MetricFamily]) -> String {
+        let mut text = String::new();
+        families.iter().for_each(|family| self.write(&mut text, family));
+        text + self.end()
+    }
+
+    /// Writes one family in it.
+    pub fn write(self, text: &mut String, family: &MetricFamily) {
         match self {
-            Self::Text004 => text::encode(families),
-            Self::OpenMetrics100 => openmetrics::encode(families),
+            Self::Text004 => text::write_family(text, family),
+            Self::OpenMetrics100 => openmetrics::write_family(text, family),
+        }
+    }
+
+    /// What stands behind the last family.
+    pub fn end(self) -> &'static str {
+        match self {
+            Self::Text004 => "",
+            Self::OpenMetrics100 => openmetrics::END,
         }
     }
 }

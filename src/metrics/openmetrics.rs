@@ -16,17 +16,11 @@ pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; cha
 /// because the shorter ones are endings of it.
 const UNITS: [&str; 4] = ["bytes_per_second", "seconds", "bytes", "usd"];
 
-/// The families in their own order. Only counters and gauges are written; there are no others.
-pub fn encode(families: &[MetricFamily]) -> String {
-    let mut text = String::new();
-    for family in families {
-        write_family(&mut text, family);
-    }
-    text.push_str("# EOF\n");
-    text
-}
+/// What stands behind the last family.
+pub const END: &str = "# EOF\n";
 
-fn write_family(text: &mut String, family: &MetricFamily) {
+/// Writes one family. Only counters and gauges are written; there are no others.
+pub fn write_family(text: &mut String, family: &MetricFamily) {
     let Some((kind, name)) = announced(family) else { return };
     // Writing to a string cannot fail.
     let _ = writeln!(text, "# TYPE {name} {kind}");
@@ -85,6 +79,7 @@ fn escaped(text: &str) -> Cow<'_, str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::metrics::negotiate::Format;
     use prometheus::proto::{Counter, Gauge, LabelPair};
 
     fn family(name: &str, kind: MetricType, label: Option<(&str, &str)>) -> MetricFamily {
@@ -111,7 +106,7 @@ mod tests {
 
     #[test]
     fn counters_units_and_information_are_announced_as_the_standard_says() {
-        let said = encode(&[
+        let said = Format::OpenMetrics100.encode(&[
             family("x_read_bytes_total", MetricType::COUNTER, None),
             family("x_build_info", MetricType::GAUGE, Some(("version", "1"))),
             family("x_growth_bytes_per_second", MetricType::GAUGE, None),
@@ -139,7 +134,11 @@ x_files 0.25
 
     #[test]
     fn a_label_value_is_escaped() {
-        let said = encode(&[family("x", MetricType::GAUGE, Some(("model", "a\\b\"c\nd")))]);
+        let said = Format::OpenMetrics100.encode(&[family(
+            "x",
+            MetricType::GAUGE,
+            Some(("model", "a\\b\"c\nd")),
+        )]);
         assert!(said.contains("x{model=\"a\\\\b\\\"c\\nd\"} 0.25\n"), "{said}");
     }
 }

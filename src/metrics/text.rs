@@ -9,13 +9,9 @@ use prometheus::proto::MetricFamily;
 /// Exactly what Prometheus 3 insists on.
 pub const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 
-/// The families in their own order.
-pub fn encode(families: &[MetricFamily]) -> String {
-    let mut text = String::new();
-    for family in families {
-        // It refuses only a family without a name or without a series, before it writes anything;
-        // such a family has nothing to say.
-        let _ = TextEncoder::new().encode_utf8(slice::from_ref(family), &mut text);
-    }
-    text
+/// Writes one family.
+pub fn write_family(text: &mut String, family: &MetricFamily) {
+    // It refuses only a family without a name or without a series, before it writes anything; such
+    // a family has nothing to say.
+    let _ = TextEncoder::new().encode_utf8(slice::from_ref(family), text);
 }

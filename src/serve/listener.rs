@@ -1,7 +1,6 @@
 //! The socket of the doors: bound however long it takes, bounded whatever clients do, and drained
 //! when told to stop. What is answered is `routes`' business.
 
-use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -17,9 +16,9 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
-use tokio::task::{AbortHandle, JoinSet};
-use tokio::time::{sleep, timeout};
+use tokio::time::sleep;
 
+use crate::serve::connections::Connections;
 use crate::serve::patience::Patient;
 use crate::serve::{Sources, routes};
 
@@ -31,9 +30,6 @@ const LAST_RETRY: Duration = Duration::from_secs(10);
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// What a request line and its headers may take; Prometheus sends half a kilobyte.
 const LONGEST_HEAD: usize = 16 * 1024;
-/// For answers under way when we are told to stop; a part of the shutdown budget.
-const DRAIN: Duration = Duration::from_millis(500);
-
 /// What clients may use up. An answer that waits to be read is the only memory they can hold, so
 /// the most of it is `connections` times the largest answer (half a megabyte for a hundred
 /// processes), for as long as `answer`.
@@ -79,7 +75,8 @@ pub async fn serve(
             accepted = listener.accept() => match accepted {
                 Ok((stream, _)) => {
                     accepts = true;
-                    connections.admit(stream, &desk, &stop).await;
+                    let conversation = converse(stream, Arc::clone(&desk), stop.clone());
+                    connections.admit(conversation, limits.connections).await;
                 }
                 Err(error) => {
                     if accepts {
@@ -89,7 +86,7 @@ pub async fn serve(
                     sleep(ACCEPT_PAUSE).await;
                 }
             },
-            Some(_) = connections.tasks.join_next() => {}
+            Some(()) = connections.one_ended() => {}
             () = told(&mut stop) => break,
         }
     }
@@ -178,39 +175,6 @@ impl Desk {
             tracing::error!(target: "serve", path = request.uri().path(), faults, "answering a request panicked");
             routes::fault()
         })
-    }
-}
-
-/// The open connections, which are never more than the limit.
-#[derive(Default)]
-struct Connections {
-    tasks: JoinSet<()>,
-    oldest_first: VecDeque<AbortHandle>,
-}
-
-impl Connections {
-    /// Takes a connection in; at the limit, the oldest has to go.
-    async fn admit(&mut self, stream: TcpStream, desk: &Arc<Desk>, stop: &watch::Receiver<bool>) {
-        self.oldest_first.retain(|connection| !connection.is_finished());
-        while self.oldest_first.len() >= desk.limits.connections {
-            if let Some(oldest) = self.oldest_first.pop_front() {
-                tracing::debug!(target: "serve", "too many connections, closing the oldest");
-                oldest.abort();
-            }
-        }
-        while self.tasks.len() >= desk.limits.connections {
-            self.tasks.join_next().await;
-        }
-        let conversation = converse(stream, Arc::clone(desk), stop.clone());
-        self.oldest_first.push_back(self.tasks.spawn(conversation));
-    }
-
-    /// Waits for answers under way, each connection having been told to end after its own.
-    async fn drain(mut self) {
-        let ended = async { while self.tasks.join_next().await.is_some() {} };
-        if timeout(DRAIN, ended).await.is_err() {
-            tracing::debug!(target: "serve", "clients that did not take their answer in time were cut off");
-        }
     }
 }
 

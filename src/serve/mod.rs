@@ -6,17 +6,22 @@
 //! `phrase` the tables and figures on it. Nothing here can hold up supervision: a request reads the
 //! latest picture and waits for nobody.
 
+mod connections;
+pub mod control;
+pub mod events;
 pub mod listener;
 pub mod page;
 mod patience;
 pub mod phrase;
 pub mod routes;
 mod table;
+pub mod wire;
 
 use std::sync::Arc;
 
 use crate::ledger::snapshot::Snapshot;
 use crate::memory::SelfFigures;
+use crate::output::figures::OutputFigures;
 
 /// A question that every request asks anew. It must answer at once.
 pub type Source<T> = Box<dyn Fn() -> T + Send + Sync>;
@@ -27,6 +32,8 @@ pub struct Sources {
     pub snapshot: Source<Arc<Snapshot>>,
     /// What the kernel says of procession itself.
     pub own: Source<SelfFigures>,
+    /// What processes wrote, by name.
+    pub output: Source<Vec<(Arc<str>, OutputFigures)>>,
     /// Whether the loop that supervises still turns.
     pub alive: Source<bool>,
 }

@@ -15,8 +15,8 @@ use hyper::header::{
 use hyper::{Method, Request, Response, StatusCode};
 
 use crate::ledger::snapshot::{ProcessView, Snapshot};
-use crate::metrics::families::project;
-use crate::metrics::negotiate;
+use crate::metrics::families::{Family, project_each};
+use crate::metrics::negotiate::{self, Format};
 use crate::serve::{Sources, page};
 use crate::supervise::lifecycle::PhaseName;
 
@@ -72,12 +72,8 @@ pub fn fault() -> Answer {
 
 fn metrics(headers: &HeaderMap, sources: &Sources) -> Answer {
     let format = negotiate::format(&joined(headers, &ACCEPT));
-    let families = project(&(sources.snapshot)(), &(sources.own)());
-    let text = format.encode(&families);
-    let packed =
-        negotiate::gzip(&joined(headers, &ACCEPT_ENCODING)).then(|| gzipped(&text)).flatten();
-    let is_packed = packed.is_some();
-    let body = packed.map_or_else(|| Bytes::from(text), Bytes::from);
+    let is_packed = negotiate::gzip(&joined(headers, &ACCEPT_ENCODING));
+    let body = if is_packed { packed(format, sources) } else { written(format, sources).into() };
     let mut answer = reply(StatusCode::OK, format.content_type(), body);
     set(&mut answer, VARY, "Accept, Accept-Encoding");
     if is_packed {
@@ -93,11 +89,32 @@ fn joined(headers: &HeaderMap, name: &HeaderName) -> String {
     lines.join(",")
 }
 
-/// Fast rather than small: the text shrinks to a tenth all the same.
-fn gzipped(text: &str) -> Option<Vec<u8>> {
-    let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
-    encoder.write_all(text.as_bytes()).ok()?;
-    encoder.finish().ok()
+fn each_family(sources: &Sources, mut take: impl FnMut(Family)) {
+    let (snapshot, own, output) = ((sources.snapshot)(), (sources.own)(), (sources.output)());
+    project_each(&snapshot, &own, &output, &mut take);
+}
+
+fn written(format: Format, sources: &Sources) -> String {
+    let mut text = String::new();
+    each_family(sources, |family| {
+        format.write(&mut text, &family);
+    });
+    text + format.end()
+}
+
+/// Family by family, so that the whole text is never there. Fast rather than small: it shrinks to a
+/// tenth all the same.
+fn packed(format: Format, sources: &Sources) -> Bytes {
+    let mut packer = GzEncoder::new(Vec::new(), Compression::fast());
+    let mut text = String::new();
+    // Writing to memory cannot fail.
+    each_family(sources, |family| {
+        text.clear();
+        format.write(&mut text, &family);
+        let _ = packer.write_all(text.as_bytes());
+    });
+    let _ = packer.write_all(format.end().as_bytes());
+    packer.finish().unwrap_or_default().into()
 }
 
 fn health(alive: bool) -> Answer {

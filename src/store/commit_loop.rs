@@ -21,8 +21,8 @@ use crate::store::writer::{Open, Resume};
 use crate::store::{Store, StoreError};
 use crate::units::Mono;
 
-/// How long batches without lifecycle wait for others, so that they share one transaction and one
-/// flush of the disk. Lifecycle batches wait only while a commit is under way.
+/// How long batches wait for others, so that they share one transaction and one flush of the disk:
+/// a crash loop would flush a thousand times a second. The last ones do not wait.
 const GATHER: Duration = Duration::from_millis(20);
 
 /// From the first failure to the second attempt; it doubles from there.
@@ -141,7 +141,7 @@ impl CommitLoop {
             Some(retry) => retry.at,
             None if self.store.is_none() => now,
             None if self.spool.is_empty() => self.prune_at,
-            None if self.spool.is_urgent() || self.spool.is_full_group() => now,
+            None if self.spool.is_full_group() => now,
             None => self.gather_until,
         }
     }

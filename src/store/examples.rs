@@ -1,5 +1,6 @@
 //! Rows for the tests of this room: one of each kind, told apart by a number.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::context::{Context, GitState};
@@ -51,11 +52,11 @@ pub fn session(number: u128) -> Row {
         started: AT,
         last_activity: Wall(AT.0 + 5),
         main: Some(ProcId { pid: 42, start_ticks: u64::from(u32::MAX) + 1 }),
-        context: Some(Context {
+        context: Some(Arc::new(Context {
             command: vec!["npm".into(), "run".into()],
             git: Some(GitState { branch: Some("main".into()), ..GitState::default() }),
             ..Context::default()
-        }),
+        })),
         events: 2,
         figures: Figures {
             peak_memory: Some(Bytes(200)),

@@ -72,11 +72,6 @@ impl Spool {
         self.batches.is_empty()
     }
 
-    /// Whether a session's start, change or end waits, which is committed at once.
-    pub fn is_urgent(&self) -> bool {
-        self.batches.iter().any(Batch::is_lifecycle)
-    }
-
     /// Whether a whole transaction waits.
     pub fn is_full_group(&self) -> bool {
         self.rows >= GROUP_ROWS

@@ -301,6 +301,18 @@ pub enum Role {
     PostExit(usize),
 }
 
+impl Role {
+    /// The value of the `hook` label.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::HealthTest => "health_test",
+            Self::PostStart(_) => "post_start",
+            Self::PreStop(_) => "pre_stop",
+            Self::PostExit(_) => "post_exit",
+        }
+    }
+}
+
 /// What was ordered, for the books.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Order {

@@ -5,61 +5,151 @@
 //! with [`Machine::next_action`] until there are none, then sleeps until
 //! [`Machine::next_deadline`] or the next fact. Extra calls change nothing. Time and chance are
 //! arguments: the same plan, seed and facts always give the same actions.
+//!
+//! What one process does is a table in [`process`]; here is what they have to do with each other.
+//! No turn looks at every process: what a step changes says who must be looked at next.
 
 pub mod action;
-pub mod backoff;
 pub mod fact;
 pub mod lifecycle;
-pub mod order;
-pub mod process;
-pub mod shutdown;
 pub mod wish;
+pub mod phase;
+pub mod input;
+pub mod process;
+pub mod tending;
+pub mod ladder;
+pub mod after;
+pub mod care;
+pub mod health;
+pub mod hooks;
+pub mod turn;
+pub mod backoff;
+pub mod order;
+pub mod timers;
+pub mod clockwork;
+pub mod shutdown;
+mod descent;
+mod hearing;
+mod orders;
+mod reload;
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
-use crate::config::plan::{Condition, Dependency, Mode, PassingScope, Plan};
-use crate::supervise::action::{Action, Scope};
+use crate::config::plan::{Condition, Dependency, OnCrashLoop, Plan, Standing};
+use crate::supervise::action::Action;
+use crate::supervise::clockwork::Clockwork;
 use crate::supervise::fact::Fact;
-use crate::supervise::lifecycle::{Lifecycle, ShutdownCause, SignalResponse};
-use crate::supervise::process::{Goal, Input, Phase, Process, Source, Turn, Verdict};
+use crate::supervise::input::{Input, News};
+use crate::supervise::lifecycle::{Lifecycle, PhaseName, ShutdownCause, StopCause};
+use crate::supervise::order::Order;
+use crate::supervise::phase::{Goal, Phase, Verdict};
+use crate::supervise::process::Process;
 use crate::supervise::shutdown::{Decision, House};
-use crate::supervise::wish::{Refusal, Reply};
-use crate::units::{Mono, Now, ProcessIx, RunId, Signal};
-
-/// `SIGRTMIN+3`: what systemd's images declare as their STOPSIGNAL to halt.
-const HALT: Signal = Signal(37);
+use crate::supervise::timers::Timers;
+use crate::supervise::turn::{Source, Turn};
+use crate::units::{ErrandId, Mono, Now, ProcessIx, RunId};
 
 /// Everything that is decided in one life.
 pub struct Machine {
     plan: Arc<Plan>,
     processes: Vec<Process>,
-    waves: Vec<usize>,
+    order: Order,
     house: House,
     decision: Decision,
     source: Source,
+    timers: Timers,
+    clockwork: Clockwork,
+    tally: Tally,
+    /// Whose run each live run is.
+    runs: BTreeMap<RunId, ProcessIx>,
+    /// Whose command each one is that was not answered yet.
+    errands: BTreeMap<ErrandId, ProcessIx>,
+    /// Who must be looked at because they may have become free to start.
+    free: BTreeSet<ProcessIx>,
+    /// Whose runs are to be ended while the house is up, and why, until it is their turn.
+    asking: BTreeMap<ProcessIx, StopCause>,
+    /// Whose turn to be ended may have come, while the house is up or while it goes down.
+    due: BTreeSet<ProcessIx>,
+    /// Commands beside the plan, the longest known first.
+    spawned: VecDeque<ProcessIx>,
     out: VecDeque<Action>,
+}
+
+/// How many processes keep what from being over.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Tally {
+    /// Those that have not ended for good.
+    open: usize,
+    /// Those for which the house stays up.
+    keeping: usize,
+}
+
+/// What others may go by in a process; when it changes, they are looked at.
+#[derive(Clone, Copy, PartialEq)]
+struct Mark {
+    phase: PhaseName,
+    goal: Goal,
+    verdict: Option<Verdict>,
+    run: Option<RunId>,
+    executed: bool,
+    ready: bool,
+}
+
+impl Mark {
+    fn of(process: &Process) -> Self {
+        Self {
+            phase: process.phase_name(),
+            goal: process.goal(),
+            verdict: process.verdict(),
+            run: process.run(),
+            executed: process.was_executed(),
+            ready: process.is_ready(),
+        }
+    }
+
+    /// What was stopped by an order is not done: it may be started again, so that the house stays up
+    /// for it.
+    fn tally(self, standing: Standing) -> Tally {
+        let open = self.verdict.is_none();
+        let keeping = match standing {
+            Standing::Wanted => open || self.goal == Goal::Stopped,
+            Standing::OnDemand => open,
+            Standing::Spawned | Standing::Retired => false,
+        };
+        Tally { open: usize::from(open), keeping: usize::from(keeping) }
+    }
 }
 
 impl Machine {
     /// A house in which nothing has begun. The seed decides ids and jitter.
     pub fn new(plan: Arc<Plan>, seed: u64) -> Self {
-        Self {
-            processes: plan.processes.iter().map(|_| Process::new()).collect(),
-            waves: order::stop_waves(&plan.processes),
-            house: House::Up,
-            decision: Decision::new(&plan.exit_code_from, plan.processes.len())
-                .forgiving(&plan.passing.forgiven),
+        let mut machine = Self {
+            processes: plan.processes.iter().map(Process::new).collect(),
+            order: Order::of(&plan),
+            house: House::Waking,
+            decision: Decision::of(&plan),
             source: Source::new(seed),
+            timers: Timers::default(),
+            clockwork: Clockwork::default(),
+            tally: Tally::default(),
+            runs: BTreeMap::new(),
+            errands: BTreeMap::new(),
+            free: plan.indexed().map(|(ix, _)| ix).collect(),
+            asking: BTreeMap::new(),
+            due: BTreeSet::new(),
+            spawned: VecDeque::new(),
             out: VecDeque::new(),
             plan,
-        }
+        };
+        machine.count();
+        machine
     }
 
     /// Takes in what happened.
     pub fn handle(&mut self, now: Now, fact: Fact) {
         match fact {
-            Fact::Began => {}
+            Fact::Began => self.begin(now),
             Fact::Found { process, id } => self.step(now, process, Input::Found(id)),
             Fact::Forked { run, id } => self.step_run(now, run, Input::Forked(id)),
             Fact::Executed { run } => self.step_run(now, run, Input::Executed),
@@ -73,17 +163,20 @@ impl Machine {
             Fact::OrphanReaped { process, status } => {
                 self.record(Lifecycle::OrphanReaped { process, status });
             }
-            Fact::HoldersNamed { .. }
-            | Fact::ErrandEnded { .. }
-            | Fact::Probed { .. }
-            | Fact::LineMatched { .. }
-            | Fact::Notified { .. }
-            | Fact::FilesChanged { .. } => {}
-            Fact::ReloadFailed { faults } => self.record(Lifecycle::ReloadFailed { faults }),
-            Fact::Requested { request, .. } => {
-                let reply = Reply::Refused(Refusal::OneCommand);
-                self.out.push_back(Action::Reply { request, reply });
+            Fact::HoldersNamed { run, holders } => self.holders_named(now, run, holders),
+            Fact::ErrandEnded { errand, end } => {
+                if let Some(ix) = self.errands.remove(&errand) {
+                    self.step(now, ix, Input::Heard(News::Errand(errand, end)));
+                }
             }
+            Fact::Probed { run, test, passed } => {
+                self.step_run(now, run, Input::Heard(News::Probed(test, passed)));
+            }
+            Fact::LineMatched { run } => self.line_matched(now, run),
+            Fact::Notified { run, notice } => self.notified(now, run, notice),
+            Fact::FilesChanged { process } => self.files_changed(now, process),
+            Fact::ReloadFailed { faults } => self.record(Lifecycle::ReloadFailed { faults }),
+            Fact::Requested { request, wish } => self.requested(now, request, wish),
             Fact::HouseEmptied => self.house_emptied(),
             Fact::SignalArrived { signal } => self.signal_arrived(now, signal),
         }
@@ -92,10 +185,11 @@ impl Machine {
 
     /// Does what was put off until now. Calling too early, or twice, changes nothing.
     pub fn handle_deadline(&mut self, now: Now) {
-        for at in 0..self.processes.len() {
-            if self.processes[at].deadline().is_some_and(|until| until <= now.mono) {
-                self.step(now, ProcessIx(at), Input::Deadline);
-            }
+        for ix in self.timers.late(now.mono) {
+            self.step(now, ix, Input::Deadline);
+        }
+        if self.clockwork.deadline().is_some_and(|at| at <= now.mono) {
+            self.look_at_the_clock(now);
         }
         if self.house.deadline().is_some_and(|until| until <= now.mono) {
             self.house_is_late(now);
@@ -110,8 +204,9 @@ impl Machine {
 
     /// When [`Machine::handle_deadline`] wants to be called.
     pub fn next_deadline(&self) -> Option<Mono> {
-        let processes = self.processes.iter().filter_map(Process::deadline).min();
-        [processes, self.house.deadline()].into_iter().flatten().min()
+        let up = !self.house.is_going_down();
+        let clock = self.clockwork.deadline().filter(|_| up);
+        [self.timers.next(), self.house.deadline(), clock].into_iter().flatten().min()
     }
 
     /// Where the house stands.
@@ -119,73 +214,151 @@ impl Machine {
         self.house
     }
 
+    /// The plan that holds.
+    pub fn plan(&self) -> &Arc<Plan> {
+        &self.plan
+    }
+
+    /// Survivors were told of: what may start may start.
+    fn begin(&mut self, now: Now) {
+        if self.house != House::Waking {
+            return;
+        }
+        self.house = House::Up;
+        self.clockwork = Clockwork::wound(&self.plan, now);
+        for (at, process) in self.processes.iter().enumerate() {
+            if matches!(process.phase(), Phase::Idle { .. } | Phase::Done(_)) {
+                let (process, phase) = (ProcessIx(at), process.phase_name());
+                self.out.push_back(Action::Record(Lifecycle::PhaseChanged { process, phase }));
+            }
+        }
+        let waiting = self.waiting();
+        self.wake_the_needed(now, &waiting);
+    }
+
+    fn waiting(&self) -> BTreeSet<ProcessIx> {
+        let places = self.processes.iter().enumerate();
+        let waiting = places.filter(|(_, process)| *process.phase() == Phase::Waiting);
+        waiting.map(|(at, _)| ProcessIx(at)).collect()
+    }
+
     fn step_run(&mut self, now: Now, run: RunId, input: Input) {
         // News of a run that nobody holds any more changes nothing.
-        if let Some(at) = self.processes.iter().position(|process| process.run() == Some(run)) {
-            self.step(now, ProcessIx(at), input);
+        if let Some(ix) = self.runs.get(&run) {
+            self.step(now, *ix, input);
         }
     }
 
     fn step(&mut self, now: Now, ix: ProcessIx, input: Input) {
         let Some(process) = self.processes.get_mut(ix.0) else { return };
-        let before = process.phase_name();
+        let (before, done) = (Mark::of(process), self.out.len());
         let plan = &self.plan.processes[ix.0];
         let turn = &mut Turn { now, ix, plan, source: &mut self.source, out: &mut self.out };
-        let ended_before = process.verdict();
         process.step(input, turn);
-        let (after, verdict) = (process.phase_name(), process.verdict());
-        if after != before {
-            self.record(Lifecycle::PhaseChanged { process: ix, phase: after });
+        let after = Mark::of(process);
+        self.timers.arm(ix, process.deadline());
+        let errands = self.out.range(done..).filter_map(|action| match action {
+            Action::Assist { errand, process, .. } => Some((*errand, *process)),
+            _ => None,
+        });
+        self.errands.extend(errands);
+        if before != after {
+            self.noticed(now, ix, before, after);
         }
-        if let (None, Some(verdict)) = (ended_before, verdict) {
+    }
+
+    /// Something changed that others may go by.
+    fn noticed(&mut self, now: Now, ix: ProcessIx, before: Mark, after: Mark) {
+        if after.phase != before.phase {
+            self.record(Lifecycle::PhaseChanged { process: ix, phase: after.phase });
+        }
+        if after.run != before.run {
+            before.run.map(|run| self.runs.remove(&run));
+            self.runs.extend(after.run.map(|run| (run, ix)));
+        }
+        let standing = self.plan.process(ix).standing;
+        self.tally.open += after.tally(standing).open;
+        self.tally.open -= before.tally(standing).open;
+        self.tally.keeping += after.tally(standing).keeping;
+        self.tally.keeping -= before.tally(standing).keeping;
+        self.look_around(ix);
+        if let (None, Some(verdict)) = (before.verdict, after.verdict) {
             self.process_ended(now, ix, verdict);
         }
     }
 
+    /// Who must be looked at when something changed in this process.
+    fn look_around(&mut self, ix: ProcessIx) {
+        let on = self.plan.process(ix).depends_on.iter().map(|on| on.process);
+        if self.house.is_going_down() {
+            self.due.insert(ix);
+            self.due.extend(on);
+            return;
+        }
+        self.free.insert(ix);
+        self.free.extend(self.order.dependents(ix));
+        if !self.asking.is_empty() {
+            self.due.extend(on.chain([ix]));
+        }
+    }
+
     fn process_ended(&mut self, now: Now, ix: ProcessIx, verdict: Verdict) {
-        if let Some(cause) = self.decision.note(ix, verdict) {
+        let plan = self.plan.process(ix);
+        let counts = matches!(plan.standing, Standing::Wanted | Standing::OnDemand);
+        // What was stopped by an order has not ended for good.
+        if !counts || self.processes[ix.0].goal() == Goal::Stopped {
+            return;
+        }
+        let exits = plan.restart.on_crash_loop == OnCrashLoop::Exit;
+        let cause = match verdict {
+            Verdict::GaveUp if exits => Some(self.decision.note_crash_loop(ix)),
+            _ => self.decision.note(ix, verdict),
+        };
+        if let Some(cause) = cause {
             self.shut_down(now, cause);
         }
     }
 
-    /// Whatever became possible by the last step: starts, waves of stops, the last sweep.
+    /// Whatever became possible by the last step: starts, ends, the end of the house.
     fn settle(&mut self, now: Now) {
         self.start_the_free(now);
-        if self.all_done() {
+        self.ask_the_due(now);
+        if self.house == House::Up && self.is_all_done() {
             self.shut_down(now, ShutdownCause::AllDone);
         }
         if let House::Stopping { .. } = self.house {
             self.ask_next_wave(now);
-            if self.all_done() {
+            if self.tally.open == 0 {
                 self.sweep(now);
             }
         }
     }
 
-    fn all_done(&self) -> bool {
-        self.processes.iter().all(|process| process.verdict().is_some())
+    /// A house in which nothing runs unless it is asked for stays up to be asked.
+    fn is_all_done(&self) -> bool {
+        let wanted = || self.plan.processes.iter().any(|plan| plan.standing == Standing::Wanted);
+        self.tally.keeping == 0 && wanted()
     }
 
     /// Starts what waits for nothing any more, and gives up what waits in vain; one may bring
-    /// about the other, so it is repeated until nothing changes.
+    /// about the other, so that it goes on until nobody is left to be looked at.
     fn start_the_free(&mut self, now: Now) {
-        while !self.house.is_going_down() {
-            let next = self.plan.indexed().map(|(ix, _)| ix).find_map(|ix| {
-                let waits = *self.processes[ix.0].phase() == Phase::Waiting;
-                if waits { self.way_is(ix).map(|input| (ix, input)) } else { None }
-            });
-            let Some((ix, input)) = next else { return };
-            self.step(now, ix, input);
+        while self.house == House::Up {
+            let Some(ix) = self.free.pop_first() else { return };
+            if *self.processes[ix.0].phase() == Phase::Waiting
+                && let Some(input) = self.way_is(ix)
+            {
+                self.step(now, ix, input);
+            }
         }
     }
 
     /// Whether a waiting process may start, or never will; `None` while that is open.
     fn way_is(&self, ix: ProcessIx) -> Option<Input> {
-        let ways: Vec<Way> =
-            self.plan.process(ix).depends_on.iter().map(|on| self.way_of(on)).collect();
-        if ways.contains(&Way::Barred) {
+        let ways = || self.plan.process(ix).depends_on.iter().map(|on| self.way_of(on));
+        if ways().any(|way| way == Way::Barred) {
             Some(Input::Blocked)
-        } else if ways.contains(&Way::Closed) {
+        } else if ways().any(|way| way == Way::Closed) {
             None
         } else {
             Some(Input::Freed)
@@ -194,178 +367,46 @@ impl Machine {
 
     fn way_of(&self, on: &Dependency) -> Way {
         let process = &self.processes[on.process.0];
-        match (on.condition, process.verdict()) {
-            (Condition::Started | Condition::Healthy, _) if process.was_executed() => Way::Open,
-            (Condition::CompletedSuccessfully, Some(Verdict::Ended(status)))
-                if status.success() =>
-            {
-                Way::Open
-            }
-            (_, Some(_)) => Way::Barred,
-            (_, None) => Way::Closed,
-        }
-    }
-
-    fn shut_down(&mut self, now: Now, cause: ShutdownCause) {
-        if self.house.is_going_down() {
-            return;
-        }
-        let budget = self.plan.shutdown_timeout;
-        self.house = House::going_down(now.mono, budget);
-        self.record(Lifecycle::ShutdownBegan { cause, budget });
-    }
-
-    /// Asks every process to end that nothing alive depends on. What does not run is not started
-    /// any more, whatever depends on it.
-    fn ask_next_wave(&mut self, now: Now) {
-        let waves = self.waves.iter().max().map_or(1, |last| last + 1);
-        loop {
-            let next = (0..self.processes.len()).map(ProcessIx).find(|ix| self.may_be_asked(*ix));
-            let Some(ix) = next else { return };
-            let latest = self.house.share(self.waves[ix.0], waves);
-            self.step(now, ix, Input::AskedDown(latest));
-        }
-    }
-
-    fn may_be_asked(&self, ix: ProcessIx) -> bool {
-        let process = &self.processes[ix.0];
-        if process.goal() == Goal::Down || process.verdict().is_some() {
-            return false;
-        }
-        process.run().is_none()
-            || order::dependents(&self.plan.processes, ix)
-                .all(|dependent| self.processes[dependent.0].verdict().is_some())
-    }
-
-    /// Every process is done: strangers are asked to end, and we leave when none is left.
-    fn sweep(&mut self, now: Now) {
-        self.house = self.house.sweeping(now.mono);
-        self.out.push_back(Action::SignalHouse { signal: Signal::TERM });
-        self.out.push_back(Action::SignalHouse { signal: Signal::CONT });
-        self.out.push_back(Action::AwaitHouse);
-    }
-
-    fn house_emptied(&mut self) {
-        if matches!(self.house, House::Sweeping { .. } | House::Killing { .. }) {
-            self.leave();
-        }
-    }
-
-    /// A deadline of the house passed.
-    fn house_is_late(&mut self, now: Now) {
-        match self.house {
-            House::Up | House::Left => {}
-            House::Stopping { began, leave_at, .. } if now.mono < leave_at => {
-                // Only the end of the budget is left as a deadline of the house.
-                self.house = House::Stopping { began, kill_at: leave_at, leave_at };
-                self.hurry(now, now.mono);
-            }
-            House::Sweeping { leave_at, .. } if now.mono < leave_at => {
-                self.house = House::Killing { leave_at };
-                self.out.push_back(Action::SignalHouse { signal: Signal::KILL });
-                self.out.push_back(Action::AwaitHouse);
-            }
-            House::Stopping { .. } | House::Sweeping { .. } | House::Killing { .. } => {
-                self.out.push_back(Action::SignalHouse { signal: Signal::KILL });
-                self.abandon(now);
-                self.leave();
-            }
-        }
-    }
-
-    /// The budget is spent: whatever has not ended is given up, so that each run has an end and
-    /// the exit code is not that of a clean stop.
-    fn abandon(&mut self, now: Now) {
-        self.hurry(now, now.mono);
-        for at in 0..self.processes.len() {
-            self.step(now, ProcessIx(at), Input::Abandoned);
-        }
-    }
-
-    /// Everything that still lives has until `latest`, whatever wave it is in.
-    fn hurry(&mut self, now: Now, latest: Mono) {
-        for at in 0..self.processes.len() {
-            let asked = self.processes[at].goal() == Goal::Down;
-            let input = if asked { Input::Hurried(latest) } else { Input::AskedDown(latest) };
-            self.step(now, ProcessIx(at), input);
-        }
-    }
-
-    fn leave(&mut self) {
-        let code = self.decision.code();
-        self.house = House::Left;
-        self.record(Lifecycle::Left { code });
-        self.out.push_back(Action::Exit { code });
-    }
-
-    fn signal_arrived(&mut self, now: Now, signal: Signal) {
-        let response = match self.plan.mode {
-            Mode::OneCommand => self.pass_on(now, signal),
-            Mode::Supervise => self.obey(now, signal),
+        let way = match process.verdict() {
+            // It is being ended, or is about to be.
+            None if matches!(process.goal(), Goal::Again | Goal::Stopped) => Way::Closed,
+            _ if self.has_done(on) => Way::Open,
+            None => Way::Closed,
+            // It may still be started.
+            Some(_) if process.goal() == Goal::Stopped && self.may_come_back(on) => Way::Closed,
+            Some(_) => Way::Barred,
         };
-        self.record(Lifecycle::SignalArrived { signal, response });
+        if !on.required && way == Way::Barred { Way::Open } else { way }
     }
 
-    /// `procession -- CMD`: the command gets every signal; once it is gone, a request to end ends
-    /// the wait for what it left behind.
-    fn pass_on(&mut self, now: Now, signal: Signal) -> SignalResponse {
-        let scope = match self.plan.passing.scope {
-            PassingScope::Main => Scope::Main,
-            PassingScope::Group => Scope::Group,
-        };
-        let forwarded = match self.plan.passing.sent_as(signal) {
-            Some(sent) => self.forward(sent, scope, |_| true),
-            None => return SignalResponse::Ignored,
-        };
-        if forwarded == 0 && is_stop(signal) {
-            return self.escalate(now);
-        }
-        if forwarded > 0 { SignalResponse::Forwarded(forwarded) } else { SignalResponse::Ignored }
+    fn may_come_back(&self, on: &Dependency) -> bool {
+        on.required && self.plan.process(on.process).standing != Standing::Retired
     }
 
-    /// From a file: some signals stop the house, the rest reaches whoever asked for it.
-    fn obey(&mut self, now: Now, signal: Signal) -> SignalResponse {
-        if is_stop(signal) {
-            if self.house.is_going_down() {
-                return self.escalate(now);
+    fn has_done(&self, on: &Dependency) -> bool {
+        let process = &self.processes[on.process.0];
+        let plan = self.plan.process(on.process);
+        match on.condition {
+            // What shows nothing is as good as it will ever be once it was executed.
+            Condition::Healthy if plan.ready.is_some() || plan.health.is_some() => {
+                process.is_ready()
             }
-            self.shut_down(now, ShutdownCause::Signal(signal));
-            return SignalResponse::Shutdown;
-        }
-        let wanted: Vec<bool> = self
-            .plan
-            .processes
-            .iter()
-            .map(|process| process.forward_signals.contains(&signal))
-            .collect();
-        match self.forward(signal, Scope::Main, |ix| wanted[ix.0]) {
-            0 => SignalResponse::Ignored,
-            runs => SignalResponse::Forwarded(runs),
+            Condition::Started | Condition::Healthy => process.was_executed(),
+            Condition::CompletedSuccessfully => matches!(
+                process.phase(),
+                Phase::Done(Verdict::Ended(_)) | Phase::Idle { last: Some(Verdict::Ended(_)) }
+            ),
         }
     }
 
-    /// Sends a signal to every live run that is wanted and whose main process can get it; says how
-    /// many.
-    fn forward(&mut self, signal: Signal, scope: Scope, wanted: impl Fn(ProcessIx) -> bool) -> u32 {
-        let mut sent = 0;
-        for (at, process) in self.processes.iter().enumerate() {
-            if let (true, true, Some(run)) =
-                (wanted(ProcessIx(at)), process.main_lives(), process.run())
-            {
-                self.out.push_back(Action::Signal { run, signal, scope });
-                sent += 1;
-            }
-        }
-        sent
-    }
-
-    fn escalate(&mut self, now: Now) -> SignalResponse {
-        self.house = self.house.hurried(now.mono);
-        match self.house {
-            House::Stopping { kill_at, .. } => self.hurry(now, kill_at),
-            _ => self.hurry(now, now.mono),
-        }
-        SignalResponse::Escalated
+    /// Counts anew, after a change of plan.
+    fn count(&mut self) {
+        let marks = self.processes.iter().map(Mark::of).zip(&self.plan.processes);
+        let tallies = marks.map(|(mark, plan)| mark.tally(plan.standing));
+        self.tally = tallies.fold(Tally::default(), |all, one| Tally {
+            open: all.open + one.open,
+            keeping: all.keeping + one.keeping,
+        });
     }
 
     fn record(&mut self, event: Lifecycle) {
@@ -382,8 +423,4 @@ enum Way {
     Closed,
     /// It never will.
     Barred,
-}
-
-fn is_stop(signal: Signal) -> bool {
-    [Signal::TERM, Signal::INT, Signal::QUIT, HALT].contains(&signal)
 }

@@ -6,8 +6,9 @@
 
 use std::time::Duration;
 
+use crate::config::plan::{Plan, ProcessPlan, Standing};
 use crate::supervise::lifecycle::ShutdownCause;
-use crate::supervise::process::Verdict;
+use crate::supervise::phase::Verdict;
 use crate::units::{Mono, ProcessIx};
 
 /// What is kept of the budget for SIGKILL, the last reaping and our own exit.
@@ -35,6 +36,8 @@ pub const EXIT_NEVER_RAN: u8 = 69;
 /// Where the house stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum House {
+    /// Survivors of an earlier life are told of; nothing is started yet.
+    Waking,
     /// Processes are started and restarted.
     Up,
     /// Processes are asked to end, wave by wave, and killed at `kill_at`.
@@ -101,7 +104,7 @@ impl House {
     /// The next point in time at which something must be done.
     pub fn deadline(self) -> Option<Mono> {
         match self {
-            Self::Up | Self::Left => None,
+            Self::Waking | Self::Up | Self::Left => None,
             Self::Stopping { kill_at, leave_at, .. } | Self::Sweeping { kill_at, leave_at } => {
                 Some(kill_at.min(leave_at))
             }
@@ -111,7 +114,7 @@ impl House {
 
     /// Whether it goes down.
     pub fn is_going_down(self) -> bool {
-        self != Self::Up
+        !matches!(self, Self::Waking | Self::Up)
     }
 
     /// The latest time by which a process in stop wave `wave` of `waves` is killed: the time for
@@ -122,7 +125,7 @@ impl House {
                 let part = kill_at.since(began).mul_f64((wave + 1) as f64 / waves.max(1) as f64);
                 began.after(part).min(kill_at)
             }
-            Self::Up => Mono(u64::MAX),
+            Self::Waking | Self::Up => Mono(u64::MAX),
             Self::Sweeping { .. } | Self::Killing { .. } | Self::Left => Mono(0),
         }
     }
@@ -132,24 +135,25 @@ impl House {
 #[derive(Clone, Debug, Default)]
 pub struct Decision {
     deciders: Vec<ProcessIx>,
+    forgiven: Vec<u8>,
     decided: Option<u8>,
     first_failure: Option<u8>,
-    /// Codes of processes that count as 0.
-    forgiven: Vec<u8>,
 }
 
 impl Decision {
-    /// `deciders` are the processes whose end for good ends the container. A process that is alone
-    /// decides by itself.
-    pub fn new(deciders: &[ProcessIx], processes: usize) -> Self {
-        let alone = processes == 1 && deciders.is_empty();
-        let deciders = if alone { vec![ProcessIx(0)] } else { deciders.to_vec() };
-        Self { deciders, decided: None, first_failure: None, forgiven: Vec::new() }
+    /// `deciders` are the processes whose end for good ends the container.
+    pub fn new(deciders: &[ProcessIx]) -> Self {
+        Self { deciders: deciders.to_vec(), ..Self::default() }
     }
 
-    /// The same, with these codes of processes taken for 0; our own codes are never.
-    pub fn forgiving(self, codes: &[u8]) -> Self {
-        Self { forgiven: codes.to_vec(), ..self }
+    /// As this plan says. A process that is alone decides by itself.
+    pub fn of(plan: &Plan) -> Self {
+        Self { forgiven: plan.passing.forgiven.clone(), ..Self::new(&deciders(plan)) }
+    }
+
+    /// From now on this plan says who decides; what was decided stays.
+    pub fn follow(&mut self, plan: &Plan) {
+        self.deciders = deciders(plan);
     }
 
     /// Takes in that a process ended for good. Says why the house must go down, when it must.
@@ -159,9 +163,15 @@ impl Decision {
             self.decided = self.decided.or(code);
             return Some(ShutdownCause::Decided(process));
         }
-        let failed = code.filter(|code| *code != 0 && !matches!(verdict, Verdict::Stopped(_)));
-        self.first_failure = self.first_failure.or(failed);
+        let failed = matches!(verdict, Verdict::Failed(_) | Verdict::GaveUp | Verdict::NeverRan);
+        self.first_failure = self.first_failure.or(code.filter(|_| failed));
         None
+    }
+
+    /// A process was given up that must not be.
+    pub fn note_crash_loop(&mut self, process: ProcessIx) -> ShutdownCause {
+        self.decided = self.decided.or(Some(EXIT_CRASH_LOOP));
+        ShutdownCause::CrashLoop(process)
     }
 
     /// The code: the first decider's, else that of the first process that failed by itself.
@@ -169,17 +179,33 @@ impl Decision {
         self.decided.or(self.first_failure).unwrap_or(0)
     }
 
-    /// The code that a verdict stands for; none for what was asked to end before it ever ran.
+    /// The code that a verdict stands for; none for what was asked to end before it ever ran. Codes
+    /// of our own are never forgiven.
     fn exit_code(&self, verdict: Verdict) -> Option<u8> {
+        let forgiving = |code: u8| if self.forgiven.contains(&code) { 0 } else { code };
         match verdict {
-            Verdict::Ended(status) | Verdict::Stopped(status) => {
-                let code = status.code();
-                Some(if self.forgiven.contains(&code) { 0 } else { code })
-            }
+            Verdict::Ended(status) | Verdict::Stopped(status) => Some(forgiving(status.code())),
+            // What was ended for failing us has failed, however politely it went.
+            Verdict::Failed(status) => Some(forgiving(status.code().max(1))),
             Verdict::GaveUp => Some(EXIT_CRASH_LOOP),
             Verdict::NeverRan => Some(EXIT_NEVER_RAN),
             Verdict::NotStarted => None,
         }
+    }
+}
+
+/// Who decides in this plan.
+fn deciders(plan: &Plan) -> Vec<ProcessIx> {
+    let in_house =
+        |process: &ProcessPlan| matches!(process.standing, Standing::Wanted | Standing::OnDemand);
+    let mut in_house = plan.indexed().filter(|(_, process)| in_house(process));
+    match (in_house.next(), in_house.next()) {
+        (Some((alone, process)), None)
+            if plan.exit_code_from.is_empty() && process.standing == Standing::Wanted =>
+        {
+            vec![alone]
+        }
+        _ => plan.exit_code_from.clone(),
     }
 }
 
@@ -214,38 +240,32 @@ mod tests {
 
     #[test]
     fn the_first_decider_gives_the_code_also_after_a_requested_stop() {
-        let mut decision = Decision::new(&[ProcessIx(1), ProcessIx(2)], 3);
+        let mut decision = Decision::new(&[ProcessIx(1), ProcessIx(2)]);
         let term = Verdict::Stopped(ExitStatus::Signal(Signal::TERM));
-        assert_eq!(decision.note(ProcessIx(0), Verdict::Ended(ExitStatus::Code(9))), None);
+        assert_eq!(decision.note(ProcessIx(0), Verdict::Failed(ExitStatus::Code(9))), None);
         assert!(decision.note(ProcessIx(2), term).is_some());
-        assert!(decision.note(ProcessIx(1), Verdict::Ended(ExitStatus::Code(4))).is_some());
+        assert!(decision.note(ProcessIx(1), Verdict::Failed(ExitStatus::Code(4))).is_some());
         assert_eq!(decision.code(), 143);
     }
 
     #[test]
     fn a_forgiven_code_is_zero_and_our_own_codes_never_are() {
-        let mut decision = Decision::new(&[], 1).forgiving(&[143, EXIT_CRASH_LOOP]);
+        let forgiving =
+            || Decision { forgiven: vec![143, EXIT_CRASH_LOOP], ..Decision::new(&[ProcessIx(0)]) };
+        let mut decision = forgiving();
         decision.note(ProcessIx(0), Verdict::Ended(ExitStatus::Signal(Signal::TERM)));
         assert_eq!(decision.code(), 0);
-        let mut decision = Decision::new(&[], 1).forgiving(&[143, EXIT_CRASH_LOOP]);
+        let mut decision = forgiving();
         decision.note(ProcessIx(0), Verdict::GaveUp);
         assert_eq!(decision.code(), EXIT_CRASH_LOOP);
     }
 
     #[test]
     fn without_deciders_a_clean_stop_is_zero_and_a_failure_is_not() {
-        let mut decision = Decision::new(&[], 2);
+        let mut decision = Decision::new(&[]);
         decision.note(ProcessIx(0), Verdict::Stopped(ExitStatus::Signal(Signal::TERM)));
         assert_eq!(decision.code(), 0);
-        decision.note(ProcessIx(1), Verdict::Ended(ExitStatus::Code(3)));
+        decision.note(ProcessIx(1), Verdict::Failed(ExitStatus::Code(3)));
         assert_eq!(decision.code(), 3);
-    }
-
-    #[test]
-    fn a_process_alone_decides() {
-        let mut decision = Decision::new(&[], 1);
-        let end = Verdict::Stopped(ExitStatus::Signal(Signal::TERM));
-        assert!(decision.note(ProcessIx(0), end).is_some());
-        assert_eq!(decision.code(), 143);
     }
 }

@@ -16,9 +16,12 @@ pub const TOUCHES: &[&str] = &[
     "src/assembly.rs",
     "src/assembly/",
     "src/init/",
+    "src/probing/",
     "src/log.rs",
     "src/serve/",
     "src/store/",
+    "src/watch/mod.rs",
+    "src/watch/tree.rs",
     "src/context/capture.rs",
     "src/context/git.rs",
     "src/context/host.rs",
@@ -29,6 +32,15 @@ pub const TOUCHES: &[&str] = &[
     "src/memory/myself.rs",
     "src/memory/probe.rs",
     "src/memory/proc.rs",
+    "src/output/console.rs",
+    "src/output/door.rs",
+    "src/output/engine/",
+    "src/output/files.rs",
+    "src/output/pipe.rs",
+    "src/output/pipes.rs",
+    "src/output/queue.rs",
+    "src/output/rotate.rs",
+    "src/output/shelf.rs",
     "src/tokens/tail/",
     "src/config/load.rs",
     "src/clock.rs",
@@ -95,15 +107,29 @@ const EVERYWHERE: &[&str] = &["src/"];
 /// Every dependency has a row, so that adding one is a decision about its place.
 const CRATES: &[(&str, &[&str])] = &[
     ("clap", &["src/cli/"]),
+    ("fast_glob", &["src/watch/"]),
     ("fastrand", EVERYWHERE),
     ("flate2", &["src/serve/"]),
-    ("http_body_util", &["src/serve/"]),
-    ("hyper", &["src/serve/"]),
-    ("hyper_util", &["src/serve/"]),
+    ("http_body_util", &["src/cli/control/", "src/serve/"]),
+    ("hyper", &["src/cli/control/", "src/serve/"]),
+    ("hyper_util", &["src/cli/control/", "src/serve/"]),
     ("jiff", &["src/tokens/", "src/units.rs"]),
     ("libc", &["src/context/", "src/init/", "src/memory/", "src/store/"]),
     ("memchr", EVERYWHERE),
-    ("nix", &["src/assembly.rs", "src/context/", "src/init/", "src/memory/", "src/store/"]),
+    (
+        "nix",
+        &[
+            "src/assembly.rs",
+            "src/assembly/",
+            "src/context/",
+            "src/init/",
+            "src/memory/",
+            "src/store/",
+            "src/watch/",
+            "src/output/",
+            "src/serve/control/",
+        ],
+    ),
     // The spawner, the signaller and the reaper are one thread of one room.
     ("nix::sys::signal::kill", &["src/init/"]),
     ("nix::sys::signal::killpg", &["src/init/"]),
@@ -112,7 +138,7 @@ const CRATES: &[(&str, &[&str])] = &[
     ("nix::unistd::fork", &["src/init/"]),
     ("prometheus", &["src/metrics/"]),
     // Patterns are compiled to be checked where they are read, and to be used where lines pass.
-    ("regex_lite", &["src/config/", "src/init/", "src/output/"]),
+    ("regex_lite", &["src/config/", "src/output/"]),
     ("rusqlite", &["src/store/"]),
     ("saphyr_parser", &["src/config/"]),
     ("serde", EVERYWHERE),
@@ -120,7 +146,7 @@ const CRATES: &[(&str, &[&str])] = &[
     ("serde_yaml", &["src/config/"]),
     ("sha2", &["src/config/"]),
     ("shell_words", &["src/config/"]),
-    ("strsim", &["src/config/"]),
+    ("strsim", &["src/config/", "src/serve/"]),
     ("sysinfo", &["src/context/"]),
     // Only files that touch: the table above sees to that.
     ("tokio", EVERYWHERE),
@@ -145,24 +171,32 @@ type Row = (&'static str, &'static str);
 /// `units`, and files that touch may import `clock`.
 const ROOMS: &[Row] = &[
     ("main", "cli"),
-    ("cli", "assembly init::signals log config supervise::shutdown"),
+    ("cli", "assembly init::signals serve::wire log config supervise::shutdown"),
     (
         "assembly",
-        "init serve store memory::probe tokens::tail metrics ledger context tokens memory \
+        "probing output init serve store watch memory::probe tokens::tail metrics ledger context \
+         tokens memory \
          supervise config",
     ),
+    ("probing", "init::downward supervise::fact config::plan"),
     // Who is left of a run is found by the same lineage that its memory is counted by.
     (
         "init",
-        "ledger::entry memory::marker memory::proc memory::stat memory::tree supervise config::plan",
+        "ledger::entry memory::Turns memory::marker memory::proc memory::stat memory::tree supervise \
+         config::plan",
     ),
-    ("serve", "metrics ledger::session ledger::snapshot tokens memory supervise::lifecycle"),
+    (
+        "serve",
+        "metrics output::figures ledger::care ledger::happening ledger::session ledger::snapshot \
+         tokens memory supervise::lifecycle supervise::wish config::plan",
+    ),
+    ("watch", "supervise::fact config::plan"),
     ("store", "ledger::entry ledger::row ledger::session context tokens config::plan"),
     ("memory::probe", "ledger::entry ledger::snapshot supervise::lifecycle config::plan"),
     ("tokens::tail", "ledger::entry ledger::snapshot supervise::lifecycle config::plan"),
     (
         "metrics",
-        "ledger::entry ledger::session ledger::snapshot tokens memory supervise::fact \
+        "output::figures ledger::care ledger::entry ledger::session ledger::snapshot tokens memory supervise::fact \
          supervise::lifecycle",
     ),
     ("ledger", "context tokens memory supervise::fact supervise::lifecycle config::plan"),
@@ -172,6 +206,7 @@ const ROOMS: &[Row] = &[
     ("supervise", "config::plan"),
     ("config", "secret"),
     ("log", ""),
+    ("output", ""),
     ("secret", ""),
     ("clock", ""),
     ("units", ""),

@@ -1,5 +1,6 @@
 //! Stories as data: what the ledger is told on one side, what it keeps and shows on the other.
 
+mod care;
 mod house;
 mod runs;
 mod storm;

@@ -1,5 +1,7 @@
 //! Stories of runs: their states, their ends, and what their memory says.
 
+use std::sync::Arc;
+
 use super::*;
 
 #[test]
@@ -180,7 +182,7 @@ fn samples_of_runs_that_are_not_live_are_ignored_and_counted() {
 
 #[test]
 fn a_context_is_kept_even_behind_the_end() {
-    let context = || Box::new(crate::context::Context { uid: 7, ..Default::default() });
+    let context = || Arc::new(crate::context::Context { uid: 7, ..Default::default() });
     let captured = |n| Entry::ContextCaptured { session: session(n), context: context() };
     let snapshot = check(
         vec![opened(0, 1, WEB, 0), exited(1, 1, 0), captured(1), captured(9)],

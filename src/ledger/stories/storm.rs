@@ -2,6 +2,7 @@
 //! order, history has no gap and the picture agrees with it. A failure prints its seed.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use fastrand::Rng;
 
@@ -146,7 +147,7 @@ fn entry(random: &mut Rng, ms: u64, runs: &mut u64) -> Entry {
         11 => Entry::EntriesDropped { count: 1 },
         12 if random.u8(0..20) == 0 => story(ms, Lifecycle::Left { code: 0 }),
         12 => {
-            let context = Box::default();
+            let context = Arc::default();
             Entry::ContextCaptured { session: session(any), context }
         }
         13 => {

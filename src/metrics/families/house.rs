@@ -4,6 +4,8 @@ use crate::ledger::snapshot::{HouseView, Snapshot};
 use crate::memory::SelfFigures;
 use crate::metrics::catalogue as row;
 use crate::metrics::families::{Families, count};
+use crate::supervise::lifecycle::Order;
+use crate::units::Wall;
 
 /// Adds them in the order of the catalogue.
 pub(super) fn put(families: &mut Families, snapshot: &Snapshot, own: &SelfFigures) {
@@ -18,6 +20,8 @@ pub(super) fn put(families: &mut Families, snapshot: &Snapshot, own: &SelfFigure
         [(["run"], count(house.reaped_runs)), (["orphan"], count(house.reaped_orphans))],
     );
     put_signals(families, house);
+    put_orders(families, house);
+    put_loop(families, own);
     families.one(&row::LISTENER_UP, house.listener_up.map(f64::from));
     families.one(&row::ENTRIES_DROPPED, count(house.entries_dropped));
     put_store(families, house);
@@ -38,6 +42,28 @@ fn put_signals(families: &mut Families, house: &HouseView) {
         &row::SIGNALS,
         signals.iter().map(|(signal, response, times)| ([signal, *response], count(*times))),
     );
+}
+
+fn put_orders(families: &mut Families, house: &HouseView) {
+    let result = |accepted| if accepted { "accepted" } else { "refused" };
+    let orders = Order::ALL.into_iter().flat_map(|order| [(order, true), (order, false)]);
+    families.each(
+        &row::ORDERS,
+        orders.map(|(order, accepted)| {
+            let given = house.orders.get(&(order, accepted)).copied().unwrap_or(0);
+            ([order.as_str(), result(accepted)], count(given))
+        }),
+    );
+    let reloads = [(["accepted"], house.reloads), (["refused"], house.reloads_failed)];
+    families.each(&row::RELOADS, reloads.map(|(result, times)| (result, count(times))));
+    families.one(&row::RELOAD_WORKED, house.last_reload_worked.map(f64::from));
+    families.one(&row::RELOAD_TIME, house.last_reload.map(Wall::seconds));
+}
+
+fn put_loop(families: &mut Families, own: &SelfFigures) {
+    families.one(&row::LOOP_TURNS, own.turns.map(|turns| count(turns.count)));
+    families.one(&row::LOOP_SECONDS, own.turns.map(|turns| turns.total.as_secs_f64()));
+    families.one(&row::LOOP_LONGEST, own.turns.map(|turns| turns.longest.as_secs_f64()));
 }
 
 fn put_store(families: &mut Families, house: &HouseView) {

@@ -150,7 +150,7 @@ fn project(db: &Connection, session: &Session) -> rusqlite::Result<()> {
         ":last_activity_ms": session.last_activity.0,
         ":pid": session.main.map(|main| main.pid),
         ":start_ticks": session.main.map(|main| signed(main.start_ticks)),
-        ":context": session.context.as_ref().and_then(context_json),
+        ":context": session.context.as_deref().and_then(context_json),
         ":events": signed(session.events),
         ":peak_memory_bytes": figures.peak_memory.map(|bytes| signed(bytes.0)),
         ":mean_memory_bytes": figures.mean_memory.map(|bytes| signed(bytes.0)),

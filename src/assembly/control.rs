@@ -1,0 +1,98 @@
+//! The control doors, tied to the loop, the ledger and the file.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use tokio::sync::mpsc::error::TrySendError;
+use tokio::sync::{oneshot, watch};
+
+use crate::config::load::load;
+use crate::config::plan::Plan;
+use crate::init::inward::{Doors, Order};
+use crate::init::pulse::Pulse;
+use crate::ledger::entry::Entry;
+use crate::ledger::happening::Narrator;
+use crate::ledger::snapshot::Snapshot;
+use crate::serve::control::logs::Logs;
+use crate::serve::control::{self, Busy, NotRead, ReadPlan, Sources};
+use crate::serve::events::Events;
+use crate::units::Wall;
+
+/// What the doors show and whom they pass orders to.
+pub(super) struct Tied {
+    /// Where the plan was read from.
+    pub(super) source: Option<PathBuf>,
+    /// Where orders go.
+    pub(super) doors: Doors,
+    /// The latest picture.
+    pub(super) pictures: watch::Receiver<Arc<Snapshot>>,
+    /// What happens.
+    pub(super) events: Arc<Events>,
+    /// Whether the loop turns.
+    pub(super) pulse: Pulse,
+    /// What processes wrote.
+    pub(super) logs: Arc<dyn Logs>,
+}
+
+/// Takes orders wherever the plan says.
+pub(super) async fn take_orders(plan: Arc<Plan>, tied: Tied, stopped: watch::Receiver<bool>) {
+    let Tied { source, doors, pictures, events, pulse, logs } = tied;
+    let sources = Arc::new(Sources {
+        pictures,
+        orders: Box::new(move |wish| {
+            let (reply, answer) = oneshot::channel();
+            doors.orders.try_send(Order { wish, reply }).map(|()| answer).map_err(busy)
+        }),
+        read_plan: read_plan(source),
+        logs,
+        events,
+        alive: Box::new(move || pulse.is_alive()),
+    });
+    let open = || control::serve(plan.control.clone(), Arc::clone(&sources), stopped.clone());
+    super::below::restarting("control", open).await;
+}
+
+/// What happens, and the ear at the ledger's queue by which it is heard. Nothing is kept where
+/// nobody can ask for it.
+pub(super) fn events(
+    plan: &Arc<Plan>,
+    began: Wall,
+) -> (Arc<Events>, Box<dyn FnMut(&Entry) + Send>) {
+    let events = Arc::new(Events::new(began));
+    if plan.control.socket.is_none() && plan.control.tcp.is_none() {
+        return (events, Box::new(|_| {}));
+    }
+    let (told, mut narrator) = (Arc::clone(&events), Narrator::new(Arc::clone(plan)));
+    let heard = move |entry: &Entry| {
+        if let Entry::Lifecycle { at, event } = entry
+            && let Some(happening) = narrator.tell(at.wall, event)
+        {
+            told.tell(happening);
+        }
+    };
+    (events, Box::new(heard))
+}
+
+fn busy(error: TrySendError<Order>) -> Busy {
+    match error {
+        TrySendError::Full(_) => Busy::Full,
+        TrySendError::Closed(_) => Busy::Gone,
+    }
+}
+
+fn read_plan(source: Option<PathBuf>) -> ReadPlan {
+    Arc::new(move || {
+        let path = source.as_ref().ok_or(NotRead::NoFile)?;
+        match load(path) {
+            Ok(loaded) => {
+                for warning in loaded.warnings.iter() {
+                    tracing::warn!(target: "config", "{warning}");
+                }
+                Ok(Arc::new(loaded.plan))
+            }
+            Err(problems) => {
+                Err(NotRead::Faults(problems.iter().map(|problem| problem.to_string()).collect()))
+            }
+        }
+    })
+}

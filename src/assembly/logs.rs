@@ -1,0 +1,50 @@
+//! What is kept of the output of processes, as the control doors show it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::watch;
+
+use crate::config::plan::{OutputMode, Plan};
+use crate::output::door::Output;
+use crate::output::plan::Which;
+use crate::output::ring;
+use crate::serve::control::logs::{Line, Logs, Page, Stream, Turn};
+
+/// The shelves of the output room, and the plan that says whose lines are on them.
+pub(super) struct Shelves {
+    /// The room.
+    pub(super) output: Output,
+    /// The plan that holds.
+    pub(super) plans: watch::Receiver<Arc<Plan>>,
+}
+
+impl Logs for Shelves {
+    fn keeps(&self, process: &str) -> bool {
+        let plan = Arc::clone(&self.plans.borrow());
+        let mut processes = plan.processes.iter();
+        processes.any(|one| one.name == process && one.output.mode != OutputMode::Passthrough)
+    }
+
+    fn tail(&self, process: &str, lines: usize) -> Page {
+        self.output.tail(process, lines).map(page).unwrap_or_default()
+    }
+
+    fn since<'a>(&'a self, process: &'a str, cursor: u64, wait: Duration) -> Turn<'a> {
+        Box::pin(async move { page(self.output.since(process, cursor, wait).await) })
+    }
+}
+
+fn page(page: ring::Page) -> Page {
+    let ring::Page { lines, next, missed } = page;
+    Page { lines: lines.into_iter().map(line).collect(), next, missed }
+}
+
+fn line(line: ring::Line) -> Line {
+    let ring::Line { at, which, partial, text } = line;
+    let stream = match which {
+        Which::Stdout => Stream::Stdout,
+        Which::Stderr => Stream::Stderr,
+    };
+    Line { at, stream, partial, text }
+}

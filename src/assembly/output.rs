@@ -1,0 +1,111 @@
+//! What children write, on its way from the loop to the room that reads it.
+
+use std::sync::Arc;
+
+use nix::sys::resource::{Resource, getrlimit};
+
+use crate::config::plan::{OutputFile, OutputMode, OutputPlan, Plan, ProcessPlan};
+use crate::init::downward::{Channel, Inlet, Outlet};
+use crate::init::inward::Doors;
+use crate::output::console;
+use crate::output::door::{Event, Output, Settings, Stream};
+use crate::output::look::Pattern;
+use crate::output::plan::{FileFormat, FilePlan, Limits, Show, StreamPlan, WhenFull, Which};
+use crate::supervise::fact::Fact;
+use crate::units::RunId;
+
+/// Fewer descriptors than this are left to what cannot do without: the loop, and forks.
+const FEWEST_DESCRIPTORS: u64 = 64;
+
+/// Opens the room for what children write. Without descriptors for it they write where we do.
+pub(super) fn open(doors: &Doors) -> Option<Output> {
+    if getrlimit(Resource::RLIMIT_NOFILE).is_ok_and(|(_, most)| most < FEWEST_DESCRIPTORS) {
+        tracing::warn!(
+            target: "assembly",
+            "processes write where we do, without their names: fewer than {FEWEST_DESCRIPTORS} files \
+             may be open; raise the limit (`ulimit -n`)"
+        );
+        return None;
+    }
+    let tidings = doors.tidings.clone();
+    let events = Box::new(move |event| {
+        if let Event::Matched { run } = event {
+            // Where the loop is that far behind, readiness has a time of its own.
+            let _ = tidings.try_send(Fact::LineMatched { run });
+        }
+    });
+    let opened = console::inherited().and_then(|[stdout, stderr]| {
+        let limits = Limits::default();
+        Output::open(Settings { limits, stdout, stderr, colours: true, events })
+    });
+    let told = opened.inspect_err(|error| {
+        tracing::error!(target: "assembly", "cannot read what processes write: {error}");
+    });
+    told.ok()
+}
+
+/// The loop's end of it.
+pub(super) struct Piped(pub(super) Output);
+
+impl Outlet for Piped {
+    fn attach(&mut self, inlet: Inlet) {
+        let Inlet { process, run, plan, channel, fd } = inlet;
+        let which = match channel {
+            Channel::Stdout => Which::Stdout,
+            Channel::Stderr => Which::Stderr,
+        };
+        let process_plan = plan.process(process);
+        let stream = Stream {
+            run,
+            name: Arc::from(process_plan.name.as_str()),
+            which,
+            fd,
+            plan: StreamPlan { colour: process.0, ..stream_plan(&plan, process_plan) },
+        };
+        if let Err(unread) = self.0.attach(stream) {
+            let name = &unread.name;
+            tracing::error!(target: "assembly", "too much is going on to read what {name} writes");
+            // A closed pipe would end it at its next line; one that is not read makes it wait.
+            std::mem::forget(unread);
+        }
+    }
+
+    fn main_ended(&mut self, run: RunId) {
+        // Where it is not taken, the pipe's own end tells the same.
+        let _ = self.0.main_ended(run);
+    }
+
+    fn plan_changed(&mut self, _: &Arc<Plan>) {}
+}
+
+fn stream_plan(plan: &Plan, process: &ProcessPlan) -> StreamPlan {
+    let OutputPlan { mode, longest_line, max_block, file, .. } = &process.output;
+    let ready = process.ready.as_ref().and_then(|ready| ready.log.as_deref());
+    StreamPlan {
+        show: match mode {
+            OutputMode::Prefixed => Show::Prefixed { width: widest(plan) },
+            OutputMode::Json => Show::Json,
+            OutputMode::Passthrough | OutputMode::Quiet => Show::Hidden,
+        },
+        colour: 0,
+        file: file.as_ref().map(file_plan),
+        // It was read already to check it.
+        ready: ready.and_then(|typed| Pattern::parse(typed).ok()),
+        when_full: WhenFull::WaitAtMost(*max_block),
+        max_line: *longest_line,
+    }
+}
+
+fn widest(plan: &Plan) -> usize {
+    plan.processes.iter().map(|process| process.name.chars().count()).max().unwrap_or(0)
+}
+
+fn file_plan(file: &OutputFile) -> FilePlan {
+    FilePlan {
+        path: file.path.clone(),
+        format: FileFormat::Raw,
+        max_size: file.max_size,
+        max_age: file.max_age,
+        keep: usize::try_from(file.keep).unwrap_or(usize::MAX),
+    }
+}

@@ -1,0 +1,139 @@
+# Print an optspec for argparse to handle cmd's options that are independent of any subcommand.
+function __fish_procession_global_optspecs
+    string join \n listen= store= g c/single-child r/rewrite= e= p= s w v/verbose l log-level= log-format= h/help V/version
+end
+
+function __fish_procession_needs_command
+    # Figure out if the current invocation already has a command.
+    set -l cmd (commandline -opc)
+    set -e cmd[1]
+    argparse -s (__fish_procession_global_optspecs) -- $cmd 2>/dev/null
+    or return
+    if set -q argv[1]
+        # Also print the command, so this can be used to figure out what it is.
+        echo $argv[1]
+        return 1
+    end
+    return 0
+end
+
+function __fish_procession_using_subcommand
+    set -l cmd (__fish_procession_needs_command)
+    test -z "$cmd"
+    and return 1
+    contains -- $cmd[1] $argv
+end
+
+complete -c procession -n "__fish_procession_needs_command" -l listen -d 'Where /metrics and the status page listen; `off` listens nowhere' -r
+complete -c procession -n "__fish_procession_needs_command" -l store -d 'Keep history in this SQLite file; in memory when not given' -r -F
+complete -c procession -n "__fish_procession_needs_command" -s r -l rewrite -d 'Pass signal S on as R, or not at all where R is 0' -r
+complete -c procession -n "__fish_procession_needs_command" -s e -d 'Take this exit code of the command for 0' -r
+complete -c procession -n "__fish_procession_needs_command" -s p -d 'Get this signal when our parent dies' -r
+complete -c procession -n "__fish_procession_needs_command" -l log-level -d 'What is logged: error, warn, info, debug, trace, or levels by room: `warn,init=debug`. The usual level is info for `run` and warn for one command' -r
+complete -c procession -n "__fish_procession_needs_command" -l log-format -d 'How it is logged' -r -f -a "text\t'For people'
+json\t'For log shippers: one JSON object for each line'"
+complete -c procession -n "__fish_procession_needs_command" -s g -d 'Pass signals on to the whole group of the command'
+complete -c procession -n "__fish_procession_needs_command" -s c -l single-child -d 'Pass signals on to the command alone, as is usual'
+complete -c procession -n "__fish_procession_needs_command" -s s -d 'Reap what is left behind also when not PID 1; always done'
+complete -c procession -n "__fish_procession_needs_command" -s w -d 'Warn of every stranger that is reaped'
+complete -c procession -n "__fish_procession_needs_command" -s v -l verbose -d 'Log more; up to three times'
+complete -c procession -n "__fish_procession_needs_command" -s l -d 'Print the licence'
+complete -c procession -n "__fish_procession_needs_command" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c procession -n "__fish_procession_needs_command" -s V -l version -d 'Print version'
+complete -c procession -n "__fish_procession_needs_command" -a "run" -d 'Run the processes of a configuration, until they are done or we are told to stop'
+complete -c procession -n "__fish_procession_needs_command" -a "check" -d 'Read a configuration and print the plan, or every fault in it; start nothing'
+complete -c procession -n "__fish_procession_needs_command" -a "ps" -d 'List the processes with their state, memory and CPU time'
+complete -c procession -n "__fish_procession_needs_command" -a "start" -d 'Start processes, and wait until they are ready'
+complete -c procession -n "__fish_procession_needs_command" -a "stop" -d 'Stop processes, and wait until they have ended'
+complete -c procession -n "__fish_procession_needs_command" -a "restart" -d 'Restart processes in the order of their dependencies, and wait until they are ready'
+complete -c procession -n "__fish_procession_needs_command" -a "signal" -d 'Send a signal to processes'
+complete -c procession -n "__fish_procession_needs_command" -a "reload" -d 'Read the configuration anew: only what changed restarts'
+complete -c procession -n "__fish_procession_needs_command" -a "shutdown" -d 'Stop everything, as after a SIGTERM'
+complete -c procession -n "__fish_procession_needs_command" -a "logs" -d 'Show what processes wrote last, and what they write'
+complete -c procession -n "__fish_procession_needs_command" -a "spawn" -d 'Run a command beside the configured processes'
+complete -c procession -n "__fish_procession_needs_command" -a "events" -d 'Show what happens, as it happens'
+complete -c procession -n "__fish_procession_needs_command" -a "completions" -d 'Print a script that completes words in a shell'
+complete -c procession -n "__fish_procession_needs_command" -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c procession -n "__fish_procession_using_subcommand run" -s c -l config -d 'The configuration' -r -F
+complete -c procession -n "__fish_procession_using_subcommand run" -l log-level -d 'What is logged: error, warn, info, debug, trace, or levels by room: `warn,init=debug`. The usual level is info for `run` and warn for one command' -r
+complete -c procession -n "__fish_procession_using_subcommand run" -l log-format -d 'How it is logged' -r -f -a "text\t'For people'
+json\t'For log shippers: one JSON object for each line'"
+complete -c procession -n "__fish_procession_using_subcommand run" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c procession -n "__fish_procession_using_subcommand check" -s c -l config -d 'The configuration' -r -F
+complete -c procession -n "__fish_procession_using_subcommand check" -s h -l help -d 'Print help'
+complete -c procession -n "__fish_procession_using_subcommand ps" -s w -l watch -d 'Show it again and again, every so many seconds' -r
+complete -c procession -n "__fish_procession_using_subcommand ps" -l socket -d 'The control socket; by default that of the configuration, or the one in the usual folder' -r -F
+complete -c procession -n "__fish_procession_using_subcommand ps" -s c -l config -d 'The configuration that the procession runs, which says where its socket is' -r -F
+complete -c procession -n "__fish_procession_using_subcommand ps" -l json -d 'Print JSON'
+complete -c procession -n "__fish_procession_using_subcommand ps" -s h -l help -d 'Print help'
+complete -c procession -n "__fish_procession_using_subcommand start" -l timeout -d 'How many seconds to wait until it is done' -r
+complete -c procession -n "__fish_procession_using_subcommand start" -l socket -d 'The control socket; by default that of the configuration, or the one in the usual folder' -r -F
+complete -c procession -n "__fish_procession_using_subcommand start" -s c -l config -d 'The configuration that the procession runs, which says where its socket is' -r -F
+complete -c procession -n "__fish_procession_using_subcommand start" -l all -d 'All processes'
+complete -c procession -n "__fish_procession_using_subcommand start" -l no-wait -d 'Do not wait until it is done'
+complete -c procession -n "__fish_procession_using_subcommand start" -l json -d 'Print JSON'
+complete -c procession -n "__fish_procession_using_subcommand start" -s h -l help -d 'Print help'
+complete -c procession -n "__fish_procession_using_subcommand stop" -l timeout -d 'How many seconds to wait until it is done' -r
+complete -c procession -n "__fish_procession_using_subcommand stop" -l socket -d 'The control socket; by default that of the configuration, or the one in the usual folder' -r -F
+complete -c procession -n "__fish_procession_using_subcommand stop" -s c -l config -d 'The configuration that the procession runs, which says where its socket is' -r -F
+complete -c procession -n "__fish_procession_using_subcommand stop" -l all -d 'All processes'
+complete -c procession -n "__fish_procession_using_subcommand stop" -l no-wait -d 'Do not wait until it is done'
+complete -c procession -n "__fish_procession_using_subcommand stop" -l json -d 'Print JSON'
+complete -c procession -n "__fish_procession_using_subcommand stop" -s h -l help -d 'Print help'
+complete -c procession -n "__fish_procession_using_subcommand restart" -l timeout -d 'How many seconds to wait until it is done' -r
+complete -c procession -n "__fish_procession_using_subcommand restart" -l socket -d 'The control socket; by default that of the configuration, or the one in the usual folder' -r -F
+complete -c procession -n "__fish_procession_using_subcommand restart" -s c -l config -d 'The configuration that the procession runs, which says where its socket is' -r -F
+complete -c procession -n "__fish_procession_using_subcommand restart" -l all -d 'All processes'
+complete -c procession -n "__fish_procession_using_subcommand restart" -l no-wait -d 'Do not wait until it is done'
+complete -c procession -n "__fish_procession_using_subcommand restart" -l json -d 'Print JSON'
+complete -c procession -n "__fish_procession_using_subcommand restart" -s h -l help -d 'Print help'
+complete -c procession -n "__fish_procession_using_subcommand signal" -l socket -d 'The control socket; by default that of the configuration, or the one in the usual folder' -r -F
+complete -c procession -n "__fish_procession_using_subcommand signal" -s c -l config -d 'The configuration that the procession runs, which says where its socket is' -r -F
+complete -c procession -n "__fish_procession_using_subcommand signal" -l group -d 'Send it to the whole process group rather than to the main process alone'
+complete -c procession -n "__fish_procession_using_subcommand signal" -l json -d 'Print JSON'
+complete -c procession -n "__fish_procession_using_subcommand signal" -s h -l help -d 'Print help'
+complete -c procession -n "__fish_procession_using_subcommand reload" -l socket -d 'The control socket; by default that of the configuration, or the one in the usual folder' -r -F
+complete -c procession -n "__fish_procession_using_subcommand reload" -s c -l config -d 'The configuration that the procession runs, which says where its socket is' -r -F
+complete -c procession -n "__fish_procession_using_subcommand reload" -l json -d 'Print JSON'
+complete -c procession -n "__fish_procession_using_subcommand reload" -s h -l help -d 'Print help'
+complete -c procession -n "__fish_procession_using_subcommand shutdown" -l socket -d 'The control socket; by default that of the configuration, or the one in the usual folder' -r -F
+complete -c procession -n "__fish_procession_using_subcommand shutdown" -s c -l config -d 'The configuration that the procession runs, which says where its socket is' -r -F
+complete -c procession -n "__fish_procession_using_subcommand shutdown" -l json -d 'Print JSON'
+complete -c procession -n "__fish_procession_using_subcommand shutdown" -s h -l help -d 'Print help'
+complete -c procession -n "__fish_procession_using_subcommand logs" -s n -l tail -d 'How many of the last lines of each; all that are kept when not given' -r
+complete -c procession -n "__fish_procession_using_subcommand logs" -l stream -d 'Only `stdout` or only `stderr`' -r
+complete -c procession -n "__fish_procession_using_subcommand logs" -l socket -d 'The control socket; by default that of the configuration, or the one in the usual folder' -r -F
+complete -c procession -n "__fish_procession_using_subcommand logs" -s c -l config -d 'The configuration that the procession runs, which says where its socket is' -r -F
+complete -c procession -n "__fish_procession_using_subcommand logs" -s f -l follow -d 'Go on with what they write from now on'
+complete -c procession -n "__fish_procession_using_subcommand logs" -s t -l timestamps -d 'Show when each line was read'
+complete -c procession -n "__fish_procession_using_subcommand logs" -l json -d 'Print a JSON object for each line'
+complete -c procession -n "__fish_procession_using_subcommand logs" -s h -l help -d 'Print help'
+complete -c procession -n "__fish_procession_using_subcommand spawn" -s w -l wait -d 'Wait for its end, and end with its exit code; for so many seconds at most' -r
+complete -c procession -n "__fish_procession_using_subcommand spawn" -l cwd -d 'Where it starts' -r
+complete -c procession -n "__fish_procession_using_subcommand spawn" -s e -l env -d 'What is added to its environment' -r
+complete -c procession -n "__fish_procession_using_subcommand spawn" -l shell -d 'A line for the shell, in place of a command' -r
+complete -c procession -n "__fish_procession_using_subcommand spawn" -l socket -d 'The control socket; by default that of the configuration, or the one in the usual folder' -r -F
+complete -c procession -n "__fish_procession_using_subcommand spawn" -s c -l config -d 'The configuration that the procession runs, which says where its socket is' -r -F
+complete -c procession -n "__fish_procession_using_subcommand spawn" -l json -d 'Print JSON'
+complete -c procession -n "__fish_procession_using_subcommand spawn" -s h -l help -d 'Print help'
+complete -c procession -n "__fish_procession_using_subcommand events" -s k -l kind -d 'Only events of these kinds: run_ready, run_ended, phase_changed, …' -r
+complete -c procession -n "__fish_procession_using_subcommand events" -s n -l tail -d 'Begin with so many of the last ones' -r
+complete -c procession -n "__fish_procession_using_subcommand events" -l socket -d 'The control socket; by default that of the configuration, or the one in the usual folder' -r -F
+complete -c procession -n "__fish_procession_using_subcommand events" -s c -l config -d 'The configuration that the procession runs, which says where its socket is' -r -F
+complete -c procession -n "__fish_procession_using_subcommand events" -l json -d 'Print a JSON object for each event'
+complete -c procession -n "__fish_procession_using_subcommand events" -s h -l help -d 'Print help'
+complete -c procession -n "__fish_procession_using_subcommand completions" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c procession -n "__fish_procession_using_subcommand help; and not __fish_seen_subcommand_from run check ps start stop restart signal reload shutdown logs spawn events completions help" -f -a "run" -d 'Run the processes of a configuration, until they are done or we are told to stop'
+complete -c procession -n "__fish_procession_using_subcommand help; and not __fish_seen_subcommand_from run check ps start stop restart signal reload shutdown logs spawn events completions help" -f -a "check" -d 'Read a configuration and print the plan, or every fault in it; start nothing'
+complete -c procession -n "__fish_procession_using_subcommand help; and not __fish_seen_subcommand_from run check ps start stop restart signal reload shutdown logs spawn events completions help" -f -a "ps" -d 'List the processes with their state, memory and CPU time'
+complete -c procession -n "__fish_procession_using_subcommand help; and not __fish_seen_subcommand_from run check ps start stop restart signal reload shutdown logs spawn events completions help" -f -a "start" -d 'Start processes, and wait until they are ready'
+complete -c procession -n "__fish_procession_using_subcommand help; and not __fish_seen_subcommand_from run check ps start stop restart signal reload shutdown logs spawn events completions help" -f -a "stop" -d 'Stop processes, and wait until they have ended'
+complete -c procession -n "__fish_procession_using_subcommand help; and not __fish_seen_subcommand_from run check ps start stop restart signal reload shutdown logs spawn events completions help" -f -a "restart" -d 'Restart processes in the order of their dependencies, and wait until they are ready'
+complete -c procession -n "__fish_procession_using_subcommand help; and not __fish_seen_subcommand_from run check ps start stop restart signal reload shutdown logs spawn events completions help" -f -a "signal" -d 'Send a signal to processes'
+complete -c procession -n "__fish_procession_using_subcommand help; and not __fish_seen_subcommand_from run check ps start stop restart signal reload shutdown logs spawn events completions help" -f -a "reload" -d 'Read the configuration anew: only what changed restarts'
+complete -c procession -n "__fish_procession_using_subcommand help; and not __fish_seen_subcommand_from run check ps start stop restart signal reload shutdown logs spawn events completions help" -f -a "shutdown" -d 'Stop everything, as after a SIGTERM'
+complete -c procession -n "__fish_procession_using_subcommand help; and not __fish_seen_subcommand_from run check ps start stop restart signal reload shutdown logs spawn events completions help" -f -a "logs" -d 'Show what processes wrote last, and what they write'
+complete -c procession -n "__fish_procession_using_subcommand help; and not __fish_seen_subcommand_from run check ps start stop restart signal reload shutdown logs spawn events completions help" -f -a "spawn" -d 'Run a command beside the configured processes'
+complete -c procession -n "__fish_procession_using_subcommand help; and not __fish_seen_subcommand_from run check ps start stop restart signal reload shutdown logs spawn events completions help" -f -a "events" -d 'Show what happens, as it happens'
+complete -c procession -n "__fish_procession_using_subcommand help; and not __fish_seen_subcommand_from run check ps start stop restart signal reload shutdown logs spawn events completions help" -f -a "completions" -d 'Print a script that completes words in a shell'
+complete -c procession -n "__fish_procession_using_subcommand help; and not __fish_seen_subcommand_from run check ps start stop restart signal reload shutdown logs spawn events completions help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'

@@ -1,0 +1,472 @@
+#compdef procession
+
+autoload -U is-at-least
+
+_procession() {
+    typeset -A opt_args
+    typeset -a _arguments_options
+    local ret=1
+
+    if is-at-least 5.2; then
+        _arguments_options=(-s -S -C)
+    else
+        _arguments_options=(-s -C)
+    fi
+
+    local context curcontext="$curcontext" state line
+    _arguments "${_arguments_options[@]}" : \
+'--listen=[Where /metrics and the status page listen; \`off\` listens nowhere]:ADDRESS:_default' \
+'--store=[Keep history in this SQLite file; in memory when not given]:FILE:_files' \
+'*-r+[Pass signal S on as R, or not at all where R is 0]:S:R:_default' \
+'*--rewrite=[Pass signal S on as R, or not at all where R is 0]:S:R:_default' \
+'*-e+[Take this exit code of the command for 0]:CODE:_default' \
+'-p+[Get this signal when our parent dies]:SIGNAL:_default' \
+'--log-level=[What is logged\: error, warn, info, debug, trace, or levels by room\: \`warn,init=debug\`. The usual level is info for \`run\` and warn for one command]:LEVEL:_default' \
+'--log-format=[How it is logged]:FORMAT:((text\:"For people"
+json\:"For log shippers\: one JSON object for each line"))' \
+'-g[Pass signals on to the whole group of the command]' \
+'-c[Pass signals on to the command alone, as is usual]' \
+'--single-child[Pass signals on to the command alone, as is usual]' \
+'-s[Reap what is left behind also when not PID 1; always done]' \
+'-w[Warn of every stranger that is reaped]' \
+'*-v[Log more; up to three times]' \
+'*--verbose[Log more; up to three times]' \
+'-l[Print the licence]' \
+'-h[Print help (see more with '\''--help'\'')]' \
+'--help[Print help (see more with '\''--help'\'')]' \
+'-V[Print version]' \
+'--version[Print version]' \
+'::command -- The command that is run and waited for:_default' \
+":: :_procession_commands" \
+"*::: :->procession" \
+&& ret=0
+    case $state in
+    (procession)
+        words=($line[2] "${words[@]}")
+        (( CURRENT += 1 ))
+        curcontext="${curcontext%:*:*}:procession-command-$line[2]:"
+        case $line[2] in
+            (run)
+_arguments "${_arguments_options[@]}" : \
+'-c+[The configuration]:FILE:_files' \
+'--config=[The configuration]:FILE:_files' \
+'--log-level=[What is logged\: error, warn, info, debug, trace, or levels by room\: \`warn,init=debug\`. The usual level is info for \`run\` and warn for one command]:LEVEL:_default' \
+'--log-format=[How it is logged]:FORMAT:((text\:"For people"
+json\:"For log shippers\: one JSON object for each line"))' \
+'-h[Print help (see more with '\''--help'\'')]' \
+'--help[Print help (see more with '\''--help'\'')]' \
+&& ret=0
+;;
+(check)
+_arguments "${_arguments_options[@]}" : \
+'-c+[The configuration]:FILE:_files' \
+'--config=[The configuration]:FILE:_files' \
+'-h[Print help]' \
+'--help[Print help]' \
+&& ret=0
+;;
+(ps)
+_arguments "${_arguments_options[@]}" : \
+'-w+[Show it again and again, every so many seconds]::SECONDS:_default' \
+'--watch=[Show it again and again, every so many seconds]::SECONDS:_default' \
+'--socket=[The control socket; by default that of the configuration, or the one in the usual folder]:PATH:_files' \
+'-c+[The configuration that the procession runs, which says where its socket is]:FILE:_files' \
+'--config=[The configuration that the procession runs, which says where its socket is]:FILE:_files' \
+'--json[Print JSON]' \
+'-h[Print help]' \
+'--help[Print help]' \
+'*::names -- Only these processes, or families of replicas:_default' \
+&& ret=0
+;;
+(start)
+_arguments "${_arguments_options[@]}" : \
+'--timeout=[How many seconds to wait until it is done]:SECONDS:_default' \
+'--socket=[The control socket; by default that of the configuration, or the one in the usual folder]:PATH:_files' \
+'-c+[The configuration that the procession runs, which says where its socket is]:FILE:_files' \
+'--config=[The configuration that the procession runs, which says where its socket is]:FILE:_files' \
+'()--all[All processes]' \
+'--no-wait[Do not wait until it is done]' \
+'--json[Print JSON]' \
+'-h[Print help]' \
+'--help[Print help]' \
+'*::names -- The processes, or families of replicas:_default' \
+&& ret=0
+;;
+(stop)
+_arguments "${_arguments_options[@]}" : \
+'--timeout=[How many seconds to wait until it is done]:SECONDS:_default' \
+'--socket=[The control socket; by default that of the configuration, or the one in the usual folder]:PATH:_files' \
+'-c+[The configuration that the procession runs, which says where its socket is]:FILE:_files' \
+'--config=[The configuration that the procession runs, which says where its socket is]:FILE:_files' \
+'()--all[All processes]' \
+'--no-wait[Do not wait until it is done]' \
+'--json[Print JSON]' \
+'-h[Print help]' \
+'--help[Print help]' \
+'*::names -- The processes, or families of replicas:_default' \
+&& ret=0
+;;
+(restart)
+_arguments "${_arguments_options[@]}" : \
+'--timeout=[How many seconds to wait until it is done]:SECONDS:_default' \
+'--socket=[The control socket; by default that of the configuration, or the one in the usual folder]:PATH:_files' \
+'-c+[The configuration that the procession runs, which says where its socket is]:FILE:_files' \
+'--config=[The configuration that the procession runs, which says where its socket is]:FILE:_files' \
+'()--all[All processes]' \
+'--no-wait[Do not wait until it is done]' \
+'--json[Print JSON]' \
+'-h[Print help]' \
+'--help[Print help]' \
+'*::names -- The processes, or families of replicas:_default' \
+&& ret=0
+;;
+(signal)
+_arguments "${_arguments_options[@]}" : \
+'--socket=[The control socket; by default that of the configuration, or the one in the usual folder]:PATH:_files' \
+'-c+[The configuration that the procession runs, which says where its socket is]:FILE:_files' \
+'--config=[The configuration that the procession runs, which says where its socket is]:FILE:_files' \
+'--group[Send it to the whole process group rather than to the main process alone]' \
+'--json[Print JSON]' \
+'-h[Print help]' \
+'--help[Print help]' \
+':signal -- The signal\: HUP, SIGUSR1, 10, RTMIN+3:_default' \
+'*::names -- The processes, or families of replicas:_default' \
+&& ret=0
+;;
+(reload)
+_arguments "${_arguments_options[@]}" : \
+'--socket=[The control socket; by default that of the configuration, or the one in the usual folder]:PATH:_files' \
+'-c+[The configuration that the procession runs, which says where its socket is]:FILE:_files' \
+'--config=[The configuration that the procession runs, which says where its socket is]:FILE:_files' \
+'--json[Print JSON]' \
+'-h[Print help]' \
+'--help[Print help]' \
+&& ret=0
+;;
+(shutdown)
+_arguments "${_arguments_options[@]}" : \
+'--socket=[The control socket; by default that of the configuration, or the one in the usual folder]:PATH:_files' \
+'-c+[The configuration that the procession runs, which says where its socket is]:FILE:_files' \
+'--config=[The configuration that the procession runs, which says where its socket is]:FILE:_files' \
+'--json[Print JSON]' \
+'-h[Print help]' \
+'--help[Print help]' \
+&& ret=0
+;;
+(logs)
+_arguments "${_arguments_options[@]}" : \
+'-n+[How many of the last lines of each; all that are kept when not given]:LINES:_default' \
+'--tail=[How many of the last lines of each; all that are kept when not given]:LINES:_default' \
+'--stream=[Only \`stdout\` or only \`stderr\`]:STREAM:_default' \
+'--socket=[The control socket; by default that of the configuration, or the one in the usual folder]:PATH:_files' \
+'-c+[The configuration that the procession runs, which says where its socket is]:FILE:_files' \
+'--config=[The configuration that the procession runs, which says where its socket is]:FILE:_files' \
+'-f[Go on with what they write from now on]' \
+'--follow[Go on with what they write from now on]' \
+'-t[Show when each line was read]' \
+'--timestamps[Show when each line was read]' \
+'--json[Print a JSON object for each line]' \
+'-h[Print help]' \
+'--help[Print help]' \
+'*::names -- The processes, or families of replicas; all of them when none is named:_default' \
+&& ret=0
+;;
+(spawn)
+_arguments "${_arguments_options[@]}" : \
+'-w+[Wait for its end, and end with its exit code; for so many seconds at most]::SECONDS:_default' \
+'--wait=[Wait for its end, and end with its exit code; for so many seconds at most]::SECONDS:_default' \
+'--cwd=[Where it starts]:FOLDER:_default' \
+'*-e+[What is added to its environment]:NAME=VALUE:_default' \
+'*--env=[What is added to its environment]:NAME=VALUE:_default' \
+'()--shell=[A line for the shell, in place of a command]:LINE:_default' \
+'--socket=[The control socket; by default that of the configuration, or the one in the usual folder]:PATH:_files' \
+'-c+[The configuration that the procession runs, which says where its socket is]:FILE:_files' \
+'--config=[The configuration that the procession runs, which says where its socket is]:FILE:_files' \
+'--json[Print JSON]' \
+'-h[Print help]' \
+'--help[Print help]' \
+'*::command -- The command:_default' \
+&& ret=0
+;;
+(events)
+_arguments "${_arguments_options[@]}" : \
+'*-k+[Only events of these kinds\: run_ready, run_ended, phase_changed, …]:KIND:_default' \
+'*--kind=[Only events of these kinds\: run_ready, run_ended, phase_changed, …]:KIND:_default' \
+'-n+[Begin with so many of the last ones]:EVENTS:_default' \
+'--tail=[Begin with so many of the last ones]:EVENTS:_default' \
+'--socket=[The control socket; by default that of the configuration, or the one in the usual folder]:PATH:_files' \
+'-c+[The configuration that the procession runs, which says where its socket is]:FILE:_files' \
+'--config=[The configuration that the procession runs, which says where its socket is]:FILE:_files' \
+'--json[Print a JSON object for each event]' \
+'-h[Print help]' \
+'--help[Print help]' \
+'*::names -- Only what happens to these processes:_default' \
+&& ret=0
+;;
+(completions)
+_arguments "${_arguments_options[@]}" : \
+'-h[Print help (see more with '\''--help'\'')]' \
+'--help[Print help (see more with '\''--help'\'')]' \
+':shell -- The shell:((bash\:"\`source <(procession completions bash)\`"
+zsh\:"\`procession completions zsh > "\${fpath\[1\]}/_procession"\`"
+fish\:"\`procession completions fish > ~/.config/fish/completions/procession.fish\`"))' \
+&& ret=0
+;;
+(help)
+_arguments "${_arguments_options[@]}" : \
+":: :_procession__subcmd__help_commands" \
+"*::: :->help" \
+&& ret=0
+
+    case $state in
+    (help)
+        words=($line[1] "${words[@]}")
+        (( CURRENT += 1 ))
+        curcontext="${curcontext%:*:*}:procession-help-command-$line[1]:"
+        case $line[1] in
+            (run)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(check)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(ps)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(start)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(stop)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(restart)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(signal)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(reload)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(shutdown)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(logs)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(spawn)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(events)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(completions)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(help)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+        esac
+    ;;
+esac
+;;
+        esac
+    ;;
+esac
+}
+
+(( $+functions[_procession_commands] )) ||
+_procession_commands() {
+    local commands; commands=(
+'run:Run the processes of a configuration, until they are done or we are told to stop' \
+'check:Read a configuration and print the plan, or every fault in it; start nothing' \
+'ps:List the processes with their state, memory and CPU time' \
+'start:Start processes, and wait until they are ready' \
+'stop:Stop processes, and wait until they have ended' \
+'restart:Restart processes in the order of their dependencies, and wait until they are ready' \
+'signal:Send a signal to processes' \
+'reload:Read the configuration anew\: only what changed restarts' \
+'shutdown:Stop everything, as after a SIGTERM' \
+'logs:Show what processes wrote last, and what they write' \
+'spawn:Run a command beside the configured processes' \
+'events:Show what happens, as it happens' \
+'completions:Print a script that completes words in a shell' \
+'help:Print this message or the help of the given subcommand(s)' \
+    )
+    _describe -t commands 'procession commands' commands "$@"
+}
+(( $+functions[_procession__subcmd__check_commands] )) ||
+_procession__subcmd__check_commands() {
+    local commands; commands=()
+    _describe -t commands 'procession check commands' commands "$@"
+}
+(( $+functions[_procession__subcmd__completions_commands] )) ||
+_procession__subcmd__completions_commands() {
+    local commands; commands=()
+    _describe -t commands 'procession completions commands' commands "$@"
+}
+(( $+functions[_procession__subcmd__events_commands] )) ||
+_procession__subcmd__events_commands() {
+    local commands; commands=()
+    _describe -t commands 'procession events commands' commands "$@"
+}
+(( $+functions[_procession__subcmd__help_commands] )) ||
+_procession__subcmd__help_commands() {
+    local commands; commands=(
+'run:Run the processes of a configuration, until they are done or we are told to stop' \
+'check:Read a configuration and print the plan, or every fault in it; start nothing' \
+'ps:List the processes with their state, memory and CPU time' \
+'start:Start processes, and wait until they are ready' \
+'stop:Stop processes, and wait until they have ended' \
+'restart:Restart processes in the order of their dependencies, and wait until they are ready' \
+'signal:Send a signal to processes' \
+'reload:Read the configuration anew\: only what changed restarts' \
+'shutdown:Stop everything, as after a SIGTERM' \
+'logs:Show what processes wrote last, and what they write' \
+'spawn:Run a command beside the configured processes' \
+'events:Show what happens, as it happens' \
+'completions:Print a script that completes words in a shell' \
+'help:Print this message or the help of the given subcommand(s)' \
+    )
+    _describe -t commands 'procession help commands' commands "$@"
+}
+(( $+functions[_procession__subcmd__help__subcmd__check_commands] )) ||
+_procession__subcmd__help__subcmd__check_commands() {
+    local commands; commands=()
+    _describe -t commands 'procession help check commands' commands "$@"
+}
+(( $+functions[_procession__subcmd__help__subcmd__completions_commands] )) ||
+_procession__subcmd__help__subcmd__completions_commands() {
+    local commands; commands=()
+    _describe -t commands 'procession help completions commands' commands "$@"
+}
+(( $+functions[_procession__subcmd__help__subcmd__events_commands] )) ||
+_procession__subcmd__help__subcmd__events_commands() {
+    local commands; commands=()
+    _describe -t commands 'procession help events commands' commands "$@"
+}
+(( $+functions[_procession__subcmd__help__subcmd__help_commands] )) ||
+_procession__subcmd__help__subcmd__help_commands() {
+    local commands; commands=()
+    _describe -t commands 'procession help help commands' commands "$@"
+}
+(( $+functions[_procession__subcmd__help__subcmd__logs_commands] )) ||
+_procession__subcmd__help__subcmd__logs_commands() {
+    local commands; commands=()
+    _describe -t commands 'procession help logs commands' commands "$@"
+}
+(( $+functions[_procession__subcmd__help__subcmd__ps_commands] )) ||
+_procession__subcmd__help__subcmd__ps_commands() {
+    local commands; commands=()
+    _describe -t commands 'procession help ps commands' commands "$@"
+}
+(( $+functions[_procession__subcmd__help__subcmd__reload_commands] )) ||
+_procession__subcmd__help__subcmd__reload_commands() {
+    local commands; commands=()
+    _describe -t commands 'procession help reload commands' commands "$@"
+}
+(( $+functions[_procession__subcmd__help__subcmd__restart_commands] )) ||
+_procession__subcmd__help__subcmd__restart_commands() {
+    local commands; commands=()
+    _describe -t commands 'procession help restart commands' commands "$@"
+}
+(( $+functions[_procession__subcmd__help__subcmd__run_commands] )) ||
+_procession__subcmd__help__subcmd__run_commands() {
+    local commands; commands=()
+    _describe -t commands 'procession help run commands' commands "$@"
+}
+(( $+functions[_procession__subcmd__help__subcmd__shutdown_commands] )) ||
+_procession__subcmd__help__subcmd__shutdown_commands() {
+    local commands; commands=()
+    _describe -t commands 'procession help shutdown commands' commands "$@"
+}
+(( $+functions[_procession__subcmd__help__subcmd__signal_commands] )) ||
+_procession__subcmd__help__subcmd__signal_commands() {
+    local commands; commands=()
+    _describe -t commands 'procession help signal commands' commands "$@"
+}
+(( $+functions[_procession__subcmd__help__subcmd__spawn_commands] )) ||
+_procession__subcmd__help__subcmd__spawn_commands() {
+    local commands; commands=()
+    _describe -t commands 'procession help spawn commands' commands "$@"
+}
+(( $+functions[_procession__subcmd__help__subcmd__start_commands] )) ||
+_procession__subcmd__help__subcmd__start_commands() {
+    local commands; commands=()
+    _describe -t commands 'procession help start commands' commands "$@"
+}
+(( $+functions[_procession__subcmd__help__subcmd__stop_commands] )) ||
+_procession__subcmd__help__subcmd__stop_commands() {
+    local commands; commands=()
+    _describe -t commands 'procession help stop commands' commands "$@"
+}
+(( $+functions[_procession__subcmd__logs_commands] )) ||
+_procession__subcmd__logs_commands() {
+    local commands; commands=()
+    _describe -t commands 'procession logs commands' commands "$@"
+}
+(( $+functions[_procession__subcmd__ps_commands] )) ||
+_procession__subcmd__ps_commands() {
+    local commands; commands=()
+    _describe -t commands 'procession ps commands' commands "$@"
+}
+(( $+functions[_procession__subcmd__reload_commands] )) ||
+_procession__subcmd__reload_commands() {
+    local commands; commands=()
+    _describe -t commands 'procession reload commands' commands "$@"
+}
+(( $+functions[_procession__subcmd__restart_commands] )) ||
+_procession__subcmd__restart_commands() {
+    local commands; commands=()
+    _describe -t commands 'procession restart commands' commands "$@"
+}
+(( $+functions[_procession__subcmd__run_commands] )) ||
+_procession__subcmd__run_commands() {
+    local commands; commands=()
+    _describe -t commands 'procession run commands' commands "$@"
+}
+(( $+functions[_procession__subcmd__shutdown_commands] )) ||
+_procession__subcmd__shutdown_commands() {
+    local commands; commands=()
+    _describe -t commands 'procession shutdown commands' commands "$@"
+}
+(( $+functions[_procession__subcmd__signal_commands] )) ||
+_procession__subcmd__signal_commands() {
+    local commands; commands=()
+    _describe -t commands 'procession signal commands' commands "$@"
+}
+(( $+functions[_procession__subcmd__spawn_commands] )) ||
+_procession__subcmd__spawn_commands() {
+    local commands; commands=()
+    _describe -t commands 'procession spawn commands' commands "$@"
+}
+(( $+functions[_procession__subcmd__start_commands] )) ||
+_procession__subcmd__start_commands() {
+    local commands; commands=()
+    _describe -t commands 'procession start commands' commands "$@"
+}
+(( $+functions[_procession__subcmd__stop_commands] )) ||
+_procession__subcmd__stop_commands() {
+    local commands; commands=()
+    _describe -t commands 'procession stop commands' commands "$@"
+}
+
+if [ "$funcstack[1]" = "_procession" ]; then
+    _procession "$@"
+else
+    compdef _procession procession
+fi

@@ -1,0 +1,189 @@
+//! The near side of the control socket: requests, answers, and streams that are read line by line.
+
+use std::io::ErrorKind;
+use std::ops::ControlFlow;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use http_body_util::{BodyExt, Full};
+use hyper::body::{Bytes, Incoming};
+use hyper::client::conn::http1::handshake;
+use hyper::header::{CONTENT_TYPE, HOST};
+use hyper::{Method, Request, Response};
+use hyper_util::rt::TokioIo;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use tokio::net::UnixStream;
+use tokio::time::timeout;
+
+use super::Failure;
+use crate::serve::wire;
+
+/// For an answer to begin; whoever waits for longer says so.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// The longest line of a stream: an output line of the largest size with every byte escaped.
+const LONGEST_LINE: usize = 8 << 20;
+
+/// Somebody who asks at one socket, each time on a connection of its own.
+#[derive(Clone, Debug)]
+pub(super) struct Client {
+    path: PathBuf,
+}
+
+impl Client {
+    pub(super) fn new(path: PathBuf) -> Self {
+        Self { path }
+    }
+
+    /// Asks, and reads the whole answer as JSON text.
+    pub(super) async fn get_text(&self, path: &str) -> Result<String, Failure> {
+        let answer = self.ask(Method::GET, path, None, PATIENCE).await?;
+        self.text(answer).await
+    }
+
+    /// Asks, and reads the answer.
+    pub(super) async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, Failure> {
+        understood(&self.get_text(path).await?)
+    }
+
+    /// Orders, and reads the answer, which may come `wait` later; its text too.
+    pub(super) async fn post<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        body: &impl Serialize,
+        wait: Duration,
+    ) -> Result<(T, String), Failure> {
+        let body = serde_json::to_string(body).unwrap_or_default();
+        let answer = self.ask(Method::POST, path, Some(body), wait + PATIENCE).await?;
+        let text = self.text(answer).await?;
+        Ok((understood(&text)?, text))
+    }
+
+    /// Asks, and hands on the answer line by line as it comes, until it ends or is broken off.
+    pub(super) async fn lines(
+        &self,
+        path: &str,
+        mut take: impl FnMut(&str) -> Result<ControlFlow<()>, Failure>,
+    ) -> Result<(), Failure> {
+        let answer = self.ask(Method::GET, path, None, PATIENCE).await?;
+        if !answer.status().is_success() {
+            return self.text(answer).await.map(drop);
+        }
+        let (mut body, mut rest) = (answer.into_body(), Vec::new());
+        while let Some(frame) = body.frame().await {
+            let frame = frame.map_err(|error| self.broken(&error))?;
+            rest.extend_from_slice(frame.data_ref().map_or(&[][..], |bytes| bytes));
+            let whole = rest.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
+            for line in String::from_utf8_lossy(&rest[..whole]).lines() {
+                if take(line)?.is_break() {
+                    return Ok(());
+                }
+            }
+            rest.drain(..whole);
+            if rest.len() > LONGEST_LINE {
+                return Err(Failure::Failed("a line of the answer never ends".to_owned()));
+            }
+        }
+        Ok(())
+    }
+
+    async fn ask(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<String>,
+        patience: Duration,
+    ) -> Result<Response<Incoming>, Failure> {
+        let request = Request::builder().method(method).uri(path).header(HOST, "procession");
+        let request = match &body {
+            Some(_) => request.header(CONTENT_TYPE, "application/json"),
+            None => request,
+        };
+        let body = Full::new(Bytes::from(body.unwrap_or_default()));
+        let request = request.body(body).map_err(|error| Failure::Failed(error.to_string()))?;
+        let exchange = async {
+            let stream = UnixStream::connect(&self.path).await;
+            let stream = stream.map_err(|error| self.unreachable(&error))?;
+            let (mut sender, connection) =
+                handshake(TokioIo::new(stream)).await.map_err(|error| self.broken(&error))?;
+            tokio::spawn(connection);
+            sender.send_request(request).await.map_err(|error| self.broken(&error))
+        };
+        let silent = || format!("{} does not answer: is it stuck?", self.path.display());
+        timeout(patience, exchange).await.map_err(|_| Failure::Unreachable(silent()))?
+    }
+
+    /// The whole answer, or why it is a refusal.
+    async fn text(&self, answer: Response<Incoming>) -> Result<String, Failure> {
+        let status = answer.status();
+        let body = answer.into_body().collect().await.map_err(|error| self.broken(&error))?;
+        let text = String::from_utf8_lossy(&body.to_bytes()).into_owned();
+        if status.is_success() {
+            return Ok(text);
+        }
+        Err(Failure::Failed(match serde_json::from_str::<wire::Problem>(&text) {
+            Ok(problem) => told(&problem),
+            Err(_) => format!("{status}: {}", text.trim()),
+        }))
+    }
+
+    fn broken(&self, error: &hyper::Error) -> Failure {
+        Failure::Unreachable(format!("{} broke off: {error}", self.path.display()))
+    }
+
+    fn unreachable(&self, error: &std::io::Error) -> Failure {
+        let advice = match error.kind() {
+            ErrorKind::NotFound => {
+                "no procession takes orders there; is it running, and with this state folder? \
+                 Name its socket by --socket or PROCESSION_SOCKET, or its file by --config"
+            }
+            ErrorKind::ConnectionRefused => "the procession that was there is gone",
+            ErrorKind::PermissionDenied => "ask as the user that it runs as, or as root",
+            _ => "check the path",
+        };
+        Failure::Unreachable(format!("cannot reach {}: {error}: {advice}", self.path.display()))
+    }
+}
+
+fn understood<T: DeserializeOwned>(text: &str) -> Result<T, Failure> {
+    let other = |error| format!("the answer is not understood ({error}); is it another version?");
+    serde_json::from_str(text).map_err(|error| Failure::Failed(other(error)))
+}
+
+/// A refusal in one line, and each fault in one of its own.
+fn told(problem: &wire::Problem) -> String {
+    let suggestion = problem.suggestion.as_ref().map(|it| format!("; {it}")).unwrap_or_default();
+    let faults: String = problem.faults.iter().map(|fault| format!("\n{fault}")).collect();
+    format!("{}{suggestion}{faults}", problem.detail)
+}
+
+/// A part of a path with everything encoded that has a meaning there.
+pub(super) fn encoded(name: &str) -> String {
+    let keep = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
+    name.bytes()
+        .map(|byte| if keep(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refusal_is_told_with_what_to_do() {
+        let problem = wire::Problem {
+            detail: "no process is called \"wbe\"".to_owned(),
+            suggestion: Some("did you mean \"web\"?".to_owned()),
+            faults: vec!["a:1:2: b".to_owned()],
+            ..wire::Problem::default()
+        };
+        assert_eq!(told(&problem), "no process is called \"wbe\"; did you mean \"web\"?\na:1:2: b");
+    }
+
+    #[test]
+    fn names_are_safe_in_paths() {
+        assert_eq!(encoded("web-1.a_b"), "web-1.a_b");
+        assert_eq!(encoded("a/b?c"), "a%2Fb%3Fc");
+    }
+}

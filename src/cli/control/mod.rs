@@ -1,0 +1,156 @@
+//! The verbs that ask a procession that runs: each speaks the wire over its control socket.
+//!
+//! They answer 0 when it is done, 1 when it was refused or failed, 2 for bad usage, and 3 when
+//! nobody answers at the socket.
+
+mod completions;
+mod events;
+mod knock;
+mod logs;
+mod orders;
+mod phrase;
+mod ps;
+mod reload;
+mod signal;
+mod spawn;
+
+use std::io::{self, Write, stderr, stdout};
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand};
+use tokio::runtime::Builder;
+
+use self::knock::Client;
+use crate::cli::say;
+use crate::config::load::{load, state_dir};
+use crate::serve::wire::{self, SOCKET_NAME};
+
+/// It was refused, or it failed.
+const EXIT_FAILED: u8 = 1;
+/// Nobody answers at the socket.
+const EXIT_UNREACHABLE: u8 = 3;
+
+/// The verbs.
+#[derive(Debug, Subcommand)]
+pub(super) enum Verb {
+    /// List the processes with their state, memory and CPU time.
+    Ps(ps::Options),
+    /// Start processes, and wait until they are ready.
+    Start(orders::Options),
+    /// Stop processes, and wait until they have ended.
+    Stop(orders::Options),
+    /// Restart processes in the order of their dependencies, and wait until they are ready.
+    Restart(orders::Options),
+    /// Send a signal to processes.
+    Signal(signal::Options),
+    /// Read the configuration anew: only what changed restarts.
+    Reload(reload::Options),
+    /// Stop everything, as after a SIGTERM.
+    Shutdown(reload::Options),
+    /// Show what processes wrote last, and what they write.
+    Logs(logs::Options),
+    /// Run a command beside the configured processes.
+    Spawn(spawn::Options),
+    /// Show what happens, as it happens.
+    Events(events::Options),
+    /// Print a script that completes words in a shell.
+    Completions(completions::Options),
+}
+
+/// Where the procession is that is asked.
+#[derive(Debug, Args)]
+struct Door {
+    /// The control socket; by default that of the configuration, or the one in the usual folder.
+    #[arg(long, value_name = "PATH", env = wire::SOCKET_VARIABLE)]
+    socket: Option<PathBuf>,
+
+    /// The configuration that the procession runs, which says where its socket is.
+    #[arg(short, long, value_name = "FILE")]
+    config: Option<PathBuf>,
+}
+
+/// Why a verb did not do what it should.
+#[derive(Debug)]
+enum Failure {
+    /// It was refused, or it failed, for this reason.
+    Failed(String),
+    /// Nobody answers, for this reason.
+    Unreachable(String),
+    /// Nobody reads what we print any more, which is no failure of ours.
+    Unread,
+    /// All was said already.
+    Told(u8),
+}
+
+impl From<io::Error> for Failure {
+    /// Only printing fails like this.
+    fn from(_: io::Error) -> Self {
+        Self::Unread
+    }
+}
+
+/// Does what was asked for and answers with our exit code.
+pub(super) fn perform(verb: &Verb) -> u8 {
+    let runtime = match Builder::new_current_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return failed(&format!("cannot begin: {error}"), EXIT_FAILED),
+    };
+    match runtime.block_on(answer(verb)) {
+        Ok(()) | Err(Failure::Unread) => 0,
+        Err(Failure::Failed(why)) => failed(&why, EXIT_FAILED),
+        Err(Failure::Unreachable(why)) => failed(&why, EXIT_UNREACHABLE),
+        Err(Failure::Told(code)) => code,
+    }
+}
+
+async fn answer(verb: &Verb) -> Result<(), Failure> {
+    match verb {
+        Verb::Ps(options) => ps::ps(options).await,
+        Verb::Start(options) => orders::order("start", options).await,
+        Verb::Stop(options) => orders::order("stop", options).await,
+        Verb::Restart(options) => orders::order("restart", options).await,
+        Verb::Signal(options) => signal::signal(options).await,
+        Verb::Reload(options) => reload::reload(options).await,
+        Verb::Shutdown(options) => reload::shut_down(options).await,
+        Verb::Logs(options) => logs::logs(options).await,
+        Verb::Spawn(options) => spawn::spawn(options).await,
+        Verb::Events(options) => events::events(options).await,
+        Verb::Completions(options) => completions::print(options),
+    }
+}
+
+fn failed(why: &str, code: u8) -> u8 {
+    say(&mut stderr(), &format!("procession: {why}"));
+    code
+}
+
+/// Prints a line; an error when nobody reads any more.
+fn print(line: &str) -> Result<(), Failure> {
+    let mut out = stdout().lock();
+    writeln!(out, "{line}")?;
+    Ok(out.flush()?)
+}
+
+impl Door {
+    fn client(&self) -> Result<Client, Failure> {
+        Ok(Client::new(self.path()?))
+    }
+
+    /// What was said, else what a configuration says that was named or lies here, else the usual.
+    fn path(&self) -> Result<PathBuf, Failure> {
+        if let Some(path) = self.socket.as_ref().filter(|path| !path.as_os_str().is_empty()) {
+            return Ok(path.clone());
+        }
+        if let Some(config) = &self.config {
+            let loaded = load(config).map_err(|problems| Failure::Failed(problems.to_string()))?;
+            let closed = || format!("{} opens no control socket", config.display());
+            return loaded.plan.control.socket.ok_or_else(|| Failure::Unreachable(closed()));
+        }
+        let usual = state_dir().join(SOCKET_NAME);
+        if usual.exists() {
+            return Ok(usual);
+        }
+        let here = load(&PathBuf::from("config.yaml")).ok();
+        Ok(here.and_then(|loaded| loaded.plan.control.socket).unwrap_or(usual))
+    }
+}

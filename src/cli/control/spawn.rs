@@ -1,0 +1,88 @@
+//! `procession spawn -- CMD`: a command beside the configured processes.
+
+use std::time::Duration;
+
+use clap::Args;
+
+use super::orders::seconds;
+use super::{Door, EXIT_FAILED, Failure, print};
+use crate::serve::wire::{SpawnBody, Spawned};
+
+#[derive(Debug, Args)]
+pub struct Options {
+    /// Wait for its end, and end with its exit code; for so many seconds at most.
+    #[arg(short, long, value_name = "SECONDS", num_args = 0..=1, require_equals = true,
+        default_missing_value = "3600", value_parser = seconds)]
+    wait: Option<Duration>,
+
+    /// Where it starts.
+    #[arg(long, value_name = "FOLDER")]
+    cwd: Option<String>,
+
+    /// What is added to its environment.
+    #[arg(short, long, value_name = "NAME=VALUE", value_parser = variable)]
+    env: Vec<(String, String)>,
+
+    /// A line for the shell, in place of a command.
+    #[arg(long, value_name = "LINE", conflicts_with = "command")]
+    shell: Option<String>,
+
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
+
+    #[command(flatten)]
+    door: Door,
+
+    /// The command.
+    #[arg(last = true, value_name = "CMD", required_unless_present = "shell")]
+    command: Vec<String>,
+}
+
+fn variable(text: &str) -> Result<(String, String), String> {
+    let pair = text.split_once('=').filter(|(name, _)| !name.is_empty());
+    let pair = pair.map(|(name, value)| (name.to_owned(), value.to_owned()));
+    pair.ok_or_else(|| "expected NAME=VALUE".to_owned())
+}
+
+pub(super) async fn spawn(options: &Options) -> Result<(), Failure> {
+    let body = SpawnBody {
+        command: options.command.clone(),
+        shell: options.shell.clone(),
+        env: options.env.iter().cloned().collect(),
+        cwd: options.cwd.clone(),
+    };
+    let wait = options.wait.unwrap_or_default();
+    let path = match options.wait {
+        Some(wait) => format!("/v1/spawn?wait={}", wait.as_secs_f64()),
+        None => "/v1/spawn".to_owned(),
+    };
+    let (spawned, text) = options.door.client()?.post::<Spawned>(&path, &body, wait).await?;
+    let Spawned { process, session, ended, .. } = &spawned;
+    match (options.json, ended) {
+        (true, _) => print(text.trim_end())?,
+        (false, None) => print(&format!("{process}: started (session {session})"))?,
+        (false, Some(_)) => {}
+    }
+    if options.wait.is_none() {
+        return Ok(());
+    }
+    let Some(ended) = ended.as_ref().and_then(|session| session.end.as_ref()) else {
+        return Err(Failure::Failed(format!("{process} still runs; it goes on")));
+    };
+    match ended.exit_code.unwrap_or(EXIT_FAILED) {
+        0 => Ok(()),
+        code => Err(Failure::Told(code)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn variables_have_a_name() {
+        assert_eq!(variable("A=b=c"), Ok(("A".to_owned(), "b=c".to_owned())));
+        assert!(variable("A").is_err() && variable("=b").is_err());
+    }
+}

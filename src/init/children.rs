@@ -1,0 +1,298 @@
+//! The main processes of runs, from the fork to the reaping: spawned or taken over, signalled, and
+//! read the status of.
+
+use std::io;
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::sync::Arc;
+
+use tokio::io::unix::AsyncFd;
+
+use crate::init::inlets::Inlets;
+use crate::init::notify::Notify;
+use crate::init::reap::Rest;
+use crate::init::spawn::Extras;
+use crate::init::{Bell, Body, kin, reap, spawn, sys};
+use crate::memory::proc;
+use crate::supervise::action::Scope;
+use crate::supervise::fact::{Fact, SpawnFailure, SpawnStep};
+use crate::units::{ExitStatus, ProcId, ProcessIx, RunId, RunUsage, SessionId, Signal};
+
+/// A run's child.
+pub(super) struct Child {
+    pub(super) id: ProcId,
+    pub(super) session: SessionId,
+    pub(super) bond: Bond,
+    /// Until its program was executed, or failed to be.
+    pub(super) pipe: Option<Arc<AsyncFd<OwnedFd>>>,
+    pub(super) failure: Option<SpawnFailure>,
+    /// By which it says that it is ready, or lives.
+    pub(super) notify: Option<Notify>,
+}
+
+/// What a run's main process is to us.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Bond {
+    /// A child whose status is still to be read: its pid is certain, dead or alive.
+    Unreaped,
+    /// A child that is gone; others of its tree may live.
+    Reaped,
+    /// Not our child: it was taken over.
+    Adopted,
+}
+
+/// The last run of a process, over or not.
+pub(super) struct Latest {
+    pub(super) run: RunId,
+    pub(super) session: SessionId,
+    /// Its main process, where there was one.
+    pub(super) main: Option<ProcId>,
+}
+
+impl Body {
+    pub(super) fn spawn(&mut self, run: RunId, process: ProcessIx, session: SessionId) {
+        self.latest.insert(process, Latest { run, session, main: None });
+        match self.fork(run, process, session) {
+            Ok(child) => {
+                self.latest.insert(process, Latest { run, session, main: Some(child.id) });
+                self.children.insert(run, child);
+            }
+            Err(failure) => self.learnt.push_back(Fact::SpawnFailed { run, failure }),
+        }
+        self.kin.expire_look();
+    }
+
+    fn fork(
+        &mut self,
+        run: RunId,
+        process: ProcessIx,
+        session: SessionId,
+    ) -> Result<Child, SpawnFailure> {
+        let plan = self.plan.process(process);
+        let mut notify = Notify::wanted_by(plan).map_err(|error| failed_before(&error))?;
+        let inlets = self.inlets(process);
+        let mut extras = inlets.as_ref().map_or_else(Extras::default, Inlets::extras);
+        extras.own_session = self.plan.passing.own_session;
+        let group = self.groups.as_mut().and_then(|groups| groups.make(run, session));
+        extras.cgroup = group.as_ref().map(AsRawFd::as_raw_fd);
+        if let Some(notify) = &notify {
+            notify.tell(plan, &mut extras);
+        }
+        let forked = spawn::spawn(plan, self.plan.mode, session, self.open_files, &extras)?;
+        if let Some(terminal) = &mut self.terminal {
+            terminal.spawned(self.plan.mode, plan, forked.pid);
+        }
+        // Unreaped, its pid is certain, dead or alive.
+        let start_ticks = proc::start_ticks(forked.pid).unwrap_or(0);
+        let id = ProcId { pid: forked.pid, start_ticks };
+        self.learnt.push_back(Fact::Forked { run, id });
+        let pipe = self.listen_to(run, forked.pipe);
+        if pipe.is_none() {
+            self.learnt.push_back(Fact::Executed { run });
+        }
+        self.attach(run, process, inlets);
+        if let Some(notify) = &mut notify {
+            notify.listen(run, &self.ring);
+        }
+        let bond = Bond::Unreaped;
+        Ok(Child { id, session, bond, pipe, failure: None, notify })
+    }
+
+    /// Pipes for what a process writes, where somebody is there to read them. Without descriptors for
+    /// them it writes where we do: it is better seen without its name than not started.
+    pub(super) fn inlets(&self, process: ProcessIx) -> Option<Inlets> {
+        self.downward.output.as_ref()?;
+        let plan = self.plan.process(process);
+        Inlets::wanted_by(plan).unwrap_or_else(|error| {
+            tracing::warn!(target: "init", "{} writes where we do: no pipe: {error}", plan.name);
+            None
+        })
+    }
+
+    pub(super) fn attach(&mut self, run: RunId, process: ProcessIx, inlets: Option<Inlets>) {
+        let (Some(inlets), Some(output)) = (inlets, &mut self.downward.output) else { return };
+        for inlet in inlets.into_streams(run, process, &self.plan) {
+            output.attach(inlet);
+        }
+    }
+
+    /// Rings when the pipe has something to say. Without a descriptor to spare nothing can be
+    /// listened to; then the program counts as executed and its exit code tells the rest.
+    fn listen_to(&self, run: RunId, pipe: OwnedFd) -> Option<Arc<AsyncFd<OwnedFd>>> {
+        let pipe = Arc::new(sys::watch(pipe).ok()?);
+        self.ring_when_readable(Arc::clone(&pipe), Bell::Pipe(run));
+        Some(pipe)
+    }
+
+    fn ring_when_readable(&self, fd: Arc<AsyncFd<OwnedFd>>, bell: Bell) {
+        let ring = self.ring.clone();
+        tokio::spawn(async move {
+            if let Ok(mut ready) = fd.readable().await {
+                ready.clear_ready();
+            }
+            let _ = ring.send(bell).await;
+        });
+    }
+
+    pub(super) fn adopt(&mut self, run: RunId, process: ProcessIx, session: SessionId, id: ProcId) {
+        self.latest.insert(process, Latest { run, session, main: Some(id) });
+        let bond = Bond::Adopted;
+        let child = Child { id, session, bond, pipe: None, failure: None, notify: None };
+        self.children.insert(run, child);
+        self.kin.expire_look();
+        match kin::hold(id).and_then(|hold| sys::watch(hold.into_fd())) {
+            Ok(fd) => self.ring_when_readable(Arc::new(fd), Bell::AdoptedEnded(run)),
+            // It ended while we took it over, or it cannot be watched: what is left is ended.
+            Err(_) => self.adopted_ended(run),
+        }
+    }
+
+    pub(super) fn answer(&mut self, bell: Bell) {
+        match bell {
+            Bell::Pipe(run) => self.read_pipe(run),
+            Bell::Notices(run) => self.hear(run),
+            Bell::AdoptedEnded(run) => self.adopted_ended(run),
+        }
+    }
+
+    /// Takes what a run said, up to a bound, and listens on.
+    fn hear(&mut self, run: RunId) {
+        let child = self.children.get_mut(&run);
+        let Some(notify) = child.and_then(|child| child.notify.as_mut()) else { return };
+        let notices = notify.take();
+        notify.listen(run, &self.ring);
+        self.learnt.extend(notices.into_iter().map(|notice| Fact::Notified { run, notice }));
+    }
+
+    fn adopted_ended(&mut self, run: RunId) {
+        self.look();
+        let leftovers = self.kin.lives(run);
+        let (status, usage) = (ExitStatus::Unknown, RunUsage::default());
+        self.learnt.push_back(Fact::Exited { run, status, usage, leftovers });
+    }
+
+    fn read_pipe(&mut self, run: RunId) {
+        let Some(child) = self.children.get_mut(&run) else { return };
+        let Some(pipe) = child.pipe.clone() else { return };
+        match sys::child::read_report(pipe.get_ref()) {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                return self.ring_when_readable(pipe, Bell::Pipe(run));
+            }
+            Ok(Some(report)) => child.failure = Some(spawn::explain(report)),
+            Ok(None) | Err(_) => self.learnt.push_back(Fact::Executed { run }),
+        }
+        child.pipe = None;
+    }
+
+    pub(super) fn signal(&mut self, run: RunId, signal: Signal, scope: Scope) {
+        let Some(Child { id, bond, .. }) = self.children.get(&run) else { return };
+        let (id, bond) = (*id, *bond);
+        // That somebody is gone already is what was wanted.
+        match (bond, scope) {
+            (Bond::Unreaped, Scope::Main) => drop(sys::signal_pid(id.pid, signal)),
+            (Bond::Unreaped, Scope::Group | Scope::Tree) => {
+                // The group may not exist yet; its leader does.
+                drop(
+                    sys::signal_group(id.pid, signal).or_else(|_| sys::signal_pid(id.pid, signal)),
+                );
+            }
+            (Bond::Adopted, Scope::Main) => kin::signal_verified(id, signal),
+            (Bond::Adopted, Scope::Group | Scope::Tree) | (Bond::Reaped, _) => {}
+        }
+        if scope == Scope::Tree || (bond, scope) == (Bond::Adopted, Scope::Group) {
+            self.look_unless_just_done();
+            self.kin.signal_tree(run, signal);
+            if signal == Signal::KILL {
+                self.kin.condemn(run);
+                if let Some(groups) = &self.groups {
+                    groups.kill(run);
+                }
+            }
+        }
+    }
+
+    /// The process that a run is or was one of, as long as it is the last one.
+    fn process_of(&self, run: RunId) -> Option<ProcessIx> {
+        self.latest.iter().find(|(_, latest)| latest.run == run).map(|(process, _)| *process)
+    }
+
+    fn run_of(&self, pid: i32) -> Option<RunId> {
+        let is_it = |child: &Child| child.bond == Bond::Unreaped && child.id.pid == pid;
+        self.children.iter().find(|(_, child)| is_it(child)).map(|(run, _)| *run)
+    }
+
+    /// Reads the status of whoever is dead.
+    pub(super) fn reap(&mut self) {
+        let rest = reap::reap(self, Self::dying, Self::reaped);
+        self.tell_of_the_ended(rest);
+        if rest == Rest::Alone {
+            self.alone();
+        }
+        self.more_are_dead = rest == Rest::More;
+    }
+
+    /// One look tells for all who ended in this turn whether others of their runs live.
+    fn tell_of_the_ended(&mut self, rest: Rest) {
+        if self.ended.is_empty() {
+            return;
+        }
+        let some_may_live = rest != Rest::Alone && self.kin.has_strangers(&self.known_pids());
+        if some_may_live {
+            self.look();
+        }
+        for (run, status, usage) in std::mem::take(&mut self.ended) {
+            let leftovers = some_may_live && self.kin.lives(run);
+            self.learnt.push_back(Fact::Exited { run, status, usage, leftovers });
+        }
+    }
+
+    /// The pids of our children that we spawned, in order.
+    pub(super) fn known_pids(&self) -> Vec<i32> {
+        let ours = self.children.values().filter(|child| child.bond == Bond::Unreaped);
+        let mains = ours.map(|child| child.id.pid);
+        let mut pids: Vec<i32> =
+            mains.chain(self.errands.values().map(|errand| errand.id.pid)).collect();
+        pids.sort_unstable();
+        pids
+    }
+
+    /// A dead leader still keeps its group's number: the last moment to reach the group by it, and
+    /// a dead stranger its own: the last moment to know it.
+    fn dying(&mut self, pid: i32) {
+        self.dying_of = None;
+        if self.run_of(pid).is_some() {
+            let _ = sys::signal_group(pid, Signal::TERM);
+        } else if !self.errand_is_dying(pid) {
+            self.dying_of = self.kin.run_of_dead(pid);
+        }
+    }
+
+    fn reaped(&mut self, pid: i32, status: ExitStatus, usage: RunUsage) {
+        let Some(run) = self.run_of(pid) else {
+            if !self.errand_reaped(pid, status) {
+                let process = self.dying_of.and_then(|run| self.process_of(run));
+                self.learnt.push_back(Fact::OrphanReaped { process, status });
+            }
+            return;
+        };
+        if let Some(terminal) = &mut self.terminal {
+            terminal.ended(pid, status);
+        }
+        self.read_pipe(run);
+        self.hear(run);
+        if let Some(output) = &mut self.downward.output {
+            output.main_ended(run);
+        }
+        let Some(child) = self.children.get_mut(&run) else { return };
+        child.bond = Bond::Reaped;
+        if let Some(failure) = child.failure {
+            return self.learnt.push_back(Fact::SpawnFailed { run, failure });
+        }
+        self.ended.push((run, status, usage));
+    }
+}
+
+/// We are short of something that is needed before the fork.
+pub(super) fn failed_before(error: &io::Error) -> SpawnFailure {
+    let errno = error.raw_os_error().unwrap_or(libc::EAGAIN);
+    SpawnFailure { step: SpawnStep::Fork, errno }
+}

@@ -1,0 +1,92 @@
+//! What the body has others do, below the line: whatever could wait for a disk, a network or a
+//! reader. Everything here is handed over at once or not at all.
+
+use std::os::fd::OwnedFd;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{mpsc, watch};
+
+use crate::config::plan::{Plan, Test};
+use crate::units::{ProcessIx, RunId};
+
+/// How many health tests may wait to be made: one of each of a thousand processes.
+pub const PROBES: usize = 1024;
+
+/// A health test that needs no command; answered by [`crate::supervise::fact::Fact::Probed`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ProbeOrder {
+    /// Whose health.
+    pub run: RunId,
+    /// Comes back with the answer.
+    pub test: u64,
+    /// What is asked; a command is none of the prober's business.
+    pub target: Test,
+    /// A test that takes longer has failed.
+    pub timeout: Duration,
+}
+
+/// The end of a pipe that a child writes to.
+#[derive(Debug)]
+pub struct Inlet {
+    /// Whose output.
+    pub process: ProcessIx,
+    /// The run that writes, or that a command is run for.
+    pub run: RunId,
+    /// What becomes of it is said in here.
+    pub plan: Arc<Plan>,
+    /// Which of the child's descriptors it is.
+    pub channel: Channel,
+    /// The end to read from.
+    pub fd: OwnedFd,
+}
+
+/// The two descriptors that a program writes to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Channel {
+    /// Descriptor 1.
+    Stdout,
+    /// Descriptor 2.
+    Stderr,
+}
+
+/// Reads what children write. Both are called on the loop, and so never wait.
+pub trait Outlet: Send {
+    /// Reads this from now on.
+    fn attach(&mut self, inlet: Inlet);
+    /// The main process of the run was reaped: what is written from now on is another's.
+    fn main_ended(&mut self, run: RunId);
+    /// Another plan holds.
+    fn plan_changed(&mut self, plan: &Arc<Plan>);
+}
+
+/// The body's ends of what it has others do.
+pub struct Downward {
+    /// Health tests. A full queue is a failed test.
+    pub probes: mpsc::Sender<ProbeOrder>,
+    /// Asks for the configuration to be read. One place: who is asked twice reads the newest.
+    pub readings: mpsc::Sender<()>,
+    /// The plan that holds.
+    pub plans: watch::Sender<Arc<Plan>>,
+    /// Where pipes go; without it children write where we do.
+    pub output: Option<Box<dyn Outlet>>,
+}
+
+/// The other ends.
+pub struct Tasks {
+    /// Health tests.
+    pub probes: mpsc::Receiver<ProbeOrder>,
+    /// To read the configuration.
+    pub readings: mpsc::Receiver<()>,
+    /// The plan that holds.
+    pub plans: watch::Receiver<Arc<Plan>>,
+}
+
+/// Both ends, for this plan.
+pub fn queues(plan: &Arc<Plan>, output: Option<Box<dyn Outlet>>) -> (Downward, Tasks) {
+    let (probes, probe) = mpsc::channel(PROBES);
+    let (readings, reading) = mpsc::channel(1);
+    let (plans, current) = watch::channel(Arc::clone(plan));
+    let ends = Tasks { probes: probe, readings: reading, plans: current };
+    (Downward { probes, readings, plans, output }, ends)
+}

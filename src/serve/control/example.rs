@@ -1,0 +1,91 @@
+//! A plan and a picture for the tests of this room: `web` runs as pid 10, `db` is done.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::config::plan::{
+    ControlPlan, LeakRule, MemoryPlan, Mode, Passing, Plan, ProcessPlan, Recovery, StorePlan,
+};
+use crate::ledger::session::SessionKind;
+use crate::ledger::snapshot::{ProcessView, RunView, Snapshot};
+use crate::memory::MemoryLevel;
+use crate::supervise::lifecycle::PhaseName;
+use crate::units::{ProcId, RunId, SessionId, Wall};
+
+/// A plan that runs nothing useful under these names.
+pub fn plan(names: &[&str]) -> Plan {
+    let process = |name: &&str| ProcessPlan::new(*name, vec!["true".to_owned()]);
+    Plan {
+        mode: Mode::Supervise,
+        passing: Passing::default(),
+        processes: names.iter().map(process).collect(),
+        exit_code_from: Vec::new(),
+        shutdown_timeout: Duration::from_secs(9),
+        listen: None,
+        control: ControlPlan::default(),
+        store: StorePlan::Memory,
+        state_dir: PathBuf::new(),
+        recovery: Recovery::End,
+        memory: MemoryPlan { interval: Duration::from_secs(5), leak_rule: LeakRule::GrowthCount },
+        digest: String::new(),
+    }
+}
+
+pub fn session(n: u64) -> SessionId {
+    SessionId::new(Wall(1000), n.into())
+}
+
+/// A process in a phase, with so many runs opened so far.
+pub fn process(name: &str, phase: PhaseName) -> ProcessView {
+    ProcessView {
+        name: name.to_owned(),
+        family: name.to_owned(),
+        replica: None,
+        retired: false,
+        phase,
+        run: None,
+        restarts: 0,
+        exits: Default::default(),
+        spawn_failures: Default::default(),
+        forced_kills: 0,
+        crash_loops: 0,
+        last_status: None,
+        last_exit: None,
+        cpu_seconds_ended: 0.0,
+        thresholds: Default::default(),
+        agent: None,
+        leaks_suspected: 0,
+        care: Default::default(),
+    }
+}
+
+/// A live run.
+pub fn run(n: u64) -> RunView {
+    RunView {
+        run: RunId(n),
+        session: session(n),
+        main: Some(ProcId { pid: 10, start_ticks: 100 }),
+        started: Wall(2000),
+        ready: None,
+        status: None,
+        sample: None,
+        peak_resident: None,
+        level: MemoryLevel::Normal,
+        verdict: None,
+    }
+}
+
+pub fn picture() -> Snapshot {
+    let web = ProcessView { run: Some(run(1)), ..process("web", PhaseName::Ready) };
+    Snapshot {
+        generation: 1,
+        processes: vec![web, process("db", PhaseName::Done)],
+        opened: Arc::new(BTreeMap::from([
+            ((SessionKind::Process, "web".to_owned()), 1),
+            ((SessionKind::Process, "db".to_owned()), 1),
+        ])),
+        ..Snapshot::default()
+    }
+}

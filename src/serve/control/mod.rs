@@ -1,0 +1,127 @@
+//! The door for orders: the API of `openapi.json` on a unix socket for its owner, and on TCP for
+//! whoever knows the token.
+//!
+//! ```text
+//!   socket, tcp ─► door ─► api ─► reading, logs, events ─► picture, rings
+//!                   │        └──► orders ─► role ─► init's queue ─► the mind
+//!                 peers (who asks, and from inside which run)
+//! ```
+//!
+//! `socket` and `tcp` own how the doors are opened and closed, `door` what a bad client can do to
+//! them, `peers` who asks, `role` what they may. Nothing here waits for anything above the line
+//! without a bound, and nothing above waits for us: an order is offered, and refused when the queue
+//! is full.
+
+pub mod api;
+pub mod logs;
+pub mod peers;
+pub mod socket;
+pub mod tcp;
+
+mod answer;
+mod awaiting;
+mod door;
+mod orders;
+mod problem;
+mod query;
+mod reading;
+mod request;
+mod role;
+mod spawning;
+mod watching;
+
+#[cfg(test)]
+pub(in crate::serve) mod example;
+
+use std::sync::Arc;
+
+use tokio::sync::{Semaphore, oneshot, watch};
+
+use self::logs::Logs;
+use crate::config::plan::{ControlPlan, Plan};
+use crate::ledger::snapshot::Snapshot;
+use crate::serve::Source;
+use crate::serve::events::Events;
+use crate::supervise::wish::{Reply, Wish};
+
+/// Answers that are streamed at once, over all doors.
+const STREAMS: usize = 32;
+
+/// Where the control doors get what they show, and where orders go.
+pub struct Sources {
+    /// The latest picture.
+    pub pictures: watch::Receiver<Arc<Snapshot>>,
+    /// Offers an order to the loop; never waits.
+    pub orders: Orders,
+    /// Reads the configuration anew. It may wait for disks, so that it is called aside.
+    pub read_plan: ReadPlan,
+    /// What processes wrote.
+    pub logs: Arc<dyn Logs>,
+    /// What happens.
+    pub events: Arc<Events>,
+    /// Whether the loop that supervises still turns.
+    pub alive: Source<bool>,
+}
+
+/// How an order is offered.
+pub type Orders = Box<dyn Fn(Wish) -> Result<oneshot::Receiver<Reply>, Busy> + Send + Sync>;
+
+/// How the configuration is read anew.
+pub type ReadPlan = Arc<dyn Fn() -> Result<Arc<Plan>, NotRead> + Send + Sync>;
+
+/// Why an order was not taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Busy {
+    /// Too many wait already.
+    Full,
+    /// The loop has ended.
+    Gone,
+}
+
+/// Why there is no plan to change to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum NotRead {
+    /// We were started without a file.
+    NoFile,
+    /// The file has these faults.
+    Faults(Vec<String>),
+}
+
+/// What all doors share.
+pub(in crate::serve) struct Desk {
+    sources: Arc<Sources>,
+    /// One for each answer that may be streamed.
+    streams: Arc<Semaphore>,
+    stop: watch::Receiver<bool>,
+}
+
+/// Opens the doors that the plan asks for and answers until `stop` turns true, or nobody is left to
+/// turn it..
+pub async fn serve(plan: ControlPlan, sources: Arc<Sources>, stop: watch::Receiver<bool>) {
+    let streams = Arc::new(Semaphore::new(STREAMS));
+    let desk = Arc::new(Desk { sources, streams, stop });
+    let on_socket = async {
+        if let Some(path) = plan.socket {
+            socket::serve(path, &desk).await;
+        }
+    };
+    let on_tcp = async {
+        if let Some(door) = plan.tcp {
+            tcp::serve(door, &desk).await;
+        }
+    };
+    tokio::join!(on_socket, on_tcp);
+}
+
+impl Desk {
+    fn picture(&self) -> Arc<Snapshot> {
+        Arc::clone(&self.sources.pictures.borrow())
+    }
+
+    /// Resolves when we are to stop.
+    async fn told_to_stop(&self) {
+        let mut stop = self.stop.clone();
+        // An error means that the one who would tell us is gone, which is as good as being told.
+        let _ = stop.wait_for(|stopping| *stopping).await;
+    }
+}

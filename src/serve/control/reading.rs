@@ -1,0 +1,178 @@
+//! What the picture says, in the shapes of the wire. Pure but for our own pid.
+
+use std::collections::BTreeMap;
+
+use super::query::Query;
+use super::role::Role;
+use crate::clock;
+use crate::ledger::session;
+use crate::ledger::snapshot::{ProcessView, Snapshot};
+use crate::memory::LeakState;
+use crate::serve::wire;
+use crate::units::{ExitStatus, Wall};
+
+/// How many similar names are offered in place of one that nobody knows.
+const MOST_SIMILAR: usize = 3;
+
+pub(super) fn status(picture: &Snapshot, alive: bool, role: &Role) -> wire::Status {
+    let mut states: BTreeMap<String, u64> = BTreeMap::new();
+    for process in picture.processes.iter().filter(|process| !process.retired) {
+        *states.entry(process.phase.as_str().to_owned()).or_default() += 1;
+    }
+    wire::Status {
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        pid: std::process::id(),
+        pid1: picture.house.pid1,
+        started: picture.house.started.to_string(),
+        uptime_seconds: seconds(picture.house.started, clock::now().wall),
+        stopping: picture.house.stopping,
+        alive,
+        generation: picture.generation,
+        states,
+        store_up: picture.house.store.map(|store| store.up),
+        role: role.as_str().to_owned(),
+    }
+}
+
+/// Every process, or those in one of the states that are asked for.
+pub(super) fn processes(picture: &Snapshot, query: &Query) -> wire::Processes {
+    let states = query.words("state");
+    let asked =
+        |process: &&ProcessView| states.is_empty() || states.contains(&process.phase.as_str());
+    let now = clock::now().wall;
+    let processes = picture.processes.iter().filter(asked);
+    wire::Processes {
+        generation: picture.generation,
+        at: picture.at.wall.to_string(),
+        processes: processes.map(|view| process(view, picture, now)).collect(),
+    }
+}
+
+pub(super) fn process(view: &ProcessView, picture: &Snapshot, now: Wall) -> wire::Process {
+    let run = view.run.as_ref();
+    let sample = run.and_then(|run| run.sample);
+    let tokens = picture.process_tokens.get(&view.name).map(|tokens| tokens.total());
+    let is_suspected = |run: &&crate::ledger::snapshot::RunView| {
+        run.verdict.as_ref().is_some_and(|verdict| verdict.state == LeakState::Suspected)
+    };
+    wire::Process {
+        name: view.name.clone(),
+        state: view.phase.as_str().to_owned(),
+        health: view.care.health.map(|health| health.as_str().to_owned()),
+        status: run.and_then(|run| run.status.clone()),
+        pid: run.and_then(|run| run.main).map(|main| main.pid),
+        run: run.map(|run| run.run.0),
+        session: run.map(|run| run.session.to_string()),
+        started: run.map(|run| run.started.to_string()),
+        uptime_seconds: run.map(|run| seconds(run.started, now)),
+        restarts: view.restarts,
+        last_exit: view.last_status.map(|status| exit(status, view.last_exit)),
+        memory_bytes: sample.map(|sample| sample.resident.0),
+        peak_memory_bytes: run.and_then(|run| run.peak_resident).map(|bytes| bytes.0),
+        memory_level: run.map(|run| run.level.as_str().to_owned()),
+        leak_suspected: run.map(|run| is_suspected(&run)),
+        cpu_seconds: view.cpu_seconds_ended + sample.map_or(0.0, |sample| sample.cpu_seconds),
+        tree: sample.map(|sample| sample.processes),
+        forced_kills: view.forced_kills,
+        crash_loops: view.crash_loops,
+        agent: view.agent.clone(),
+        tokens: tokens.filter(|_| view.agent.is_some()),
+    }
+}
+
+fn exit(status: ExitStatus, at: Option<Wall>) -> wire::Exit {
+    let signal = match status {
+        ExitStatus::Signal(signal) => Some(signal.to_string()),
+        ExitStatus::Code(_) | ExitStatus::Unknown => None,
+    };
+    let at = at.map(|at| at.to_string());
+    wire::Exit { code: status.code(), signal, at, text: status.to_string() }
+}
+
+/// Live sessions and those that ended lately, of the processes and kinds that are asked for.
+pub(super) fn sessions(picture: &Snapshot, query: &Query) -> wire::Sessions {
+    let (processes, kinds) = (query.words("process"), query.words("kind"));
+    let asked = |it: &session::Session| {
+        (processes.is_empty() || processes.contains(&it.process.as_str()))
+            && (kinds.is_empty() || kinds.contains(&it.kind.as_str()))
+    };
+    let shown = |sessions: &[std::sync::Arc<session::Session>]| -> Vec<wire::Session> {
+        sessions.iter().filter(|it| asked(it)).map(|it| session(it)).collect()
+    };
+    wire::Sessions {
+        generation: picture.generation,
+        live: shown(&picture.sessions),
+        ended: shown(&picture.ended),
+    }
+}
+
+/// The session of this id, if it is live or ended lately.
+pub(super) fn find_session(picture: &Snapshot, id: &str) -> Option<wire::Session> {
+    let mut all = picture.sessions.iter().chain(&picture.ended);
+    all.find(|session| session.id.to_string() == id).map(|it| session(it))
+}
+
+pub(super) fn session(it: &session::Session) -> wire::Session {
+    let figures = &it.figures;
+    wire::Session {
+        id: it.id.to_string(),
+        kind: it.kind.as_str().to_owned(),
+        parent: it.parent.map(|parent| parent.to_string()),
+        process: it.process.clone(),
+        agent: it.agent.clone(),
+        native_id: it.native_id.clone(),
+        state: it.state.as_str().to_owned(),
+        started: it.started.to_string(),
+        last_activity: it.last_activity.to_string(),
+        pid: it.main.map(|main| main.pid),
+        events: it.events,
+        peak_memory_bytes: figures.peak_memory.map(|bytes| bytes.0),
+        cpu_seconds: figures.cpu_seconds,
+        tokens: figures.tokens.total(),
+        cost_nano_usd: figures.cost.0,
+        end: it.end.as_ref().map(|end| wire::SessionEnd {
+            at: end.at.to_string(),
+            duration_seconds: end.duration.as_secs_f64(),
+            reason: end.reason.clone(),
+            exit_code: end.status.map(ExitStatus::code),
+        }),
+    }
+}
+
+/// The names that somebody may have meant, the nearest first: one slip of the finger in three
+/// letters is forgiven.
+pub(super) fn similar(name: &str, picture: &Snapshot) -> Vec<String> {
+    let most = (name.chars().count() / 3).max(1);
+    let known = picture.processes.iter().filter(|process| !process.retired);
+    let names = known.map(|process| &process.name);
+    let mut near: Vec<(usize, &String)> =
+        names.map(|known| (strsim::damerau_levenshtein(name, known), known)).collect();
+    near.retain(|(distance, _)| *distance <= most);
+    near.sort();
+    near.into_iter().take(MOST_SIMILAR).map(|(_, known)| known.clone()).collect()
+}
+
+fn seconds(from: Wall, to: Wall) -> f64 {
+    to.0.saturating_sub(from.0).max(0) as f64 / 1e3
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::serve::control::example;
+
+    #[test]
+    fn names_that_may_have_been_meant_are_found() {
+        let picture = example::picture();
+        assert_eq!(similar("wbe", &picture), ["web"]);
+        assert_eq!(similar("bd", &picture), ["db"]);
+        assert_eq!(similar("database", &picture), [""; 0]);
+    }
+
+    #[test]
+    fn a_span_is_never_negative() {
+        assert_eq!(seconds(Wall(5_000), Wall(1_000)), 0.0);
+        assert_eq!(seconds(Wall(1_000), Wall(2_500)), 1.5);
+        assert_eq!(seconds(Wall(0), Wall(10_000_000_000)), 1e7);
+    }
+}

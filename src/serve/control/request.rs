@@ -1,0 +1,70 @@
+//! The body of a request: bounded in size and time, and JSON.
+
+use std::time::Duration;
+
+use http_body_util::BodyExt;
+use hyper::Request;
+use hyper::body::Incoming;
+use hyper::header::CONTENT_TYPE;
+use serde::de::DeserializeOwned;
+use tokio::time::timeout;
+
+use super::problem::Problem;
+
+/// The largest body; an order has some hundred bytes, an environment some thousand.
+const LARGEST: usize = 64 * 1024;
+
+/// For a body to arrive whole.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// What is read of a body that is too large, so that the one who sends it comes to read our answer.
+const MOST_READ: usize = 1024 * 1024;
+
+/// The body as what it should be.
+pub(super) async fn body<T: DeserializeOwned>(request: Request<Incoming>) -> Result<T, Problem> {
+    let (head, body) = request.into_parts();
+    let kind = head.headers.get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
+    let is_json = kind.is_some_and(is_json);
+    let bytes = timeout(PATIENCE, read(body)).await.map_err(|_| Problem::too_slow())??;
+    if !is_json {
+        return Err(Problem::wrong_type());
+    }
+    serde_json::from_slice(&bytes).map_err(|error| {
+        Problem::bad_request(format!("the body is not what is expected here: {error}"))
+    })
+}
+
+async fn read(mut body: Incoming) -> Result<Vec<u8>, Problem> {
+    let (mut bytes, mut length) = (Vec::new(), 0);
+    while let Some(frame) = body.frame().await {
+        let frame = frame.map_err(|_| Problem::bad_request("the body ended too early"))?;
+        let Ok(data) = frame.into_data() else { continue };
+        length += data.len();
+        if length <= LARGEST {
+            bytes.extend_from_slice(&data);
+        }
+        if length > MOST_READ {
+            break;
+        }
+    }
+    if length > LARGEST { Err(Problem::too_large(LARGEST)) } else { Ok(bytes) }
+}
+
+fn is_json(kind: &str) -> bool {
+    let essence = kind.split(';').next().unwrap_or_default().trim();
+    essence.eq_ignore_ascii_case("application/json")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn json_is_told_from_what_a_page_could_send_unasked() {
+        assert!(is_json("application/json"));
+        assert!(is_json("Application/JSON; charset=utf-8"));
+        for other in ["text/plain", "application/x-www-form-urlencoded", "application/jsonp", ""] {
+            assert!(!is_json(other), "{other}");
+        }
+    }
+}

@@ -1,0 +1,138 @@
+//! Commands that are started beside the plan, from what was asked for to the end that is waited for.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use hyper::StatusCode;
+use tokio::time::timeout;
+
+use super::answer::{Answer, json};
+use super::orders::{audited, give, name, settled, strange};
+use super::problem::Problem;
+use super::role::Caller;
+use super::{Desk, reading};
+use crate::config::plan::{OutputMode, OutputPlan, ProcessPlan, Standing};
+use crate::serve::wire;
+use crate::supervise::wish::{Reply, Wish};
+use crate::units::Signal;
+
+/// From SIGINT to SIGKILL for a spawned command.
+const GRACE: Duration = Duration::from_secs(1);
+
+/// The name that a place takes until the mind has found it one.
+const NAME: &str = "spawned";
+
+/// Starts a command, and waits for its end if that is asked for.
+pub(super) async fn spawn(
+    desk: &Desk,
+    caller: &Caller,
+    body: wire::SpawnBody,
+    wait: Option<Duration>,
+) -> Result<Answer, Problem> {
+    // Its arguments may hold secrets; the program is enough to know which it was.
+    let program = body.command.first().map_or("sh", String::as_str);
+    let said = format!("spawn {program}");
+    let given = async {
+        caller.role.may_order_all()?;
+        give(desk, Wish::Spawn(Box::new(plan_of(body)?))).await
+    };
+    let (process, run, session) = match audited(caller, &said, given.await)? {
+        Reply::Spawned { process, run, session } => (process, run, session.to_string()),
+        other => return Err(strange(&other)),
+    };
+    let picture = settled(desk).await;
+    let process = name(&picture, process).unwrap_or_else(|| NAME.to_owned());
+    let ended = match wait {
+        Some(wait) => end_of(desk, &session, wait).await,
+        None => None,
+    };
+    let status = if ended.is_some() { StatusCode::OK } else { StatusCode::ACCEPTED };
+    Ok(json(status, &wire::Spawned { process, run: run.0, session, ended }))
+}
+
+/// The session once it has ended; `None` when that takes too long.
+async fn end_of(desk: &Desk, session: &str, wait: Duration) -> Option<wire::Session> {
+    let mut pictures = desk.sources.pictures.clone();
+    let ended = async {
+        loop {
+            let picture = desk.picture();
+            let found = reading::find_session(&picture, session);
+            if let Some(found) = found.filter(|found| found.end.is_some()) {
+                return Some(found);
+            }
+            tokio::select! {
+                changed = pictures.changed() => changed.ok()?,
+                () = desk.told_to_stop() => return None,
+            }
+        }
+    };
+    timeout(wait, ended).await.ok().flatten()
+}
+
+/// The process that somebody asks for, checked.
+fn plan_of(body: wire::SpawnBody) -> Result<ProcessPlan, Problem> {
+    let wire::SpawnBody { command, shell, env, cwd } = body;
+    let command = match (command.is_empty(), shell) {
+        (false, None) => command,
+        (true, Some(line)) => vec!["/bin/sh".to_owned(), "-c".to_owned(), line],
+        _ => {
+            let problem = Problem::invalid("expected either `command` or `shell`");
+            return Err(problem.suggest(r#"send {"command": ["PROGRAM", "ARGUMENT"]}"#));
+        }
+    };
+    if command.iter().chain(env.values()).chain(&cwd).any(|text| text.contains('\0')) {
+        return Err(Problem::invalid("a NUL byte cannot be part of a command, a value or a path"));
+    }
+    if let Some(name) = env.keys().find(|name| name.is_empty() || name.contains(['=', '\0'])) {
+        return Err(Problem::invalid(format!("{name:?} cannot be the name of a variable")));
+    }
+    let working_dir = cwd.map(PathBuf::from);
+    if working_dir.as_ref().is_some_and(|path| !path.is_absolute()) {
+        return Err(Problem::invalid("`cwd` must be absolute"));
+    }
+    Ok(ProcessPlan {
+        standing: Standing::Spawned,
+        working_dir,
+        environment: env.into_iter().collect(),
+        stop_signal: Signal::INT,
+        stop_grace_period: GRACE,
+        output: OutputPlan::new(OutputMode::Prefixed),
+        ..ProcessPlan::new(NAME, command)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn plan(body: &str) -> Result<ProcessPlan, Problem> {
+        plan_of(serde_json::from_str(body).expect("a body"))
+    }
+
+    #[test]
+    fn a_command_or_a_line_for_the_shell_is_taken() {
+        let command = plan(r#"{"command": ["a", "b c"], "env": {"A": "1"}, "cwd": "/tmp"}"#);
+        let command = command.expect("a plan");
+        assert_eq!(command.words(), ["a", "b c"]);
+        assert_eq!(command.environment, [("A".to_owned(), "1".to_owned())]);
+        assert_eq!(command.standing, Standing::Spawned);
+        let shell = plan(r#"{"shell": "a | b"}"#).expect("a plan");
+        assert_eq!(shell.words(), ["/bin/sh", "-c", "a | b"]);
+    }
+
+    #[test]
+    fn what_could_not_be_executed_is_refused() {
+        for body in [
+            "{}",
+            r#"{"command": []}"#,
+            r#"{"command": ["a"], "shell": "b"}"#,
+            r#"{"command": ["a\u0000"]}"#,
+            r#"{"command": ["a"], "env": {"": "1"}}"#,
+            r#"{"command": ["a"], "env": {"A=B": "1"}}"#,
+            r#"{"command": ["a"], "env": {"A": "\u0000"}}"#,
+            r#"{"command": ["a"], "cwd": "here"}"#,
+        ] {
+            assert!(plan(body).is_err(), "{body}");
+        }
+    }
+}

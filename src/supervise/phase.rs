@@ -1,0 +1,214 @@
+//! What is wanted of a process ([`Goal`]), what it is doing ([`Phase`]), and how it ended for good
+//! ([`Verdict`]): plain values, moved only by [`super::process`].
+
+use crate::supervise::hooks::Chain;
+use crate::supervise::lifecycle::{EndReason, PhaseName, StopCause};
+use crate::units::{ExitStatus, Mono, RunId, RunUsage, SessionId};
+
+/// What is wanted of a process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Goal {
+    /// That it runs.
+    Up,
+    /// That its run ends, and that it runs anew then, whatever its restart policy says.
+    Again,
+    /// That it ends and stays ended until it is asked for.
+    Stopped,
+    /// That it ends with the house.
+    Down,
+}
+
+/// What a process is doing.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Phase {
+    /// Not started yet: a dependency has not done what it must.
+    Waiting,
+    /// Forked or about to be; its program was not executed yet.
+    Starting {
+        /// The run that it becomes.
+        run: Run,
+    },
+    /// Its program runs, and has not shown yet that it can be used.
+    Started {
+        /// The live run.
+        run: Run,
+    },
+    /// It can be used.
+    Ready {
+        /// The live run.
+        run: Run,
+    },
+    /// It is being ended.
+    Stopping {
+        /// The run that ends.
+        run: Run,
+        /// How far that is.
+        ending: Ending,
+    },
+    /// Its run is over, and the commands that come after it run.
+    Tidying {
+        /// The run that ended.
+        run: Run,
+        /// How it ended.
+        end: End,
+        /// The commands.
+        chain: Chain,
+    },
+    /// Between two runs.
+    Resting {
+        /// When the next run begins.
+        until: Mono,
+        /// How the last run ended.
+        last: Verdict,
+    },
+    /// It runs by the clock, and its time has not come.
+    Idle {
+        /// How the last run ended, if there was one.
+        last: Option<Verdict>,
+    },
+    /// It ended for good.
+    Done(Verdict),
+}
+
+impl Phase {
+    /// The phase's name, for labels.
+    pub fn name(&self) -> PhaseName {
+        match self {
+            Self::Waiting => PhaseName::Waiting,
+            Self::Starting { .. } | Self::Started { .. } => PhaseName::Starting,
+            Self::Ready { .. } => PhaseName::Ready,
+            Self::Stopping { .. } | Self::Tidying { .. } => PhaseName::Stopping,
+            Self::Resting { .. } | Self::Idle { .. } => PhaseName::Resting,
+            Self::Done(Verdict::GaveUp) => PhaseName::CrashLooped,
+            Self::Done(Verdict::Failed(_) | Verdict::NeverRan) => PhaseName::Failed,
+            Self::Done(Verdict::Ended(_) | Verdict::Stopped(_) | Verdict::NotStarted) => {
+                PhaseName::Done
+            }
+        }
+    }
+}
+
+/// A run that the mind holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Run {
+    /// Its id.
+    pub id: RunId,
+    /// The session that it is.
+    pub session: SessionId,
+    /// When it was opened.
+    pub since: Mono,
+}
+
+/// How far a run is in being ended.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Ending {
+    /// How far we went.
+    pub rung: Rung,
+    /// When we go further.
+    pub until: Mono,
+    /// When it is killed at the latest, whatever more time it asks for.
+    pub latest: Mono,
+    /// When it was asked.
+    pub asked: Mono,
+    /// Why it ends.
+    pub reason: EndReason,
+    /// What the kernel said of its main process, once it is reaped.
+    pub main: Option<(ExitStatus, RunUsage)>,
+}
+
+/// How far we went in ending a run.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Rung {
+    /// The commands that come before the asking run.
+    Hooks(Chain),
+    /// It was asked.
+    Asked,
+    /// It was sent SIGKILL.
+    Killed,
+    /// SIGKILL did not help; who is left is looked up before it is given up.
+    Named,
+}
+
+/// How a run ended: as far as it decides what follows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct End {
+    /// What the kernel said.
+    pub status: ExitStatus,
+    /// Why.
+    pub reason: EndReason,
+}
+
+impl End {
+    /// Whether it ended because somebody wanted that, so that the program has not failed.
+    pub fn was_wanted(self) -> bool {
+        match self.reason {
+            EndReason::Requested => true,
+            EndReason::Interrupted(cause) => !is_failure(cause),
+            EndReason::Itself | EndReason::NotSpawned(_) => false,
+        }
+    }
+
+    /// What the end is worth where nobody wanted it; `successes` are the exit codes besides 0 that
+    /// are none of a failure.
+    pub fn judged(self, successes: &[u8]) -> Verdict {
+        let well = match self.status {
+            ExitStatus::Code(code) => code == 0 || successes.contains(&code),
+            ExitStatus::Signal(_) | ExitStatus::Unknown => successes.contains(&self.status.code()),
+        };
+        let failed_us = matches!(self.reason, EndReason::Interrupted(cause) if is_failure(cause));
+        if well && !failed_us { Verdict::Ended(self.status) } else { Verdict::Failed(self.status) }
+    }
+}
+
+/// Whether a run that is ended for this cause did not do what it was to do.
+fn is_failure(cause: StopCause) -> bool {
+    matches!(cause, StopCause::Unhealthy | StopCause::NotReady | StopCause::Watchdog)
+}
+
+/// How a process ended for good.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// By itself, and well; nothing more was to do.
+    Ended(ExitStatus),
+    /// By itself, and badly; or it was ended because it did not do what it was to do.
+    Failed(ExitStatus),
+    /// On request.
+    Stopped(ExitStatus),
+    /// It failed too often in a row.
+    GaveUp,
+    /// It never ran, because a dependency can never do what it must.
+    NeverRan,
+    /// It was asked to end before it ever ran, or never asked for.
+    NotStarted,
+}
+
+impl Verdict {
+    /// The same end, on request.
+    pub fn stopped(self) -> Self {
+        match self {
+            Self::Ended(status) | Self::Failed(status) => Self::Stopped(status),
+            other => other,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::units::Signal;
+
+    #[test]
+    fn an_end_is_judged_by_its_code_and_by_what_it_was_ended_for() {
+        let by_itself = |status| End { status, reason: EndReason::Itself };
+        let term = ExitStatus::Signal(Signal::TERM);
+        let zero = ExitStatus::Code(0);
+        assert_eq!(by_itself(zero).judged(&[]), Verdict::Ended(zero));
+        assert_eq!(by_itself(term).judged(&[]), Verdict::Failed(term));
+        assert_eq!(by_itself(term).judged(&[143]), Verdict::Ended(term));
+        for (cause, failed) in [(StopCause::Unhealthy, true), (StopCause::Order, false)] {
+            let end = End { status: zero, reason: EndReason::Interrupted(cause) };
+            assert_eq!(end.judged(&[]) == Verdict::Failed(zero), failed, "{cause:?}");
+            assert_eq!(end.was_wanted(), !failed, "{cause:?}");
+        }
+    }
+}

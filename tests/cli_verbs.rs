@@ -1,0 +1,296 @@
+//! The verbs that ask a procession that runs, by the real binary and its real socket.
+
+use std::fs;
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+use crate::house::{As, BINARY, House};
+
+/// Far beyond what anything here takes.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A house with a socket of its own, and a way to ask it.
+struct Asked {
+    house: House,
+    socket: PathBuf,
+}
+
+impl Asked {
+    fn of(stand: As, processes: &str) -> Self {
+        let config = format!("control: DIR/c.sock\nprocesses:\n{processes}");
+        let house = House::of_config(stand, &config);
+        let socket = house.dir().join("c.sock");
+        let deadline = Instant::now() + PATIENCE;
+        while std::os::unix::net::UnixStream::connect(&socket).is_err() {
+            assert!(!house.log().contains("config.yaml:"), "{}", house.log());
+            assert!(Instant::now() < deadline, "no socket: {}", house.log());
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        Self { house, socket }
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(BINARY);
+        command.args(arguments).env("PROCESSION_SOCKET", &self.socket).stdin(Stdio::null());
+        command
+    }
+
+    fn run(&self, arguments: &[&str]) -> Output {
+        self.command(arguments).output().expect("our own binary")
+    }
+
+    /// What is printed by an order that works.
+    fn ok(&self, arguments: &[&str]) -> String {
+        let output = self.run(arguments);
+        assert_eq!(code(&output), Some(0), "{arguments:?}: {}{}", out(&output), said(&output));
+        out(&output)
+    }
+
+    fn process(&self, name: &str) -> Value {
+        let found: Value = serde_json::from_str(&self.ok(&["ps", "--json"])).expect("JSON");
+        let mut processes = found["processes"].as_array().expect("a list").iter();
+        processes.find(|process| process["name"] == name).expect("it is there").clone()
+    }
+
+    /// Waits until a process is in this state.
+    fn wait(&self, name: &str, state: &str) -> Value {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let process = self.process(name);
+            if process["state"] == state {
+                return process;
+            }
+            assert!(Instant::now() < deadline, "{name} never became {state}: {process}");
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+}
+
+fn code(output: &Output) -> Option<i32> {
+    output.status.code()
+}
+
+fn out(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+fn said(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+const TWO: &str = "  web: {command: [sh, -c, 'echo hello from web; exec sleep 600']}\n  \
+                   db: {command: [sleep, '600'], restart: always}\n";
+
+#[test]
+fn ps_shows_what_runs() {
+    for stand in [As::Subreaper, As::Pid1] {
+        let asked = Asked::of(stand, TWO);
+        asked.wait("web", "ready");
+        let shown = asked.ok(&["ps"]);
+        assert!(shown.starts_with("NAME "), "{shown}");
+        for part in ["web ", "db ", "ready", "UPTIME"] {
+            assert!(shown.contains(part), "{part} is missing in {shown}");
+        }
+        let only = asked.ok(&["ps", "db"]);
+        assert!(!only.contains("web"), "{only}");
+        let unknown = asked.run(&["ps", "wbe"]);
+        assert_eq!(code(&unknown), Some(1), "{}", said(&unknown));
+    }
+}
+
+#[test]
+fn start_stop_and_restart_wait_and_say_what_came_of_it() {
+    let asked = Asked::of(As::Subreaper, TWO);
+    let first = asked.wait("web", "ready")["pid"].as_i64().expect("a pid");
+    let stopped = asked.ok(&["stop", "web"]);
+    assert!(stopped.starts_with("web: "), "{stopped}");
+    assert!(!Path::new(&format!("/proc/{first}")).exists());
+    // By an order it stays stopped, whatever its policy.
+    asked.ok(&["stop", "db"]);
+    assert_eq!(asked.process("db")["pid"], Value::Null);
+    let started = asked.ok(&["start", "web", "db"]);
+    assert!(started.contains("web: ready (pid ") && started.contains("db: ready"), "{started}");
+    let second = asked.process("web")["pid"].as_i64().expect("a pid");
+    asked.ok(&["restart", "--all"]);
+    let third = asked.process("web")["pid"].as_i64().expect("a pid");
+    assert!(first != second && second != third, "{first} {second} {third}");
+    let unknown = asked.run(&["stop", "wbe"]);
+    assert_eq!(code(&unknown), Some(1));
+    assert!(said(&unknown).contains("did you mean \"web\"?"), "{}", said(&unknown));
+    assert!(asked.house.log().contains("ordered: restart web db"), "{}", asked.house.log());
+}
+
+#[test]
+fn a_signal_reaches_the_process() {
+    let script = "trap 'echo hup' HUP; echo set; while :; do sleep 0.1; done";
+    let asked = Asked::of(As::Subreaper, &format!("  web: {{command: [sh, -c, \"{script}\"]}}\n"));
+    wait_for_log(&asked, "set");
+    assert_eq!(asked.ok(&["signal", "hup", "web"]), "web: sent\n");
+    wait_for_log(&asked, "hup");
+    let wrong = asked.run(&["signal", "SIGWHAT", "web"]);
+    assert_eq!(code(&wrong), Some(1));
+    assert!(said(&wrong).contains("SIGUSR1"), "{}", said(&wrong));
+}
+
+fn wait_for_log(asked: &Asked, line: &str) {
+    let deadline = Instant::now() + PATIENCE;
+    while !asked.ok(&["logs", "web"]).lines().any(|said| said == line) {
+        assert!(Instant::now() < deadline, "web never said {line}");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
+
+#[test]
+fn logs_are_shown_and_followed() {
+    let asked = Asked::of(
+        As::Subreaper,
+        "  web: {command: [sh, -c, 'for i in 1 2 3; do echo line $$i; done; while [ ! -e DIR/go ]; do \
+         sleep 0.1; done; echo more; exec sleep 600']}\n  db: {command: [sh, -c, 'echo from db; exec sleep 600']}\n",
+    );
+    wait_for_log(&asked, "line 3");
+    assert_eq!(asked.ok(&["logs", "-n", "2", "web"]), "line 2\nline 3\n");
+    let deadline = Instant::now() + PATIENCE;
+    while !asked.ok(&["logs"]).contains("db  | from db") {
+        assert!(Instant::now() < deadline, "{}", asked.ok(&["logs"]));
+    }
+    assert!(asked.ok(&["logs"]).contains("web | line 1\n"));
+    let json: Value =
+        serde_json::from_str(&asked.ok(&["logs", "--json", "-n1", "web"])).expect("JSON");
+    assert_eq!((&json["line"], &json["stream"]), (&"line 3".into(), &"stdout".into()));
+    assert_eq!(code(&asked.run(&["logs", "nobody"])), Some(1));
+
+    let mut followed =
+        asked.command(&["logs", "-f", "-n1", "web"]).stdout(Stdio::piped()).spawn().expect("it");
+    let mut lines = BufReader::new(followed.stdout.take().expect("a pipe")).lines();
+    let mut next = || lines.next().expect("a line").expect("text");
+    assert_eq!(next(), "line 3");
+    fs::write(asked.house.dir().join("go"), "").expect("our own folder");
+    assert_eq!(next(), "more");
+    followed.kill().and_then(|()| followed.wait()).expect("our own child");
+}
+
+#[test]
+fn events_are_told_as_they_happen() {
+    let asked = Asked::of(As::Subreaper, TWO);
+    asked.wait("web", "ready");
+    let mut told = asked
+        .command(&["events", "--json", "-n", "500", "web"])
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("our own binary");
+    let lines = BufReader::new(told.stdout.take().expect("a pipe")).lines();
+    asked.ok(&["stop", "web"]);
+    let mut kinds = Vec::new();
+    for line in lines {
+        let event: Value = serde_json::from_str(&line.expect("text")).expect("JSON");
+        assert_eq!(event["process"], "web");
+        kinds.push(event["kind"].as_str().expect("a kind").to_owned());
+        if event["kind"] == "run_ended" {
+            break;
+        }
+    }
+    told.kill().and_then(|()| told.wait()).expect("our own child");
+    for kind in ["run_opened", "run_forked", "run_ready", "run_stopping", "run_ended"] {
+        assert!(kinds.iter().any(|known| known == kind), "{kind} is missing in {kinds:?}");
+    }
+}
+
+#[test]
+fn a_spawned_command_runs_beside_and_its_code_is_ours() {
+    let asked = Asked::of(As::Subreaper, TWO);
+    asked.wait("web", "ready");
+    let file = asked.house.dir().join("made");
+    let line = format!("echo $A > {}; exit 7", file.display());
+    let ended = asked.run(&["spawn", "--wait", "-e", "A=one", "--", "sh", "-c", &line]);
+    assert_eq!(code(&ended), Some(7), "{}", said(&ended));
+    assert_eq!(fs::read_to_string(&file).expect("it was made"), "one\n");
+    let started = asked.ok(&["spawn", "--shell", "exec sleep 600"]);
+    assert!(started.starts_with("spawned-"), "{started}");
+    assert_eq!(asked.process("web")["state"], "ready");
+}
+
+#[test]
+fn a_reload_changes_what_changed_and_a_bad_file_changes_nothing() {
+    let asked = Asked::of(As::Subreaper, TWO);
+    let web = asked.wait("web", "ready")["pid"].clone();
+    asked.wait("db", "ready");
+    assert_eq!(asked.ok(&["reload"]), "nothing changed\n");
+    let file = asked.house.dir().join("config.yaml");
+    let text = fs::read_to_string(&file).expect("the file");
+    fs::write(&file, text.replace("[sleep, '600']", "[sleep, '601']")).expect("our own file");
+    assert_eq!(asked.ok(&["reload"]), "restarted: db\n");
+    assert_eq!(asked.process("web")["pid"], web);
+    fs::write(&file, text.replace("restart: always", "restart: sometimes")).expect("our own file");
+    let refused = asked.run(&["reload"]);
+    assert_eq!(code(&refused), Some(1));
+    for part in ["nothing was changed", "restart: expected"] {
+        assert!(said(&refused).contains(part), "{part} is missing in {}", said(&refused));
+    }
+    assert_eq!(asked.process("web")["pid"], web);
+}
+
+#[test]
+fn who_runs_inside_a_run_may_look_and_act_on_that_run_only() {
+    let script = format!(
+        "{BINARY} ps > DIR/ps 2>&1; {BINARY} stop db > DIR/stop 2>&1; echo $$? >> DIR/stop; \
+         {BINARY} spawn -- true > DIR/spawn 2>&1; setsid sh -c '({BINARY} shutdown > DIR/down 2>&1; \
+         echo done >> DIR/down) &'; {BINARY} signal USR1 web > DIR/own 2>&1; exec sleep 600"
+    );
+    let web = format!("trap : USR1; {script}").replace('\'', "''");
+    let asked = Asked::of(
+        As::Subreaper,
+        &format!(
+            "  db: {{command: [sleep, '600']}}\n  web:\n    environment: {{PROCESSION_SOCKET: DIR/c.sock}}\n    \
+             command: [sh, -c, 'sleep 1; {web}']\n"
+        ),
+    );
+    let told = |name: &str, part: &str| {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let text = fs::read_to_string(asked.house.dir().join(name)).unwrap_or_default();
+            if text.contains(part) {
+                return text;
+            }
+            assert!(Instant::now() < deadline, "no {part} in {name}: {text}");
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    };
+    assert!(told("ps", "db").contains("web"));
+    let stop = told("stop", "\n1\n");
+    assert!(stop.contains("runs inside web") && stop.contains("that run only"), "{stop}");
+    assert!(told("spawn", "may look").contains("inside web"));
+    assert!(told("down", "done").contains("may"), "it was let down the house");
+    assert_eq!(told("own", "sent"), "web: sent\n");
+    assert_eq!(asked.process("db")["state"], "ready");
+}
+
+#[test]
+fn a_shutdown_ends_the_house_and_the_socket() {
+    let mut asked = Asked::of(As::Subreaper, TWO);
+    asked.wait("web", "ready");
+    assert_eq!(asked.ok(&["shutdown"]), "everything is being stopped\n");
+    asked.house.end();
+    assert!(!asked.socket.exists());
+    let gone = asked.run(&["ps"]);
+    assert_eq!(code(&gone), Some(3));
+    assert!(said(&gone).contains("no procession takes orders there"), "{}", said(&gone));
+}
+
+#[test]
+fn bad_usage_and_completions_need_no_procession() {
+    let run = |arguments: &[&str]| {
+        Command::new(BINARY).args(arguments).stdin(Stdio::null()).output().expect("our own binary")
+    };
+    for wrong in [&["stop"][..], &["signal", "HUP"], &["spawn"], &["start", "a", "--timeout", "x"]]
+    {
+        assert_eq!(code(&run(wrong)), Some(2), "{wrong:?}");
+    }
+    for shell in ["bash", "zsh", "fish"] {
+        let script = out(&run(&["completions", shell]));
+        assert!(script.contains("restart") && script.contains("no-wait"), "{shell}: {script}");
+    }
+}

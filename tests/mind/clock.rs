@@ -1,0 +1,86 @@
+//! Tales of what runs by the clock.
+
+use std::time::Duration;
+
+use procession::config::plan::{ProcessPlan, Replica, Schedule};
+use procession::supervise::fact::Fact;
+use procession::supervise::lifecycle::{Lifecycle, PhaseName};
+use procession::units::{ExitStatus, ProcessIx, RunId, Wall};
+
+use super::{FIRST, OK, SECOND, TERM, Tale, process};
+
+const MINUTE: Duration = Duration::from_secs(60);
+const SKIPPED: Lifecycle = Lifecycle::ScheduleSkipped { process: ProcessIx(0) };
+
+fn hourly(name: &str) -> ProcessPlan {
+    ProcessPlan { schedule: Some(Schedule { cron: "0 * * * *".into() }), ..process(name) }
+}
+
+/// Ten minutes before a full hour.
+fn tale(processes: Vec<ProcessPlan>) -> Tale {
+    let mut tale = Tale::of(processes);
+    tale.wall = Wall(1_790_000_000_000 / 3_600_000 * 3_600_000 + 50 * 60_000);
+    tale.begun()
+}
+
+#[test]
+fn it_runs_at_its_times_keeps_the_house_up_and_never_overlaps() {
+    let mut tale = tale(vec![hourly("a")]);
+    assert_eq!((tale.phase(0), tale.spawned().len()), (Some(PhaseName::Resting), 0));
+    tale.wait(MINUTE * 9, false);
+    assert_eq!(tale.spawned().len(), 0);
+    tale.wait(MINUTE * 2, false);
+    assert_eq!(tale.spawned().len(), 1);
+    tale.runs(FIRST);
+    tale.wait(MINUTE * 60, false);
+    assert_eq!(tale.spawned().len(), 1);
+    assert!(tale.has_told(&SKIPPED));
+    tale.ends(FIRST, ExitStatus::Code(3), false);
+    tale.wait(MINUTE * 60, false);
+    assert_eq!((tale.spawned().len(), tale.exit_code()), (2, None));
+    tale.runs(SECOND);
+    tale.ends(SECOND, OK, false);
+    tale.tell(TERM);
+    tale.tell(Fact::HouseEmptied);
+    assert_eq!(tale.exit_code(), Some(0));
+}
+
+#[test]
+fn replicas_share_a_clock_and_overlap_as_many_as_there_are() {
+    let replica = |number| ProcessPlan {
+        replica: Some(Replica { of: "w".into(), number }),
+        ..hourly(&format!("w-{number}"))
+    };
+    let mut tale = tale(vec![replica(1), replica(2)]);
+    tale.wait(MINUTE * 11, false);
+    assert_eq!(tale.spawned(), [(FIRST, ProcessIx(0))]);
+    tale.runs(FIRST);
+    tale.wait(MINUTE * 60, false);
+    assert_eq!(tale.spawned()[1..], [(SECOND, ProcessIx(1))]);
+    assert!(!tale.has_told(&SKIPPED));
+    tale.runs(SECOND);
+    tale.wait(MINUTE * 60, false);
+    assert!(tale.has_told(&SKIPPED));
+}
+
+#[test]
+fn a_step_of_the_clock_runs_nothing_twice_and_loses_nothing() {
+    let mut tale = tale(vec![hourly("a")]);
+    tale.wait(MINUTE * 11, false);
+    tale.runs(FIRST);
+    tale.ends(FIRST, OK, false);
+    // Back by half an hour: the full hour comes once more, and was done.
+    tale.wall.0 -= 30 * 60_000;
+    tale.wait(MINUTE * 40, false);
+    assert_eq!(tale.spawned().len(), 1);
+    // Forward over the next full hour: made up for within a minute, once.
+    tale.wall.0 += 3 * 3_600_000;
+    tale.wait(MINUTE, false);
+    assert_eq!(tale.spawned().len(), 2);
+    tale.runs(SECOND);
+    tale.ends(SECOND, OK, false);
+    // Back by a day: the clock was wrong, and what was planned by it does not wait for a day.
+    tale.wall.0 -= 24 * 3_600_000;
+    tale.wait(MINUTE * 61, false);
+    assert_eq!(tale.spawned()[2..], [(RunId(3), ProcessIx(0))]);
+}

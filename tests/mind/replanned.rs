@@ -1,0 +1,141 @@
+//! Tales of plans that change while the house is up.
+
+use std::sync::Arc;
+
+use procession::config::plan::{
+    Condition, Dependency, Plan, ProcessPlan, RestartPlan, RestartPolicy,
+};
+use procession::supervise::action::{Action, Scope};
+use procession::supervise::fact::Fact;
+use procession::supervise::lifecycle::{Lifecycle, PhaseName, SignalResponse, StopCause};
+use procession::supervise::wish::{Refusal, Reply, Wish};
+use procession::units::{ExitStatus, ProcessIx, RunId, Signal};
+
+use super::{ASKED, FIRST, OK, SECOND, TERM, Tale, names, plan, process};
+
+const THIRD: RunId = RunId(3);
+
+fn changed(plan: ProcessPlan) -> ProcessPlan {
+    ProcessPlan { command: vec!["y".into()], ..plan }
+}
+
+fn reload(tale: &mut Tale, processes: Vec<ProcessPlan>) -> Reply {
+    tale.news();
+    tale.order(Wish::Reload(Arc::new(plan(processes))))
+}
+
+/// The first action that needs the new plan comes after the plan itself.
+fn assert_plan_first(tale: &Tale) {
+    let is_plan = |action: &Action| matches!(action, Action::Reconfigure(_));
+    assert!(tale.done.first().is_some_and(is_plan), "{:?}", tale.done.first());
+}
+
+#[test]
+fn only_what_changed_restarts() {
+    let three = || vec![process("a"), process("b"), process("c")];
+    let mut tale = Tale::of(three()).begun();
+    [FIRST, SECOND, THIRD].into_iter().for_each(|run| tale.runs(run));
+    let mut adjusted = process("c");
+    adjusted.restart = RestartPlan { policy: RestartPolicy::Always, ..RestartPlan::default() };
+    let reply = reload(&mut tale, vec![process("a"), changed(process("b")), adjusted]);
+    let Reply::Reloaded(changes) = reply else { panic!("{reply:?}") };
+    assert_eq!((changes.restarted, changes.adjusted), (vec![ProcessIx(1)], vec![ProcessIx(2)]));
+    assert_plan_first(&tale);
+    assert_eq!(tale.stops(), [(SECOND, StopCause::Reload)]);
+    tale.ends(SECOND, ASKED, false);
+    assert_eq!(tale.spawned(), [(RunId(4), ProcessIx(1))]);
+    tale.ends(THIRD, ExitStatus::Code(1), false);
+    assert_eq!(tale.phase(2), Some(PhaseName::Resting), "its new policy holds at once");
+}
+
+#[test]
+fn what_is_gone_ends_and_what_is_new_starts() {
+    let mut tale = Tale::of(vec![process("a"), process("b")]).begun();
+    tale.runs(FIRST);
+    tale.runs(SECOND);
+    reload(&mut tale, vec![process("b"), process("new")]);
+    assert_eq!(tale.stops(), [(FIRST, StopCause::Reload)]);
+    assert_eq!(tale.spawned(), [(THIRD, ProcessIx(2))]);
+    tale.ends(FIRST, ASKED, false);
+    let unknown = tale.order(Wish::Start(names(&["a"])));
+    assert_eq!(unknown, Reply::UnknownName("a".into()));
+    tale.runs(THIRD);
+    tale.ends(SECOND, OK, false);
+    tale.ends(THIRD, OK, false);
+    tale.tell(Fact::HouseEmptied);
+    assert_eq!(tale.exit_code(), Some(0), "what is gone keeps nothing up");
+}
+
+#[test]
+fn what_had_failed_gets_another_chance_and_what_was_stopped_does_not() {
+    let mut tale = Tale::of(vec![process("a"), process("b"), process("c")]).begun();
+    [FIRST, SECOND, THIRD].into_iter().for_each(|run| tale.runs(run));
+    tale.ends(FIRST, ExitStatus::Code(1), false);
+    tale.order(Wish::Stop(names(&["b"])));
+    tale.ends(SECOND, ASKED, false);
+    reload(&mut tale, vec![changed(process("a")), changed(process("b")), process("c")]);
+    assert_eq!(tale.spawned(), [(RunId(4), ProcessIx(0))]);
+}
+
+#[test]
+fn dependents_that_ask_for_it_are_restarted_along_in_order() {
+    let on = Dependency { restart: true, ..Dependency::on(ProcessIx(0), Condition::Started) };
+    let web = || ProcessPlan { depends_on: vec![on], ..process("web") };
+    let mut tale = Tale::of(vec![process("db"), web()]).begun();
+    tale.runs(FIRST);
+    tale.runs(SECOND);
+    reload(&mut tale, vec![changed(process("db")), web()]);
+    assert_eq!(tale.stops(), [(SECOND, StopCause::Dependency)]);
+    tale.ends(SECOND, ASKED, false);
+    assert_eq!(tale.stops()[1..], [(FIRST, StopCause::Reload)]);
+    tale.ends(FIRST, ASKED, false);
+    tale.runs(THIRD);
+    assert_eq!(tale.spawned(), [(THIRD, ProcessIx(0)), (RunId(4), ProcessIx(1))]);
+}
+
+#[test]
+fn a_hang_up_has_the_file_read_and_reaches_those_who_want_it() {
+    let mut a = process("a");
+    a.forward_signals = vec![Signal::HUP];
+    let mut tale = Tale::of(vec![a, process("b")]).begun();
+    tale.runs(FIRST);
+    tale.runs(SECOND);
+    tale.news();
+    let signal = Signal::HUP;
+    tale.tell(Fact::SignalArrived { signal });
+    let told = Lifecycle::SignalArrived { signal, response: SignalResponse::Reload };
+    let sent = Action::Signal { run: FIRST, signal, scope: Scope::Main };
+    assert_eq!(tale.news(), [sent.clone(), Action::ReadConfiguration, Action::Record(told)]);
+    tale.tell(TERM);
+    tale.news();
+    tale.tell(Fact::SignalArrived { signal });
+    assert!(!tale.has_done(&Action::ReadConfiguration), "too late");
+}
+
+#[test]
+fn commands_beside_the_plan_have_a_place_each_and_the_oldest_is_forgotten() {
+    let mut tale = Tale::of(vec![process("a")]).begun();
+    tale.runs(FIRST);
+    let spawn = || Wish::Spawn(Box::new(process("any")));
+    let place = |reply| match reply {
+        Reply::Spawned { process, run, .. } => (process.0, run),
+        other => panic!("{other:?}"),
+    };
+    tale.news();
+    let (first, run) = place(tale.order(spawn()));
+    assert_plan_first(&tale);
+    let plan: &Plan = tale.machine.plan();
+    let own = &plan.processes[first];
+    assert_eq!((&*own.name, own.stop_signal), ("spawned-1", Signal::INT));
+    (2..=100).for_each(|at| assert_eq!(place(tale.order(spawn())).0, at));
+    assert_eq!(tale.order(spawn()), Reply::Refused(Refusal::Full));
+    tale.runs(run);
+    tale.ends(run, ExitStatus::Code(9), false);
+    assert_eq!(place(tale.order(spawn())).0, first);
+    assert_eq!(tale.machine.plan().processes.len(), 101);
+    tale.ends(FIRST, OK, false);
+    let asked = tale.done.iter().filter(|action| {
+        matches!(action, Action::Signal { signal: Signal::INT, scope: Scope::Group, .. })
+    });
+    assert_eq!(asked.count(), 100, "they go down with the house, which they do not keep up");
+}

@@ -1,0 +1,111 @@
+//! Files whose change restarts a process, on a real file system.
+
+use std::fs;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use procession::config::one_command::{Options, one_command};
+use procession::config::plan::{Plan, ProcessPlan, WatchRule};
+use procession::init::sys;
+use procession::supervise::fact::Fact;
+use procession::units::ProcessIx;
+use procession::watch::follow;
+use tokio::sync::{mpsc, watch};
+
+const PATIENCE: Duration = Duration::from_secs(20);
+/// Long enough for a change to be told that must not be.
+const SILENCE: Duration = Duration::from_millis(400);
+
+struct Scene {
+    plans: watch::Sender<Arc<Plan>>,
+    told: mpsc::Receiver<Fact>,
+    task: tokio::task::JoinHandle<()>,
+}
+
+impl Scene {
+    async fn of(path: &Path, ignore: &[&str]) -> Self {
+        let (plans, seen) = watch::channel(plan(path, ignore));
+        let (tell, told) = mpsc::channel(8);
+        let task = tokio::spawn(follow(seen, tell, sys::watch));
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        Self { plans, told, task }
+    }
+
+    async fn hears(&mut self) {
+        let fact = tokio::time::timeout(PATIENCE, self.told.recv()).await.expect("a change");
+        assert_eq!(fact, Some(Fact::FilesChanged { process: ProcessIx(0) }));
+    }
+
+    async fn hears_nothing(&mut self) {
+        let heard = tokio::time::timeout(SILENCE, self.told.recv()).await;
+        assert!(heard.is_err(), "{heard:?}");
+    }
+}
+
+impl Drop for Scene {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+fn plan(path: &Path, ignore: &[&str]) -> Arc<Plan> {
+    let ignore = ignore.iter().map(|text| (*text).to_owned()).collect();
+    let debounce = Duration::from_millis(50);
+    let rule = WatchRule { path: path.into(), ignore, include: vec![], debounce };
+    let mut plan = one_command(vec!["web".into()], Options::new(path.into()));
+    plan.processes =
+        vec![ProcessPlan { watch: vec![rule], ..ProcessPlan::new("web", vec!["true".into()]) }];
+    Arc::new(plan)
+}
+
+#[tokio::test]
+async fn a_change_far_below_is_told_once_and_an_ignored_one_never() {
+    let dir = tempfile::tempdir().unwrap();
+    fs::create_dir_all(dir.path().join("src/deep")).unwrap();
+    fs::create_dir_all(dir.path().join("node_modules/x")).unwrap();
+    let mut scene = Scene::of(dir.path(), &["node_modules/", "*.log"]).await;
+    fs::write(dir.path().join("node_modules/x/a.js"), "1").unwrap();
+    fs::write(dir.path().join("src/deep/a.log"), "1").unwrap();
+    scene.hears_nothing().await;
+    for n in 0..5 {
+        fs::write(dir.path().join("src/deep/app.py"), n.to_string()).unwrap();
+    }
+    scene.hears().await;
+    scene.hears_nothing().await;
+}
+
+#[tokio::test]
+async fn folders_that_come_later_are_watched_too() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut scene = Scene::of(dir.path(), &[]).await;
+    fs::create_dir(dir.path().join("new")).unwrap();
+    scene.hears().await;
+    fs::write(dir.path().join("new/file"), "1").unwrap();
+    scene.hears().await;
+}
+
+#[tokio::test]
+async fn a_single_file_is_followed_through_a_rename_and_its_neighbours_are_not() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join(".env");
+    fs::write(&file, "A=1").unwrap();
+    let mut scene = Scene::of(&file, &[]).await;
+    fs::write(dir.path().join("other"), "1").unwrap();
+    scene.hears_nothing().await;
+    fs::write(dir.path().join("fresh"), "A=2").unwrap();
+    fs::rename(dir.path().join("fresh"), &file).unwrap();
+    scene.hears().await;
+}
+
+#[tokio::test]
+async fn another_plan_watches_other_files() {
+    let [first, second] = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
+    let mut scene = Scene::of(first.path(), &[]).await;
+    scene.plans.send_replace(plan(second.path(), &[]));
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    fs::write(first.path().join("x"), "1").unwrap();
+    scene.hears_nothing().await;
+    fs::write(second.path().join("x"), "1").unwrap();
+    scene.hears().await;
+}
