@@ -72,7 +72,7 @@ impl Body {
         let inlets = self.inlets(process);
         let mut extras = inlets.as_ref().map_or_else(Extras::default, Inlets::extras);
         extras.own_session = self.plan.passing.own_session;
-        let group = self.groups.as_mut().and_then(|groups| groups.make(run));
+        let group = self.groups.as_mut().and_then(|groups| groups.make(run, session));
         extras.cgroup = group.as_ref().map(AsRawFd::as_raw_fd);
         if let Some(notify) = &notify {
             notify.tell(plan, &mut extras);

@@ -145,8 +145,7 @@ impl Process {
     /// The table: what `input` does in the phase that the process is in.
     #[rustfmt::skip]
     pub fn step(&mut self, input: Input, turn: &mut Turn<'_>) {
-        use Input as I;
-        use Phase as P;
+        use {Input as I, Phase as P};
         self.goal = self.goal_after(input);
         match (self.phase, input) {
             (P::Waiting, I::Freed) => self.open(turn),
