@@ -281,13 +281,23 @@ impl Life {
         }
     }
 
-    /// What is started by an order is not held any more.
+    /// What an order starts is not held any more, and what it ends is started upon by nobody.
     pub fn note_reply(&mut self, reply: &Reply) {
-        if let (Reply::Accepted(these), Some(Order::Start | Order::Restart)) = (reply, self.ordered)
-        {
+        let Reply::Accepted(these) = reply else { return };
+        if let Some(Order::Start | Order::Restart) = self.ordered {
             these.iter().for_each(|ix| {
                 self.held.remove(ix);
             });
+        }
+        let of_these = self.process_of.iter().filter(|(_, ix)| these.contains(ix));
+        let runs: Vec<RunId> = of_these.map(|(run, _)| *run).collect();
+        match self.ordered {
+            Some(Order::Stop | Order::Restart) => self.to_end.extend(runs),
+            // One that was to end and has not been asked yet may go on.
+            Some(Order::Start) => runs.iter().for_each(|run| {
+                self.to_end.remove(run);
+            }),
+            _ => {}
         }
     }
 
