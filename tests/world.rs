@@ -110,7 +110,7 @@ const SECRET: &str = "wren-under-the-old-bridge";
 fn a_secret_reaches_its_process_and_nobody_else() {
     let folder = folder_with(
         "store: {sqlite: DIR/history.db}\nmetrics: false\nprocesses:\n  it:\n    user: nobody\n    \
-         secrets: {TOKEN: DIR/token}\n    command: [bash, -c, 'echo $$TOKEN | tr a-z b-za; sleep \
+         output: passthrough\n    secrets: {TOKEN: DIR/token}\n    command: [bash, -c, 'echo $$TOKEN | tr a-z b-za; sleep \
          0.3']\n",
     );
     let token = folder.path().join("token");
