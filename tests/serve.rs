@@ -2,12 +2,15 @@
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, channel};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use procession::ledger::snapshot::Snapshot;
+use procession::memory::SelfFigures;
+use procession::output::figures::OutputFigures;
 use procession::serve::listener::{Limits, serve};
 use procession::serve::{Source, Sources};
 use procession::supervise::lifecycle::PhaseName;
@@ -185,9 +188,50 @@ fn a_scrape_that_asks_for_gzip_gets_the_same_text_packed() {
     assert_eq!(packed.header("content-encoding"), Some("gzip"));
     assert_eq!(packed.header("vary"), Some("Accept, Accept-Encoding"));
     assert!(packed.body.len() * 4 < plain.body.len(), "{} bytes", packed.body.len());
-    let mut unpacked = String::new();
-    flate2::read::GzDecoder::new(packed.body.as_slice()).read_to_string(&mut unpacked).unwrap();
-    assert_eq!(unpacked, plain.text());
+    assert_eq!(unpacked(&packed), plain.text());
+    let open = "Accept: application/openmetrics-text;version=1.0.0\r\n";
+    let plain = door.ask("GET", "/metrics", open);
+    let packed = door.ask("GET", "/metrics", &format!("{open}Accept-Encoding: gzip\r\n"));
+    assert_eq!(unpacked(&packed), plain.text());
+}
+
+/// As a reader that knows of one member only has it.
+fn unpacked(reply: &Reply) -> String {
+    let mut bytes = reply.body.as_slice();
+    let mut text = String::new();
+    flate2::bufread::GzDecoder::new(&mut bytes).read_to_string(&mut text).expect("whole gzip");
+    assert!(bytes.is_empty(), "there is something behind the member");
+    text
+}
+
+#[test]
+fn scrapes_that_share_a_picture_still_have_what_is_asked_anew_and_the_next_picture_at_once() {
+    let (spent, written) = (AtomicU64::new(0), AtomicU64::new(0));
+    let door = Door::open_with(picture::snapshot(), Limits::default(), |sources| Sources {
+        own: Box::new(move || SelfFigures {
+            cpu_seconds: Some(spent.fetch_add(1, Ordering::Relaxed) as f64),
+            ..SelfFigures::default()
+        }),
+        output: Box::new(move || {
+            let lines = written.fetch_add(1, Ordering::Relaxed);
+            vec![("web".into(), OutputFigures { lines, ..OutputFigures::default() })]
+        }),
+        ..sources
+    });
+    let scrape = || unpacked(&door.ask("GET", "/metrics", "Accept-Encoding: gzip\r\n"));
+    for (number, restarts) in [(0, 2), (1, 2), (2, 7), (3, 7)] {
+        if number == 2 {
+            door.show(|snapshot| snapshot.processes[0].restarts = 7);
+        }
+        let text = scrape();
+        for line in [
+            format!("process_cpu_seconds_total {number}"),
+            format!("procession_process_output_lines_total{{process=\"web\"}} {number}"),
+            format!("procession_process_restarts_total{{process=\"web\"}} {restarts}"),
+        ] {
+            assert!(text.lines().any(|said| said == line), "{line} is not in:\n{text}");
+        }
+    }
 }
 
 #[test]

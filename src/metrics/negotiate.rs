@@ -3,6 +3,7 @@
 
 use prometheus::proto::MetricFamily;
 
+use crate::metrics::catalogue::Metric;
 use crate::metrics::{openmetrics, text};
 
 /// A format that metrics can be written in.
@@ -23,18 +24,19 @@ impl Format {
         }
     }
 
-    /// Writes the families in it.
-    pub fn encode(self, families: &[MetricFamily]) -> String {
-        let mut text = String::new();
-        families.iter().for_each(|family| self.write(&mut text, family));
-        text + self.end()
-    }
-
-    /// Writes one family in it.
+    /// Writes one family in it, or nothing where the family has no series.
     pub fn write(self, text: &mut String, family: &MetricFamily) {
         match self {
             Self::Text004 => text::write_family(text, family),
             Self::OpenMetrics100 => openmetrics::write_family(text, family),
+        }
+    }
+
+    /// Writes what stands before the series of the metric.
+    pub fn announce(self, text: &mut String, metric: &Metric) {
+        match self {
+            Self::Text004 => text::announce(text, metric),
+            Self::OpenMetrics100 => openmetrics::announce(text, metric),
         }
     }
 

@@ -4,10 +4,10 @@
 //!
 //! No `_created` samples: Prometheus would store each as a series of its own.
 
-use std::borrow::Cow;
-use std::fmt::Write;
+use prometheus::proto::{LabelPair, MetricFamily, MetricType};
 
-use prometheus::proto::{Metric, MetricFamily, MetricType};
+use crate::metrics::catalogue::{Kind, Metric};
+use crate::metrics::line;
 
 /// Exactly what Prometheus 3 insists on.
 pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -21,59 +21,56 @@ pub const END: &str = "# EOF\n";
 
 /// Writes one family. Only counters and gauges are written; there are no others.
 pub fn write_family(text: &mut String, family: &MetricFamily) {
-    let Some((kind, name)) = announced(family) else { return };
-    // Writing to a string cannot fail.
-    let _ = writeln!(text, "# TYPE {name} {kind}");
-    if let Some(unit) = unit(kind, name) {
-        let _ = writeln!(text, "# UNIT {name} {unit}");
-    }
-    let _ = writeln!(text, "# HELP {name} {}", escaped(family.help()));
+    let Some(kind) = kind(family).filter(|_| !family.get_metric().is_empty()) else { return };
+    head(text, kind, family.name(), family.help());
     for metric in family.get_metric() {
-        let value = match family.get_field_type() {
-            MetricType::COUNTER => metric.get_counter().get_value(),
-            _ => metric.get_gauge().get_value(),
+        let value = match kind {
+            Kind::Counter => metric.get_counter().get_value(),
+            Kind::Gauge | Kind::Info => metric.get_gauge().get_value(),
         };
-        write_sample(text, family.name(), metric, value);
+        let labels =
+            metric.get_label().iter().map(|label: &LabelPair| (label.name(), label.value()));
+        line::write(text, family.name(), labels, value);
+    }
+}
+
+/// Writes what stands before the series of the metric.
+pub fn announce(text: &mut String, metric: &Metric) {
+    head(text, metric.kind, metric.name, metric.help);
+}
+
+fn head(text: &mut String, kind: Kind, name: &str, help: &str) {
+    let (kind, name) = announced(kind, name);
+    text.extend(["# TYPE ", name, " ", kind, "\n"]);
+    if let Some(unit) = unit(kind, name) {
+        text.extend(["# UNIT ", name, " ", unit, "\n"]);
+    }
+    text.extend(["# HELP ", name, " "]);
+    line::push_escaped(text, help);
+    text.push('\n');
+}
+
+fn kind(family: &MetricFamily) -> Option<Kind> {
+    match family.get_field_type() {
+        MetricType::COUNTER => Some(Kind::Counter),
+        MetricType::GAUGE if family.name().ends_with("_info") => Some(Kind::Info),
+        MetricType::GAUGE => Some(Kind::Gauge),
+        _ => None,
     }
 }
 
 /// The type, and the family's name without the suffix that the type stands for.
-fn announced(family: &MetricFamily) -> Option<(&'static str, &str)> {
-    let name = family.name();
-    match family.get_field_type() {
-        MetricType::COUNTER => Some(("counter", name.strip_suffix("_total").unwrap_or(name))),
-        MetricType::GAUGE => Some(match name.strip_suffix("_info") {
-            Some(name) => ("info", name),
-            None => ("gauge", name),
-        }),
-        _ => None,
+fn announced(kind: Kind, name: &str) -> (&'static str, &str) {
+    match kind {
+        Kind::Counter => ("counter", name.strip_suffix("_total").unwrap_or(name)),
+        Kind::Gauge => ("gauge", name),
+        Kind::Info => ("info", name.strip_suffix("_info").unwrap_or(name)),
     }
 }
 
 fn unit(kind: &str, name: &str) -> Option<&'static str> {
     let ends_in = |unit: &&str| name.strip_suffix(*unit).is_some_and(|rest| rest.ends_with('_'));
     UNITS.into_iter().find(ends_in).filter(|_| kind != "info")
-}
-
-fn write_sample(text: &mut String, name: &str, metric: &Metric, value: f64) {
-    text.push_str(name);
-    let mut before = '{';
-    for label in metric.get_label() {
-        let _ = write!(text, "{before}{}=\"{}\"", label.name(), escaped(label.value()));
-        before = ',';
-    }
-    if before == ',' {
-        text.push('}');
-    }
-    let _ = writeln!(text, " {value}");
-}
-
-/// Help texts and label values have the same three escapes.
-fn escaped(text: &str) -> Cow<'_, str> {
-    if !text.contains(['\\', '"', '\n']) {
-        return Cow::Borrowed(text);
-    }
-    Cow::Owned(text.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n"))
 }
 
 #[cfg(test)]
@@ -106,7 +103,7 @@ mod tests {
 
     #[test]
     fn counters_units_and_information_are_announced_as_the_standard_says() {
-        let said = Format::OpenMetrics100.encode(&[
+        let said = said(&[
             family("x_read_bytes_total", MetricType::COUNTER, None),
             family("x_build_info", MetricType::GAUGE, Some(("version", "1"))),
             family("x_growth_bytes_per_second", MetricType::GAUGE, None),
@@ -127,18 +124,13 @@ x_growth_bytes_per_second 0.25
 # TYPE x_files gauge
 # HELP x_files Says \\\"so\\\".
 x_files 0.25
-# EOF
 ";
         assert_eq!(said, expected);
     }
 
     #[test]
     fn a_label_value_is_escaped() {
-        let said = Format::OpenMetrics100.encode(&[family(
-            "x",
-            MetricType::GAUGE,
-            Some(("model", "a\\b\"c\nd")),
-        )]);
+        let said = said(&[family("x", MetricType::GAUGE, Some(("model", "a\\b\"c\nd")))]);
         assert!(said.contains("x{model=\"a\\\\b\\\"c\\nd\"} 0.25\n"), "{said}");
     }
 }

@@ -19,6 +19,7 @@ use tokio::sync::watch;
 use tokio::time::sleep;
 
 use crate::serve::connections::Connections;
+use crate::serve::packing::Packed;
 use crate::serve::patience::Patient;
 use crate::serve::{Sources, routes};
 
@@ -67,7 +68,8 @@ pub async fn serve(
         listener = bind(address, &report) => listener,
         () = told(&mut stop) => return,
     };
-    let desk = Arc::new(Desk { sources, limits, faults: AtomicU64::new(0) });
+    let (packed, faults) = (Packed::default(), AtomicU64::new(0));
+    let desk = Arc::new(Desk { sources, packed, limits, faults });
     let mut connections = Connections::default();
     let mut accepts = true;
     loop {
@@ -161,6 +163,7 @@ fn advice(address: SocketAddr, error: &io::Error) -> String {
 /// What every connection shares.
 struct Desk {
     sources: Arc<Sources>,
+    packed: Packed,
     limits: Limits,
     /// Requests whose answering panicked.
     faults: AtomicU64,
@@ -169,7 +172,8 @@ struct Desk {
 impl Desk {
     /// The answer to a request, whatever happens while it is made.
     fn answer<B>(&self, request: &Request<B>) -> routes::Answer {
-        let made = catch_unwind(AssertUnwindSafe(|| routes::answer(request, &self.sources)));
+        let made =
+            catch_unwind(AssertUnwindSafe(|| routes::answer(request, &self.sources, &self.packed)));
         made.unwrap_or_else(|_| {
             let faults = self.faults.fetch_add(1, Ordering::Relaxed) + 1;
             tracing::error!(target: "serve", path = request.uri().path(), faults, "answering a request panicked");

@@ -2,7 +2,7 @@
 //! reach it: it never carries logs, commands or control.
 //!
 //! `listener` owns the socket and everything that a bad client can do to it, `patience` its
-//! deadline for slow readers, `routes` what is answered, `page` the landing page, `table` and
+//! deadline for slow readers, `routes` what is answered, `packing` what scrapes share, `page` the landing page, `table` and
 //! `phrase` the tables and figures on it. Nothing here can hold up supervision: a request reads the
 //! latest picture and waits for nobody.
 
@@ -10,6 +10,7 @@ mod connections;
 pub mod control;
 pub mod events;
 pub mod listener;
+pub mod packing;
 pub mod page;
 mod patience;
 pub mod phrase;

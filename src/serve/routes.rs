@@ -1,10 +1,6 @@
 //! What each address answers. Every answer is made at once from the latest picture; no body is
 //! ever read, and nothing that a client sends appears in an answer.
 
-use std::io::Write;
-
-use flate2::Compression;
-use flate2::write::GzEncoder;
 use http_body_util::Full;
 use hyper::body::Bytes;
 use hyper::header::{
@@ -15,8 +11,9 @@ use hyper::header::{
 use hyper::{Method, Request, Response, StatusCode};
 
 use crate::ledger::snapshot::{ProcessView, Snapshot};
-use crate::metrics::families::{Family, project_each};
-use crate::metrics::negotiate::{self, Format};
+use crate::metrics::families::{Seen, exposition};
+use crate::metrics::negotiate;
+use crate::serve::packing::Packed;
 use crate::serve::{Sources, page};
 use crate::supervise::lifecycle::PhaseName;
 
@@ -47,8 +44,9 @@ const GUARDS: [(HeaderName, &str); 4] = [
     (CACHE_CONTROL, "no-store"),
 ];
 
-/// The answer to a request, whose body is left alone.
-pub fn answer<B>(request: &Request<B>, sources: &Sources) -> Answer {
+/// The answer to a request, whose body is left alone. What can be shared with other answers is put
+/// into `packed`.
+pub fn answer<B>(request: &Request<B>, sources: &Sources, packed: &Packed) -> Answer {
     if !matches!(*request.method(), Method::GET | Method::HEAD) {
         let mut answer =
             reply(StatusCode::METHOD_NOT_ALLOWED, PLAIN, "There is nothing here but to read.\n");
@@ -56,7 +54,7 @@ pub fn answer<B>(request: &Request<B>, sources: &Sources) -> Answer {
         return answer;
     }
     match request.uri().path() {
-        "/metrics" => metrics(request.headers(), sources),
+        "/metrics" => metrics(request.headers(), sources, packed),
         "/healthz" | "/-/healthy" => health((sources.alive)()),
         "/readyz" | "/-/ready" => readiness(&(sources.snapshot)()),
         "/" => reply(StatusCode::OK, HTML, page::render(&(sources.snapshot)())),
@@ -70,10 +68,12 @@ pub fn fault() -> Answer {
     reply(StatusCode::INTERNAL_SERVER_ERROR, PLAIN, advice)
 }
 
-fn metrics(headers: &HeaderMap, sources: &Sources) -> Answer {
+fn metrics(headers: &HeaderMap, sources: &Sources, packed: &Packed) -> Answer {
     let format = negotiate::format(&joined(headers, &ACCEPT));
     let is_packed = negotiate::gzip(&joined(headers, &ACCEPT_ENCODING));
-    let body = if is_packed { packed(format, sources) } else { written(format, sources).into() };
+    let (snapshot, own, output) = ((sources.snapshot)(), (sources.own)(), (sources.output)());
+    let seen = Seen { snapshot: &snapshot, own: &own, output: &output };
+    let body = if is_packed { packed.gzip(format, seen) } else { exposition(format, seen).into() };
     let mut answer = reply(StatusCode::OK, format.content_type(), body);
     set(&mut answer, VARY, "Accept, Accept-Encoding");
     if is_packed {
@@ -87,34 +87,6 @@ fn joined(headers: &HeaderMap, name: &HeaderName) -> String {
     let lines: Vec<&str> =
         headers.get_all(name).iter().filter_map(|line| line.to_str().ok()).collect();
     lines.join(",")
-}
-
-fn each_family(sources: &Sources, mut take: impl FnMut(Family)) {
-    let (snapshot, own, output) = ((sources.snapshot)(), (sources.own)(), (sources.output)());
-    project_each(&snapshot, &own, &output, &mut take);
-}
-
-fn written(format: Format, sources: &Sources) -> String {
-    let mut text = String::new();
-    each_family(sources, |family| {
-        format.write(&mut text, &family);
-    });
-    text + format.end()
-}
-
-/// Family by family, so that the whole text is never there. Fast rather than small: it shrinks to a
-/// tenth all the same.
-fn packed(format: Format, sources: &Sources) -> Bytes {
-    let mut packer = GzEncoder::new(Vec::new(), Compression::fast());
-    let mut text = String::new();
-    // Writing to memory cannot fail.
-    each_family(sources, |family| {
-        text.clear();
-        format.write(&mut text, &family);
-        let _ = packer.write_all(text.as_bytes());
-    });
-    let _ = packer.write_all(format.end().as_bytes());
-    packer.finish().unwrap_or_default().into()
 }
 
 fn health(alive: bool) -> Answer {

@@ -113,6 +113,7 @@ const CRATES: &[(&str, &[&str])] = &[
     ("http_body_util", &["src/cli/control/", "src/serve/"]),
     ("hyper", &["src/cli/control/", "src/serve/"]),
     ("hyper_util", &["src/cli/control/", "src/serve/"]),
+    ("itoa", &["src/metrics/"]),
     ("jiff", &["src/tokens/", "src/units.rs"]),
     ("libc", &["src/context/", "src/init/", "src/memory/", "src/store/"]),
     ("memchr", EVERYWHERE),

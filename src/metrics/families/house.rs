@@ -10,12 +10,12 @@ use crate::units::Wall;
 /// Adds them in the order of the catalogue.
 pub(super) fn put(families: &mut Families, snapshot: &Snapshot, own: &SelfFigures) {
     let house = &snapshot.house;
-    families.each(&row::BUILD_INFO, [([env!("CARGO_PKG_VERSION")], 1.0)]);
+    families.few(&row::BUILD_INFO, [([env!("CARGO_PKG_VERSION")], 1.0)]);
     families.one(&row::HOUSE_STARTED, house.started.seconds());
     families.one(&row::HOUSE_PID1, f64::from(house.pid1));
     families.one(&row::HOUSE_STOPPING, f64::from(house.stopping));
     families.one(&row::SNAPSHOT_GENERATION, count(snapshot.generation));
-    families.each(
+    families.few(
         &row::REAPED,
         [(["run"], count(house.reaped_runs)), (["orphan"], count(house.reaped_orphans))],
     );
@@ -25,7 +25,7 @@ pub(super) fn put(families: &mut Families, snapshot: &Snapshot, own: &SelfFigure
     families.one(&row::LISTENER_UP, house.listener_up.map(f64::from));
     families.one(&row::ENTRIES_DROPPED, count(house.entries_dropped));
     put_store(families, house);
-    families.each(
+    families.few(
         &row::SURVIVORS,
         [(["ended"], count(house.survivors_ended)), (["adopted"], count(house.survivors_adopted))],
     );
@@ -38,7 +38,7 @@ fn put_signals(families: &mut Families, house: &HouseView) {
         .iter()
         .map(|((signal, response), times)| (signal.to_string(), *response, *times))
         .collect();
-    families.each(
+    families.few(
         &row::SIGNALS,
         signals.iter().map(|(signal, response, times)| ([signal, *response], count(*times))),
     );
@@ -47,7 +47,7 @@ fn put_signals(families: &mut Families, house: &HouseView) {
 fn put_orders(families: &mut Families, house: &HouseView) {
     let result = |accepted| if accepted { "accepted" } else { "refused" };
     let orders = Order::ALL.into_iter().flat_map(|order| [(order, true), (order, false)]);
-    families.each(
+    families.few(
         &row::ORDERS,
         orders.map(|(order, accepted)| {
             let given = house.orders.get(&(order, accepted)).copied().unwrap_or(0);
@@ -55,7 +55,7 @@ fn put_orders(families: &mut Families, house: &HouseView) {
         }),
     );
     let reloads = [(["accepted"], house.reloads), (["refused"], house.reloads_failed)];
-    families.each(&row::RELOADS, reloads.map(|(result, times)| (result, count(times))));
+    families.few(&row::RELOADS, reloads.map(|(result, times)| (result, count(times))));
     families.one(&row::RELOAD_WORKED, house.last_reload_worked.map(f64::from));
     families.one(&row::RELOAD_TIME, house.last_reload.map(Wall::seconds));
 }

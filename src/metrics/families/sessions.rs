@@ -28,7 +28,7 @@ pub(super) fn shown(snapshot: &Snapshot) -> Vec<(String, &Session)> {
 
 fn put_counts(families: &mut Families, snapshot: &Snapshot) {
     let live = live_by_state(snapshot);
-    families.each(
+    families.few(
         &row::SESSIONS,
         live.iter().map(|((kind, state), n)| ([kind.as_str(), state.as_str()], count(*n))),
     );

@@ -101,7 +101,7 @@ fn put_ingest(families: &mut Families, snapshot: &Snapshot) {
         ("malformed", malformed),
         ("oversized", oversized),
     ];
-    families.each(&row::INGEST_LINES, results.map(|(result, n)| ([result], count(n))));
+    families.few(&row::INGEST_LINES, results.map(|(result, n)| ([result], count(n))));
     families.one(&row::INGEST_BYTES, count(bytes));
     families.one(&row::INGEST_FILES, count(snapshot.files));
 }
