@@ -76,8 +76,13 @@ fn unit(kind: &str, name: &str) -> Option<&'static str> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::metrics::negotiate::Format;
-    use prometheus::proto::{Counter, Gauge, LabelPair};
+    use prometheus::proto::{Counter, Gauge};
+
+    fn said(families: &[MetricFamily]) -> String {
+        let mut text = String::new();
+        families.iter().for_each(|family| write_family(&mut text, family));
+        text
+    }
 
     fn family(name: &str, kind: MetricType, label: Option<(&str, &str)>) -> MetricFamily {
         let pair = label.map(|(name, value)| {
@@ -86,7 +91,7 @@ mod tests {
             pair.set_value(value.to_owned());
             pair
         });
-        let mut metric = Metric::from_label(pair.into_iter().collect());
+        let mut metric = prometheus::proto::Metric::from_label(pair.into_iter().collect());
         let mut gauge = Gauge::default();
         gauge.set_value(0.25);
         metric.set_gauge(gauge);
