@@ -171,7 +171,11 @@ fn cannot_observe(error: &io::Error) {
 /// Turns the loop until it ends, by itself or by a failure of ours.
 fn live(life: impl Future<Output = io::Result<Departure>>) -> Departure {
     let turned = catch_unwind(AssertUnwindSafe(|| {
-        Builder::new_current_thread().enable_all().build()?.block_on(life)
+        let runtime = Builder::new_current_thread().enable_all().build()?;
+        let departure = runtime.block_on(life);
+        // We leave: the kernel closes what it holds as well, and faster.
+        std::mem::forget(runtime);
+        departure
     }));
     match turned {
         Ok(Ok(departure)) => return departure,

@@ -187,11 +187,11 @@ fn hooks_run_around_a_run_in_order_and_know_whom_they_accompany() {
 fn a_hook_that_hangs_is_killed_and_delays_no_stop_beyond_its_time() {
     let mark = mark();
     let config = format!(
-        "shutdown_timeout: 20s\nprocesses:\n  it:\n    command: [sleep, '300']\n    pre_stop: \
-         [{{command: [sh, -c, 'sleep {mark} & setsid sleep {mark}'], timeout: 300ms}}]\n"
+        "shutdown_timeout: 20s\nprocesses:\n  it:\n    command: [sh, -c, 'echo run >> DIR/told; exec sleep \
+         300']\n    pre_stop: [{{command: [sh, -c, 'sleep {mark} & setsid sleep {mark}'], timeout: 300ms}}]\n"
     );
     let mut house = House::of_config(As::Pid1, &config);
-    until("it runs", || house.log().contains("has pid").then_some(()));
+    house.await_lines("told", 1);
     house.signal(15);
     let (_, took) = house.end();
     assert!(took < Duration::from_secs(9), "took {took:?}");
@@ -282,4 +282,20 @@ fn who_forks_faster_than_others_can_be_killed_is_ended_all_the_same() {
         assert!(took < Duration::from_secs(9), "took {took:?}");
         until("nobody is left", || marked(&mark).is_empty().then_some(()));
     }
+}
+
+#[test]
+fn the_end_of_one_house_is_no_end_of_another_below_the_same_group() {
+    let lasting = House::of_config(As::Pid1, "processes: {it: {command: [sleep, '300']}}");
+    until("it runs", || lasting.log().contains("has pid").then_some(()));
+    let mark = mark();
+    // What is left of it has to be killed, in the run that has the same number.
+    let script = format!("(trap '' TERM; setsid sleep {mark}) & sleep 0.2");
+    let config = format!("processes: {{it: {{command: [sh, -c, \"{script}\"]}}}}");
+    let mut brief = House::of_config(As::Pid1, &config);
+    brief.end();
+    assert_eq!(marked(&mark), Vec::<i32>::new());
+    a_while();
+    assert!(!lasting.log().contains("is over"), "{}", lasting.log());
+    stops(lasting);
 }

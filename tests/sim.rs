@@ -21,7 +21,7 @@ use procession::config::plan::{Mode, Plan};
 use procession::supervise::Machine;
 use procession::supervise::action::Action;
 use procession::supervise::fact::Fact;
-use procession::supervise::lifecycle::{Lifecycle, Order, RunEnd};
+use procession::supervise::lifecycle::{Lifecycle, Order, PhaseName, RunEnd};
 use procession::supervise::wish::Wish;
 use procession::units::{ErrandId, Mono, Now, ProcessIx, RequestId, RunId, Signal, Wall};
 use promises::Seen;
@@ -54,6 +54,7 @@ struct Life {
     reaped: BTreeSet<RunId>,
     seen: BTreeMap<RunId, Seen>,
     ended: BTreeMap<RunId, RunEnd>,
+    phases: BTreeMap<ProcessIx, PhaseName>,
     scheduled: BTreeMap<ProcessIx, u64>,
     /// The last order that was carried out.
     ordered: Option<Order>,
@@ -95,6 +96,7 @@ impl Life {
             reaped: BTreeSet::new(),
             seen: BTreeMap::new(),
             ended: BTreeMap::new(),
+            phases: BTreeMap::new(),
             scheduled: BTreeMap::new(),
             ordered: None,
             to_end: BTreeSet::new(),

@@ -20,7 +20,7 @@ fn ends(stand: As, wrapper: &[&str], keys: &str, script: &str) -> (i32, String, 
     let keys: String = keys.split_inclusive(';').map(|key| key.replace(';', ",")).collect();
     let script = script.replace('$', "$$");
     let config = format!(
-        "store: memory\nmetrics: false\nprocesses: {{it: {{{keys} command: [bash, -c, {script:?}]}}}}"
+        "store: memory\nmetrics: false\noutput: passthrough\nprocesses: {{it: {{{keys} command: [bash, -c, {script:?}]}}}}"
     );
     let words = [wrapper, &[BINARY, "run"]].concat();
     let mut house = House::of_program(stand, &words, Ok(folder_with(&config)));
@@ -110,7 +110,7 @@ const SECRET: &str = "wren-under-the-old-bridge";
 fn a_secret_reaches_its_process_and_nobody_else() {
     let folder = folder_with(
         "store: {sqlite: DIR/history.db}\nmetrics: false\nprocesses:\n  it:\n    user: nobody\n    \
-         secrets: {TOKEN: DIR/token}\n    command: [bash, -c, 'echo $$TOKEN | tr a-z b-za; sleep \
+         output: passthrough\n    secrets: {TOKEN: DIR/token}\n    command: [bash, -c, 'echo $$TOKEN | tr a-z b-za; sleep \
          0.3']\n",
     );
     let token = folder.path().join("token");
@@ -180,7 +180,7 @@ fn what_cannot_be_set_is_named_and_nothing_is_run() {
 fn run_in_the_open(wrapper: &[&str], keys: &str) -> (i32, String, String) {
     let keys: String = keys.split_inclusive(';').map(|key| key.replace(';', ",")).collect();
     let folder = folder_with(&format!(
-        "store: memory\nmetrics: false\nprocesses: {{it: {{{keys} command: [echo, run]}}}}"
+        "store: memory\nmetrics: false\noutput: passthrough\nprocesses: {{it: {{{keys} command: [echo, run]}}}}"
     ));
     let open = std::os::unix::fs::PermissionsExt::from_mode(0o777);
     fs::set_permissions(folder.path(), open).expect("a mode");

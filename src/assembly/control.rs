@@ -52,12 +52,12 @@ pub(super) async fn take_orders(plan: Arc<Plan>, tied: Tied, stopped: watch::Rec
     super::below::restarting("control", open).await;
 }
 
+/// Hears each entry before the ledger takes it in.
+pub(super) type Ear = Box<dyn FnMut(&Entry) + Send>;
+
 /// What happens, and the ear at the ledger's queue by which it is heard. Nothing is kept where
 /// nobody can ask for it.
-pub(super) fn events(
-    plan: &Arc<Plan>,
-    began: Wall,
-) -> (Arc<Events>, Box<dyn FnMut(&Entry) + Send>) {
+pub(super) fn events(plan: &Arc<Plan>, began: Wall) -> (Arc<Events>, Ear) {
     let events = Arc::new(Events::new(began));
     if plan.control.socket.is_none() && plan.control.tcp.is_none() {
         return (events, Box::new(|_| {}));

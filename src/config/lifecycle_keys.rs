@@ -33,7 +33,7 @@ fn a_health_check_has_the_figures_of_compose() {
         timeout: Duration::from_secs(30),
         retries: 3,
         start_period: Duration::ZERO,
-        start_interval: Duration::from_secs(5),
+        start_interval: Duration::from_secs(1),
         on_unhealthy: OnUnhealthy::Report,
     };
     assert_eq!(health, expected);

@@ -8,20 +8,29 @@
 
 use std::collections::BTreeMap;
 use std::fs::{self, File, OpenOptions};
-use std::io::{ErrorKind, Write};
+use std::io::Write;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use crate::units::RunId;
+use crate::clock;
+use crate::units::{RunId, SessionId};
 
 /// Where systems mount the hierarchy: alone, or beside the first version.
 const MOUNTS: [&str; 2] = ["/sys/fs/cgroup", "/sys/fs/cgroup/unified"];
 
+/// Begins every name. The session follows, because several containers may see one hierarchy, and
+/// each of them has a first process and a first run.
+const PREFIX: &str = "procession-";
+
+/// A group that stands empty for so long was left behind by a life that was killed. In a younger one
+/// somebody may be just about to enter.
+const STALE_MILLIS: i64 = 60_000;
+
 /// The groups of all runs, below our own.
 pub struct Groups {
     home: PathBuf,
-    /// Begins every name; another life below the same group has another pid.
-    prefix: String,
-    made: BTreeMap<RunId, PathBuf>,
+    /// The name of each.
+    made: BTreeMap<RunId, String>,
 }
 
 impl Groups {
@@ -37,35 +46,29 @@ impl Groups {
 
     fn below(mount: &Path, own: &str) -> Option<Self> {
         let home = home(mount, own)?;
-        let prefix = format!("procession-{}-", std::process::id());
-        let trial = home.join(format!("{prefix}trial"));
+        let trial = home.join(format!("{PREFIX}trial-{}", std::process::id()));
         fs::create_dir(&trial).ok()?;
         // What looks like a hierarchy and fills no new folder is none.
         let works = trial.join("cgroup.procs").exists();
         let _ = fs::remove_dir(&trial);
-        works.then_some(Self { home, prefix, made: BTreeMap::new() })
+        works.then_some(Self { home, made: BTreeMap::new() })
     }
 
     /// Makes the group of a run, and opens what its first process writes itself into.
-    pub fn make(&mut self, run: RunId) -> Option<File> {
-        let path = self.home.join(format!("{}{run}", self.prefix));
-        match fs::create_dir(&path) {
-            Ok(()) => {}
-            // Left behind by a life that had our pid; empty, or it could not have it again.
-            Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
-            Err(error) => {
-                tracing::debug!(target: "init", "no control group for {run}: {error}");
-                return None;
-            }
+    pub fn make(&mut self, run: RunId, session: SessionId) -> Option<File> {
+        let name = format!("{PREFIX}{session}");
+        let path = self.home.join(&name);
+        if let Err(error) = fs::create_dir(&path) {
+            tracing::debug!(target: "init", "no control group for {run}: {error}");
+            return None;
         }
-        let procs = OpenOptions::new().write(true).open(path.join("cgroup.procs")).ok();
-        self.made.insert(run, path);
-        procs
+        self.made.insert(run, name);
+        OpenOptions::new().write(true).open(path.join("cgroup.procs")).ok()
     }
 
     /// Kills everybody in the group of a run at once, also those who are just being born.
     pub fn kill(&self, run: RunId) {
-        let Some(path) = self.made.get(&run) else { return };
+        let Some(path) = self.path(run) else { return };
         // Older than Linux 5.14 there is no such file: members are killed one by one anyway.
         let killed = OpenOptions::new().write(true).open(path.join("cgroup.kill"));
         let _ = killed.and_then(|mut file| file.write_all(b"1"));
@@ -78,25 +81,42 @@ impl Groups {
     }
 
     fn run_named(&self, text: &str) -> Option<RunId> {
-        let path = own_path(text)?;
-        let group = path.split('/').find_map(|part| part.strip_prefix(&self.prefix))?;
-        let run = RunId(group.strip_prefix('r')?.parse().ok()?);
-        self.made.contains_key(&run).then_some(run)
+        let mut parts = own_path(text)?.split('/').filter(|part| part.starts_with(PREFIX));
+        let run_of = |part: &str| self.made.iter().find(|(_, name)| *name == part);
+        parts.find_map(run_of).map(|(run, _)| *run)
     }
 
     /// The run is over: its group goes. One that somebody is still in goes when we leave.
     pub fn remove(&mut self, run: RunId) {
-        if self.made.get(&run).is_some_and(|path| fs::remove_dir(path).is_ok()) {
+        if self.path(run).is_some_and(|path| fs::remove_dir(path).is_ok()) {
             self.made.remove(&run);
+        }
+    }
+
+    fn path(&self, run: RunId) -> Option<PathBuf> {
+        self.made.get(&run).map(|name| self.home.join(name))
+    }
+
+    /// Removes what lives that were killed left behind. Only an empty group can be removed.
+    fn remove_stale(&self) {
+        let Ok(entries) = fs::read_dir(&self.home) else { return };
+        let now = clock::now().wall.0;
+        for entry in entries.flatten() {
+            let is_ours = entry.file_name().as_encoded_bytes().starts_with(PREFIX.as_bytes());
+            let made = || entry.metadata().map_or(now, |made| made.mtime() * 1000);
+            if is_ours && now - made() > STALE_MILLIS {
+                let _ = fs::remove_dir(entry.path());
+            }
         }
     }
 }
 
 impl Drop for Groups {
     fn drop(&mut self) {
-        for path in self.made.values() {
-            let _ = fs::remove_dir(path);
+        for name in self.made.values() {
+            let _ = fs::remove_dir(self.home.join(name));
         }
+        self.remove_stale();
     }
 }
 
@@ -136,7 +156,11 @@ mod tests {
     }
 
     fn groups(home: &Path) -> Groups {
-        Groups { home: home.to_path_buf(), prefix: "procession-7-".into(), made: BTreeMap::new() }
+        Groups { home: home.to_path_buf(), made: BTreeMap::new() }
+    }
+
+    fn session(number: u128) -> SessionId {
+        SessionId::new(crate::units::Wall(0), number)
     }
 
     #[test]
@@ -164,26 +188,28 @@ mod tests {
     }
 
     #[test]
-    fn a_run_is_made_a_group_and_known_by_it_and_killed_in_it() {
-        let mount = hierarchy(&["", "procession-7-r3"]);
+    fn a_run_is_known_by_its_group_and_killed_in_it() {
+        let mount = hierarchy(&[""]);
         let mut groups = groups(mount.path());
-        assert_eq!(groups.run_named("0::/procession-7-r3\n"), None);
-        let mut procs = groups.make(RunId(3)).expect("a group");
-        procs.write_all(b"0").expect("writable");
-        let read = |file: &str| fs::read_to_string(mount.path().join("procession-7-r3").join(file));
-        assert_eq!(read("cgroup.procs").expect("a file"), "0");
+        let name = format!("{PREFIX}{}", session(3));
+        assert_eq!(groups.run_named(&format!("0::/{name}\n")), None);
+        // A folder of a hierarchy would hold this when it is made.
+        assert!(groups.make(RunId(3), session(3)).is_none());
+        let kill = mount.path().join(&name).join("cgroup.kill");
+        fs::write(&kill, "").expect("a file");
         groups.kill(RunId(4));
-        assert_eq!(read("cgroup.kill").expect("a file"), "");
+        assert_eq!(fs::read_to_string(&kill).expect("a file"), "");
         groups.kill(RunId(3));
-        assert_eq!(read("cgroup.kill").expect("a file"), "1");
+        assert_eq!(fs::read_to_string(&kill).expect("a file"), "1");
+        let other = format!("{PREFIX}{}", session(4));
         for (text, run) in [
-            ("0::/procession-7-r3\n", Some(RunId(3))),
-            ("4:memory:/x\n0::/a/procession-7-r3/below\n", Some(RunId(3))),
-            ("0::/procession-8-r3\n", None),
-            ("0::/procession-7-r9\n", None),
-            ("0::/\n", None),
+            (format!("0::/{name}\n"), Some(RunId(3))),
+            (format!("4:memory:/x\n0::/a/{name}/below\n"), Some(RunId(3))),
+            (format!("0::/{other}\n"), None),
+            (format!("0::/{name}x\n"), None),
+            ("0::/\n".into(), None),
         ] {
-            assert_eq!(groups.run_named(text), run, "{text}");
+            assert_eq!(groups.run_named(&text), run, "{text}");
         }
     }
 
@@ -191,9 +217,11 @@ mod tests {
     fn a_group_goes_with_its_run_or_when_we_leave() {
         let mount = hierarchy(&[""]);
         let mut groups = groups(mount.path());
-        let path = |run: u64| mount.path().join(format!("procession-7-r{run}"));
+        let path = |run: u128| mount.path().join(format!("{PREFIX}{}", session(run)));
         // No file is made in these, so that they are what groups without processes are.
-        assert!(groups.make(RunId(1)).is_none() && groups.make(RunId(2)).is_none());
+        for run in [1, 2] {
+            assert!(groups.make(RunId(run), session(run.into())).is_none());
+        }
         groups.remove(RunId(1));
         assert!(!path(1).exists() && path(2).exists());
         fs::write(path(2).join("somebody"), "").expect("a file");
@@ -202,5 +230,21 @@ mod tests {
         fs::remove_file(path(2).join("somebody")).expect("a file");
         drop(groups);
         assert!(!path(2).exists());
+    }
+
+    #[test]
+    fn what_killed_lives_left_behind_goes_but_nothing_young_and_nothing_else() {
+        let mount = hierarchy(&["", "other"]);
+        let made = |name: &str, age: u64| {
+            let path = mount.path().join(name);
+            fs::create_dir(&path).expect("a folder");
+            let at = std::time::SystemTime::now() - std::time::Duration::from_secs(age);
+            File::open(&path).and_then(|folder| folder.set_modified(at)).expect("a time");
+            path
+        };
+        let (old, young) = (made("procession-old", 100), made("procession-young", 1));
+        let theirs = made("somebody-old", 100);
+        drop(groups(mount.path()));
+        assert!(!old.exists() && young.exists() && theirs.exists());
     }
 }

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use tokio::io::unix::AsyncFd;
 
+use crate::clock;
 use crate::init::inlets::Inlets;
 use crate::init::notify::Notify;
 use crate::init::reap::Rest;
@@ -72,7 +73,7 @@ impl Body {
         let inlets = self.inlets(process);
         let mut extras = inlets.as_ref().map_or_else(Extras::default, Inlets::extras);
         extras.own_session = self.plan.passing.own_session;
-        let group = self.groups.as_mut().and_then(|groups| groups.make(run));
+        let group = self.groups.as_mut().and_then(|groups| groups.make(run, session));
         extras.cgroup = group.as_ref().map(AsRawFd::as_raw_fd);
         if let Some(notify) = &notify {
             notify.tell(plan, &mut extras);
@@ -223,11 +224,22 @@ impl Body {
     /// Reads the status of whoever is dead.
     pub(super) fn reap(&mut self) {
         let rest = reap::reap(self, Self::dying, Self::reaped);
+        self.mind_the_storm();
         self.tell_of_the_ended(rest);
         if rest == Rest::Alone {
             self.alone();
         }
         self.more_are_dead = rest == Rest::More;
+    }
+
+    /// Lets strangers wait for one another where they come one by one, and nobody else with them.
+    fn mind_the_storm(&mut self) {
+        match std::mem::take(&mut self.strangers_reaped) {
+            strangers @ 1.. if self.ended.is_empty() && !self.house_awaited => {
+                self.storm.reaped(clock::now().mono, strangers);
+            }
+            _ => self.storm.calm(),
+        }
     }
 
     /// One look tells for all who ended in this turn whether others of their runs live.
@@ -266,11 +278,24 @@ impl Body {
         }
     }
 
+    /// One fact for all who were of the same and ended alike.
+    fn learn_of_orphan(&mut self, process: Option<ProcessIx>, status: ExitStatus) {
+        self.strangers_reaped += 1;
+        match self.learnt.back_mut() {
+            Some(Fact::OrphansReaped { process: of, status: alike, count })
+                if (*of, *alike) == (process, status) =>
+            {
+                *count += 1;
+            }
+            _ => self.learnt.push_back(Fact::OrphansReaped { process, status, count: 1 }),
+        }
+    }
+
     fn reaped(&mut self, pid: i32, status: ExitStatus, usage: RunUsage) {
         let Some(run) = self.run_of(pid) else {
             if !self.errand_reaped(pid, status) {
                 let process = self.dying_of.and_then(|run| self.process_of(run));
-                self.learnt.push_back(Fact::OrphanReaped { process, status });
+                self.learn_of_orphan(process, status);
             }
             return;
         };

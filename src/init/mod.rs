@@ -11,6 +11,7 @@ pub mod kin;
 pub mod outward;
 pub mod inward;
 pub mod downward;
+pub mod storm;
 pub mod story;
 pub mod pulse;
 pub mod recover;
@@ -43,6 +44,7 @@ use crate::init::kin::Kin;
 use crate::init::outward::Outward;
 use crate::init::pulse::Pulse;
 use crate::init::signals::{Caught, Signals};
+use crate::init::storm::Storm;
 use crate::init::story::Story;
 use crate::init::sys::OpenFiles;
 use crate::init::terminal::Terminal;
@@ -51,7 +53,7 @@ use crate::supervise::action::Action;
 use crate::supervise::fact::Fact;
 use crate::supervise::lifecycle::Lifecycle;
 use crate::supervise::shutdown::{EXIT_INTERNAL, House};
-use crate::units::{ErrandId, ExitStatus, Mono, ProcId, ProcessIx, RunId, RunUsage, Signal};
+use crate::units::{ErrandId, ExitStatus, Mono, ProcId, ProcessIx, RunId, RunUsage};
 
 /// We look for dead children this often even when no signal says so: a lost wake-up must not
 /// become a zombie for ever.
@@ -101,7 +103,7 @@ pub async fn live(
     pulse: Pulse,
     observe: impl FnOnce(bool),
 ) -> io::Result<Departure> {
-    let mut signals = caught.listen()?;
+    let signals = caught.listen()?;
     let mut body = Body::new(Arc::clone(plan), seed, ends);
     for Survivor { process, id } in survivors {
         body.turn(Fact::Found { process, id });
@@ -115,7 +117,7 @@ pub async fn live(
         {
             observe(true);
         }
-        body.sleep(&mut signals).await?;
+        body.sleep(&signals).await?;
         pulse.begin();
         body.wake();
         pulse.rest();
@@ -152,6 +154,9 @@ struct Body {
     dying_of: Option<RunId>,
     house_awaited: bool,
     more_are_dead: bool,
+    /// Strangers that were reaped in this turn.
+    strangers_reaped: u64,
+    storm: Storm,
     /// Main processes that were reaped in this turn, until it is known whom they left behind.
     ended: Vec<(RunId, ExitStatus, RunUsage)>,
     /// Learnt while an action was carried out; told before anything else.
@@ -191,6 +196,8 @@ impl Body {
             dying_of: None,
             house_awaited: false,
             more_are_dead: false,
+            strangers_reaped: 0,
+            storm: Storm::default(),
             ended: Vec::new(),
             learnt: VecDeque::new(),
             bells,
@@ -251,20 +258,22 @@ impl Body {
     }
 
     /// Waits for something to happen.
-    async fn sleep(&mut self, signals: &mut Signals) -> io::Result<()> {
+    async fn sleep(&mut self, signals: &Signals) -> io::Result<()> {
         let deadline = self.next_deadline();
+        let rests = self.storm.rest_until().is_some();
         tokio::select! {
             biased;
             arrived = signals.next() => {
-                let told = arrived?.into_iter().filter(|signal| *signal != Signal::CHLD);
-                self.learnt.extend(told.map(|signal| Fact::SignalArrived { signal }));
+                self.learnt.extend(arrived?.into_iter().map(|signal| Fact::SignalArrived { signal }));
             }
+            died = signals.death(), if !rests => died?,
             Some(bell) = self.bells.recv() => self.answer(bell),
             Some(order) = self.inward.orders.recv() => self.request(order),
             Some(tiding) = self.inward.tidings.recv() => self.learnt.push_back(tiding),
             () = tokio::time::sleep_until(clock::instant_of(deadline)) => {}
         }
-        Ok(())
+        // Whatever woke us, we look for the dead now.
+        if rests { signals.take_deaths() } else { Ok(()) }
     }
 
     /// Looks at everything that may have changed, and takes the turns that follow from it.
@@ -294,7 +303,9 @@ impl Body {
         }
         let slow = now.after(SLOW_LOOK);
         let told = self.outward.deadline();
-        let wanted = [self.machine.next_deadline(), self.kin.deadline(), self.head_start, told];
+        let rested = self.storm.rest_until();
+        let wanted =
+            [self.machine.next_deadline(), self.kin.deadline(), self.head_start, told, rested];
         wanted.into_iter().flatten().fold(slow, Mono::min)
     }
 

@@ -39,7 +39,7 @@ impl Outward {
     /// Tells one line of the story.
     pub fn tell(&mut self, at: Now, event: Lifecycle) {
         let patience = match event {
-            Lifecycle::OrphanReaped { .. } => ORPHANS_WAIT,
+            Lifecycle::OrphansReaped { .. } => ORPHANS_WAIT,
             _ => Duration::ZERO,
         };
         let due = at.mono.after(patience);
@@ -99,7 +99,7 @@ mod tests {
     }
 
     fn orphan() -> Lifecycle {
-        Lifecycle::OrphanReaped { process: None, status: ExitStatus::Code(0) }
+        Lifecycle::OrphansReaped { process: None, status: ExitStatus::Code(0), count: 1 }
     }
 
     fn told(queue: &mut mpsc::Receiver<Entry>) -> usize {

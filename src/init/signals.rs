@@ -31,20 +31,29 @@ const FAULTS: [i32; 7] = [
 const LIBRARY_FIRST: i32 = 32;
 
 /// Signals that were caught and wait in the kernel, since nothing reads them yet.
-pub struct Caught(OwnedFd);
+pub struct Caught {
+    told: OwnedFd,
+    /// Deaths apart, so that they can be left unread for a moment.
+    deaths: OwnedFd,
+}
 
 impl Caught {
     /// Catches everything from now on. The default action of most signals does nothing to PID 1,
     /// so that one that came before this is lost: call it first of all, before there is a second
     /// thread.
     pub fn begin() -> io::Result<Self> {
-        arrivals::hold_back(wanted()).map(Self)
+        Self::hold_back(wanted())
     }
 
     /// Catches also what means a fault, when somebody sends it to us.
     pub fn with_faults(self) -> io::Result<Self> {
         // What has arrived waits in the kernel meanwhile, and not in the descriptor.
-        arrivals::hold_back(wanted().chain(FAULTS)).map(Self)
+        Self::hold_back(wanted().chain(FAULTS))
+    }
+
+    fn hold_back(signals: impl Iterator<Item = i32>) -> io::Result<Self> {
+        let told = arrivals::hold_back(signals.filter(|signal| *signal != libc::SIGCHLD))?;
+        Ok(Self { told, deaths: arrivals::hold_back([libc::SIGCHLD].into_iter())? })
     }
 
     /// Lets the usual ones end us again, for who has nothing to stop before it leaves: reading from
@@ -58,7 +67,7 @@ impl Caught {
 
     /// Makes them awaitable; needs a runtime.
     pub fn listen(self) -> io::Result<Signals> {
-        Ok(Signals(sys::watch(self.0)?))
+        Ok(Signals { told: sys::watch(self.told)?, deaths: sys::watch(self.deaths)? })
     }
 }
 
@@ -71,15 +80,38 @@ fn wanted() -> impl Iterator<Item = i32> {
 }
 
 /// Signals as they arrive.
-pub struct Signals(AsyncFd<OwnedFd>);
+pub struct Signals {
+    told: AsyncFd<OwnedFd>,
+    deaths: AsyncFd<OwnedFd>,
+}
 
 impl Signals {
-    /// Waits until at least one signal has arrived, and takes all that have. SIGCHLD is among
-    /// them: it means "look", however many died. Cancelling loses nothing.
-    pub async fn next(&mut self) -> io::Result<Vec<Signal>> {
-        let mut ready = self.0.readable().await?;
+    /// Waits until at least one signal has arrived, and takes all that have. Cancelling loses
+    /// nothing.
+    pub async fn next(&self) -> io::Result<Vec<Signal>> {
+        take_from(&self.told).await
+    }
+
+    /// Waits until a child has died: it means "look", however many did.
+    pub async fn death(&self) -> io::Result<()> {
+        take_from(&self.deaths).await.map(drop)
+    }
+
+    /// Takes it that children have died, if any have: we are about to look.
+    pub fn take_deaths(&self) -> io::Result<()> {
+        arrivals::take(self.deaths.get_ref()).map(drop)
+    }
+}
+
+async fn take_from(fd: &AsyncFd<OwnedFd>) -> io::Result<Vec<Signal>> {
+    loop {
+        let mut ready = fd.readable().await?;
         // Before reading, so that what arrives meanwhile wakes us again.
         ready.clear_ready();
-        arrivals::take(self.0.get_ref())
+        let taken = arrivals::take(fd.get_ref())?;
+        // It may have been taken already.
+        if !taken.is_empty() {
+            return Ok(taken);
+        }
     }
 }

@@ -116,7 +116,9 @@ impl Story {
                 SignalResponse::Reload => info(format!("{signal}: reading the configuration anew")),
                 SignalResponse::Ignored => debug(format!("{signal} has no meaning here")),
             },
-            Lifecycle::OrphanReaped { process, status } => self.orphan(*process, *status),
+            Lifecycle::OrphansReaped { process, status, count } => {
+                self.orphans(*process, *status, *count)
+            }
             Lifecycle::RunReady { run } => self.ready(*run),
             Lifecycle::HealthChanged { run, health } => self.health(*run, *health),
             Lifecycle::TestFailed { run, failure, row } => self.test_failed(*run, *failure, *row),

@@ -35,7 +35,7 @@ impl Ledger {
             Lifecycle::ScheduleSkipped { process } => self.shown(process, |view| {
                 *view.care.schedule_skips.get_or_insert(0) += 1;
             }),
-            Lifecycle::OrphanReaped { process, .. } => self.orphan_reaped(process),
+            Lifecycle::OrphansReaped { process, count, .. } => self.orphans_reaped(process, count),
             Lifecycle::OrderGiven { order, accepted } => self.order_given(at, order, accepted),
             Lifecycle::ReloadFailed { .. } => self.counted(|house| {
                 house.reloads_failed += 1;
@@ -98,10 +98,10 @@ impl Ledger {
         self.sessions.note(session, at, Note::new("held", "these did not end", detail))
     }
 
-    fn orphan_reaped(&mut self, process: Option<ProcessIx>) -> Vec<Row> {
-        self.house.reaped_orphans += 1;
+    fn orphans_reaped(&mut self, process: Option<ProcessIx>, count: u64) -> Vec<Row> {
+        self.house.reaped_orphans += count;
         match process {
-            Some(ix) => self.shown(ix, |view| view.care.orphans += 1),
+            Some(ix) => self.shown(ix, |view| view.care.orphans += count),
             None => Vec::new(),
         }
     }

@@ -72,7 +72,7 @@ impl Ledger {
             | Lifecycle::RunHeld { .. }
             | Lifecycle::RestartScheduled { .. }
             | Lifecycle::ScheduleSkipped { .. }
-            | Lifecycle::OrphanReaped { .. }
+            | Lifecycle::OrphansReaped { .. }
             | Lifecycle::OrderGiven { .. }
             | Lifecycle::ReloadFailed { .. }
             | Lifecycle::PlanChanged { .. } => self.care(at, event),

@@ -72,7 +72,7 @@ impl Narrator {
     /// What a line of the story is to those who look on; `None` for what is only counted.
     pub fn tell(&mut self, at: Wall, event: &Lifecycle) -> Option<Happening> {
         match event {
-            Lifecycle::OrphanReaped { .. } => return None,
+            Lifecycle::OrphansReaped { .. } => return None,
             Lifecycle::RunOpened { run, process, session, .. } => {
                 self.live.insert(*run, (*process, *session));
             }
@@ -350,7 +350,8 @@ mod tests {
 
     #[test]
     fn orphans_are_only_counted_and_the_kinds_are_listed() {
-        let orphan = Lifecycle::OrphanReaped { process: None, status: ExitStatus::Code(0) };
+        let orphan =
+            Lifecycle::OrphansReaped { process: None, status: ExitStatus::Code(0), count: 1 };
         assert!(told(&[orphan]).is_none());
         assert!(KINDS.contains(&told(&[opened()]).expect("it is told").kind()));
     }

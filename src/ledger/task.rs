@@ -340,9 +340,10 @@ mod tests {
             ends.entries
                 .send(story(
                     n,
-                    Lifecycle::OrphanReaped {
+                    Lifecycle::OrphansReaped {
                         process: None,
                         status: crate::units::ExitStatus::Code(0),
+                        count: 1,
                     },
                 ))
                 .await

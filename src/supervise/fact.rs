@@ -51,12 +51,15 @@ pub enum Fact {
         /// The run whose tree it was.
         run: RunId,
     },
-    /// A process that we did not spawn was reaped.
-    OrphanReaped {
-        /// Of whose tree it was, where that is known.
+    /// Processes that we did not spawn were reaped, one after the other: a storm of them is one
+    /// fact.
+    OrphansReaped {
+        /// Of whose tree they were, where that is known.
         process: Option<ProcessIx>,
-        /// How it ended.
+        /// How each of them ended.
         status: ExitStatus,
+        /// How many, at least one.
+        count: u64,
     },
     /// Those who are left of a run were looked at, as [`super::action::Action::NameHolders`] asks.
     HoldersNamed {

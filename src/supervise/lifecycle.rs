@@ -163,12 +163,14 @@ pub enum Lifecycle {
         /// What became of it.
         response: SignalResponse,
     },
-    /// A process that we did not spawn was reaped.
-    OrphanReaped {
-        /// Of whose tree it was, where that is known.
+    /// Processes that we did not spawn were reaped.
+    OrphansReaped {
+        /// Of whose tree they were, where that is known.
         process: Option<ProcessIx>,
-        /// How it ended.
+        /// How each of them ended.
         status: ExitStatus,
+        /// How many, at least one.
+        count: u64,
     },
     /// The house began to go down.
     ShutdownBegan {

@@ -160,8 +160,8 @@ impl Machine {
                 self.step_run(now, run, Input::Exited(status, usage, leftovers));
             }
             Fact::TreeEmptied { run } => self.step_run(now, run, Input::TreeEmptied),
-            Fact::OrphanReaped { process, status } => {
-                self.record(Lifecycle::OrphanReaped { process, status });
+            Fact::OrphansReaped { process, status, count } => {
+                self.record(Lifecycle::OrphansReaped { process, status, count });
             }
             Fact::HoldersNamed { run, holders } => self.holders_named(now, run, holders),
             Fact::ErrandEnded { errand, end } => {

@@ -145,13 +145,12 @@ impl Process {
     /// The table: what `input` does in the phase that the process is in.
     #[rustfmt::skip]
     pub fn step(&mut self, input: Input, turn: &mut Turn<'_>) {
-        use Input as I;
-        use Phase as P;
+        use {Input as I, Phase as P};
         self.goal = self.goal_after(input);
         match (self.phase, input) {
             (P::Waiting, I::Freed) => self.open(turn),
             (P::Waiting, I::Blocked) => self.block(turn),
-            (P::Waiting, I::Found(id)) => self.take_over(id, turn),
+            (P::Waiting | P::Idle { .. }, I::Found(id)) => self.take_over(id, turn),
             (P::Waiting, I::AskedUp | I::AskedAgain) => self.streak = 0,
             (P::Waiting, I::AskedOut | I::AskedDown(_) | I::Hurried(_)) => self.finish(Verdict::NotStarted),
             (P::Waiting, I::Struck | I::Forked(_) | I::Executed | I::SpawnFailed(_) | I::Exited(..) | I::TreeEmptied | I::HoldersNamed
@@ -199,7 +198,6 @@ impl Process {
             (P::Resting { .. }, I::Freed | I::Blocked | I::Found(_) | I::Struck | I::Forked(_) | I::Executed | I::SpawnFailed(_) | I::Exited(..)
                 | I::TreeEmptied | I::HoldersNamed | I::Heard(_) | I::AskNow(_) | I::Abandoned | I::Adjusted) => {}
 
-            (P::Idle { .. }, I::Found(id)) => self.take_over(id, turn),
             (P::Idle { .. }, I::Struck | I::AskedUp | I::AskedAgain) => self.begin_anew(),
             (P::Idle { .. }, I::Adjusted) if turn.schedule().is_none() => self.begin_anew(),
             (P::Idle { last }, I::AskedOut) => self.finish(last.map_or(Verdict::NotStarted, Verdict::stopped)),

@@ -239,8 +239,8 @@ impl Life {
         for pid in dead {
             let Some(fake) = self.living.remove(&pid) else { continue };
             if !fake.is_main {
-                let (process, status) = (None, ExitStatus::Code(0));
-                self.facts.push((told, Fact::OrphanReaped { process, status }));
+                let (process, status, count) = (None, ExitStatus::Code(0), 1);
+                self.facts.push((told, Fact::OrphansReaped { process, status, count }));
                 continue;
             }
             let Some((_, status)) = fake.dies_at else { continue };

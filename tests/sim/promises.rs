@@ -60,6 +60,7 @@ impl Life {
                     Notice::Status(_) | Notice::WatchdogTriggered => {}
                 }
             }
+            Fact::FilesChanged { .. } => self.ordered = Some(Order::Restart),
             Fact::Probed { run, .. } => self.seen(*run).probe_until = 0,
             Fact::ErrandEnded { errand, .. } => {
                 self.errands.remove(errand);
@@ -248,6 +249,7 @@ impl Life {
     }
 
     fn note_phase(&mut self, process: ProcessIx, phase: PhaseName) {
+        self.phases.insert(process, phase);
         if phase == PhaseName::Waiting {
             // Whoever told it to start does not wait for the back-off.
             self.scheduled.remove(&process);
@@ -281,13 +283,23 @@ impl Life {
         }
     }
 
-    /// What is started by an order is not held any more.
+    /// What an order starts is not held any more, and what it ends is started upon by nobody.
     pub fn note_reply(&mut self, reply: &Reply) {
-        if let (Reply::Accepted(these), Some(Order::Start | Order::Restart)) = (reply, self.ordered)
-        {
+        let Reply::Accepted(these) = reply else { return };
+        if let Some(Order::Start | Order::Restart) = self.ordered {
             these.iter().for_each(|ix| {
                 self.held.remove(ix);
             });
+        }
+        let of_these = self.process_of.iter().filter(|(_, ix)| these.contains(ix));
+        let runs: Vec<RunId> = of_these.map(|(run, _)| *run).collect();
+        match self.ordered {
+            Some(Order::Stop | Order::Restart) => self.to_end.extend(runs),
+            // One that was to end and has not been asked yet may go on.
+            Some(Order::Start) => runs.iter().for_each(|run| {
+                self.to_end.remove(run);
+            }),
+            _ => {}
         }
     }
 
@@ -363,8 +375,34 @@ impl Life {
         self.plan.processes.iter().filter(|plan| plan.schedule.is_some()).count()
     }
 
+    /// What waits for nothing any more is started; asked where no order has confused matters.
+    fn check_the_waiting(&self) {
+        if self.ordered.is_some() || self.kill_at.is_some() {
+            return;
+        }
+        for (ix, plan) in self.plan.indexed() {
+            let began = self.process_of.values().any(|of| *of == ix);
+            let waits = self.phases.get(&ix).is_none_or(|phase| *phase == PhaseName::Waiting);
+            if !began && waits && plan.depends_on.iter().all(|on| self.is_open(on)) {
+                self.fail(&format!("{} waits for nothing", plan.name));
+            }
+        }
+    }
+
+    fn is_open(&self, on: &Dependency) -> bool {
+        let plan = self.plan.process(on.process);
+        let shows = plan.ready.is_some() || plan.health.is_some();
+        let mut runs = self.process_of.iter().filter(|(_, ix)| **ix == on.process);
+        runs.any(|(run, _)| match on.condition {
+            Condition::Healthy if shows => self.seen[run].ready,
+            Condition::Started | Condition::Healthy => self.seen[run].executed,
+            Condition::CompletedSuccessfully => false,
+        })
+    }
+
     /// What must hold whenever the mind has nothing to do any more.
     pub fn check_the_pause(&self) {
+        self.check_the_waiting();
         for (run, seen) in &self.seen {
             if self.ended.contains_key(run) || seen.stopping.is_some() {
                 continue;

@@ -11,7 +11,9 @@ use crate::config::{endpoint, read};
 const INTERVAL: Duration = Duration::from_secs(30);
 /// As long as Compose grants: a false alarm ends a run, so it has to be the slower mistake.
 const TIMEOUT: Duration = Duration::from_secs(30);
-const START_INTERVAL: Duration = Duration::from_secs(5);
+/// Sooner than Compose's five seconds: dependents wait for the first test that passes, and so does the
+/// person in front of them.
+const START_INTERVAL: Duration = Duration::from_secs(1);
 const RETRIES: u32 = 3;
 
 /// A run that is not ready by then is ended as failed, unless told otherwise.

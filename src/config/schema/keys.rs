@@ -258,7 +258,7 @@ const HEALTH: [Key; 10] = [
         Duration,
         "Failures this soon after the start do not count; 0s unless written.",
     ),
-    ("start_interval", Duration, "The interval until the first test passed; 5s unless written."),
+    ("start_interval", Duration, "The interval until the first test passed; 1s unless written."),
     ("disable", Flag, "Turns the check off."),
     (
         "on_unhealthy",

@@ -72,10 +72,23 @@ impl Story {
         warn(format!("{name} is held up after {seconds:.1} s by {who}"))
     }
 
-    pub(super) fn orphan(&self, process: Option<ProcessIx>, status: ExitStatus) -> Option<Part> {
+    /// Not put into words where nobody reads them: orphans come by the ten thousand.
+    pub(super) fn orphans(
+        &self,
+        process: Option<ProcessIx>,
+        status: ExitStatus,
+        count: u64,
+    ) -> Option<Part> {
+        let warns = self.plan.passing.warn_on_reap;
+        if !warns && !tracing::enabled!(target: "init", tracing::Level::DEBUG) {
+            return None;
+        }
         let whose = process.map_or(String::new(), |ix| format!(" of {}", self.process(ix)));
-        let words = format!("reaped an orphan{whose}: {status}");
-        if self.plan.passing.warn_on_reap { warn(words) } else { debug(words) }
+        let words = match count {
+            1 => format!("reaped an orphan{whose}: {status}"),
+            _ => format!("reaped {count} orphans{whose}, each: {status}"),
+        };
+        if warns { warn(words) } else { debug(words) }
     }
 }
 

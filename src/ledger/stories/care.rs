@@ -97,8 +97,9 @@ fn orders_reloads_hooks_and_orphans_are_counted() {
     let mut ledger = ledger();
     let order = |order, accepted| story(1, Lifecycle::OrderGiven { order, accepted });
     let hook = Lifecycle::HookFailed { process: WEB, role: Role::PreStop(1), end: None };
-    let orphan =
-        |process| story(2, Lifecycle::OrphanReaped { process, status: ExitStatus::Code(0) });
+    let orphans = |process, count| {
+        story(2, Lifecycle::OrphansReaped { process, status: ExitStatus::Code(0), count })
+    };
     fold_all(
         &mut ledger,
         vec![
@@ -106,8 +107,8 @@ fn orders_reloads_hooks_and_orphans_are_counted() {
             story(2, Lifecycle::ReloadFailed { faults: 3 }),
             order(Order::Stop, false),
             story(3, hook),
-            orphan(Some(WEB)),
-            orphan(None),
+            orphans(Some(WEB), 7),
+            orphans(None, 1),
         ],
     );
     let snapshot = ledger.snapshot(1, at(5));
@@ -115,9 +116,9 @@ fn orders_reloads_hooks_and_orphans_are_counted() {
     assert_eq!((house.reloads, house.reloads_failed), (1, 1));
     assert_eq!((house.last_reload_worked, house.last_reload), (Some(false), Some(at(1).wall)));
     assert_eq!(house.orders[&(Order::Stop, false)], 1);
-    assert_eq!(house.reaped_orphans, 2);
+    assert_eq!(house.reaped_orphans, 8);
     let care = &snapshot.processes[0].care;
-    assert_eq!((care.orphans, care.hooks_failed["pre_stop"]), (1, 1));
+    assert_eq!((care.orphans, care.hooks_failed["pre_stop"]), (7, 1));
 }
 
 #[test]

@@ -58,7 +58,10 @@ fn the_house_shows_what_it_was_told() {
             opened(0, 1, WEB, 0),
             Entry::StoreReported(health),
             Entry::ListenerReported { up: true },
-            story(1, Lifecycle::OrphanReaped { process: None, status: ExitStatus::Code(0) }),
+            story(
+                1,
+                Lifecycle::OrphansReaped { process: None, status: ExitStatus::Code(0), count: 1 },
+            ),
             story(1, Lifecycle::CrashLooped { process: CODER, streak: 3 }),
             story(2, Lifecycle::SignalArrived { signal, response: SignalResponse::Shutdown }),
             story(2, Lifecycle::ShutdownBegan { cause, budget }),

@@ -43,6 +43,9 @@ _procession() {
             procession,run)
                 cmd="procession__subcmd__run"
                 ;;
+            procession,schema)
+                cmd="procession__subcmd__schema"
+                ;;
             procession,shutdown)
                 cmd="procession__subcmd__shutdown"
                 ;;
@@ -85,6 +88,9 @@ _procession() {
             procession__subcmd__help,run)
                 cmd="procession__subcmd__help__subcmd__run"
                 ;;
+            procession__subcmd__help,schema)
+                cmd="procession__subcmd__help__subcmd__schema"
+                ;;
             procession__subcmd__help,shutdown)
                 cmd="procession__subcmd__help__subcmd__shutdown"
                 ;;
@@ -107,7 +113,7 @@ _procession() {
 
     case "${cmd}" in
         procession)
-            opts="-g -c -r -e -p -s -w -v -l -h -V --listen --store --single-child --rewrite --verbose --log-level --log-format --help --version run check ps start stop restart signal reload shutdown logs spawn events completions help"
+            opts="-g -c -r -e -p -s -w -v -l -h -V --listen --store --single-child --rewrite --verbose --log-level --log-format --help --version run check schema ps start stop restart signal reload shutdown logs spawn events completions help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -231,7 +237,7 @@ _procession() {
             return 0
             ;;
         procession__subcmd__help)
-            opts="run check ps start stop restart signal reload shutdown logs spawn events completions help"
+            opts="run check schema ps start stop restart signal reload shutdown logs spawn events completions help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -357,6 +363,20 @@ _procession() {
             return 0
             ;;
         procession__subcmd__help__subcmd__run)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        procession__subcmd__help__subcmd__schema)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -591,6 +611,20 @@ _procession() {
                     COMPREPLY=($(compgen -W "text json" -- "${cur}"))
                     return 0
                     ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        procession__subcmd__schema)
+            opts="-h --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
                 *)
                     COMPREPLY=()
                     ;;

@@ -65,6 +65,12 @@ _arguments "${_arguments_options[@]}" : \
 '--help[Print help]' \
 && ret=0
 ;;
+(schema)
+_arguments "${_arguments_options[@]}" : \
+'-h[Print help]' \
+'--help[Print help]' \
+&& ret=0
+;;
 (ps)
 _arguments "${_arguments_options[@]}" : \
 '-w+[Show it again and again, every so many seconds]::SECONDS:_default' \
@@ -232,6 +238,10 @@ _arguments "${_arguments_options[@]}" : \
 _arguments "${_arguments_options[@]}" : \
 && ret=0
 ;;
+(schema)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
 (ps)
 _arguments "${_arguments_options[@]}" : \
 && ret=0
@@ -294,6 +304,7 @@ _procession_commands() {
     local commands; commands=(
 'run:Run the processes of a configuration, until they are done or we are told to stop' \
 'check:Read a configuration and print the plan, or every fault in it; start nothing' \
+'schema:Print the JSON Schema of a configuration, for editors that complete and check it' \
 'ps:List the processes with their state, memory and CPU time' \
 'start:Start processes, and wait until they are ready' \
 'stop:Stop processes, and wait until they have ended' \
@@ -329,6 +340,7 @@ _procession__subcmd__help_commands() {
     local commands; commands=(
 'run:Run the processes of a configuration, until they are done or we are told to stop' \
 'check:Read a configuration and print the plan, or every fault in it; start nothing' \
+'schema:Print the JSON Schema of a configuration, for editors that complete and check it' \
 'ps:List the processes with their state, memory and CPU time' \
 'start:Start processes, and wait until they are ready' \
 'stop:Stop processes, and wait until they have ended' \
@@ -389,6 +401,11 @@ _procession__subcmd__help__subcmd__run_commands() {
     local commands; commands=()
     _describe -t commands 'procession help run commands' commands "$@"
 }
+(( $+functions[_procession__subcmd__help__subcmd__schema_commands] )) ||
+_procession__subcmd__help__subcmd__schema_commands() {
+    local commands; commands=()
+    _describe -t commands 'procession help schema commands' commands "$@"
+}
 (( $+functions[_procession__subcmd__help__subcmd__shutdown_commands] )) ||
 _procession__subcmd__help__subcmd__shutdown_commands() {
     local commands; commands=()
@@ -438,6 +455,11 @@ _procession__subcmd__restart_commands() {
 _procession__subcmd__run_commands() {
     local commands; commands=()
     _describe -t commands 'procession run commands' commands "$@"
+}
+(( $+functions[_procession__subcmd__schema_commands] )) ||
+_procession__subcmd__schema_commands() {
+    local commands; commands=()
+    _describe -t commands 'procession schema commands' commands "$@"
 }
 (( $+functions[_procession__subcmd__shutdown_commands] )) ||
 _procession__subcmd__shutdown_commands() {
