@@ -20,12 +20,16 @@ const HELD: usize = 256;
 /// the ledger for each.
 const ORPHANS_WAIT: Duration = Duration::from_millis(100);
 
-/// The body's end of the queue to the ledger. What it is told is held until the turn is over, so
-/// that waking whoever listens keeps no signal and no spawn waiting.
+/// How long anything may wait for what follows from it. Who was just signalled, or forked, needs the
+/// processor before the ledger does; and most of a short stop is then told at once.
+const FOLLOWERS_WAIT: Duration = Duration::from_millis(2);
+
+/// The body's end of the queue to the ledger. What it is told is held for a moment, so that waking
+/// whoever listens keeps no signal and no spawn waiting.
 pub struct Outward {
     queue: mpsc::Sender<Entry>,
     held: Vec<Entry>,
-    /// Until when what is held may wait for more; now where there is more in it than orphans.
+    /// Until when what is held may wait for more.
     due: Option<Mono>,
     dropped: u64,
 }
@@ -40,7 +44,9 @@ impl Outward {
     pub fn tell(&mut self, at: Now, event: Lifecycle) {
         let patience = match event {
             Lifecycle::OrphansReaped { .. } => ORPHANS_WAIT,
-            _ => Duration::ZERO,
+            // The last line: nothing follows.
+            Lifecycle::Left { .. } => Duration::ZERO,
+            _ => FOLLOWERS_WAIT,
         };
         let due = at.mono.after(patience);
         self.due = Some(self.due.map_or(due, |known| known.min(due)));
@@ -120,6 +126,18 @@ mod tests {
         outward.tell(at(200), orphan());
         outward.tell(at(201), Lifecycle::Left { code: 0 });
         outward.let_go_if_due(at(201).mono);
+        assert_eq!(told(&mut queue), 2);
+    }
+
+    #[test]
+    fn what_follows_soon_is_told_together() {
+        let (entries, mut queue) = mpsc::channel(QUEUE);
+        let mut outward = Outward::new(entries);
+        outward.tell(at(0), orphan());
+        outward.tell(at(10), Lifecycle::ReloadFailed { faults: 1 });
+        outward.let_go_if_due(at(11).mono);
+        assert_eq!((told(&mut queue), outward.deadline()), (0, Some(at(12).mono)));
+        outward.let_go_if_due(at(12).mono);
         assert_eq!(told(&mut queue), 2);
     }
 
