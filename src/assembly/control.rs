@@ -18,6 +18,9 @@ use crate::serve::control::{self, Busy, NotRead, ReadPlan, Sources};
 use crate::serve::events::Events;
 use crate::units::Wall;
 
+/// What listens at the ledger's queue.
+type Ear = Box<dyn FnMut(&Entry) + Send>;
+
 /// What the doors show and whom they pass orders to.
 pub(super) struct Tied {
     /// Where the plan was read from.
@@ -54,10 +57,7 @@ pub(super) async fn take_orders(plan: Arc<Plan>, tied: Tied, stopped: watch::Rec
 
 /// What happens, and the ear at the ledger's queue by which it is heard. Nothing is kept where
 /// nobody can ask for it.
-pub(super) fn events(
-    plan: &Arc<Plan>,
-    began: Wall,
-) -> (Arc<Events>, Box<dyn FnMut(&Entry) + Send>) {
+pub(super) fn events(plan: &Arc<Plan>, began: Wall) -> (Arc<Events>, Ear) {
     let events = Arc::new(Events::new(began));
     if plan.control.socket.is_none() && plan.control.tcp.is_none() {
         return (events, Box::new(|_| {}));

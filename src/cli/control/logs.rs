@@ -90,11 +90,11 @@ async fn meant(client: &Client, options: &Options) -> Result<Vec<String>, Failur
     let names = found.processes.into_iter().map(|process| process.name);
     let names: Vec<String> = names.filter(|name| is_meant(&options.names, name)).collect();
     // Who is not known is asked for all the same: the answer says who may have been meant.
-    let unknown = options
+    let mut unknown = options
         .names
         .iter()
         .filter(|name| !names.iter().any(|it| is_meant(&[(*name).clone()], it)));
-    match unknown.cloned().next() {
+    match unknown.next().cloned() {
         Some(unknown) => Ok(vec![unknown]),
         None => Ok(names),
     }
