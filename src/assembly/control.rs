@@ -18,6 +18,9 @@ use crate::serve::control::{self, Busy, NotRead, ReadPlan, Sources};
 use crate::serve::events::Events;
 use crate::units::Wall;
 
+/// What listens at the ledger's queue.
+type Ear = Box<dyn FnMut(&Entry) + Send>;
+
 /// What the doors show and whom they pass orders to.
 pub(super) struct Tied {
     /// Where the plan was read from.
