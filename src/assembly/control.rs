@@ -55,9 +55,6 @@ pub(super) async fn take_orders(plan: Arc<Plan>, tied: Tied, stopped: watch::Rec
     super::below::restarting("control", open).await;
 }
 
-/// Hears each entry before the ledger takes it in.
-pub(super) type Ear = Box<dyn FnMut(&Entry) + Send>;
-
 /// What happens, and the ear at the ledger's queue by which it is heard. Nothing is kept where
 /// nobody can ask for it.
 pub(super) fn events(plan: &Arc<Plan>, began: Wall) -> (Arc<Events>, Ear) {
