@@ -179,7 +179,9 @@ impl Body {
         let Ends { outward, inward, downward } = ends;
         // One place for each process and to spare: a bell that waits for a place is only late.
         let terminal = Terminal::of(&plan);
-        let groups = if plan.mode == Mode::Supervise { Groups::find() } else { None };
+        // Each takes a descriptor at a spawn: where none can be spared for pipes, none can for these.
+        let spares = plan.mode == Mode::Supervise && downward.output.is_some();
+        let groups = if spares { Groups::find() } else { None };
         let (ring, bells) = mpsc::channel(plan.processes.len() + 16);
         Self {
             machine: Machine::new(Arc::clone(&plan), seed),
