@@ -8,6 +8,7 @@ mod cli_verbs;
 mod contract;
 mod drop_in;
 mod control;
+mod corners;
 mod end_to_end;
 mod golden;
 mod hardship;
