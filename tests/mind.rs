@@ -190,7 +190,7 @@ fn plan(processes: Vec<ProcessPlan>) -> Plan {
         state_dir: "nowhere".into(),
         recovery: Recovery::End,
         memory: MemoryPlan { interval: Duration::from_secs(5), leak_rule: LeakRule::GrowthCount },
-        digest: String::new(),
+        file_digest: None,
     }
 }
 

@@ -256,8 +256,8 @@ async fn capture_contexts(
     mut opened: mpsc::Receiver<(ProcessIx, SessionId)>,
     entries: WeakSender<Entry>,
 ) {
-    let digest = Arc::clone(&plans.borrow());
-    let life = tokio::task::spawn_blocking(move || Life::new(host::facts(), &digest.digest)).await;
+    let first = Arc::clone(&plans.borrow());
+    let life = tokio::task::spawn_blocking(move || Life::new(host::facts(), &first.digest())).await;
     let life = life.unwrap_or_default();
     while let Some((process, session)) = opened.recv().await {
         let (plan, life) = (Arc::clone(&plans.borrow()), life.clone());

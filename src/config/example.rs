@@ -40,7 +40,9 @@ fn one_command_is_a_complete_file() {
         state_dir: PathBuf::from("/run/procession"),
         recovery: Recovery::End,
         memory: MemoryPlan { interval: Duration::from_secs(5), leak_rule: LeakRule::GrowthCount },
-        digest: "3e27780f11543de6635722afbac7190b77dc6ba4cdcd3787cd78f3a6f33f23b0".to_owned(),
+        file_digest: Some(
+            "3e27780f11543de6635722afbac7190b77dc6ba4cdcd3787cd78f3a6f33f23b0".to_owned(),
+        ),
     };
     assert_eq!(plan(text), expected);
 }
@@ -170,8 +172,8 @@ fn what_is_shown_means_the_same() {
     let mut before = plan(&EVERYTHING.replace("API_KEY", "PORT"));
     let mut after = plan(&show(&before));
     // Only the text differs, and of several values of a variable the last one is shown.
-    before.digest.clear();
-    after.digest.clear();
+    before.file_digest = None;
+    after.file_digest = None;
     let (web, _) = named(&before, "web");
     before.processes[web.0].environment.remove(0);
     assert_eq!(after, before);

@@ -5,8 +5,6 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::time::Duration;
 
-use sha2::{Digest, Sha256};
-
 use super::control::control;
 use super::cursor::{Cursor, Fields};
 use super::links::{Names, dependencies};
@@ -67,7 +65,7 @@ pub struct Loaded {
 
 /// Reads the text of a configuration: the plan, or everything that is wrong with it.
 pub fn read(text: &str, around: &Surroundings<'_>) -> Result<Loaded, Problems> {
-    let digest = digest(text.as_bytes());
+    let digest = super::digest::of(text.as_bytes());
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let sink = Sink::new(around.file, text);
     let plan = parse(text, around.vars, &sink)
@@ -78,11 +76,6 @@ pub fn read(text: &str, around: &Surroundings<'_>) -> Result<Loaded, Problems> {
         Some(plan) if !faulty => Ok(Loaded { plan, warnings: problems }),
         _ => Err(problems),
     }
-}
-
-/// SHA-256 in hex, by which two lives can be seen to have had the same configuration.
-pub(super) fn digest(text: &[u8]) -> String {
-    Sha256::digest(text).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn whole(at: &Cursor<'_>, digest: String, around: &Surroundings<'_>) -> Option<Plan> {
@@ -121,7 +114,7 @@ fn whole(at: &Cursor<'_>, digest: String, around: &Surroundings<'_>) -> Option<P
         state_dir,
         recovery: recovery(&mut fields),
         memory,
-        digest,
+        file_digest: Some(digest),
     };
     fields.finish(&COMPOSE_WORDS);
     Some(plan)

@@ -27,6 +27,7 @@ pub mod file;
 mod control;
 mod families;
 mod links;
+mod digest;
 mod process;
 mod replicas;
 

@@ -53,8 +53,8 @@ pub struct Plan {
     pub recovery: Recovery,
     /// How often memory is sampled, and which rule judges it.
     pub memory: MemoryPlan,
-    /// SHA-256 of the configuration's text, in hex; of the command line where there is no file.
-    pub digest: String,
+    /// SHA-256 of the file's text, in hex, where there is one; see [`Plan::digest`].
+    pub file_digest: Option<String>,
 }
 
 impl Plan {

@@ -36,7 +36,7 @@ pub fn plan(rng: &mut fastrand::Rng) -> Plan {
         state_dir: PathBuf::from("nowhere"),
         recovery: Recovery::End,
         memory: MemoryPlan { interval: Duration::from_secs(5), leak_rule: LeakRule::GrowthCount },
-        digest: String::new(),
+        file_digest: None,
     }
 }
 

@@ -42,7 +42,7 @@ pub(super) fn plan() -> Plan {
         state_dir: PathBuf::from("state"),
         recovery: Recovery::End,
         memory: MemoryPlan { interval: Duration::from_secs(5), leak_rule: LeakRule::GrowthCount },
-        digest: "0".into(),
+        file_digest: Some("0".into()),
     }
 }
 

@@ -29,7 +29,7 @@ pub fn plan(names: &[&str]) -> Plan {
         state_dir: PathBuf::new(),
         recovery: Recovery::End,
         memory: MemoryPlan { interval: Duration::from_secs(5), leak_rule: LeakRule::GrowthCount },
-        digest: String::new(),
+        file_digest: None,
     }
 }
 
