@@ -55,6 +55,19 @@ pub struct Prepared {
     pub cgroup: Option<RawFd>,
 }
 
+impl Prepared {
+    /// Whether it may use our memory until it executes: while it does, we stand still. So only the
+    /// one command may, beside which there is nobody to look after; and only where nothing but the
+    /// program can keep it waiting, and no identity is changed, which the C library does in all
+    /// threads that it finds in this memory.
+    fn may_share(&self) -> bool {
+        self.manner == Manner::Accompanied
+            && self.secrets.is_empty()
+            && self.working_dir.is_none()
+            && !self.world.changes_identity()
+    }
+}
+
 /// The settings of a plan, as the kernel takes them.
 pub fn settings(world: &World) -> world::Settings {
     world::Settings::of(world)
@@ -138,21 +151,54 @@ pub struct Report {
 
 const REPORT_BYTES: usize = 8;
 
-/// Forks and, in the child, executes. Returns as soon as the child exists.
+/// What a child that shares our memory may use of it until it executes.
+const STACK_BYTES: usize = 64 << 10;
+
+/// Forks and, in the child, executes. Returns as soon as the child exists; for the one command that
+/// we stand in front of, once it was executed.
 pub fn spawn(mut prepared: Prepared) -> io::Result<Forked> {
     let mut image = Image::of(&mut prepared);
     let (read, write) = pipe()?;
     // Without this a signal that reaches the child before its exec would run what handlers there
     // are, and step 2 of the child's life needs it.
     let mask = block_all()?;
-    // SAFETY: the child calls only what is allowed there until it executes or leaves.
-    let pid = unsafe { libc::fork() };
-    if pid == 0 {
-        image.run(write.as_raw_fd());
-    }
-    let forked = if pid < 0 { Err(io::Error::last_os_error()) } else { Ok(pid) };
+    let forked = if image.prepared.may_share() {
+        share(&mut image, write.as_raw_fd())
+    } else {
+        fork(&mut image, write.as_raw_fd())
+    };
     restore_mask(&mask);
     Ok(Forked { pid: forked?, pipe: read })
+}
+
+fn fork(image: &mut Image<'_>, pipe: RawFd) -> io::Result<i32> {
+    // SAFETY: the child calls only what is allowed there until it executes or leaves.
+    match unsafe { libc::fork() } {
+        0 => image.run(pipe),
+        pid if pid < 0 => Err(io::Error::last_os_error()),
+        pid => Ok(pid),
+    }
+}
+
+/// A fork without a copy of our memory, as in `vfork(2)`: we stand still until the child has executed
+/// or left. That saves the copying of page tables, and each page that either would write to.
+fn share(image: &mut Image<'_>, pipe: RawFd) -> io::Result<i32> {
+    struct Start<'a, 'b>(&'a mut Image<'b>, RawFd);
+    extern "C" fn begin(start: *mut libc::c_void) -> libc::c_int {
+        // SAFETY: it is the value below, which nobody else uses while we stand still.
+        let Start(image, pipe) = unsafe { &mut *start.cast::<Start<'_, '_>>() };
+        image.run(*pipe)
+    }
+    let mut stack = vec![0u128; STACK_BYTES / size_of::<u128>()];
+    let mut start = Start(image, pipe);
+    let flags = libc::CLONE_VM | libc::CLONE_VFORK | libc::SIGCHLD;
+    // SAFETY: the stack grows down from an aligned end and lives as long as the child needs it; the
+    // child calls only what is allowed after a fork, and nothing of it outlives that but its pid.
+    let pid = unsafe {
+        let end = stack.as_mut_ptr_range().end;
+        libc::clone(begin, end.cast(), flags, (&raw mut start).cast())
+    };
+    if pid < 0 { Err(io::Error::last_os_error()) } else { Ok(pid) }
 }
 
 /// Reads what the child said, without waiting: `Ok(None)` once its program was executed, an error

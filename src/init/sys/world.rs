@@ -37,6 +37,11 @@ impl Settings {
         }
     }
 
+    /// Whether the child becomes somebody else.
+    pub(super) fn changes_identity(&self) -> bool {
+        self.identity.is_some()
+    }
+
     /// Ranks and limits. `open_files` is given back first: we raised it for ourselves alone.
     pub(super) fn restrict(&self, open_files: Option<OpenFiles>) -> Result<(), i32> {
         // SAFETY: plain system calls on ourselves, with values that outlive them.
