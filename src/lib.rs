@@ -39,7 +39,7 @@
 //!
 //! # Threads
 //!
-//! Main: the init loop on a current-thread runtime. Below the line one worker, and up to four
+//! Main: the init loop, on one `epoll` set and no runtime. Below the line one worker, and up to four
 //! threads for what waits for disks. What processes write has a reader, from the first pipe on, and a
 //! writer for each place that it goes to. One thread each for the SQLite store, the run file, the log
 //! and the environments of strangers, because a disk, a terminal and `/proc` can hang.
@@ -86,6 +86,10 @@
 //! - The loop's signals are held back and read from a descriptor, without `signal-hook`: its handlers
 //!   cost fifty system calls and a hundred kilobytes before the first spawn, and a second waking for
 //!   each signal. It stays where a verb waits at the terminal.
+//! - The loop turns without tokio, by `init/bells.rs`: a runtime above it cost a tenth of a
+//!   millisecond before the first spawn, and a waking of itself for each new deadline.
+//! - The one command is forked without a copy of our memory (`init/sys/child.rs`), as `vfork(2)`
+//!   does: there is nobody beside it that the loop would have to look after meanwhile.
 //! - A response is closed half a second after its stop reason rather than at once, because every
 //!   line of a response can carry one.
 
