@@ -299,3 +299,24 @@ fn the_end_of_one_house_is_no_end_of_another_below_the_same_group() {
     assert!(!lasting.log().contains("is over"), "{}", lasting.log());
     stops(lasting);
 }
+
+#[test]
+fn who_left_the_group_is_asked_before_it_is_killed_though_its_parent_will_not_end() {
+    let mark = mark();
+    // What a shell ignores its children ignore for good, so that it begins to ignore it later.
+    let script = format!(
+        "setsid sh -c 'trap \"echo asked >> DIR/told; exit\" TERM; echo up >> DIR/told; while :; do \
+         sleep 0.1; done; # {mark}' & trap '' TERM; while :; do sleep 0.1; done"
+    );
+    for stand in [As::Pid1, As::Subreaper] {
+        let config = format!(
+            "processes:\n  it:\n    command: [sh, -c, {script:?}]\n    stop_grace_period: 2s\n"
+        );
+        let mut house = House::of_config(stand, &config);
+        house.await_lines("told", 1);
+        house.signal(15);
+        assert_eq!(house.end().0, 137);
+        assert_eq!(told(&house, "told"), ["up", "asked"]);
+        assert_eq!(marked(&mark), Vec::<i32>::new());
+    }
+}

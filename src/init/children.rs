@@ -190,6 +190,10 @@ impl Body {
                 );
             }
             (Bond::Adopted, Scope::Main) => kin::signal_verified(id, signal),
+            (_, Scope::Outsiders) => {
+                self.look_unless_just_done();
+                self.kin.signal_outsiders(run, id.pid, signal);
+            }
             (Bond::Adopted, Scope::Group | Scope::Tree) | (Bond::Reaped, _) => {}
         }
         if scope == Scope::Tree || (bond, scope) == (Bond::Adopted, Scope::Group) {

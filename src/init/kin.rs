@@ -110,6 +110,14 @@ impl Kin {
         }
     }
 
+    /// Sends a signal to every living member of a run's tree that is not in this group, by the last
+    /// look.
+    pub fn signal_outsiders(&self, run: RunId, group: i32, signal: Signal) {
+        for id in self.lineage.members(run).filter(|id| !sys::is_in_group(id.pid, group)) {
+            signal_verified(id, signal);
+        }
+    }
+
     /// The run that a dead process was of, by the last look, which must have seen this very one.
     pub fn run_of_dead(&self, pid: i32) -> Option<RunId> {
         let placed = self.lineage.placed();

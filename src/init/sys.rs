@@ -154,6 +154,12 @@ pub fn signal_group(leader: i32, signal: Signal) -> io::Result<()> {
     check(unsafe { libc::kill(-leader, signal.0) })
 }
 
+/// Whether a process is in the group of this leader. One that is gone is in none.
+pub fn is_in_group(pid: i32, leader: i32) -> bool {
+    // SAFETY: a plain system call.
+    unsafe { libc::getpgid(pid) == leader }
+}
+
 /// Sends a signal to everybody in our namespace, as only its first process may.
 pub fn signal_namespace(signal: Signal) -> io::Result<()> {
     if std::process::id() != 1 {
