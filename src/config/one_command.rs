@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use super::file::{DEFAULT_INTERVAL, DEFAULT_LISTEN, DEFAULT_SHUTDOWN, digest};
 use super::plan::{
-    AgentPlan, ControlPlan, Dialect, LeakRule, MemoryPlan, Mode, Passing, Plan, ProcessPlan,
-    Recovery, StorePlan,
+    AgentPlan, ControlGroups, ControlPlan, Dialect, LeakRule, MemoryPlan, Mode, Passing, Plan,
+    ProcessPlan, Recovery, StorePlan,
 };
 use super::read::name_fault;
 use crate::units::ProcessIx;
@@ -74,6 +74,7 @@ pub fn one_command(command: Vec<OsString>, options: Options) -> Plan {
         store: options.store,
         state_dir: options.state_dir,
         recovery: options.recovery,
+        cgroups: ControlGroups::Off,
         memory: MemoryPlan { interval: options.memory_interval, leak_rule: LeakRule::GrowthCount },
         digest,
     }
