@@ -34,7 +34,7 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 
 use crate::clock;
-use crate::config::plan::{HealthPlan, Mode, Plan};
+use crate::config::plan::{ControlGroups, HealthPlan, Mode, Plan};
 use crate::init::cgroup::Groups;
 use crate::init::children::{Child, Latest};
 use crate::init::downward::{Downward, ProbeOrder};
@@ -165,6 +165,8 @@ struct Body {
     ring: mpsc::Sender<Bell>,
     left: Option<u8>,
     leave_by: Mono,
+    /// When the present turns began.
+    woke: Mono,
     /// Until when what was spawned first is left alone by what observes.
     head_start: Option<Mono>,
     /// What children get back of the limit that we raised for ourselves.
@@ -181,7 +183,8 @@ impl Body {
         let terminal = Terminal::of(&plan);
         // Each takes a descriptor at a spawn: where none can be spared for pipes, none can for these.
         let spares = plan.mode == Mode::Supervise && downward.output.is_some();
-        let groups = if spares { Groups::find() } else { None };
+        let wanted = spares && plan.cgroups == ControlGroups::Auto;
+        let groups = if wanted { Groups::find() } else { None };
         let (ring, bells) = mpsc::channel(plan.processes.len() + 16);
         Self {
             machine: Machine::new(Arc::clone(&plan), seed),
@@ -206,6 +209,7 @@ impl Body {
             ring,
             left: None,
             leave_by: Mono(u64::MAX),
+            woke: Mono(0),
             head_start: None,
             open_files: sys::raise_open_files(),
             terminal,
@@ -280,6 +284,7 @@ impl Body {
 
     /// Looks at everything that may have changed, and takes the turns that follow from it.
     fn wake(&mut self) {
+        self.woke = clock::now().mono;
         // What was heard goes first: who asked for a stop should not wait for a table to be read.
         self.take_turns();
         self.take_in();
@@ -289,7 +294,11 @@ impl Body {
         self.take_turns();
         self.meet_deadlines();
         self.take_turns();
-        self.outward.let_go_if_due(clock::now().mono);
+        let now = clock::now().mono;
+        self.outward.let_go_if_due(now);
+        if let Some(groups) = &mut self.groups {
+            groups.keep_up(now);
+        }
     }
 
     fn mind_the_terminal(&self) {
