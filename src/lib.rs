@@ -46,7 +46,7 @@
 //!
 //! # Rooms, in reading order
 //!
-//! [`units`], [`secret`] and [`clock`] are the common ground. [`config`] makes a plan of a file.
+//! [`units`], [`secret`], [`clock`] and [`faults`] are the common ground. [`config`] makes a plan of a file.
 //! [`supervise`] is the mind and [`init`] the body. [`ledger`] is the memory of what happened, fed by
 //! [`memory`], [`tokens`] and [`context`], kept by [`store`], shown by [`metrics`] and [`serve`].
 //! [`output`] is what becomes of what processes write; [`probing`] and [`watch`] are senses beside
@@ -95,6 +95,7 @@
 pub mod units;
 pub mod secret;
 pub mod clock;
+pub mod faults;
 pub mod config;
 pub mod supervise;
 pub mod init;

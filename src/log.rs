@@ -5,6 +5,7 @@
 //! and told about when there is room again.
 
 use std::io::{self, Write};
+use std::panic::Location;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, Once, PoisonError};
@@ -16,6 +17,8 @@ use tracing_subscriber::filter::Targets;
 use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
+
+use crate::faults;
 
 /// How many lines may wait to be written.
 const QUEUE: usize = 1024;
@@ -50,7 +53,10 @@ pub fn begin(levels: &str, format: Format) -> Result<Log, String> {
         Format::Json => registry.with(layer.json().flatten_event(true)).try_init(),
     };
     // The usual hook writes to standard error itself, where a full pipe would hold us up.
-    std::panic::set_hook(Box::new(|panic| tracing::error!(target: "panic", "{panic}")));
+    std::panic::set_hook(Box::new(|panic| {
+        faults::note(panic.location().map_or("", Location::file));
+        tracing::error!(target: "panic", "{panic}");
+    }));
     Ok(log)
 }
 

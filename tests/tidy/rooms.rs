@@ -114,7 +114,7 @@ const CRATES: &[(&str, &[&str])] = &[
     ("hyper", &["src/cli/control/", "src/serve/"]),
     ("hyper_util", &["src/cli/control/", "src/serve/"]),
     ("itoa", &["src/metrics/"]),
-    ("jiff", &["src/tokens/", "src/units.rs"]),
+    ("jiff", &["src/config/plan/", "src/tokens/", "src/units.rs"]),
     ("libc", &["src/context/", "src/init/", "src/memory/", "src/store/"]),
     ("memchr", EVERYWHERE),
     (
@@ -211,6 +211,7 @@ const ROOMS: &[Row] = &[
     ("output", ""),
     ("secret", ""),
     ("clock", ""),
+    ("faults", ""),
     ("units", ""),
 ];
 
