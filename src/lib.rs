@@ -86,6 +86,8 @@
 //! - The loop's signals are held back and read from a descriptor, without `signal-hook`: its handlers
 //!   cost fifty system calls and a hundred kilobytes before the first spawn, and a second waking for
 //!   each signal. It stays where a verb waits at the terminal.
+//! - Control groups hand the container's limits on (`init/cgroup`), for which we move to a leaf of our
+//!   own; where they cannot be handed on, there are no groups, and lineage and a freeze have to do.
 //! - A response is closed half a second after its stop reason rather than at once, because every
 //!   line of a response can carry one.
 

@@ -98,9 +98,16 @@ fn output_begins_with_what_is_usual_in_the_file() {
 }
 
 #[test]
-fn a_terminal_needs_passthrough_and_gets_it() {
+fn a_terminal_is_ours_passed_through_or_one_of_its_own() {
     let shell = one("tty: true");
     assert_eq!((shell.world.stdin, shell.output.mode), (Stdin::Terminal, OutputMode::Passthrough));
+    for (written, mode) in [("json", OutputMode::Json), ("{mode: quiet}", OutputMode::Quiet)] {
+        let own = one(&format!("tty: true, output: {written}"));
+        assert_eq!((own.world.stdin, own.output.mode), (Stdin::OwnTerminal, mode));
+    }
+    let two = "processes: {a: {command: a, tty: true, output: json, replicas: 2}, b: {command: b, tty: true}}";
+    assert_eq!(plan(two).processes.len(), 3, "several can have one of their own");
+    assert_eq!(one("tty: true, output: passthrough").world.stdin, Stdin::Terminal);
     assert_eq!(one("stdin_open: true").world.stdin, Stdin::Inherit);
     assert_eq!(one("stdin_open: false, tty: false").world.stdin, Stdin::Usual);
 }

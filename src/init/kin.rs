@@ -84,7 +84,7 @@ impl Kin {
 
     /// Whether the last look was begun and done after this, and nobody is known to be new since.
     pub fn has_looked_since(&self, since: Mono) -> bool {
-        self.began > since && self.looked > since
+        self.began >= since && self.looked >= since
     }
 
     /// There is somebody new, of whom the last look knows nothing.
@@ -232,4 +232,21 @@ fn name(pid: i32) -> String {
     let name = fs::read(format!("/proc/{pid}/comm")).unwrap_or_default();
     let name = String::from_utf8_lossy(name.trim_ascii_end());
     name.chars().map(|letter| if letter.is_control() { '?' } else { letter }).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_look_serves_its_turn_until_somebody_is_new() {
+        let mut kin = Kin::new(std::process::id().cast_signed());
+        let woke = clock::now().mono;
+        assert!(!kin.has_looked_since(woke));
+        kin.look(&[], &[]);
+        assert!(kin.has_looked_since(woke));
+        assert!(!kin.has_looked_since(clock::now().mono.after(Duration::from_nanos(1))));
+        kin.expire_look();
+        assert!(!kin.has_looked_since(woke));
+    }
 }

@@ -24,6 +24,7 @@ mod children;
 mod errands;
 mod inlets;
 mod notify;
+mod pty;
 mod trees;
 
 use std::collections::{BTreeMap, VecDeque};
@@ -42,6 +43,7 @@ use crate::init::errands::{Asked, Errand};
 use crate::init::inward::{Callers, Inward, Order};
 use crate::init::kin::Kin;
 use crate::init::outward::Outward;
+use crate::init::pty::Windows;
 use crate::init::pulse::Pulse;
 use crate::init::signals::{Caught, Signals};
 use crate::init::storm::Storm;
@@ -53,7 +55,7 @@ use crate::supervise::action::Action;
 use crate::supervise::fact::Fact;
 use crate::supervise::lifecycle::Lifecycle;
 use crate::supervise::shutdown::{EXIT_INTERNAL, House};
-use crate::units::{ErrandId, ExitStatus, Mono, ProcId, ProcessIx, RunId, RunUsage};
+use crate::units::{ErrandId, ExitStatus, Mono, ProcId, ProcessIx, RunId, RunUsage, Signal};
 
 /// We look for dead children this often even when no signal says so: a lost wake-up must not
 /// become a zombie for ever.
@@ -172,6 +174,8 @@ struct Body {
     /// What children get back of the limit that we raised for ourselves.
     open_files: Option<OpenFiles>,
     terminal: Option<Terminal>,
+    /// Terminals that runs have of their own.
+    windows: Windows,
     /// Where control groups can be made.
     groups: Option<Groups>,
 }
@@ -213,6 +217,7 @@ impl Body {
             head_start: None,
             open_files: sys::raise_open_files(),
             terminal,
+            windows: Windows::default(),
             groups,
         }
     }
@@ -236,6 +241,9 @@ impl Body {
             self.story.tell(Some(&fact), &done);
             if let Fact::SignalArrived { signal } = fact {
                 terminal::stop_along(&self.plan.passing, signal);
+                if signal == Signal::WINCH {
+                    self.windows.follow_ours();
+                }
             }
         }
     }
@@ -398,6 +406,7 @@ impl Body {
             // A child that could not be killed in time is still ours to reap, as a stranger.
             self.children.remove(run);
             self.kin.forget(*run);
+            self.windows.remove(*run);
             if let Some(groups) = &mut self.groups {
                 groups.remove(*run);
             }

@@ -177,7 +177,7 @@ const ROOMS: &[Row] = &[
     (
         "assembly",
         "probing output init serve store watch memory::probe tokens::tail metrics ledger context \
-         tokens memory \
+         tokens memory faults \
          supervise config",
     ),
     ("probing", "init::downward supervise::fact config::plan"),
@@ -198,16 +198,16 @@ const ROOMS: &[Row] = &[
     ("tokens::tail", "ledger::entry ledger::snapshot supervise::lifecycle config::plan"),
     (
         "metrics",
-        "output::figures ledger::care ledger::entry ledger::session ledger::snapshot tokens memory supervise::fact \
+        "output::figures ledger::care ledger::entry ledger::session ledger::snapshot tokens memory faults supervise::fact \
          supervise::lifecycle",
     ),
     ("ledger", "context tokens memory supervise::fact supervise::lifecycle config::plan"),
     ("context", "secret config::plan"),
     ("tokens", "config::plan"),
-    ("memory", "config::plan"),
+    ("memory", "config::plan faults"),
     ("supervise", "config::plan"),
     ("config", "secret"),
-    ("log", ""),
+    ("log", "faults"),
     ("output", ""),
     ("secret", ""),
     ("clock", ""),

@@ -144,7 +144,7 @@ const PROCESS: [Key; 37] = [
     (
         "tty",
         Flag,
-        "Whether it has our terminal; one process at most. Its output is passed through.",
+        "Whether it has our terminal, one process at most; with an `output` of its own that is not passed through, a terminal of its own, whose output we read.",
     ),
     (
         "depends_on",
