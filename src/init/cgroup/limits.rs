@@ -101,7 +101,7 @@ impl Limits {
     fn make_room(&self) -> io::Result<()> {
         let leaf = self.home.join(LEAF);
         match fs::create_dir(&leaf) {
-            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
+            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(error),
             _ => put(&leaf.join("cgroup.procs"), "0"),
         }
     }
