@@ -471,6 +471,18 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
+    async fn a_panic_that_loses_a_task_is_counted_in_its_room_and_ends_nothing_else() {
+        let _log = crate::log::begin("off", crate::log::Format::Text).expect("levels");
+        let counted = || {
+            let faults = faults::seen();
+            faults.by_room().find(|(room, _)| *room == "assembly").map(|(_, count)| count)
+        };
+        let before = counted().expect("a room");
+        until_lost("a test", async { panic!("a fault that a test put here") }).await;
+        assert_eq!(counted(), Some(before + 1));
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn a_task_that_does_not_end_lets_go_of_what_it_holds() {
         let held = Arc::new(());
         let hold = Arc::clone(&held);
