@@ -46,7 +46,7 @@
 //!
 //! # Rooms, in reading order
 //!
-//! [`units`], [`secret`] and [`clock`] are the common ground. [`config`] makes a plan of a file.
+//! [`units`], [`secret`], [`clock`] and [`faults`] are the common ground. [`config`] makes a plan of a file.
 //! [`supervise`] is the mind and [`init`] the body. [`ledger`] is the memory of what happened, fed by
 //! [`memory`], [`tokens`] and [`context`], kept by [`store`], shown by [`metrics`] and [`serve`].
 //! [`output`] is what becomes of what processes write; [`probing`] and [`watch`] are senses beside
@@ -90,6 +90,8 @@
 //!   millisecond before the first spawn, and a waking of itself for each new deadline.
 //! - The one command is forked without a copy of our memory (`init/sys/child.rs`), as `vfork(2)`
 //!   does: there is nobody beside it that the loop would have to look after meanwhile.
+//! - Control groups hand the container's limits on (`init/cgroup`), for which we move to a leaf of our
+//!   own; where they cannot be handed on, there are no groups, and lineage and a freeze have to do.
 //! - A response is closed half a second after its stop reason rather than at once, because every
 //!   line of a response can carry one.
 
@@ -99,6 +101,7 @@
 pub mod units;
 pub mod secret;
 pub mod clock;
+pub mod faults;
 pub mod config;
 pub mod supervise;
 pub mod init;

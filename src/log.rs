@@ -5,6 +5,7 @@
 //! and told about when there is room again.
 
 use std::io::{self, Write};
+use std::panic::Location;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, Once, OnceLock, PoisonError};
@@ -18,6 +19,8 @@ use tracing::{Event, Metadata, Subscriber};
 use tracing_subscriber::filter::Targets;
 use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::layer::SubscriberExt;
+
+use crate::faults;
 
 /// How many lines may wait to be written.
 const QUEUE: usize = 1024;
@@ -48,7 +51,10 @@ pub fn begin(levels: &str, format: Format) -> Result<Log, String> {
     // A second beginning in one program is a test's; the first one stays.
     let _ = tracing::subscriber::set_global_default(late);
     // The usual hook writes to standard error itself, where a full pipe would hold us up.
-    std::panic::set_hook(Box::new(|panic| tracing::error!(target: "panic", "{panic}")));
+    std::panic::set_hook(Box::new(|panic| {
+        faults::note(panic.location().map_or("", Location::file));
+        tracing::error!(target: "panic", "{panic}");
+    }));
     Ok(log)
 }
 

@@ -11,7 +11,8 @@ use std::time::Duration;
 
 use procession::config;
 use procession::config::plan::{
-    ControlPlan, LeakRule, MemoryPlan, Mode, Passing, Plan, ProcessPlan, Recovery, StorePlan,
+    ControlGroups, ControlPlan, LeakRule, MemoryPlan, Mode, Passing, Plan, ProcessPlan, Recovery,
+    StorePlan,
 };
 use procession::supervise::Machine;
 use procession::supervise::action::{Action, Scope};
@@ -189,6 +190,7 @@ fn plan(processes: Vec<ProcessPlan>) -> Plan {
         store: StorePlan::Memory,
         state_dir: "nowhere".into(),
         recovery: Recovery::End,
+        cgroups: ControlGroups::Auto,
         memory: MemoryPlan { interval: Duration::from_secs(5), leak_rule: LeakRule::GrowthCount },
         file_digest: None,
     }

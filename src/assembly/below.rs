@@ -22,6 +22,7 @@ use crate::clock;
 use crate::config::plan::Plan;
 use crate::context::capture::{self, Life};
 use crate::context::host;
+use crate::faults;
 use crate::init::downward::{ProbeOrder, Tasks};
 use crate::init::inward::Doors;
 use crate::init::pulse::Pulse;
@@ -146,9 +147,11 @@ impl Below {
         let mut senses = JoinSet::new();
         let current = plans.clone();
         senses.spawn(watch_files(plans.clone(), doors.tidings.clone()));
-        senses.spawn(capture_contexts(plans, contexts, weak.clone()));
-        senses.spawn(probe_health(probes, doors.clone()));
-        senses.spawn(reload::answer(source.clone(), readings, doors.clone()));
+        let captured = capture_contexts(plans, contexts, weak.clone());
+        senses.spawn(until_lost("context", captured));
+        senses.spawn(until_lost("probing", probe_health(probes, doors.clone())));
+        let reloads = reload::answer(source.clone(), readings, doors.clone());
+        senses.spawn(until_lost("reload", reloads));
         senses.spawn(report_store(health, weak.clone()));
         senses.spawn(keep_runs(keeper.clone(), runs));
         senses.spawn(sample(plan.memory.interval, pictures.clone(), entries.clone()));
@@ -249,6 +252,16 @@ where
     }
 }
 
+/// Runs a task that cannot be begun again, because a panic takes its queue with it, and says so then:
+/// what it did is not done any more in this life, and all else goes on.
+async fn until_lost(room: &'static str, task: impl Future<Output = ()> + Send + 'static) {
+    let mut running = JoinSet::new();
+    running.spawn(task);
+    if running.join_next().await.is_some_and(|ended| ended.is_err_and(|error| error.is_panic())) {
+        tracing::error!(target: "assembly", room, "a task panicked; its work is not done until a restart");
+    }
+}
+
 /// Captures the context of each session that is opened, off the ledger's task, because it reads
 /// files of the project.
 async fn capture_contexts(
@@ -286,7 +299,11 @@ async fn tell_of_earlier_lives(
 }
 
 /// Passes on how the store is, for as long as there is one.
-async fn report_store(mut health: watch::Receiver<StoreHealth>, entries: WeakSender<Entry>) {
+async fn report_store(health: watch::Receiver<StoreHealth>, entries: WeakSender<Entry>) {
+    restarting("store", || pass_on_health(health.clone(), entries.clone())).await;
+}
+
+async fn pass_on_health(mut health: watch::Receiver<StoreHealth>, entries: WeakSender<Entry>) {
     while health.changed().await.is_ok() {
         let now = *health.borrow_and_update();
         let Some(entries) = entries.upgrade() else { return };
@@ -295,8 +312,12 @@ async fn report_store(mut health: watch::Receiver<StoreHealth>, entries: WeakSen
 }
 
 /// Keeps the run file in step with what lives.
-async fn keep_runs(keeper: Option<Arc<RunKeeper>>, mut runs: watch::Receiver<Vec<LiveRun>>) {
+async fn keep_runs(keeper: Option<Arc<RunKeeper>>, runs: watch::Receiver<Vec<LiveRun>>) {
     let Some(keeper) = keeper else { return };
+    restarting("runs", || keep_each(Arc::clone(&keeper), runs.clone())).await;
+}
+
+async fn keep_each(keeper: Arc<RunKeeper>, mut runs: watch::Receiver<Vec<LiveRun>>) {
     while runs.changed().await.is_ok() {
         let live = runs.borrow_and_update().clone();
         keeper.keep(live.into_iter().map(record).collect());
@@ -353,7 +374,10 @@ fn sources(
     let turning = pulse.clone();
     Arc::new(Sources {
         snapshot: Box::new(move || pictures.borrow().clone()),
-        own: Box::new(move || SelfFigures { turns: Some(turning.turns()), ..myself::read() }),
+        own: Box::new(move || {
+            let (turns, faults) = (Some(turning.turns()), Some(faults::seen()));
+            SelfFigures { turns, faults, ..myself::read() }
+        }),
         output: Box::new(move || output.as_ref().map(Output::figures).unwrap_or_default()),
         alive: Box::new(move || pulse.is_alive()),
     })
@@ -444,6 +468,18 @@ mod tests {
         })
         .await;
         assert_eq!(begun.load(Ordering::Relaxed), 3);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_panic_that_loses_a_task_is_counted_in_its_room_and_ends_nothing_else() {
+        let _log = crate::log::begin("off", crate::log::Format::Text).expect("levels");
+        let counted = || {
+            let faults = faults::seen();
+            faults.by_room().find(|(room, _)| *room == "assembly").map(|(_, count)| count)
+        };
+        let before = counted().expect("a room");
+        until_lost("a test", async { panic!("a fault that a test put here") }).await;
+        assert_eq!(counted(), Some(before + 1));
     }
 
     #[tokio::test(start_paused = true)]

@@ -39,6 +39,7 @@ fn one_command_is_a_complete_file() {
         store: StorePlan::Sqlite(PathBuf::from("/run/procession/history.db")),
         state_dir: PathBuf::from("/run/procession"),
         recovery: Recovery::End,
+        cgroups: ControlGroups::Auto,
         memory: MemoryPlan { interval: Duration::from_secs(5), leak_rule: LeakRule::GrowthCount },
         file_digest: Some(
             "3e27780f11543de6635722afbac7190b77dc6ba4cdcd3787cd78f3a6f33f23b0".to_owned(),
@@ -61,6 +62,7 @@ fn every_key_reaches_the_plan() {
     assert_eq!(plan.store, StorePlan::Sqlite("/app/data/history.db".into()));
     assert_eq!(plan.state_dir, Path::new("/home/me/state"));
     assert_eq!(plan.recovery, Recovery::Adopt);
+    assert_eq!(plan.cgroups, ControlGroups::Off);
     assert_eq!(plan.memory.interval, Duration::from_millis(1500));
 
     assert_eq!(db.command, ["postgres", "-D", "data dir"]);

@@ -10,8 +10,8 @@ use super::cursor::{Cursor, Fields};
 use super::links::{Names, dependencies};
 use super::parse::parse;
 use super::plan::{
-    LeakRule, MemoryPlan, Mode, OutputPlan, Passing, Plan, ProcessPlan, Recovery, StorePlan,
-    Thresholds,
+    ControlGroups, LeakRule, MemoryPlan, Mode, OutputPlan, Passing, Plan, ProcessPlan, Recovery,
+    StorePlan, Thresholds,
 };
 use super::problem::{Problems, Sink, quoted};
 use super::process::output::{USUAL_MODE, output as process_output};
@@ -113,6 +113,7 @@ fn whole(at: &Cursor<'_>, digest: String, around: &Surroundings<'_>) -> Option<P
         store: store(&mut fields, &state_dir, around),
         state_dir,
         recovery: recovery(&mut fields),
+        cgroups: cgroups(&mut fields),
         memory,
         file_digest: Some(digest),
     };
@@ -286,4 +287,9 @@ fn sqlite(mut fields: Fields<'_>, around: &Surroundings<'_>) -> Option<StorePlan
 fn recovery(fields: &mut Fields<'_>) -> Recovery {
     let words = [("end", Recovery::End), ("adopt", Recovery::Adopt)];
     fields.read("recovery", |at| at.choice(&words)).unwrap_or(Recovery::End)
+}
+
+fn cgroups(fields: &mut Fields<'_>) -> ControlGroups {
+    let words = [("auto", ControlGroups::Auto), ("off", ControlGroups::Off)];
+    fields.read("cgroups", |at| at.choice(&words)).unwrap_or_default()
 }

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use super::file::{DEFAULT_INTERVAL, DEFAULT_LISTEN, DEFAULT_SHUTDOWN};
 use super::plan::{
-    AgentPlan, ControlPlan, Dialect, LeakRule, MemoryPlan, Mode, Passing, Plan, ProcessPlan,
-    Recovery, StorePlan,
+    AgentPlan, ControlGroups, ControlPlan, Dialect, LeakRule, MemoryPlan, Mode, Passing, Plan,
+    ProcessPlan, Recovery, StorePlan,
 };
 use super::read::name_fault;
 use crate::units::ProcessIx;
@@ -73,6 +73,7 @@ pub fn one_command(command: Vec<OsString>, options: Options) -> Plan {
         store: options.store,
         state_dir: options.state_dir,
         recovery: options.recovery,
+        cgroups: ControlGroups::Off,
         memory: MemoryPlan { interval: options.memory_interval, leak_rule: LeakRule::GrowthCount },
         file_digest: None,
     }

@@ -10,6 +10,7 @@ mod schedule;
 mod succession;
 mod watch;
 mod world;
+mod zone;
 
 use std::ffi::OsString;
 use std::net::SocketAddr;
@@ -25,6 +26,9 @@ pub use self::schedule::Schedule;
 pub use self::succession::Changes;
 pub use self::watch::WatchRule;
 pub use self::world::{IoPriority, Limit, Resource, Secret, Stdin, User, World};
+pub use self::zone::Zone;
+#[cfg(test)]
+pub(in crate::config) use self::zone::file_of as zone_file_of;
 use crate::units::{Bytes, ProcessIx, Signal};
 
 /// Everything that one life of the supervisor is told to do.
@@ -51,6 +55,8 @@ pub struct Plan {
     pub state_dir: PathBuf,
     /// What happens to processes that outlived an earlier life of ours.
     pub recovery: Recovery,
+    /// Whether each run gets a control group.
+    pub cgroups: ControlGroups,
     /// How often memory is sampled, and which rule judges it.
     pub memory: MemoryPlan,
     /// SHA-256 of the file's text, in hex, where there is one; see [`Plan::digest`].
@@ -67,6 +73,16 @@ impl Plan {
     pub fn indexed(&self) -> impl Iterator<Item = (ProcessIx, &ProcessPlan)> {
         self.processes.iter().enumerate().map(|(at, process)| (ProcessIx(at), process))
     }
+}
+
+/// Whether each run gets a control group of its own, by which it is ended in one stroke.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ControlGroups {
+    /// Where groups can be made and programs see the container's limits in them.
+    #[default]
+    Auto,
+    /// None: every program is in the container's own group.
+    Off,
 }
 
 /// How signals are understood.

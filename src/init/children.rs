@@ -71,7 +71,10 @@ impl Body {
         let plan = self.plan.process(process);
         let notify = Notify::wanted_by(plan, run, &self.bells);
         let notify = notify.map_err(|error| failed_before(&error))?;
-        let inlets = self.inlets(process);
+        let inlets = self.terminal_for(process).or_else(|| self.inlets(process));
+        if let Some(window) = inlets.as_ref().and_then(Inlets::window) {
+            self.windows.insert(run, window);
+        }
         let mut extras = inlets.as_ref().map_or_else(Extras::default, Inlets::extras);
         extras.own_session = self.plan.passing.own_session;
         let group = self.groups.as_mut().and_then(|groups| groups.make(run, session));
@@ -103,6 +106,16 @@ impl Body {
         let plan = self.plan.process(process);
         Inlets::wanted_by(plan).unwrap_or_else(|error| {
             tracing::warn!(target: "init", "{} writes where we do: no pipe: {error}", plan.name);
+            None
+        })
+    }
+
+    /// A terminal of its own, where it is to have one and somebody reads what is written to it.
+    fn terminal_for(&self, process: ProcessIx) -> Option<Inlets> {
+        self.downward.output.as_ref()?;
+        let plan = self.plan.process(process);
+        Inlets::terminal_of(plan).unwrap_or_else(|error| {
+            tracing::warn!(target: "init", "{} gets no terminal of its own: {error}", plan.name);
             None
         })
     }

@@ -25,6 +25,7 @@ mod children;
 mod errands;
 mod inlets;
 mod notify;
+mod pty;
 mod trees;
 
 use std::collections::{BTreeMap, VecDeque};
@@ -33,7 +34,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::clock;
-use crate::config::plan::{HealthPlan, Mode, Plan};
+use crate::config::plan::{ControlGroups, HealthPlan, Mode, Plan};
 use crate::init::bells::{Bell, Bells};
 use crate::init::cgroup::Groups;
 use crate::init::children::{Child, Latest};
@@ -42,6 +43,7 @@ use crate::init::errands::{Asked, Errand};
 use crate::init::inward::{Callers, Coming, Inward, Order};
 use crate::init::kin::Kin;
 use crate::init::outward::Outward;
+use crate::init::pty::Windows;
 use crate::init::pulse::Pulse;
 use crate::init::signals::{Caught, Signals};
 use crate::init::storm::Storm;
@@ -53,7 +55,7 @@ use crate::supervise::action::Action;
 use crate::supervise::fact::Fact;
 use crate::supervise::lifecycle::Lifecycle;
 use crate::supervise::shutdown::{EXIT_INTERNAL, House};
-use crate::units::{ErrandId, ExitStatus, Mono, ProcId, ProcessIx, RunId, RunUsage};
+use crate::units::{ErrandId, ExitStatus, Mono, ProcId, ProcessIx, RunId, RunUsage, Signal};
 
 /// We look for dead children this often even when no signal says so: a lost wake-up must not
 /// become a zombie for ever.
@@ -157,11 +159,15 @@ struct Body {
     pauses: Vec<(Mono, RunId)>,
     left: Option<u8>,
     leave_by: Mono,
+    /// When the present turns began.
+    woke: Mono,
     /// Until when what was spawned first is left alone by what observes.
     head_start: Option<Mono>,
     /// What children get back of the limit that we raised for ourselves.
     open_files: Option<OpenFiles>,
     terminal: Option<Terminal>,
+    /// Terminals that runs have of their own.
+    windows: Windows,
     /// Where control groups can be made.
     groups: Option<Groups>,
 }
@@ -172,7 +178,8 @@ impl Body {
         let terminal = Terminal::of(&plan);
         // Each takes a descriptor at a spawn: where none can be spared for pipes, none can for these.
         let spares = plan.mode == Mode::Supervise && downward.output.is_some();
-        let groups = if spares { Groups::find() } else { None };
+        let wanted = spares && plan.cgroups == ControlGroups::Auto;
+        let groups = if wanted { Groups::find() } else { None };
         Self {
             machine: Machine::new(Arc::clone(&plan), seed),
             story: Story::new(Arc::clone(&plan)),
@@ -196,9 +203,11 @@ impl Body {
             pauses: Vec::new(),
             left: None,
             leave_by: Mono(u64::MAX),
+            woke: Mono(0),
             head_start: None,
             open_files: sys::raise_open_files(),
             terminal,
+            windows: Windows::default(),
             groups,
         }
     }
@@ -222,6 +231,9 @@ impl Body {
             self.story.tell(Some(&fact), &done);
             if let Fact::SignalArrived { signal } = fact {
                 terminal::stop_along(&self.plan.passing, signal);
+                if signal == Signal::WINCH {
+                    self.windows.follow_ours();
+                }
             }
         }
     }
@@ -295,6 +307,7 @@ impl Body {
 
     /// Looks at everything that may have changed, and takes the turns that follow from it.
     fn wake(&mut self) {
+        self.woke = clock::now().mono;
         // What was heard goes first: who asked for a stop should not wait for a table to be read.
         self.take_turns();
         self.take_in();
@@ -304,7 +317,11 @@ impl Body {
         self.take_turns();
         self.meet_deadlines();
         self.take_turns();
-        self.outward.let_go_if_due(clock::now().mono);
+        let now = clock::now().mono;
+        self.outward.let_go_if_due(now);
+        if let Some(groups) = &mut self.groups {
+            groups.keep_up(now);
+        }
     }
 
     fn mind_the_terminal(&self) {
@@ -412,6 +429,7 @@ impl Body {
             // A child that could not be killed in time is still ours to reap, as a stranger.
             self.children.remove(run);
             self.kin.forget(*run);
+            self.windows.remove(*run);
             if let Some(groups) = &mut self.groups {
                 groups.remove(*run);
             }

@@ -10,7 +10,7 @@ pub mod child;
 mod world;
 
 use std::io;
-use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use std::ptr;
 use std::time::Duration;
 
@@ -77,6 +77,22 @@ pub fn leave_terminal() {
             }
         }
     }
+}
+
+/// How large a terminal is; `None` where it is none.
+pub fn window_size(terminal: BorrowedFd<'_>) -> Option<libc::winsize> {
+    // SAFETY: the kernel fills the structure in before it is read.
+    unsafe {
+        let mut size = std::mem::zeroed::<libc::winsize>();
+        check(libc::ioctl(terminal.as_raw_fd(), libc::TIOCGWINSZ, &raw mut size)).ok()?;
+        Some(size)
+    }
+}
+
+/// Sets how large a terminal is, of which whoever is in its foreground is told.
+pub fn set_window_size(terminal: BorrowedFd<'_>, size: &libc::winsize) -> io::Result<()> {
+    // SAFETY: the kernel only reads the structure.
+    check(unsafe { libc::ioctl(terminal.as_raw_fd(), libc::TIOCSWINSZ, &raw const *size) })
 }
 
 /// Gives a signal its default action back.

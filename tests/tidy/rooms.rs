@@ -114,7 +114,7 @@ const CRATES: &[(&str, &[&str])] = &[
     ("hyper", &["src/cli/control/", "src/serve/"]),
     ("hyper_util", &["src/cli/control/", "src/serve/"]),
     ("itoa", &["src/metrics/"]),
-    ("jiff", &["src/tokens/", "src/units.rs"]),
+    ("jiff", &["src/config/plan/", "src/tokens/", "src/units.rs"]),
     ("libc", &["src/context/", "src/init/", "src/memory/", "src/store/"]),
     ("memchr", EVERYWHERE),
     (
@@ -177,7 +177,7 @@ const ROOMS: &[Row] = &[
     (
         "assembly",
         "probing output init serve store watch memory::probe tokens::tail metrics ledger context \
-         tokens memory \
+         tokens memory faults \
          supervise config",
     ),
     ("probing", "init::downward supervise::fact config::plan"),
@@ -198,19 +198,20 @@ const ROOMS: &[Row] = &[
     ("tokens::tail", "ledger::entry ledger::snapshot supervise::lifecycle config::plan"),
     (
         "metrics",
-        "output::figures ledger::care ledger::entry ledger::session ledger::snapshot tokens memory supervise::fact \
+        "output::figures ledger::care ledger::entry ledger::session ledger::snapshot tokens memory faults supervise::fact \
          supervise::lifecycle",
     ),
     ("ledger", "context tokens memory supervise::fact supervise::lifecycle config::plan"),
     ("context", "secret config::plan"),
     ("tokens", "config::plan"),
-    ("memory", "config::plan"),
+    ("memory", "config::plan faults"),
     ("supervise", "config::plan"),
     ("config", "secret"),
-    ("log", ""),
+    ("log", "faults"),
     ("output", ""),
     ("secret", ""),
     ("clock", ""),
+    ("faults", ""),
     ("units", ""),
 ];
 

@@ -97,6 +97,8 @@ pub enum Input {
     Empty,
     /// It is ours.
     Ours,
+    /// It is this one, which is open in us, and never one of the three standard ones.
+    From(RawFd),
 }
 
 /// What a child is to us.
@@ -284,6 +286,9 @@ impl<'a> Image<'a> {
             // SAFETY: the buffer holds one byte. A group that cannot be entered is done without.
             unsafe { libc::write(procs, c"0".as_ptr().cast(), 1) };
         }
+        if let Input::From(input) = self.prepared.input {
+            take_input(input)?;
+        }
         match self.prepared.station {
             // SAFETY: a plain system call; the child of a fork leads no group.
             Station::Apart => drop(unsafe { libc::setsid() }),
@@ -359,6 +364,11 @@ fn lead() {
         libc::setsid();
         libc::ioctl(0, libc::TIOCSCTTY, 0);
     }
+}
+
+fn take_input(input: RawFd) -> Result<(), i32> {
+    // SAFETY: a plain system call.
+    if unsafe { libc::dup2(input, 0) } < 0 { Err(errno()) } else { Ok(()) }
 }
 
 fn empty_input() -> Result<(), i32> {
