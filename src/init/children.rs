@@ -10,6 +10,7 @@ use crate::init::inlets::Inlets;
 use crate::init::notify::Notify;
 use crate::init::reap::Rest;
 use crate::init::spawn::Extras;
+use crate::init::sys::child::Lent;
 use crate::init::{Body, kin, reap, spawn, sys};
 use crate::memory::proc;
 use crate::supervise::action::Scope;
@@ -28,6 +29,8 @@ pub(super) struct Child {
     pub(super) notify: Option<Notify>,
     /// Rings when it ends, where it is not ours to reap.
     hold: Option<Rung>,
+    /// What it uses of our memory until it has executed.
+    lent: Option<Lent>,
 }
 
 /// What a run's main process is to us.
@@ -96,7 +99,8 @@ impl Body {
         }
         self.attach(run, process, inlets);
         let bond = Bond::Unreaped;
-        Ok(Child { id, session, bond, pipe, failure: None, notify, hold: None })
+        let lent = forked.lent;
+        Ok(Child { id, session, bond, pipe, failure: None, notify, hold: None, lent })
     }
 
     /// Pipes for what a process writes, where somebody is there to read them. Without descriptors for
@@ -139,7 +143,8 @@ impl Body {
         let rings = |fd| self.bells.hang(fd, Bell::AdoptedEnded(run), Ringing::Once);
         let hold = kin::hold(id).and_then(|hold| rings(hold.into_fd())).ok();
         let has_ended = hold.is_none();
-        let child = Child { id, session, bond, pipe: None, failure: None, notify: None, hold };
+        let (pipe, failure, notify, lent) = (None, None, None, None);
+        let child = Child { id, session, bond, pipe, failure, notify, hold, lent };
         self.children.insert(run, child);
         self.kin.expire_look();
         // It ended while we took it over, or it cannot be watched: what is left is ended.
@@ -185,7 +190,11 @@ impl Body {
         match sys::child::read_report(pipe.fd()) {
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
             Ok(Some(report)) => child.failure = Some(spawn::explain(report)),
-            Ok(None) | Err(_) => self.learnt.push_back(Fact::Executed { run }),
+            Ok(None) => {
+                child.lent.take().into_iter().for_each(Lent::give_back);
+                self.learnt.push_back(Fact::Executed { run });
+            }
+            Err(_) => self.learnt.push_back(Fact::Executed { run }),
         }
         child.pipe = None;
     }
@@ -319,6 +328,7 @@ impl Body {
         }
         let Some(child) = self.children.get_mut(&run) else { return };
         child.bond = Bond::Reaped;
+        child.lent.take().into_iter().for_each(Lent::give_back);
         if let Some(failure) = child.failure {
             return self.learnt.push_back(Fact::SpawnFailed { run, failure });
         }

@@ -7,6 +7,7 @@
 pub mod arrivals;
 pub mod heap;
 pub mod child;
+mod raw;
 mod world;
 
 use std::io;
