@@ -282,4 +282,16 @@ mod tests {
             assert!(said.contains("warn,init=debug") && said.contains(word), "{said}");
         }
     }
+
+    #[test]
+    fn a_panic_is_counted_by_the_room_that_it_was_in() {
+        let _log = begin("off", Format::Text).expect("levels");
+        let counted = || {
+            let faults = faults::seen();
+            faults.by_room().find(|(room, _)| *room == "log").map(|(_, count)| count)
+        };
+        let before = counted();
+        let _ = std::thread::spawn(|| panic!("a fault that a test put here")).join();
+        assert!(counted() > before);
+    }
 }

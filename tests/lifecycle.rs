@@ -271,8 +271,7 @@ fn bomb(mark: &str) -> String {
     format!("[sh, -c, {:?}]", format!("exec python3 -c '{bomb}'"))
 }
 
-/// Where no control group can be written, which is most containers, they are stopped before they are
-/// killed: a stroke at each alone meets none that is born meanwhile.
+/// Where no control group can be written, which is most containers, lineage and signals have to do.
 #[test]
 fn who_forks_faster_than_others_can_be_killed_is_ended_without_control_groups() {
     let mark = mark();

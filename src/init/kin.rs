@@ -84,7 +84,7 @@ impl Kin {
 
     /// Whether the last look was begun and done after this, and nobody is known to be new since.
     pub fn has_looked_since(&self, since: Mono) -> bool {
-        self.began >= since && self.looked >= since
+        self.looked > Mono(0) && self.began >= since
     }
 
     /// There is somebody new, of whom the last look knows nothing.
