@@ -144,6 +144,7 @@ impl CommitLoop {
         self.open_if_closed()?;
         while !self.shelf.is_empty() {
             self.commit_group()?;
+            self.report();
         }
         self.prune_if_due();
         Ok(())
