@@ -135,11 +135,12 @@ impl Below {
         let weak = entries.downgrade();
 
         let (rows, waiting) = (submit_to(&writer), waiting_for(&writer));
+        let over = hurry(&writer);
         let opened = move |process, session| {
             let _ = opened.try_send((process, session));
         };
         let (events, heard) = control::events(plan, stand.began.wall);
-        let outlets = Outlets { rows, waiting, opened, heard, snapshots, live_runs };
+        let outlets = Outlets { rows, over, waiting, opened, heard, snapshots, live_runs };
         let ledger = tokio::spawn(task::run(ledger, queue, outlets));
         let start = Following { plan: Arc::clone(plan), began: stand.began.wall, prices, resume };
         let Reports { resume: earlier, health } = reports;
@@ -234,6 +235,12 @@ fn new_ledger(plan: &Plan, stand: &Stand, prices: &Prices) -> Ledger {
 fn submit_to(writer: &Arc<Writer>) -> impl FnMut(Batch) + use<> {
     let writer = Arc::clone(writer);
     move |batch| writer.submit(batch)
+}
+
+/// Has the last rows committed while everything else ends.
+fn hurry(writer: &Arc<Writer>) -> Box<dyn Fn() + Send> {
+    let writer = Arc::clone(writer);
+    Box::new(move || writer.hurry())
 }
 
 fn waiting_for(writer: &Arc<Writer>) -> Box<dyn Fn() -> Waiting + Send> {

@@ -33,6 +33,8 @@ const LOOK_GAP: Duration = Duration::from_millis(500);
 pub struct Outlets<R, O> {
     /// Takes what is to be kept. Must not block.
     pub rows: R,
+    /// Called once the last line of the story was taken in. Must not block.
+    pub over: Box<dyn Fn() + Send>,
     /// Says what of it is not committed yet. Must not block.
     pub waiting: Box<dyn Fn() -> Waiting + Send>,
     /// Called for each run that is opened, so that its context can be captured and sent back as
@@ -113,6 +115,7 @@ where
 
     fn take(&mut self, entry: Entry) {
         let opened = opened_run(&entry);
+        let is_last = matches!(&entry, Entry::Lifecycle { event: Lifecycle::Left { .. }, .. });
         self.runs_changed |= changes_runs(&entry);
         (self.outlets.heard)(&entry);
         // A fold that panicked may have taken in a part of its entry; every part is a counter or a
@@ -125,6 +128,9 @@ where
             }
         }
         self.changed = true;
+        if is_last {
+            (self.outlets.over)();
+        }
         if let Some((process, session)) = opened {
             (self.outlets.opened)(process, session);
         }
@@ -224,6 +230,7 @@ mod tests {
         kept: Kept,
         waiting: Arc<Mutex<Waiting>>,
         opened: Arc<Mutex<Vec<SessionId>>>,
+        over: Arc<Mutex<u32>>,
         task: tokio::task::JoinHandle<()>,
     }
 
@@ -236,10 +243,13 @@ mod tests {
         let rows = move |batch| keep.lock().unwrap().push(batch);
         let waiting = Arc::new(Mutex::new(Waiting::default()));
         let waits = waiting.clone();
+        let over = Arc::new(Mutex::new(0));
+        let ends = over.clone();
         let opened_run = move |_, session| open.lock().unwrap().push(session);
         let heard = Box::new(|_: &Entry| {});
         let outlets = Outlets {
             rows,
+            over: Box::new(move || *ends.lock().unwrap() += 1),
             waiting: Box::new(move || *waits.lock().unwrap()),
             opened: opened_run,
             heard,
@@ -247,7 +257,16 @@ mod tests {
             live_runs,
         };
         let task = tokio::spawn(run(ledger(), queue, outlets));
-        Ends { entries, snapshots: snapshot, live_runs: live_run, kept, waiting, opened, task }
+        Ends {
+            entries,
+            snapshots: snapshot,
+            live_runs: live_run,
+            kept,
+            waiting,
+            opened,
+            over,
+            task,
+        }
     }
 
     /// Waits for the first picture of which `holds` is true.
@@ -268,8 +287,11 @@ mod tests {
         ends.entries.send(exited(2, 1, 0)).await.unwrap();
         ends.live_runs.wait_for(Vec::is_empty).await.unwrap();
         assert_eq!(*ends.opened.lock().unwrap(), [session(1)]);
+        assert_eq!(*ends.over.lock().unwrap(), 0, "it is not over while we live");
+        ends.entries.send(story(3, Lifecycle::Left { code: 0 })).await.unwrap();
         drop(ends.entries);
         ends.task.await.unwrap();
+        assert_eq!(*ends.over.lock().unwrap(), 1);
         assert_eq!(ends.kept.lock().unwrap().len(), 3);
         assert_eq!(ends.snapshots.borrow().ended.len(), 1);
     }

@@ -100,24 +100,21 @@ impl CommitLoop {
         }
     }
 
-    /// Works until nobody can submit any more. Says whether nothing is left uncommitted.
-    pub fn run(&mut self) -> bool {
-        loop {
-            match catch_unwind(AssertUnwindSafe(|| self.work_until_left())) {
-                Ok(flushed) => return flushed,
-                Err(_) => self.begin_again(),
-            }
+    /// Works until nobody can submit any more, and then until nothing waits or it is too late.
+    pub fn run(&mut self) {
+        while catch_unwind(AssertUnwindSafe(|| self.work_until_left())).is_err() {
+            self.begin_again();
             if self.leaving.is_some() && self.gives_up() {
-                return false;
+                return;
             }
         }
     }
 
-    fn work_until_left(&mut self) -> bool {
+    fn work_until_left(&mut self) {
         while self.shelf.wait(|spool, since| self.due(spool, since)) {
             self.attempt();
         }
-        self.finish()
+        self.finish();
     }
 
     /// When something is to be done next; the past means at once.
@@ -142,6 +139,9 @@ impl CommitLoop {
 
     fn advance(&mut self) -> Result<(), StoreError> {
         self.open_if_closed()?;
+        if let Some(store) = self.store.as_mut().filter(|_| self.shelf.is_hurried()) {
+            store.hasten();
+        }
         while !self.shelf.is_empty() {
             self.commit_group()?;
             self.report();
@@ -239,18 +239,14 @@ impl CommitLoop {
     }
 
     /// Commits what is left, for as long as whoever closes us waits for it.
-    fn finish(&mut self) -> bool {
+    fn finish(&mut self) {
         self.leaving.get_or_insert_with(|| clock::now().mono);
-        if let Some(store) = &mut self.store {
-            store.hasten();
-        }
         while !self.shelf.is_empty() {
             self.attempt();
             if !self.shelf.is_empty() && self.gives_up() {
-                return false;
+                return;
             }
         }
-        true
     }
 
     /// Whether it is too late for another attempt; else it is time for one. Nobody waits where no

@@ -24,6 +24,8 @@ struct Held {
     spool: Spool,
     /// Since when something has waited without a commit; meaningless while nothing waits.
     since: Mono,
+    /// The end is near: nothing is worth waiting for.
+    hurried: bool,
     /// Nobody puts anything in any more.
     closed: bool,
 }
@@ -41,6 +43,18 @@ impl Shelf {
         if first || held.spool.is_full_group() != was_full {
             self.changed.notify_one();
         }
+    }
+
+    /// Says that what is there need not wait for more: it is committed while others still end.
+    pub fn hurry(&self) {
+        self.lock().hurried = true;
+        self.changed.notify_one();
+    }
+
+    /// Whether the end is near.
+    pub fn is_hurried(&self) -> bool {
+        let held = self.lock();
+        held.hurried || held.closed
     }
 
     /// Says that nothing more comes.
@@ -71,7 +85,7 @@ impl Shelf {
                 return false;
             }
             let (now, at) = (clock::now().mono, due(&held.spool, held.since));
-            if at <= now {
+            if at <= now || held.hurried && !held.spool.is_empty() {
                 return true;
             }
             let waited = self.changed.wait_timeout(held, at.since(now));

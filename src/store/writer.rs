@@ -9,6 +9,7 @@
 //! Whoever submits never waits: the shelf takes everything, within its bound. While the store is away
 //! the thread tries again, ever more slowly. What it does in between is in `commit_loop`.
 
+use std::convert::Infallible;
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
@@ -55,8 +56,8 @@ pub struct Resume {
 struct Thread {
     shelf: Arc<Shelf>,
     deadline: Arc<OnceLock<Mono>>,
-    /// Says when nothing more is tried, and closes when the file is closed too.
-    done: Mutex<Receiver<bool>>,
+    /// Ends when nothing more is tried and the file is closed.
+    done: Mutex<Receiver<Infallible>>,
 }
 
 /// Starts the writer of the plan's store. Nothing is opened before this returns.
@@ -71,12 +72,12 @@ pub fn start(plan: &StorePlan) -> (Writer, Reports) {
 pub fn start_with(open: Open) -> (Writer, Reports) {
     let (resume, resumed) = oneshot::channel();
     let (health, reported) = watch::channel(StoreHealth::default());
-    let (finished, done) = sync_channel(1);
+    let (finished, done) = sync_channel::<Infallible>(0);
     let (shelf, deadline) = (Arc::<Shelf>::default(), Arc::new(OnceLock::new()));
     let mut commits = CommitLoop::new(open, shelf.clone(), deadline.clone(), resume, health);
     let run = move || {
-        let _ = finished.send(commits.run());
-        // Only now the store is closed, and after it the channel: `close` waits for both.
+        commits.run();
+        // The store is closed before anybody who waits for that is told.
         drop(commits);
         drop(finished);
     };
@@ -126,6 +127,13 @@ impl Writer {
         }
     }
 
+    /// Says that we are about to leave, so that nothing that waits waits for more.
+    pub fn hurry(&self) {
+        if let Some(thread) = &self.thread {
+            thread.shelf.hurry();
+        }
+    }
+
     /// What was handed over and is not committed.
     pub fn waiting(&self) -> Waiting {
         self.thread.as_ref().map(|thread| thread.shelf.waiting()).unwrap_or_default()
@@ -135,13 +143,10 @@ impl Writer {
     /// most. Answers with the rows that are neither durable nor given up and counted.
     pub fn close(self, patience: Duration) -> u64 {
         let Some(thread) = self.thread else { return 0 };
-        let deadline = clock::now().mono.after(patience);
-        let _ = thread.deadline.set(deadline);
+        let _ = thread.deadline.set(clock::now().mono.after(patience));
         thread.shelf.close();
         let done = thread.done.into_inner().unwrap_or_else(PoisonError::into_inner);
         let _ = done.recv_timeout(patience);
-        // The thread is gone once its file is closed; a disk that hangs only now is left behind.
-        let _ = done.recv_timeout(deadline.since(clock::now().mono));
         thread.shelf.waiting().rows
     }
 }
@@ -285,6 +290,18 @@ mod tests {
         assert_eq!(writer.close(PATIENCE), 0);
         let events = (0..20).flat_map(|at| [event(at), session(at.into())]);
         assert_eq!(fake.rows(), events.chain((0..20).map(sample)).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn what_is_hurried_is_committed_at_once_and_before_anybody_closes() {
+        let fake = Fake::default();
+        let (writer, reports) = fake.start();
+        wait_for_health(&reports, |health| health.up);
+        writer.hurry();
+        (0..3).for_each(|at| submit(&writer, vec![event(at)]));
+        fake.wait_for(|state| !state.committed.is_empty());
+        assert_eq!(writer.close(PATIENCE), 0);
+        assert_eq!(fake.rows(), (0..3).map(event).collect::<Vec<_>>());
     }
 
     #[test]
