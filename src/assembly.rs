@@ -33,6 +33,7 @@ use crate::init::sys::heap;
 use crate::init::{self, Departure, Ends, Survivor, recover, rites, sys};
 use crate::ledger::entry::{Entry, SurvivorOutcome};
 use crate::memory::proc;
+use crate::output::by_hand::stand_in;
 use crate::output::door::Output;
 use crate::store::left_behind::{LeftBehind, find_left_behind};
 use crate::store::runfile::{Owner, RunRecord};
@@ -93,7 +94,8 @@ pub fn run(plan: Plan, source: Option<PathBuf>, caught: Caught) -> u8 {
             }
         }
     };
-    let departure = live(init::live(&plan, seed(), caught, survivors, ends, pulse, observe));
+    let life = init::live(&plan, seed(), caught, survivors, ends, pulse, observe);
+    let departure = live(life, output.clone());
     if let Some(output) = &output
         && !output
             .close(departure.leave_by.since(clock::now().mono).clamp(SHORTEST_WAIT, LAST_LINES))
@@ -169,9 +171,11 @@ fn cannot_observe(error: &io::Error) {
 }
 
 /// Turns the loop until it ends, by itself or by a failure of ours.
-fn live(life: impl Future<Output = io::Result<Departure>>) -> Departure {
+fn live(life: impl Future<Output = io::Result<Departure>>, output: Option<Output>) -> Departure {
     let turned = catch_unwind(AssertUnwindSafe(|| {
         let runtime = Builder::new_current_thread().enable_all().build()?;
+        // The one thing beside the loop on its thread, and idle while there are threads to be had.
+        output.map(|output| runtime.spawn(stand_in(output, sys::watch)));
         let departure = runtime.block_on(life);
         // We leave: the kernel closes what it holds as well, and faster.
         std::mem::forget(runtime);

@@ -214,6 +214,70 @@ fn a_spawned_command_runs_beside_and_its_code_is_ours() {
 }
 
 #[test]
+fn a_spawned_command_is_what_was_asked_for() {
+    let asked = Asked::of(As::Subreaper, TWO);
+    asked.wait("web", "ready");
+    let folder = asked.house.dir().join("there");
+    fs::create_dir(&folder).expect("a folder");
+    let (file, at) = (folder.join("told"), folder.display().to_string());
+    // It says as whom and where it runs, and how it was asked to end; that takes it a while.
+    let script = "trap 'sleep 2; echo quit >> told; exit 0' QUIT; echo $(id -u):$(id -g) $PWD $A > told; \
+                  while :; do sleep 0.1; done";
+    let job = [
+        "spawn",
+        "--name",
+        "job",
+        "--dir",
+        &at,
+        "--env",
+        "A=1",
+        "--stop-signal",
+        "QUIT",
+        "--stop-grace-period",
+        "30s",
+        "--user",
+        "0:7",
+        "--",
+        "sh",
+        "-c",
+        script,
+    ];
+    assert!(asked.ok(&job).starts_with("job: started"));
+    let deadline = Instant::now() + PATIENCE;
+    while fs::read_to_string(&file).unwrap_or_default() != format!("0:7 {at} 1\n") {
+        assert!(Instant::now() < deadline, "{:?}", fs::read_to_string(&file));
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    for (taken, why) in [("job", "the name is taken"), ("web", "the name is taken")] {
+        let refused = asked.run(&["spawn", "--name", taken, "--", "true"]);
+        assert_eq!(code(&refused), Some(1), "{why}: {}", said(&refused));
+        assert!(said(&refused).contains("one name"), "{}", said(&refused));
+    }
+    let wrong = asked.run(&[
+        "spawn",
+        "--name",
+        "no name",
+        "--user",
+        "nobody-has-this",
+        "--stop-signal",
+        "LOUD",
+        "--",
+        "true",
+    ]);
+    assert_eq!(code(&wrong), Some(1));
+    for part in ["name: ", "user: there is no user `nobody-has-this`", "stop_signal: "] {
+        assert!(said(&wrong).contains(part), "{part} is missing in {}", said(&wrong));
+    }
+    asked.ok(&["stop", "job"]);
+    let told = fs::read_to_string(&file).expect("it was told");
+    assert!(told.ends_with("quit\n"), "it had the time that was asked for: {told}");
+    assert!(asked.ok(&["spawn", "--wait", "--name", "job", "--", "true"]).is_empty());
+    let all: Value = serde_json::from_str(&asked.ok(&["ps", "--json"])).expect("JSON");
+    let jobs = all["processes"].as_array().expect("a list").iter();
+    assert_eq!(jobs.filter(|process| process["name"] == "job").count(), 1);
+}
+
+#[test]
 fn a_reload_changes_what_changed_and_a_bad_file_changes_nothing() {
     let asked = Asked::of(As::Subreaper, TWO);
     let web = asked.wait("web", "ready")["pid"].clone();

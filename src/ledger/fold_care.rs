@@ -133,7 +133,7 @@ impl Ledger {
         for (ix, planned) in plan.indexed() {
             match self.process(ix) {
                 Some(process) => process.follow(planned),
-                None => self.processes.push(Process::new(planned)),
+                None => self.processes.push(Process::new(ix, planned)),
             }
         }
         let new = changes.added.iter().filter_map(|ix| plan.processes.get(ix.0));

@@ -33,6 +33,7 @@ pub const TOUCHES: &[&str] = &[
     "src/memory/probe.rs",
     "src/memory/proc.rs",
     "src/output/console.rs",
+    "src/output/by_hand.rs",
     "src/output/door.rs",
     "src/output/engine/",
     "src/output/files.rs",
@@ -189,8 +190,8 @@ const ROOMS: &[Row] = &[
     ),
     (
         "serve",
-        "metrics output::figures ledger::care ledger::happening ledger::session ledger::snapshot \
-         tokens memory supervise::lifecycle supervise::wish config::plan",
+        "metrics output::figures context ledger::care ledger::happening ledger::session \
+         ledger::snapshot tokens memory supervise::lifecycle supervise::wish config::plan",
     ),
     ("watch", "supervise::fact config::plan"),
     ("store", "ledger::entry ledger::row ledger::session context tokens config::plan"),
