@@ -298,6 +298,79 @@ fn a_reload_changes_what_changed_and_a_bad_file_changes_nothing() {
 }
 
 #[test]
+fn an_agent_that_a_reload_adds_is_followed_at_once() {
+    let asked = Asked::of(As::Subreaper, TWO);
+    let web = asked.wait("web", "ready")["pid"].clone();
+    let file = asked.house.dir().join("config.yaml");
+    let text = fs::read_to_string(&file).expect("the file");
+    let folder = asked.house.dir().join("transcripts");
+    fs::create_dir(&folder).expect("a folder");
+    let coder =
+        "  coder: {command: [sleep, '600'], agent: {dialect: claude, transcripts: transcripts}}";
+    fs::write(&file, format!("{}\n{coder}\n", text.trim_end())).expect("our own file");
+    assert_eq!(asked.ok(&["reload"]), "added: coder\n");
+    let line = r#"{"type":"assistant","sessionId":"s","cwd":"/","timestamp":"2026-10-01T10:00:00Z","message":{"id":"m1","model":"claude-sonnet-5","stop_reason":"end_turn","usage":{"input_tokens":3,"output_tokens":4}}}"#;
+    fs::write(folder.join("s.jsonl"), format!("{line}\n")).expect("a transcript");
+    let deadline = Instant::now() + PATIENCE;
+    while asked.process("coder")["tokens"] != 7 {
+        assert!(Instant::now() < deadline, "{}", asked.process("coder"));
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    assert_eq!(asked.process("web")["pid"], web);
+}
+
+#[test]
+fn output_is_what_a_reload_says_for_those_who_run() {
+    let echo = "while :; do read -r x < fifo; echo $$x; done";
+    let config = |output: &str| {
+        format!("  talker: {{command: [sh, -c, 'mkfifo fifo; {echo}'], output: {output}}}\n")
+    };
+    let asked = Asked::of(As::Subreaper, &config("prefixed"));
+    let (dir, file) = (asked.house.dir().to_owned(), asked.house.dir().join("config.yaml"));
+    let text = fs::read_to_string(&file).expect("the file");
+    let pid = asked.wait("talker", "ready")["pid"].clone();
+    let say = |word: &str| {
+        let deadline = Instant::now() + PATIENCE;
+        while !dir.join("fifo").exists() {
+            assert!(Instant::now() < deadline, "no fifo");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        fs::write(dir.join("fifo"), format!("{word}\n")).expect("it reads");
+    };
+    let shown = |part: &str| {
+        let deadline = Instant::now() + PATIENCE;
+        while !asked.house.output().contains(part) {
+            assert!(Instant::now() < deadline, "no {part} in {}", asked.house.output());
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    };
+    let change = |output: &str| {
+        fs::write(&file, text.replace("output: prefixed", &format!("output: {output}")))
+            .expect("ours");
+        assert_eq!(asked.ok(&["reload"]), "adjusted: talker\n");
+    };
+    say("first");
+    shown("talker | first\n");
+    change("json");
+    say("second");
+    shown("\"process\":\"talker\",\"stream\":\"stdout\",\"line\":\"second\"}\n");
+    change("{mode: quiet, file: talker.log, keep: 1KiB}");
+    say("third");
+    let deadline = Instant::now() + PATIENCE;
+    while fs::read_to_string(dir.join("talker.log")).unwrap_or_default() != "third\n" {
+        assert!(Instant::now() < deadline, "nothing in the file");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    change("{mode: prefixed, keep: 0}");
+    say("fourth");
+    shown("talker | fourth\n");
+    assert!(!asked.house.output().contains("third"));
+    let refused = asked.run(&["logs", "talker"]);
+    assert_eq!((code(&refused), said(&refused).contains("keep")), (Some(1), true));
+    assert_eq!(asked.process("talker")["pid"], pid, "it is the same run");
+}
+
+#[test]
 fn who_runs_inside_a_run_may_look_and_act_on_that_run_only() {
     let script = format!(
         "{BINARY} ps > DIR/ps 2>&1; {BINARY} stop db > DIR/stop 2>&1; echo $$? >> DIR/stop; \

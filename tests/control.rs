@@ -8,10 +8,12 @@ use std::collections::BTreeSet;
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::os::unix::fs::PermissionsExt;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use door::{Answer, Door, PATIENCE};
 use procession::config::plan::{Changes, TcpControl};
+use procession::context::{Context, GitState};
 use procession::ledger::session::SessionKind;
 use procession::serve::control::api::ROUTES;
 use procession::serve::control::{Busy, NotRead};
@@ -89,13 +91,25 @@ fn what_is_read_is_as_described() {
     let rest = json!({"until": "2026-09-21T15:13:28.000Z", "delay_seconds": 8.0, "streak": 5});
     assert_eq!(processes["processes"][4]["rest"], rest);
     assert_eq!((&web["rest"], &web["failed_tests"]), (&Value::Null, &4.into()));
+    door.show(|picture| {
+        let context = Context {
+            command: vec!["make".into()],
+            working_dir: Some("/src/shop".into()),
+            git: Some(GitState { branch: Some("main".into()), ..GitState::default() }),
+            user: Some("bob".into()),
+            ..Context::default()
+        };
+        Arc::make_mut(&mut picture.sessions[0]).context = Some(Arc::new(context));
+    });
     let sessions = check(&door.get("/v1/sessions"), 200, "Sessions");
     let id = sessions["live"][0]["id"].as_str().expect("an id").to_owned();
     let session = check(&door.get(&format!("/v1/sessions/{id}")), 200, "Session");
     assert_eq!(session["id"], id);
     let mut all = sessions["live"].as_array().expect("a list").iter();
     let context = all.find_map(|session| session.get("context")).expect("one has a context");
-    assert!(context["command"].is_array() && context["git"]["branch"].is_string(), "{context}");
+    let told = [&context["command"][0], &context["working_dir"], &context["git"]["branch"]];
+    assert_eq!(told, [&json!("make"), &json!("/src/shop"), &json!("main")]);
+    assert_eq!((&context["user"], &context["uid"]), (&json!("bob"), &json!(0)));
     let only = check(&door.get("/v1/sessions?kind=conversation"), 200, "Sessions");
     assert_eq!(only["live"].as_array().map(Vec::len), Some(1));
     let described = door.get("/v1/openapi.json");

@@ -297,7 +297,7 @@ fn without_a_thread_to_read_what_processes_write_they_write_on_and_are_shown_lat
     house.await_lines("written", 1);
     until("it says who reads, and that the process is ready", || {
         let log = house.log();
-        (log.contains("read by the loop that supervises") && log.contains("a is ready"))
+        (log.contains("read by the loop that supervises") && log.contains("a (r1) is ready"))
             .then_some(())
     });
     assert!(!house.log().contains("a thread reads what processes write"));

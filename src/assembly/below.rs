@@ -138,7 +138,7 @@ impl Below {
         let (events, heard) = control::events(plan, stand.began.wall);
         let outlets = Outlets { rows, opened, heard, snapshots, live_runs };
         let ledger = tokio::spawn(task::run(ledger, queue, outlets));
-        let start = Following { plan: Arc::clone(plan), began: stand.began.wall, prices, resume };
+        let start = Following { plans: plans.clone(), began: stand.began.wall, prices, resume };
         let Reports { resume: earlier, health } = reports;
         let mut patient = JoinSet::new();
         patient.spawn(follow(start, entries.clone(), stopped.clone()));
@@ -382,7 +382,7 @@ async fn listen(
 
 /// What following the agents' logs begins with.
 struct Following {
-    plan: Arc<Plan>,
+    plans: watch::Receiver<Arc<Plan>>,
     began: Wall,
     prices: Prices,
     resume: oneshot::Receiver<TokenResume>,
@@ -390,11 +390,15 @@ struct Following {
 
 /// Follows the agents' logs, once it is known what earlier lives counted.
 async fn follow(start: Following, entries: mpsc::Sender<Entry>, stopped: watch::Receiver<bool>) {
-    let Following { plan, began, prices, resume } = start;
-    let sources = Source::of_plan(&plan, |name| std::env::var(name).ok());
-    if sources.is_empty() {
-        return;
-    }
+    let Following { mut plans, began, prices, resume } = start;
+    let mut over = stopped.clone();
+    // Nothing is read, and no time passes, before a plan has an agent.
+    let first = tokio::select! {
+        Ok(plan) = plans.wait_for(|plan| has_agent(plan)) => sources_of(&plan),
+        _ = over.wait_for(|stop| *stop) => return,
+        else => return,
+    };
+    let (told, sources) = watch::channel(first);
     let resume = match timeout(RESUME_PATIENCE, resume).await {
         Ok(Ok(resume)) => resume,
         Ok(Err(_)) | Err(_) => {
@@ -418,14 +422,32 @@ async fn follow(start: Following, entries: mpsc::Sender<Entry>, stopped: watch::
         });
         let mut stopped = stopped.clone();
         let stop = async move { drop(stopped.wait_for(|stop| *stop).await) };
-        tail::follow(Follower::new(sources.clone(), start), batches.clone(), stop)
+        let follower = Follower::new(sources.borrow().clone(), start);
+        tail::follow(follower, sources.clone(), batches.clone(), stop)
     });
+    let tell_of_new_agents = async {
+        while plans.changed().await.is_ok() {
+            told.send_replace(sources_of(&plans.borrow_and_update()));
+        }
+    };
     let pass_on = async {
         while let Some(batch) = found.recv().await {
             let _ = entries.send(Entry::TokensRead { at: clock::now(), batch }).await;
         }
     };
-    tokio::join!(following, pass_on);
+    tokio::select! {
+        _ = async { tokio::join!(following, pass_on) } => {}
+        () = async { tell_of_new_agents.await; std::future::pending().await } => {}
+    }
+}
+
+fn has_agent(plan: &Plan) -> bool {
+    plan.processes.iter().any(|process| process.agent.is_some())
+}
+
+/// The folders of transcripts of all processes that have an agent.
+fn sources_of(plan: &Plan) -> Vec<Source> {
+    Source::of_plan(plan, |name| std::env::var(name).ok())
 }
 
 #[cfg(test)]
