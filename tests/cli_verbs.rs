@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 use crate::house::{As, BINARY, House};
+use crate::support::free_port;
 
 /// Far beyond what anything here takes.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -295,6 +296,114 @@ fn a_reload_changes_what_changed_and_a_bad_file_changes_nothing() {
         assert!(said(&refused).contains(part), "{part} is missing in {}", said(&refused));
     }
     assert_eq!(asked.process("web")["pid"], web);
+}
+
+#[test]
+fn what_a_failed_health_test_wrote_last_is_shown() {
+    let script = "head -c 300000 /dev/zero | tr '\\0' x; echo; echo password=sesame; echo no luck >&2; exit $(cat DIR/code)";
+    let asked = Asked::of(
+        As::Subreaper,
+        &format!(
+            "  it:\n    command: [sleep, '600']\n    healthcheck: {{test: [CMD-SHELL, {script:?}], \
+             interval: 100ms, start_interval: 100ms, timeout: 20s, retries: 2, on_unhealthy: report}}\n"
+        )
+        .replace("$(", "$$("),
+    );
+    let code_file = asked.house.dir().join("code");
+    let health = |wanted: &str| {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let process = asked.process("it");
+            if process["health"] == wanted {
+                return process;
+            }
+            assert!(Instant::now() < deadline, "never {wanted}: {process} {}", asked.house.log());
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    };
+    fs::write(&code_file, "0").expect("our own file");
+    assert_eq!(health("healthy")["failed_test_output"], Value::Null, "it may write much");
+    fs::write(&code_file, "3").expect("our own file");
+    let process = health("unhealthy");
+    let said = process["failed_test_output"].as_str().expect("it said something");
+    assert!(said.ends_with("\nno luck") && said.len() <= 300, "{said}");
+    let log = asked.house.log();
+    assert!(log.contains("exited with 3: ") || log.contains(": xxx"), "{log}");
+    assert!(log.contains(" | no luck") && !log.contains("sesame"), "{log}");
+    let table = asked.ok(&["ps"]);
+    assert!(table.contains("health test: no luck"), "{table}");
+    let events =
+        asked.command(&["events", "--json", "--tail", "1000"]).stdout(Stdio::piped()).spawn();
+    let mut events = events.expect("our own binary");
+    let lines = BufReader::new(events.stdout.take().expect("a pipe")).lines();
+    let mut lines = lines.map(|line| line.expect("text"));
+    let told = lines.find(|line| line.contains("\"test_failed\"")).expect("an event");
+    assert!(told.contains("no luck") && !told.contains("sesame"), "{told}");
+    let _ = events.kill();
+    let _ = events.wait();
+    fs::write(&code_file, "0").expect("our own file");
+    assert_eq!(health("healthy")["failed_test_output"], Value::Null);
+}
+
+/// Answers by the path that is asked for.
+const SERVER: &str = r#"
+import http.server, socketserver, sys, time
+class Answer(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        if self.path == '/hangs':
+            time.sleep(600)
+        if self.path == '/closes':
+            return self.connection.close()
+        self.send_response({'/fine': 200, '/moved': 302, '/ill': 500}[self.path])
+        self.send_header('Location', '/ill')
+        self.send_header('Content-Length', '0')
+        self.end_headers()
+    def log_message(self, *_):
+        pass
+class Server(socketserver.ThreadingMixIn, http.server.HTTPServer):
+    daemon_threads = True
+Server(('127.0.0.1', int(sys.argv[1])), Answer).serve_forever()
+"#;
+
+#[test]
+fn health_is_asked_for_over_http_and_tcp() {
+    let (port, nobody) = (free_port(), free_port());
+    let paths = ["fine", "moved", "ill", "hangs", "closes"];
+    let tests = paths.map(|path| (path, format!("http: 'http://127.0.0.1:{port}/{path}'")));
+    let ports = [("port", port), ("no-port", nobody)];
+    let ports = ports.map(|(name, port)| (name, format!("tcp: '127.0.0.1:{port}'")));
+    let process = |(name, test): (&str, String)| {
+        format!(
+            "  {name}:\n    command: [sleep, '600']\n    depends_on: {{server: {{condition: \
+             service_healthy}}}}\n    healthcheck: {{{test}, interval: 100ms, start_interval: 100ms, \
+             timeout: 2s, retries: 2, on_unhealthy: report}}\n"
+        )
+    };
+    let all: String = tests.into_iter().chain(ports).map(process).collect();
+    let asked = Asked::of(
+        As::Subreaper,
+        &format!(
+            "  server:\n    command: [python3, DIR/server.py, '{port}']\n    restart: always\n    \
+             healthcheck: {{tcp: '127.0.0.1:{port}', interval: 100ms, start_interval: 100ms, \
+             start_period: 60s}}\n{all}"
+        ),
+    );
+    fs::write(asked.house.dir().join("server.py"), SERVER).expect("our own folder");
+    for (name, health) in [
+        ("fine", "healthy"),
+        ("moved", "healthy"),
+        ("ill", "unhealthy"),
+        ("hangs", "unhealthy"),
+        ("closes", "unhealthy"),
+        ("port", "healthy"),
+        ("no-port", "unhealthy"),
+    ] {
+        let deadline = Instant::now() + PATIENCE;
+        while asked.process(name)["health"] != health {
+            assert!(Instant::now() < deadline, "{name} is not {health}: {}", asked.process(name));
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
 }
 
 #[test]

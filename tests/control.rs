@@ -247,8 +247,8 @@ fn a_restart_that_is_waited_for_is_not_done_with_the_old_run() {
         std::thread::sleep(Duration::from_millis(600));
         assert!(!asked.is_finished());
         door.show(|picture| {
-            let opened = std::sync::Arc::make_mut(&mut picture.opened)
-                .entry((SessionKind::Process, "web".to_owned()));
+            let opened =
+                Arc::make_mut(&mut picture.opened).entry((SessionKind::Process, "web".to_owned()));
             *opened.or_default() += 1;
         });
         check(&asked.join().expect("an answer"), 200, "Ordered");
@@ -268,7 +268,7 @@ fn a_reload_tells_what_changed_or_every_fault() {
         vec!["true".into()],
         procession::config::one_command::Options::new("/tmp".into()),
     );
-    *door.reading.lock().unwrap() = Ok(std::sync::Arc::new(plan));
+    *door.reading.lock().unwrap() = Ok(Arc::new(plan));
     let changes = Changes { restarted: vec![ProcessIx(1)], ..Changes::default() };
     door.answer(move |_| Ok(Some(Reply::Reloaded(changes.clone()))));
     let changed = check(&door.post("/v1/reload", ""), 200, "Reloaded");

@@ -201,6 +201,7 @@ fn web() -> ProcessView {
         care: Care {
             health: Some(Health::Healthy),
             tests_failed: Some(4),
+            test_said: None,
             hooks_failed: BTreeMap::from([("pre_stop", 1)]),
             stops: 2,
             stop_time: Duration::from_millis(10_250),

@@ -23,6 +23,7 @@ pub mod sys;
 mod children;
 mod errands;
 mod inlets;
+mod last_words;
 mod notify;
 mod trees;
 
@@ -31,7 +32,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 
 use crate::clock;
 use crate::config::plan::{HealthPlan, Mode, Plan};
@@ -134,6 +135,8 @@ enum Bell {
     Pipe(RunId),
     /// A run has something to say.
     Notices(RunId),
+    /// A test of health wrote something.
+    Said(ErrandId),
     /// A process that was taken over ended.
     AdoptedEnded(RunId),
 }
@@ -148,6 +151,10 @@ struct Body {
     callers: Callers,
     children: BTreeMap<RunId, Child>,
     errands: BTreeMap<ErrandId, Errand>,
+    /// What the tests of health wrote last that were reaped.
+    said: BTreeMap<RunId, Arc<str>>,
+    /// The last test of each run that is made below; letting go of it gives the test up.
+    probes: BTreeMap<RunId, oneshot::Sender<()>>,
     latest: BTreeMap<ProcessIx, Latest>,
     kin: Kin,
     /// Whose a stranger is that is being reaped.
@@ -193,6 +200,8 @@ impl Body {
             callers: Callers::default(),
             children: BTreeMap::new(),
             errands: BTreeMap::new(),
+            said: BTreeMap::new(),
+            probes: BTreeMap::new(),
             latest: BTreeMap::new(),
             kin: Kin::new(i32::try_from(std::process::id()).unwrap_or(1)),
             dying_of: None,
@@ -239,7 +248,10 @@ impl Body {
     /// Carries out all that the mind wants done, in order.
     fn drain(&mut self) -> Vec<Action> {
         let mut done = Vec::new();
-        while let Some(action) = self.machine.next_action() {
+        while let Some(mut action) = self.machine.next_action() {
+            if let Action::Record(Lifecycle::TestFailed { run, said, .. }) = &mut action {
+                *said = self.last_words(*run);
+            }
             self.perform(&action);
             done.push(action);
         }
@@ -365,11 +377,14 @@ impl Body {
     /// A test that cannot be handed on has failed: whoever makes them is too late for this one.
     fn probe(&mut self, run: RunId, process: ProcessIx, test: u64) {
         let health = self.plan.process(process).health.as_ref();
+        let (hold, given_up) = oneshot::channel();
+        self.probes.insert(run, hold);
         let order = health.map(|HealthPlan { test: target, timeout, .. }| ProbeOrder {
             run,
             test,
             target: target.clone(),
             timeout: *timeout,
+            given_up,
         });
         if order.is_none_or(|order| self.downward.probes.try_send(order).is_err()) {
             self.learnt.push_back(Fact::Probed { run, test, passed: false });
@@ -388,6 +403,8 @@ impl Body {
         if let Lifecycle::RunEnded { run, .. } = event {
             // A child that could not be killed in time is still ours to reap, as a stranger.
             self.children.remove(run);
+            self.said.remove(run);
+            self.probes.remove(run);
             self.kin.forget(*run);
             if let Some(groups) = &mut self.groups {
                 groups.remove(*run);

@@ -98,6 +98,9 @@ pub struct Process {
     /// Health tests that failed, where its health is tested.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failed_tests: Option<u64>,
+    /// The end of what the last test wrote that failed, until it is healthy again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failed_test_output: Option<String>,
     /// Resident bytes of its whole tree.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub memory_bytes: Option<u64>,

@@ -185,7 +185,7 @@ const ROOMS: &[Row] = &[
     // Who is left of a run is found by the same lineage that its memory is counted by.
     (
         "init",
-        "ledger::entry memory::Turns memory::marker memory::proc memory::stat memory::tree supervise \
+        "ledger::entry memory::Turns memory::marker memory::proc memory::stat memory::tree secret supervise \
          config::plan",
     ),
     (

@@ -118,8 +118,15 @@ fn row(process: &Process) -> Vec<String> {
     ]
 }
 
-/// When it runs again, where that is known.
+/// What ails it, or when it runs again, where that is known.
 fn awaited(process: &Process) -> Option<String> {
+    if let Some(said) = process
+        .failed_test_output
+        .as_ref()
+        .filter(|_| process.health.as_deref() == Some("unhealthy"))
+    {
+        return said.lines().last().map(|line| format!("health test: {}", harmless(line)));
+    }
     let rest = process.rest.as_ref().map(|rest| format!("runs again at {}", rest.until));
     rest.or_else(|| process.next_run.as_ref().map(|at| format!("runs at {at}")))
 }

@@ -75,6 +75,7 @@ pub(super) fn process(view: &ProcessView, picture: &Snapshot, now: Wall) -> wire
         rest: view.care.rest.as_ref().map(rest),
         next_run: next_run(view, now).map(|at| at.to_string()),
         failed_tests: view.care.tests_failed,
+        failed_test_output: view.care.test_said.as_ref().map(|said| said.to_string()),
         memory_bytes: sample.map(|sample| sample.resident.0),
         peak_memory_bytes: run.and_then(|run| run.peak_resident).map(|bytes| bytes.0),
         memory_level: run.map(|run| run.level.as_str().to_owned()),

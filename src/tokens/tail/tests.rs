@@ -474,7 +474,7 @@ async fn a_full_queue_is_waited_for_and_the_end_closes_what_is_open() {
 async fn folders_that_are_told_of_later_are_followed_and_inner_ones_win() {
     let dir = tempfile::tempdir().expect("a folder");
     let inner = dir.path().join("inner");
-    std::fs::create_dir(&inner).expect("a folder");
+    fs::create_dir(&inner).expect("a folder");
     let outer = vec![(dir.path().to_owned(), owner("outer", None))];
     let start = Start {
         at: EARLY,
