@@ -411,6 +411,11 @@ fn streams_are_counted_and_who_leaves_makes_room() {
     let door = Door::open();
     let mut streams: Vec<_> = (0..32).map(|_| begin(&door, "/v1/events", "")).collect();
     streams.iter_mut().for_each(|stream| drop(read_until(stream, "retry: 1000")));
+    // By its first bytes: an answer that is streamed never ends.
+    let mut one_more = begin(&door, "/v1/events", "");
+    let mut first = [0; 12];
+    one_more.read_exact(&mut first).expect("an answer");
+    assert_eq!(first, *b"HTTP/1.1 503");
     let full = door.get("/v1/events");
     refuses(&full, 503, &["too many answers are streamed"]);
     assert_eq!(full.header("retry-after"), Some("1"));
