@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use crate::house::{As, BINARY, House};
+use crate::house::{As, BINARY, House, mark, marked, until};
 use crate::support::free_port;
 
 /// Far beyond what anything here takes.
@@ -540,4 +540,24 @@ fn bad_usage_and_completions_need_no_procession() {
         let script = out(&run(&["completions", shell]));
         assert!(script.contains("restart") && script.contains("no-wait"), "{shell}: {script}");
     }
+}
+
+#[test]
+fn a_crowd_in_which_everybody_forks_is_ended_without_control_groups_too() {
+    let mark = mark();
+    let bomb = format!(
+        "import os, signal, time\nsignal.signal(signal.SIGTERM, signal.SIG_IGN)\n\
+         signal.signal(signal.SIGCHLD, signal.SIG_IGN)\nuntil = time.time() + 60\n\
+         while time.time() < until:\n    try:\n        if not os.fork():\n            os.setsid()\n    \
+         except OSError:\n        pass\n# {mark}\n"
+    );
+    let uid = 30_000 + std::process::id() % 30_000;
+    let config = format!(
+        "  bomb:\n    command: [python3, -c, {bomb:?}]\n    user: '{uid}:{uid}'\n    ulimits: {{nproc: 80}}\n    \
+         stop_grace_period: 300ms\n  steady: {{command: [sleep, '600']}}\ncgroups: off\n"
+    );
+    let asked = Asked::of(As::Subreaper, &config);
+    until("there is a crowd", || (marked(&mark).len() >= 75).then_some(()));
+    asked.ok(&["stop", "bomb"]);
+    assert_eq!(marked(&mark), Vec::<i32>::new());
 }

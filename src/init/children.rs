@@ -202,6 +202,10 @@ impl Body {
     pub(super) fn signal(&mut self, run: RunId, signal: Signal, scope: Scope) {
         let Some(Child { id, bond, .. }) = self.children.get(&run) else { return };
         let (id, bond) = (*id, *bond);
+        if (signal, scope) == (Signal::KILL, Scope::Tree) {
+            self.look_unless_just_done();
+            self.stop_crowd(run);
+        }
         // That somebody is gone already is what was wanted.
         match (bond, scope) {
             (Bond::Unreaped, Scope::Main) => drop(sys::signal_pid(id.pid, signal)),

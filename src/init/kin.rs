@@ -25,6 +25,10 @@ const REST_FACTOR: u32 = 10;
 /// How long a look is good for a further signal: what two signals of one wave are meant for.
 const JUST_NOW: Duration = Duration::from_millis(2);
 
+/// How long a tree is not taken for empty while it is unknown whose strangers are: in a storm of forks
+/// they are the tree's. One whose environment cannot be read for longer may be anybody's.
+const UNKNOWN: Duration = Duration::from_millis(250);
+
 /// The lineage of everything below us, and the trees that somebody waits for.
 pub struct Kin {
     own_pid: i32,
@@ -34,6 +38,8 @@ pub struct Kin {
     awaited: BTreeSet<RunId>,
     /// Runs whose trees were sent SIGKILL, with everybody who was sent it.
     condemned: BTreeMap<RunId, BTreeSet<ProcId>>,
+    /// Since when there has been somebody of whom it is not known yet whose it is.
+    unknown_since: Option<Mono>,
     /// When the last look was begun.
     began: Mono,
     /// When the last look was over.
@@ -51,6 +57,7 @@ impl Kin {
             pass: Vec::new(),
             awaited: BTreeSet::new(),
             condemned: BTreeMap::new(),
+            unknown_since: None,
             began: Mono(0),
             looked: Mono(0),
             look_at: Mono(0),
@@ -66,6 +73,8 @@ impl Kin {
             self.markers.place(&mut self.lineage, sessions);
         }
         self.looked = clock::now().mono;
+        let since = self.unknown_since.unwrap_or(self.looked);
+        self.unknown_since = self.markers.are_behind().then_some(since);
         let took = self.looked.since(self.began);
         self.look_at = self.looked.after(SHORTEST_REST.max(took * REST_FACTOR));
     }
@@ -104,6 +113,11 @@ impl Kin {
     /// Whether anything of the run's tree lives, by the last look.
     pub fn lives(&self, run: RunId) -> bool {
         self.lineage.members(run).next().is_some()
+    }
+
+    /// The living processes of the run's tree, by the last look.
+    pub fn members(&self, run: RunId) -> impl Iterator<Item = ProcId> + '_ {
+        self.lineage.members(run)
     }
 
     /// How many processes of the run's tree live, by the last look.
@@ -201,6 +215,9 @@ impl Kin {
 
     /// The awaited trees that are empty, by the last look; nobody waits for them any more.
     pub fn emptied(&mut self) -> Vec<RunId> {
+        if self.unknown_since.is_some_and(|since| self.looked.since(since) < UNKNOWN) {
+            return Vec::new();
+        }
         let empty: Vec<RunId> =
             self.awaited.iter().copied().filter(|run| !self.lives(*run)).collect();
         self.awaited.retain(|run| !empty.contains(run));

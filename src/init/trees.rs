@@ -1,6 +1,7 @@
 //! Whole trees: looked at, waited for and ended, also where somebody in them forks faster than others
 //! can be killed.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use crate::clock;
@@ -13,6 +14,13 @@ const STOP: Signal = Signal(libc::SIGSTOP);
 
 /// How long one turn may take to stop whoever is born while others are killed.
 const FREEZE: Duration = Duration::from_millis(20);
+
+/// So many are a crowd, among whom somebody may fork faster than the others are killed.
+const CROWD: usize = 16;
+
+/// How long one turn may take to stop a crowd. Whoever was stopped forks no more, so that a few looks
+/// are enough; but each may take long where hundreds want the processor.
+const CROWD_FREEZE: Duration = Duration::from_millis(250);
 
 impl Body {
     /// Many runs whose grace is over at once are looked at once: killing one adds nobody to another.
@@ -76,6 +84,24 @@ impl Body {
             self.freeze_and_kill(kin::Kin::newborn);
             let emptied = self.kin.emptied();
             self.learnt.extend(emptied.into_iter().map(|run| Fact::TreeEmptied { run }));
+        }
+    }
+
+    /// Stops everybody of a crowded tree before any of them is killed: as long as no parent is gone,
+    /// it is certain whose each child is.
+    pub(super) fn stop_crowd(&mut self, run: RunId) {
+        let until = clock::now().mono.after(CROWD_FREEZE);
+        let mut stopped: BTreeSet<ProcId> = BTreeSet::new();
+        if self.kin.members(run).count() < CROWD {
+            return;
+        }
+        loop {
+            let new: Vec<ProcId> = self.kin.members(run).filter(|id| stopped.insert(*id)).collect();
+            new.iter().for_each(|id| kin::signal_verified(*id, STOP));
+            if new.is_empty() || clock::now().mono >= until {
+                return;
+            }
+            self.look();
         }
     }
 

@@ -80,6 +80,11 @@ impl Markers {
         lineage.place(&found.collect::<Vec<_>>());
     }
 
+    /// Whether somebody's environment is still being read, so that it is not known yet whose that is.
+    pub fn are_behind(&self) -> bool {
+        self.reader.as_ref().is_some_and(|reader| reader.unanswered > 0)
+    }
+
     fn ask(&mut self, strangers: Vec<ProcId>) {
         let new: Vec<ProcId> =
             strangers.into_iter().filter(|id| !self.carried.contains_key(id)).collect();
