@@ -105,6 +105,8 @@ pub mod memory;
 pub mod tokens;
 pub mod context;
 pub mod watch;
+#[cfg(feature = "postgres")]
+pub mod names;
 pub mod store;
 pub mod metrics;
 pub mod serve;

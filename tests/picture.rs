@@ -133,7 +133,13 @@ fn house() -> HouseView {
         reaped_orphans: 13,
         signals: BTreeMap::from([((Signal::HUP, "ignored"), 2), ((Signal::USR1, "forwarded"), 1)]),
         samples_skipped: 4,
-        store: Some(StoreHealth { up: true, pending: 6, failures: 1, dropped: 0 }),
+        store: Some(StoreHealth {
+            up: true,
+            pending: 6,
+            failures: 1,
+            dropped: 0,
+            ..StoreHealth::default()
+        }),
         listener_up: Some(true),
         orders: BTreeMap::from([((Order::Restart, true), 3), ((Order::Stop, false), 1)]),
         reloads: 2,

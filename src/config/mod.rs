@@ -26,12 +26,14 @@ pub mod surroundings;
 pub mod file;
 mod control;
 mod families;
+mod store;
 mod links;
 mod process;
 mod replicas;
 
 mod accounts;
 mod endpoint;
+pub mod postgres;
 mod environment;
 
 mod cursor;

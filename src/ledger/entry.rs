@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::context::Context;
 use crate::ledger::session::{SessionKind, SessionState};
+use crate::ledger::store_figures::StoreFigures;
 use crate::memory::TreeSample;
 use crate::supervise::lifecycle::Lifecycle;
 use crate::tokens::TokenBatch;
@@ -109,4 +110,6 @@ pub struct StoreHealth {
     pub failures: u64,
     /// Rows that had to be dropped because too many waited, in this life.
     pub dropped: u64,
+    /// What it took and what went wrong, in this life.
+    pub figures: StoreFigures,
 }

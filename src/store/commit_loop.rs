@@ -16,6 +16,7 @@ use tokio::sync::{oneshot, watch};
 use crate::clock;
 use crate::ledger::entry::StoreHealth;
 use crate::ledger::row::Batch;
+use crate::store::figures::Figures;
 use crate::store::spool::Spool;
 use crate::store::writer::{Open, Resume};
 use crate::store::{Store, StoreError};
@@ -64,6 +65,7 @@ pub struct CommitLoop {
     /// Taken by the first opening that works.
     resume: Option<oneshot::Sender<Resume>>,
     health: watch::Sender<StoreHealth>,
+    figures: Figures,
 }
 
 /// When to try again, and what was said when it last failed.
@@ -77,6 +79,7 @@ impl CommitLoop {
     /// A loop that has not opened anything yet.
     pub fn new(
         open: Open,
+        figures: Figures,
         batches: Receiver<Batch>,
         queued: Arc<AtomicUsize>,
         deadline: Arc<OnceLock<Mono>>,
@@ -97,6 +100,7 @@ impl CommitLoop {
             failures: 0,
             resume: Some(resume),
             health,
+            figures,
         }
     }
 
@@ -254,6 +258,7 @@ impl CommitLoop {
             pending: self.spool.rows() as u64,
             failures: self.failures,
             dropped: self.spool.dropped(),
+            figures: self.figures.now(),
         };
         let began_to_drop = self.health.borrow().dropped == 0 && health.dropped > 0;
         if began_to_drop {

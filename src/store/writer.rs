@@ -10,6 +10,7 @@
 //! thread keeps emptying the queue into its spool and tries again, ever more slowly. What it does in
 //! between is in `commit_loop`.
 
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -18,10 +19,14 @@ use std::time::Duration;
 use tokio::sync::{oneshot, watch};
 
 use crate::clock;
-use crate::config::plan::StorePlan;
+use crate::config::plan::{PostgresPlan, StorePlan};
 use crate::ledger::entry::{OpenSession, StoreHealth};
 use crate::ledger::row::Batch;
+#[cfg(not(all(feature = "sqlite", feature = "postgres")))]
+use crate::ledger::store_figures::ErrorCategory;
 use crate::store::commit_loop::CommitLoop;
+use crate::store::figures::{Figures, counted};
+use crate::store::life::{Beginnings, Identity};
 use crate::store::{Store, StoreError};
 use crate::tokens::TokenResume;
 use crate::units::Mono;
@@ -67,23 +72,48 @@ struct Thread {
     done: Mutex<Receiver<bool>>,
 }
 
-/// Starts the writer of the plan's store. Nothing is opened before this returns.
-pub fn start(plan: &StorePlan) -> (Writer, Reports) {
+/// Starts the writer of the plan's store, for a life with this state folder. Nothing is read or
+/// opened before this returns.
+pub fn start(plan: &StorePlan, begins: Beginnings, state_dir: &Path) -> (Writer, Reports) {
+    let figures = Figures::default();
+    let who = Who { begins, state_dir: state_dir.to_owned(), known: None };
     match plan {
         StorePlan::Memory => in_memory(),
-        StorePlan::Sqlite(path) => start_with(sqlite(path.clone())),
+        StorePlan::Sqlite(path) => {
+            start_counting(sqlite(path.clone(), who, figures.clone()), figures)
+        }
+        StorePlan::Postgres(plan) => start_counting(postgres(plan.clone(), who), figures),
     }
 }
 
 /// Starts a writer of whatever `open` opens.
 pub fn start_with(open: Open) -> (Writer, Reports) {
+    start_counting(open, Figures::default())
+}
+
+/// Us, learnt on the thread that may wait for a disk.
+struct Who {
+    begins: Beginnings,
+    state_dir: PathBuf,
+    known: Option<Identity>,
+}
+
+impl Who {
+    fn know(&mut self) -> Identity {
+        let learn = || Identity::learn(self.begins.clone(), &self.state_dir);
+        self.known.get_or_insert_with(learn).clone()
+    }
+}
+
+fn start_counting(open: Open, figures: Figures) -> (Writer, Reports) {
+    let open = counted(open, figures.clone());
     let (inbox, batches) = sync_channel(QUEUE);
     let (resume, resumed) = oneshot::channel();
     let (health, reported) = watch::channel(StoreHealth::default());
     let (finished, done) = sync_channel(1);
     let (queued, deadline) = (Arc::new(AtomicUsize::new(0)), Arc::new(OnceLock::new()));
     let mut commits =
-        CommitLoop::new(open, batches, queued.clone(), deadline.clone(), resume, health);
+        CommitLoop::new(open, figures, batches, queued.clone(), deadline.clone(), resume, health);
     let run = move || {
         let _ = finished.send(commits.run());
         // Only now the store is closed, and after it the channel: `close` waits for both.
@@ -107,20 +137,40 @@ fn in_memory() -> (Writer, Reports) {
 }
 
 #[cfg(feature = "sqlite")]
-fn sqlite(path: std::path::PathBuf) -> Open {
+fn sqlite(path: PathBuf, mut who: Who, figures: Figures) -> Open {
     use crate::store::sqlite::SqliteStore;
-    Box::new(move || Ok(Box::new(SqliteStore::open(&path)?)))
+    Box::new(move || {
+        let life = who.know().life().clone();
+        Ok(Box::new(SqliteStore::open_as(&path, Some(life), figures.clone())?))
+    })
 }
 
 #[cfg(not(feature = "sqlite"))]
-fn sqlite(path: std::path::PathBuf) -> Open {
-    Box::new(move || {
-        Err(StoreError {
-            attempt: format!("open the history {}", path.display()),
-            cause: "this procession was built without its `sqlite` feature".into(),
-            refused: false,
-        })
-    })
+fn sqlite(path: PathBuf, _: Who, _: Figures) -> Open {
+    let attempt = format!("open the history {}", path.display());
+    Box::new(move || Err(not_built(&attempt, "sqlite")))
+}
+
+#[cfg(feature = "postgres")]
+fn postgres(plan: Box<PostgresPlan>, mut who: Who) -> Open {
+    use crate::store::postgres::PostgresStore;
+    Box::new(move || Ok(Box::new(PostgresStore::open(&plan, who.know())?)))
+}
+
+#[cfg(not(feature = "postgres"))]
+fn postgres(plan: Box<PostgresPlan>, _: Who) -> Open {
+    let attempt = format!("open the history {plan}");
+    Box::new(move || Err(not_built(&attempt, "postgres")))
+}
+
+#[cfg(not(all(feature = "sqlite", feature = "postgres")))]
+fn not_built(attempt: &str, feature: &str) -> StoreError {
+    StoreError {
+        attempt: attempt.to_owned(),
+        cause: format!("this procession was built without its `{feature}` feature"),
+        refused: false,
+        category: ErrorCategory::Schema,
+    }
 }
 
 impl Writer {
@@ -167,6 +217,7 @@ mod tests {
 
     use super::*;
     use crate::ledger::row::Row;
+    use crate::ledger::store_figures::ErrorCategory;
     use crate::store::examples::{batch, event, sample, session, usage};
     use crate::units::Wall;
 
@@ -272,7 +323,12 @@ mod tests {
     }
 
     fn error(refused: bool) -> StoreError {
-        StoreError { attempt: "commit".into(), cause: "a test says so".into(), refused }
+        StoreError {
+            attempt: "commit".into(),
+            cause: "a test says so".into(),
+            refused,
+            category: ErrorCategory::Other,
+        }
     }
 
     fn submit(writer: &Writer, rows: Vec<Row>) {

@@ -49,7 +49,8 @@ fn dropped_entries_are_told_to_every_live_session_once() {
 
 #[test]
 fn the_house_shows_what_it_was_told() {
-    let health = StoreHealth { up: true, pending: 1, failures: 2, dropped: 3 };
+    let health =
+        StoreHealth { up: true, pending: 1, failures: 2, dropped: 3, ..StoreHealth::default() };
     let signal = Signal::TERM;
     let cause = ShutdownCause::Signal(signal);
     let budget = Duration::from_secs(9);

@@ -448,7 +448,7 @@ fn pruning_takes_many_short_steps_and_gives_the_space_back() {
 
 #[test]
 fn the_numbered_files_are_the_steps_that_are_taken() {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/store/schema");
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/store/schema/sqlite");
     let steps = fs::read_dir(folder).expect("listed").count();
     let mut store = opened(&self::folder());
     assert_eq!(query(&mut store, "PRAGMA user_version"), [steps.to_string()]);
