@@ -290,7 +290,7 @@ async fn report_store(mut health: watch::Receiver<StoreHealth>, entries: WeakSen
     while health.changed().await.is_ok() {
         let now = *health.borrow_and_update();
         let Some(entries) = entries.upgrade() else { return };
-        let _ = entries.send(Entry::StoreReported(now)).await;
+        let _ = entries.send(Entry::StoreReported(Box::new(now))).await;
     }
 }
 

@@ -45,7 +45,7 @@ fn file_or_database(mut fields: Fields<'_>, around: &Surroundings<'_>) -> Option
     }
     fields.finish(&[("url", "write `postgres: URL`"), ("path", "write `sqlite: PATH`")]);
     let Some(url) = url else {
-        if let Some(password) = password {
+        if let (Some(_), Some(password)) = (&file, password) {
             password.fault("only a database has a password", "remove it, or add `postgres: URL`");
         }
         return read::path(&file?, around).map(StorePlan::Sqlite);

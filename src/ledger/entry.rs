@@ -56,7 +56,7 @@ pub enum Entry {
         outcomes: Vec<SurvivorOutcome>,
     },
     /// From the store: how it is.
-    StoreReported(StoreHealth),
+    StoreReported(Box<StoreHealth>),
     /// From the listener: whether it listens.
     ListenerReported {
         /// Whether it does.

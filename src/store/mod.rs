@@ -23,6 +23,8 @@ pub mod runfile;
 pub mod spool;
 #[cfg(feature = "sqlite")]
 pub mod sqlite;
+#[cfg(test)]
+mod suite;
 pub mod writer;
 
 use crate::ledger::entry::OpenSession;

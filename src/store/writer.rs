@@ -347,6 +347,11 @@ mod tests {
         }
     }
 
+    fn begins() -> Beginnings {
+        let id = crate::store::examples::id(9);
+        Beginnings { id, began: Wall(0), supervisor: None, alive: Arc::new(|_| false) }
+    }
+
     #[test]
     fn what_is_submitted_is_committed_in_order() {
         let fake = Fake::default();
@@ -444,12 +449,12 @@ mod tests {
     fn the_next_life_finds_what_this_one_left_open() {
         let folder = tempfile::tempdir().expect("a folder");
         let plan = StorePlan::Sqlite(folder.path().join("history.db"));
-        let (writer, reports) = start(&plan);
+        let (writer, reports) = start(&plan, begins(), folder.path());
         submit(&writer, vec![event(0), session(1), usage(5)]);
         assert_eq!(reports.resume.blocking_recv(), Ok(Resume::default()));
         assert!(writer.close(PATIENCE));
 
-        let (writer, reports) = start(&plan);
+        let (writer, reports) = start(&plan, begins(), folder.path());
         let found = reports.resume.blocking_recv().expect("it opens, because the file is free");
         assert_eq!(found.open.len(), 1);
         assert_eq!(found.tokens.seen, [crate::tokens::UsageKey(5)]);
@@ -458,7 +463,7 @@ mod tests {
 
     #[test]
     fn history_in_memory_needs_no_thread() {
-        let (writer, reports) = start(&StorePlan::Memory);
+        let (writer, reports) = start(&StorePlan::Memory, begins(), Path::new("/nowhere"));
         assert_eq!(reports.resume.blocking_recv(), Ok(Resume::default()));
         (0..2 * QUEUE).for_each(|at| submit(&writer, vec![event(at as u64)]));
         assert!(writer.close(Duration::ZERO));

@@ -57,7 +57,7 @@ fn the_house_shows_what_it_was_told() {
     let snapshot = check(
         vec![
             opened(0, 1, WEB, 0),
-            Entry::StoreReported(health),
+            Entry::StoreReported(Box::new(health)),
             Entry::ListenerReported { up: true },
             story(
                 1,

@@ -19,7 +19,7 @@ pub const HOUSE: i32 = 0x7072_6f68;
 const LIVES: i32 = 0x7072_6f6c;
 
 /// The server's clock, in milliseconds: what is compared is all by it.
-const NOW: &str = "(extract(epoch FROM clock_timestamp()) * 1000)::bigint";
+pub const NOW: &str = "(extract(epoch FROM clock_timestamp()) * 1000)::bigint";
 
 /// From one note that we live to the next, in milliseconds.
 const NOTE_INTERVAL: i64 = 60_000;

@@ -8,7 +8,7 @@ use tokio_postgres::Transaction;
 
 use super::fault::Fault;
 use super::link::Link;
-use super::lives::HOUSE;
+use super::lives::{HOUSE, NOW};
 use super::resume::MOST_PROGRESS;
 use crate::store::life::Identity;
 use crate::store::retention::{
@@ -44,20 +44,26 @@ pub async fn prune(link: &mut Link, us: &Identity, now: Wall) -> Result<bool, Fa
              (SELECT instance, key FROM seen_responses WHERE stored_ms < $1 LIMIT $2)",
             before(KEEP_FAILED),
         ),
-        // Who was not seen for as long as anything of theirs is kept, and left nothing open.
-        (
-            "DELETE FROM supervisors WHERE life IN (SELECT life FROM supervisors l \
-             WHERE last_seen_ms < $1 AND NOT EXISTS (SELECT 1 FROM sessions WHERE ended_ms IS NULL \
-             AND l.life IN (supervisor, claimed_by)) LIMIT $2)",
-            before(2 * KEEP_FAILED),
-        ),
     ] {
         let gone = transaction.execute(statement, &[&bound, &i64::from(PRUNED_ROWS)]).await?;
         more |= gone == u64::from(PRUNED_ROWS);
     }
+    forget_lives(&transaction, us).await?;
     more |= prune_progress(&transaction, &us.life().instance).await?;
     transaction.commit().await?;
     Ok(more)
+}
+
+/// Forgets who was not seen for as long as anything of theirs is kept, and left nothing open. By the
+/// server's clock, so that one of ours that jumps ahead makes nobody forgotten.
+async fn forget_lives(transaction: &Transaction<'_>, us: &Identity) -> Result<(), Fault> {
+    let statement = format!(
+        "DELETE FROM supervisors l WHERE life <> $1 AND last_seen_ms < {NOW} - $2 AND NOT EXISTS \
+         (SELECT 1 FROM sessions WHERE ended_ms IS NULL AND l.life IN (supervisor, claimed_by))"
+    );
+    let silent = 2 * KEEP_FAILED.as_millis() as i64;
+    transaction.execute(&statement, &[&us.life().id.to_string(), &silent]).await?;
+    Ok(())
 }
 
 /// By number and not by age: a log that lies there untouched would be taken for a new one, and all
