@@ -10,6 +10,7 @@ use procession::ledger::care::{Care, Rest};
 use procession::ledger::entry::StoreHealth;
 use procession::ledger::session::{Figures, Session, SessionEnd, SessionKind, SessionState};
 use procession::ledger::snapshot::{HouseView, ProcessView, RunView, Snapshot, TokenSeries};
+use procession::ledger::store_figures::{ErrorCategory, Operation, StoreFigures};
 use procession::memory::{LeakState, MemoryLevel, SelfFigures, TreeSample, Turns, Verdict};
 use procession::output::figures::OutputFigures;
 use procession::supervise::fact::SpawnFailure;
@@ -124,6 +125,17 @@ pub fn output() -> Vec<(Arc<str>, OutputFigures)> {
     vec![("web".into(), web), ("leaky".into(), OutputFigures::default())]
 }
 
+fn store_figures() -> StoreFigures {
+    let mut figures = StoreFigures::default();
+    figures.failed(ErrorCategory::Unreachable);
+    figures.took(Operation::Open, Duration::from_millis(4));
+    for micros in [800, 2_000, 2_000, 40_000_000] {
+        figures.took(Operation::Commit, Duration::from_micros(micros));
+    }
+    figures.set_aside = 1;
+    figures
+}
+
 fn house() -> HouseView {
     HouseView {
         started: at(0),
@@ -138,7 +150,7 @@ fn house() -> HouseView {
             pending: 6,
             failures: 1,
             dropped: 0,
-            ..StoreHealth::default()
+            figures: store_figures(),
         }),
         listener_up: Some(true),
         orders: BTreeMap::from([((Order::Restart, true), 3), ((Order::Stop, false), 1)]),

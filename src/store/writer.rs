@@ -461,6 +461,33 @@ mod tests {
         assert!(writer.close(PATIENCE));
     }
 
+    #[cfg(feature = "sqlite")]
+    #[test]
+    fn a_damaged_file_is_counted_and_history_goes_on_in_a_new_one() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("history.db");
+        std::fs::write(&path, b"garbage".repeat(1_000)).expect("written");
+        let (writer, reports) = start(&StorePlan::Sqlite(path), begins(), folder.path());
+        submit(&writer, vec![event(0), session(1)]);
+        let health = wait_for_health(&reports, |health| health.up && health.pending == 0);
+        assert_eq!(health.figures.set_aside, 1);
+        let times: Vec<_> = health.figures.latencies().map(|(_, time)| time.count).collect();
+        assert_eq!(times[..3], [1, 2, 1], "opened, asked twice, committed");
+        assert!(writer.close(PATIENCE));
+    }
+
+    #[test]
+    fn a_failure_is_counted_by_its_kind() {
+        let fake = Fake::with(Trouble::Full);
+        let (writer, reports) = fake.start();
+        submit(&writer, vec![event(0)]);
+        let health = wait_for_health(&reports, |health| health.failures > 0);
+        let other = health.figures.errors().find(|(kind, _)| *kind == ErrorCategory::Other);
+        assert!(other.is_some_and(|(_, times)| times > 0), "{health:?}");
+        fake.set(Trouble::None);
+        assert!(writer.close(PATIENCE));
+    }
+
     #[test]
     fn history_in_memory_needs_no_thread() {
         let (writer, reports) = start(&StorePlan::Memory, begins(), Path::new("/nowhere"));

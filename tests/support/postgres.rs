@@ -127,7 +127,9 @@ impl Postgres {
             .args(["-c", "listen_addresses=127.0.0.1"]);
         command.args(["-c", &format!("port={}", self.port)]);
         command.args(["-c", &format!("unix_socket_directories={}", self.folder.path().display())]);
-        self.settings.iter().for_each(|setting| drop(command.args(["-c", setting])));
+        for setting in &self.settings {
+            command.args(["-c", setting]);
+        }
         let out = log.try_clone().expect("a second descriptor");
         command.current_dir("/").stdin(Stdio::null()).stdout(out).stderr(log);
         self.server = Some(command.spawn().expect("it starts"));

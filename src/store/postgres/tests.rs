@@ -366,22 +366,30 @@ fn writer(server: &Postgres, database: &str, number: u128) -> (Writer, Reports, 
     (writer, reports, folder)
 }
 
+/// A number from the environment, for a longer run than the usual one.
+fn asked(variable: &str, usual: u128) -> u128 {
+    std::env::var(variable).map_or(usual, |text| text.parse().expect("a number"))
+}
+
 /// Writers that all write sessions of their own, over a stop and over a crash of the server.
+/// `bench/postgres` runs it with a hundred of them and keeps what it prints.
 #[test]
 fn a_server_that_is_restarted_in_the_middle_loses_nothing_and_keeps_nothing_twice() {
-    const WRITERS: u128 = 8;
-    const SESSIONS: u128 = 60;
-    let mut server = Postgres::start(&[]);
+    let writers = asked("PROCESSION_WRITERS", 8);
+    let sessions = asked("PROCESSION_WRITER_SESSIONS", 60);
+    let connections = format!("max_connections={}", writers + 20);
+    let mut server = Postgres::start(&["fsync=on", &connections]);
+    let began = clock::now().mono;
     let done = Arc::new(AtomicU32::new(0));
-    let threads: Vec<_> = (0..WRITERS)
+    let threads: Vec<_> = (0..writers)
         .map(|number| {
             let (writer, reports, folder) = writer(&server, "postgres", number);
             let done = Arc::clone(&done);
             thread::spawn(move || {
                 let Reports { resume, health } = reports;
                 resume.blocking_recv().expect("it opens");
-                for at in 0..SESSIONS {
-                    let own = number * 1_000 + at;
+                for at in 0..sessions {
+                    let own = number * 100_000 + at;
                     let key = u64::try_from(own).expect("small");
                     let start = vec![event_of(own, 0), session(own)];
                     let end = vec![event_of(own, 1), event_of(own, 2), usage(key)];
@@ -395,14 +403,14 @@ fn a_server_that_is_restarted_in_the_middle_loses_nothing_and_keeps_nothing_twic
                     done.fetch_add(1, Ordering::Relaxed);
                     thread::sleep(Duration::from_millis(10));
                 }
-                let flushed = writer.close(Duration::from_secs(60));
+                let flushed = writer.close(Duration::from_secs(120));
                 let health = *health.borrow();
                 drop(folder);
                 (flushed, health)
             })
         })
         .collect();
-    let all = u32::try_from(WRITERS * SESSIONS).expect("small");
+    let all = u32::try_from(writers * sessions).expect("small");
     for (share, signal) in [(all / 4, Signal::SIGINT), (all / 2, Signal::SIGQUIT)] {
         while done.load(Ordering::Relaxed) < share {
             thread::sleep(Duration::from_millis(5));
@@ -411,15 +419,24 @@ fn a_server_that_is_restarted_in_the_middle_loses_nothing_and_keeps_nothing_twic
         thread::sleep(Duration::from_millis(200));
         server.up();
     }
-    let mut failures = 0;
+    let (mut failures, mut commits, mut total) = (0, 0, Duration::ZERO);
     for one in threads {
         let (flushed, health) = one.join().expect("it worked");
         assert!(flushed && health.dropped == 0, "{health:?}");
         failures += health.figures.errors().map(|(_, count)| count).sum::<u64>();
+        let (_, latency) = health.figures.latencies().nth(2).expect("commits");
+        (commits, total) = (commits + latency.count, total + latency.total);
     }
     assert!(failures > 0, "the restart was in the middle");
+    let seconds = clock::now().mono.since(began).as_secs_f64();
     let count = |sql: &str| server.query("postgres", sql);
-    let sessions = WRITERS * SESSIONS;
+    let sessions = writers * sessions;
+    let mean = total.as_secs_f64() / commits as f64;
+    println!(
+        "{{\"writers\": {writers}, \"sessions\": {sessions}, \"rows\": {}, \"seconds\": {seconds:.1}, \
+         \"commits\": {commits}, \"failed\": {failures}, \"mean_commit_seconds\": {mean:.4}}}",
+        6 * sessions
+    );
     assert_eq!(count("SELECT count(*) FROM sessions"), [sessions.to_string()]);
     let whole = "SELECT count(*), sum(n), sum(last) FROM (SELECT count(*) n, max(sequence) last \
                  FROM session_events GROUP BY session_id) s";
