@@ -2,6 +2,7 @@
 //! server.
 
 use std::fmt::Write as _;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -53,9 +54,9 @@ pub const CASES: &[(&str, fn(&mut History<'_>))] = &[
 /// Runs every case, and says which one failed.
 pub fn run(place: impl Fn() -> Box<dyn Place>) {
     for (name, case) in CASES {
-        println!("{name}");
         let place = place();
-        case(&mut History { place: &*place, store: None });
+        let tried = || case(&mut History { place: &*place, store: None });
+        assert!(catch_unwind(AssertUnwindSafe(tried)).is_ok(), "not so: {name}");
     }
 }
 

@@ -469,10 +469,11 @@ mod tests {
         std::fs::write(&path, b"garbage".repeat(1_000)).expect("written");
         let (writer, reports) = start(&StorePlan::Sqlite(path), begins(), folder.path());
         submit(&writer, vec![event(0), session(1)]);
-        let health = wait_for_health(&reports, |health| health.up && health.pending == 0);
-        assert_eq!(health.figures.set_aside, 1);
-        let times: Vec<_> = health.figures.latencies().map(|(_, time)| time.count).collect();
-        assert_eq!(times[..3], [1, 2, 1], "opened, asked twice, committed");
+        let times = |health: &StoreHealth| {
+            health.figures.latencies().map(|(_, time)| time.count).collect::<Vec<_>>()
+        };
+        let health = wait_for_health(&reports, |health| times(health)[..3] == [1, 2, 1]);
+        assert_eq!(health.figures.set_aside, 1, "opened, asked twice, committed");
         assert!(writer.close(PATIENCE));
     }
 
