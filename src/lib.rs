@@ -32,8 +32,9 @@
 //!   nothing. A pid is believed only together with its start time ([`units::ProcId`]).
 //! - **Metrics are a projection** of one immutable [`ledger::snapshot::Snapshot`] at scrape; there
 //!   is no registry, so that nothing stale can be left in one.
-//! - **Durable means committed.** A token batch and the offset that it was read up to are one
-//!   transaction.
+//! - **Durable means committed**, and what is committed outlives a kill of ours and the container; a
+//!   power cut may take back the last half minute, so that no commit waits for a flush of the disk.
+//!   A token batch and the offset that it was read up to are one transaction.
 //! - Absent, by intent: a lock above the line; a clock outside [`clock`]; a log line in a mind; a
 //!   session id as a label of a counter; a price in code; a module called util.
 //!

@@ -12,6 +12,7 @@ mod corners;
 mod end_to_end;
 mod golden;
 mod hardship;
+mod history;
 mod house;
 mod image;
 mod lifecycle;

@@ -26,7 +26,7 @@ use crate::init::downward::{ProbeOrder, Tasks};
 use crate::init::inward::Doors;
 use crate::init::pulse::Pulse;
 use crate::init::sys::{self, heap};
-use crate::ledger::entry::{Entry, StoreHealth, SurvivorOutcome};
+use crate::ledger::entry::{Entry, StoreHealth, SurvivorOutcome, Waiting};
 use crate::ledger::fold::Ledger;
 use crate::ledger::row::Batch;
 use crate::ledger::snapshot::{LiveRun, Snapshot};
@@ -66,8 +66,11 @@ const FOR_EVER: Duration = Duration::from_secs(10 * 365 * 86_400);
 
 /// How long the last look at the agents' logs and at earlier lives may take.
 const LAST_LOOK: Duration = Duration::from_millis(300);
-/// How long the last rows may take to become durable, where the budget leaves that much.
-const LAST_COMMIT: Duration = Duration::from_secs(1);
+/// How long the ledger may take for what it was told last.
+const LAST_WORDS: Duration = Duration::from_secs(1);
+/// How long the last rows may take to become durable, where the budget leaves that much: a disk that
+/// is busy takes seconds, and one that hangs must not keep us for ever.
+const LAST_COMMIT: Duration = Duration::from_secs(5);
 /// What each step of the end gets even when the budget is spent: all of them fit in the tenth of a
 /// second that is kept for leaving.
 const SHORTEST: Duration = Duration::from_millis(10);
@@ -75,7 +78,7 @@ const SHORTEST: Duration = Duration::from_millis(10);
 /// Everything that observes.
 pub(super) struct Below {
     runtime: Runtime,
-    ledger: JoinHandle<u64>,
+    ledger: JoinHandle<()>,
     /// Ended by aborting: they hold nothing that could be lost.
     senses: JoinSet<()>,
     /// Heard out at the end, for a moment: the last tokens, and what earlier lives left open.
@@ -131,12 +134,13 @@ impl Below {
         let keeper = keeper.map(Arc::new);
         let weak = entries.downgrade();
 
-        let rows = submit_to(&writer);
+        let (rows, waiting) = (submit_to(&writer), waiting_for(&writer));
+        let over = hurry(&writer);
         let opened = move |process, session| {
             let _ = opened.try_send((process, session));
         };
         let (events, heard) = control::events(plan, stand.began.wall);
-        let outlets = Outlets { rows, opened, heard, snapshots, live_runs };
+        let outlets = Outlets { rows, over, waiting, opened, heard, snapshots, live_runs };
         let ledger = tokio::spawn(task::run(ledger, queue, outlets));
         let start = Following { plan: Arc::clone(plan), began: stand.began.wall, prices, resume };
         let Reports { resume: earlier, health } = reports;
@@ -191,15 +195,16 @@ impl Below {
                 all_end(&mut patient).await;
             })
             .await;
-            end_within(left(LAST_COMMIT), ledger).await;
+            end_within(left(LAST_WORDS), ledger).await;
         });
         // Whoever else held them has ended, or was aborted.
         let writer = Arc::into_inner(writer);
-        if writer.is_some_and(|writer| !writer.close(left(LAST_COMMIT))) {
-            tracing::warn!(target: "store", "the last rows of history could not be kept");
+        let rows = writer.map_or(0, |writer| writer.close(left(LAST_COMMIT)));
+        if rows > 0 {
+            tracing::warn!(target: "store", rows, "the last rows of history could not be kept");
         }
         if let Some(keeper) = keeper.and_then(Arc::into_inner) {
-            keeper.close(left(LAST_COMMIT));
+            keeper.close(left(LAST_WORDS));
         }
         // Its threads hold nothing that could be lost, and end with us.
         std::mem::forget(runtime);
@@ -227,9 +232,20 @@ fn new_ledger(plan: &Plan, stand: &Stand, prices: &Prices) -> Ledger {
     }
 }
 
-fn submit_to(writer: &Arc<Writer>) -> impl FnMut(Batch) -> Result<(), Batch> + use<> {
+fn submit_to(writer: &Arc<Writer>) -> impl FnMut(Batch) + use<> {
     let writer = Arc::clone(writer);
-    move |batch| writer.try_submit(batch)
+    move |batch| writer.submit(batch)
+}
+
+/// Has the last rows committed while everything else ends.
+fn hurry(writer: &Arc<Writer>) -> Box<dyn Fn() + Send> {
+    let writer = Arc::clone(writer);
+    Box::new(move || writer.hurry())
+}
+
+fn waiting_for(writer: &Arc<Writer>) -> Box<dyn Fn() -> Waiting + Send> {
+    let writer = Arc::clone(writer);
+    Box::new(move || writer.waiting())
 }
 
 /// Runs a task again whenever it panics, so that a fault of ours costs a moment and not a sense.
@@ -454,7 +470,7 @@ mod tests {
             std::future::pending::<()>().await;
             drop(hold);
         });
-        end_within(LAST_COMMIT, task).await;
+        end_within(LAST_WORDS, task).await;
         assert!(Arc::into_inner(held).is_some());
     }
 }

@@ -1,6 +1,7 @@
 //! Everything that the ledger is told, in one closed enum and through one queue.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::context::Context;
 use crate::ledger::session::{SessionKind, SessionState};
@@ -97,6 +98,17 @@ pub struct SurvivorOutcome {
     pub adopted: bool,
     /// Processes of its tree that were found alive.
     pub found: u32,
+}
+
+/// What was handed to the store and is not committed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Waiting {
+    /// Rows that wait for a commit.
+    pub rows: u64,
+    /// Rows that had to be given up, in this life.
+    pub dropped: u64,
+    /// For how long rows have waited without any commit; zero while none wait.
+    pub unmoved: Duration,
 }
 
 /// How the store is.

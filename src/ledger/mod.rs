@@ -1,7 +1,7 @@
 //! What is known: a fold of everything that happened into rows to keep and a picture to show.
 //!
 //! ```text
-//!   Entry ──► task ──► fold ──► Batch ──► pending ──► store
+//!   Entry ──► task ──► fold ──► Batch ──► store
 //!                        │
 //!                        └────► Snapshot (latest wins) ──► every reader
 //! ```
@@ -29,7 +29,6 @@ mod view;
 mod conversations;
 mod labels;
 mod outcome;
-mod pending;
 mod sessions;
 mod spend;
 mod transition;

@@ -6,12 +6,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{mpsc, watch};
-use tokio::time::{Instant, sleep, timeout_at};
+use tokio::time::{Instant, timeout_at};
 
 use crate::clock;
-use crate::ledger::entry::Entry;
+use crate::ledger::entry::{Entry, Waiting};
 use crate::ledger::fold::Ledger;
-use crate::ledger::pending::Pending;
 use crate::ledger::row::Batch;
 use crate::ledger::snapshot::{LiveRun, Snapshot};
 use crate::supervise::lifecycle::Lifecycle;
@@ -23,24 +22,21 @@ const BURST: usize = 256;
 /// Between two pictures while entries pour in: fresh enough for eyes and scrapers.
 const PICTURE_GAP: Duration = Duration::from_millis(50);
 
-/// Between two attempts to hand over rows that the store had no room for.
-const RETRY_GAP: Duration = Duration::from_millis(100);
-
-/// How long rows wait before it is worth a word. A start or a stop of hundreds of processes at once
-/// fills the store's queue for a moment; a disk that hangs does so for longer.
+/// How long rows wait without a commit before it is worth a word. A start or a stop of hundreds of
+/// processes at once keeps the store busy for a moment; a disk that hangs does so for longer.
 const WORTH_SAYING: Duration = Duration::from_secs(2);
 
-/// How long the last rows are offered to the store before they are given up: our exit has a budget
-/// and the store's own last commit has to fit into it as well.
-const FLUSH_PATIENCE: Duration = Duration::from_millis(500);
-
-/// Between two attempts while flushing.
-const FLUSH_GAP: Duration = Duration::from_millis(10);
+/// From one look at rows that wait to the next, while nothing else happens.
+const LOOK_GAP: Duration = Duration::from_millis(500);
 
 /// Where everything goes that the ledger says.
 pub struct Outlets<R, O> {
-    /// The store's queue; gives back what it has no room for.
+    /// Takes what is to be kept. Must not block.
     pub rows: R,
+    /// Called once the last line of the story was taken in. Must not block.
+    pub over: Box<dyn Fn() + Send>,
+    /// Says what of it is not committed yet. Must not block.
+    pub waiting: Box<dyn Fn() -> Waiting + Send>,
     /// Called for each run that is opened, so that its context can be captured and sent back as
     /// [`Entry::ContextCaptured`]. Must not block.
     pub opened: O,
@@ -52,15 +48,10 @@ pub struct Outlets<R, O> {
     pub live_runs: watch::Sender<Vec<LiveRun>>,
 }
 
-/// Runs until every sender of `entries` is gone and what they sent is taken in. Answers with the
-/// rows that could not be handed to the store.
-pub async fn run<R, O>(
-    ledger: Ledger,
-    mut entries: mpsc::Receiver<Entry>,
-    outlets: Outlets<R, O>,
-) -> u64
+/// Runs until every sender of `entries` is gone and what they sent is taken in.
+pub async fn run<R, O>(ledger: Ledger, mut entries: mpsc::Receiver<Entry>, outlets: Outlets<R, O>)
 where
-    R: FnMut(Batch) -> Result<(), Batch>,
+    R: FnMut(Batch),
     O: Fn(ProcessIx, SessionId),
 {
     let mut keeper = Keeper::new(ledger, outlets);
@@ -75,16 +66,15 @@ where
         }
         queued.drain(..).for_each(|entry| keeper.take(entry));
         keeper.report_live_runs();
-        keeper.hand_over();
+        keeper.watch_store();
         keeper.publish_if_due();
     }
-    keeper.flush().await
+    keeper.publish();
 }
 
 struct Keeper<R, O> {
     ledger: Ledger,
     outlets: Outlets<R, O>,
-    pending: Pending,
     generation: u64,
     /// When the last picture was taken.
     published: Instant,
@@ -92,17 +82,17 @@ struct Keeper<R, O> {
     changed: bool,
     /// Whether a run may have begun or ended since the last report of them.
     runs_changed: bool,
-    /// When rows were last offered to the store.
-    offered: Instant,
-    /// Since when it has had no room for some of them.
-    behind: Option<Instant>,
-    /// Whether that was said.
+    /// When it was last looked at what waits for the store, and whether something did.
+    looked: Instant,
+    waits: bool,
+    /// Whether it was said that it waits for long, and that something was given up.
     lags: bool,
+    drops: bool,
 }
 
 impl<R, O> Keeper<R, O>
 where
-    R: FnMut(Batch) -> Result<(), Batch>,
+    R: FnMut(Batch),
     O: Fn(ProcessIx, SessionId),
 {
     fn new(ledger: Ledger, outlets: Outlets<R, O>) -> Self {
@@ -110,14 +100,14 @@ where
         let mut keeper = Self {
             ledger,
             outlets,
-            pending: Pending::default(),
             generation: 0,
             published: now,
             changed: false,
             runs_changed: false,
-            offered: now,
-            behind: None,
+            looked: now,
+            waits: false,
             lags: false,
+            drops: false,
         };
         keeper.publish();
         keeper
@@ -125,18 +115,22 @@ where
 
     fn take(&mut self, entry: Entry) {
         let opened = opened_run(&entry);
+        let is_last = matches!(&entry, Entry::Lifecycle { event: Lifecycle::Left { .. }, .. });
         self.runs_changed |= changes_runs(&entry);
         (self.outlets.heard)(&entry);
         // A fold that panicked may have taken in a part of its entry; every part is a counter or a
         // session that stays consistent by itself, so going on beats going dark.
         match catch_unwind(AssertUnwindSafe(|| self.ledger.fold(entry))) {
-            Ok(batches) => batches.into_iter().for_each(|batch| self.pending.push(batch)),
+            Ok(batches) => batches.into_iter().for_each(|batch| (self.outlets.rows)(batch)),
             Err(_) => {
                 self.ledger.ignore();
                 tracing::error!(target: "ledger", "an entry could not be taken in and was skipped");
             }
         }
         self.changed = true;
+        if is_last {
+            (self.outlets.over)();
+        }
         if let Some((process, session)) = opened {
             (self.outlets.opened)(process, session);
         }
@@ -155,20 +149,24 @@ where
         });
     }
 
-    fn hand_over(&mut self) {
-        self.pending.hand_to(&mut self.outlets.rows);
-        self.offered = clock::instant();
-        let waits = self.pending.rows() > 0;
-        self.behind = waits.then(|| self.behind.unwrap_or(self.offered));
-        let lags = self.behind.is_some_and(|since| self.offered - since >= WORTH_SAYING);
+    /// Says once when the store has stood still for long, once when it goes on, and once in a life
+    /// that something had to be given up.
+    fn watch_store(&mut self) {
+        let Waiting { rows, dropped, unmoved } = (self.outlets.waiting)();
+        self.looked = clock::instant();
+        self.waits = rows > 0;
+        let lags = unmoved >= WORTH_SAYING;
         if lags && !self.lags {
-            tracing::warn!(target: "ledger", "the store takes no rows: history waits in memory");
+            tracing::warn!(target: "ledger", rows, "the store takes no rows: history waits in memory");
         }
         if !lags && self.lags {
-            let dropped = self.pending.dropped();
             tracing::info!(target: "ledger", dropped, "the store takes rows again");
         }
         self.lags = lags;
+        if dropped > 0 && !std::mem::replace(&mut self.drops, true) {
+            tracing::warn!(target: "ledger", dropped, "too much history waits for the store; the \
+                least important of it is given up and counted, and sessions say what they lack");
+        }
     }
 
     fn publish_if_due(&mut self) {
@@ -181,8 +179,9 @@ where
         self.generation += 1;
         let mut snapshot = self.ledger.snapshot(self.generation, clock::now());
         if let Some(store) = &mut snapshot.house.store {
-            store.pending += self.pending.rows();
-            store.dropped += self.pending.dropped();
+            // Nearer than what the store says of itself, which may hang.
+            let waiting = (self.outlets.waiting)();
+            (store.pending, store.dropped) = (waiting.rows, waiting.dropped);
         }
         self.outlets.snapshots.send_replace(Arc::new(snapshot));
         self.published = clock::instant();
@@ -192,27 +191,8 @@ where
     /// When there is something to do although no entry came.
     fn next_wake(&self) -> Option<Instant> {
         let picture = self.changed.then(|| self.published + PICTURE_GAP);
-        let retry = (self.pending.rows() > 0).then(|| self.offered + RETRY_GAP);
-        picture.into_iter().chain(retry).min()
-    }
-
-    async fn flush(mut self) -> u64 {
-        let patience = clock::instant() + FLUSH_PATIENCE;
-        self.hand_over();
-        while self.pending.rows() > 0 && clock::instant() < patience {
-            sleep(FLUSH_GAP).await;
-            self.hand_over();
-        }
-        self.publish();
-        let lost = self.pending.rows();
-        if lost > 0 {
-            tracing::warn!(
-                target: "ledger",
-                rows = lost,
-                "cannot keep the last rows of history: the store did not take them in time"
-            );
-        }
-        lost
+        let look = self.waits.then(|| self.looked + LOOK_GAP);
+        picture.into_iter().chain(look).min()
     }
 }
 
@@ -248,30 +228,45 @@ mod tests {
         snapshots: watch::Receiver<Arc<Snapshot>>,
         live_runs: watch::Receiver<Vec<LiveRun>>,
         kept: Kept,
+        waiting: Arc<Mutex<Waiting>>,
         opened: Arc<Mutex<Vec<SessionId>>>,
-        task: tokio::task::JoinHandle<u64>,
+        over: Arc<Mutex<u32>>,
+        task: tokio::task::JoinHandle<()>,
     }
 
-    /// Starts a task whose store refuses the first `refusals` batches that it is offered.
-    fn start(mut refusals: u64) -> Ends {
+    fn start() -> Ends {
         let (entries, queue) = mpsc::channel(64);
         let (snapshots, snapshot) = watch::channel(Arc::new(Snapshot::default()));
         let (live_runs, live_run) = watch::channel(Vec::new());
         let (kept, opened) = (Kept::default(), Arc::new(Mutex::new(Vec::new())));
         let (keep, open) = (kept.clone(), opened.clone());
-        let rows = move |batch| {
-            if refusals > 0 {
-                refusals -= 1;
-                return Err(batch);
-            }
-            keep.lock().unwrap().push(batch);
-            Ok(())
-        };
+        let rows = move |batch| keep.lock().unwrap().push(batch);
+        let waiting = Arc::new(Mutex::new(Waiting::default()));
+        let waits = waiting.clone();
+        let over = Arc::new(Mutex::new(0));
+        let ends = over.clone();
         let opened_run = move |_, session| open.lock().unwrap().push(session);
         let heard = Box::new(|_: &Entry| {});
-        let outlets = Outlets { rows, opened: opened_run, heard, snapshots, live_runs };
+        let outlets = Outlets {
+            rows,
+            over: Box::new(move || *ends.lock().unwrap() += 1),
+            waiting: Box::new(move || *waits.lock().unwrap()),
+            opened: opened_run,
+            heard,
+            snapshots,
+            live_runs,
+        };
         let task = tokio::spawn(run(ledger(), queue, outlets));
-        Ends { entries, snapshots: snapshot, live_runs: live_run, kept, opened, task }
+        Ends {
+            entries,
+            snapshots: snapshot,
+            live_runs: live_run,
+            kept,
+            waiting,
+            opened,
+            over,
+            task,
+        }
     }
 
     /// Waits for the first picture of which `holds` is true.
@@ -281,7 +276,7 @@ mod tests {
 
     #[tokio::test]
     async fn what_comes_in_is_kept_shown_and_told() {
-        let mut ends = start(0);
+        let mut ends = start();
         for entry in [opened(0, 1, WEB, 0), forked(1, 1)] {
             ends.entries.send(entry).await.unwrap();
         }
@@ -292,39 +287,30 @@ mod tests {
         ends.entries.send(exited(2, 1, 0)).await.unwrap();
         ends.live_runs.wait_for(Vec::is_empty).await.unwrap();
         assert_eq!(*ends.opened.lock().unwrap(), [session(1)]);
+        assert_eq!(*ends.over.lock().unwrap(), 0, "it is not over while we live");
+        ends.entries.send(story(3, Lifecycle::Left { code: 0 })).await.unwrap();
         drop(ends.entries);
-        assert_eq!(ends.task.await.unwrap(), 0);
+        ends.task.await.unwrap();
+        assert_eq!(*ends.over.lock().unwrap(), 1);
         assert_eq!(ends.kept.lock().unwrap().len(), 3);
         assert_eq!(ends.snapshots.borrow().ended.len(), 1);
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_store_without_room_is_asked_again_without_a_further_entry() {
-        let mut ends = start(5);
+    async fn what_waits_for_the_store_is_shown_although_the_store_says_nothing() {
+        let mut ends = start();
+        *ends.waiting.lock().unwrap() = Waiting { rows: 2, dropped: 1, unmoved: WORTH_SAYING };
         ends.entries.send(opened(0, 1, WEB, 0)).await.unwrap();
         let waits = |picture: &Arc<Snapshot>| picture.house.store.is_some_and(|s| s.pending == 2);
-        picture(&mut ends, waits).await;
-        sleep(Duration::from_secs(2)).await;
-        assert_eq!(ends.kept.lock().unwrap().len(), 1);
+        let shown = picture(&mut ends, waits).await;
+        assert_eq!(shown.house.store.map(|store| store.dropped), Some(1));
         drop(ends.entries);
-        assert_eq!(ends.task.await.unwrap(), 0);
-        let last = ends.snapshots.borrow().house.store.expect("the plan has one");
-        assert_eq!((last.pending, last.dropped), (0, 0));
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_store_that_never_has_room_does_not_hold_up_the_exit() {
-        let ends = start(u64::MAX);
-        let began = clock::instant();
-        ends.entries.send(opened(0, 1, WEB, 0)).await.unwrap();
-        drop(ends.entries);
-        assert_eq!(ends.task.await.unwrap(), 2);
-        assert!(began.elapsed() < FLUSH_PATIENCE + PICTURE_GAP);
+        ends.task.await.unwrap();
     }
 
     #[tokio::test]
     async fn an_entry_that_panics_is_skipped_and_counted() {
-        let mut ends = start(0);
+        let mut ends = start();
         ends.entries.send(opened(0, 1, WEB, 0)).await.unwrap();
         ends.entries.send(sampled(&[sample(1, 1, POISON, 0)])).await.unwrap();
         ends.entries.send(opened(2, 2, CODER, 0)).await.unwrap();
@@ -335,7 +321,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn pictures_are_paced_and_none_is_taken_while_nothing_happens() {
-        let mut ends = start(0);
+        let mut ends = start();
         for n in 0..1000 {
             ends.entries
                 .send(story(
@@ -353,7 +339,7 @@ mod tests {
         // Time stands still while entries pour in: the picture at the start and the one that was
         // due after them.
         assert_eq!(all.generation, 2);
-        sleep(Duration::from_secs(3600)).await;
+        tokio::time::sleep(Duration::from_secs(3600)).await;
         assert_eq!(ends.snapshots.borrow().generation, 2);
     }
 }

@@ -6,8 +6,6 @@
 //! [`Writer::close`]: super::writer::Writer::close
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -17,6 +15,7 @@ use crate::clock;
 use crate::ledger::entry::StoreHealth;
 use crate::ledger::row::Batch;
 use crate::store::figures::Figures;
+use crate::store::shelf::Shelf;
 use crate::store::spool::Spool;
 use crate::store::writer::{Open, Resume};
 use crate::store::{Store, StoreError};
@@ -35,32 +34,36 @@ const LONGEST_RETRY: Duration = Duration::from_secs(10);
 /// Between attempts while we are leaving and every moment counts.
 const LAST_RETRY: Duration = Duration::from_millis(50);
 
+/// How long a store that answers with an error is asked again while we are leaving. One that is
+/// still at work is waited for until the deadline.
+const LAST_ATTEMPTS: Duration = Duration::from_secs(1);
+
 /// From one pruning to the next.
 const PRUNE_INTERVAL: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// From a pruning that failed to the next.
 const PRUNE_RETRY: Duration = Duration::from_secs(60 * 60);
 
-/// From the opening to the first step of pruning, and from one step to the next, so that pruning
-/// never crowds out commits.
+/// From the opening to the first step of pruning: a start has other uses for the disk.
+const FIRST_PRUNE: Duration = Duration::from_secs(5);
+
+/// From one step to the next, so that pruning never crowds out commits.
 const PRUNE_PAUSE: Duration = Duration::from_millis(200);
 
 /// The inside of the store's thread.
 pub struct CommitLoop {
     open: Open,
     store: Option<Box<dyn Store>>,
-    batches: Receiver<Batch>,
-    /// Batches in the channel, counted by whoever submits.
-    queued: Arc<AtomicUsize>,
+    shelf: Arc<Shelf>,
+    /// Taken off the shelf and not committed yet.
+    group: Vec<Batch>,
     /// When to give up, once we are leaving.
     deadline: Arc<OnceLock<Mono>>,
-    spool: Spool,
-    /// Until when the batches that wait may wait for more.
-    gather_until: Mono,
     /// Set while something stands in the way.
     retry: Option<Retry>,
     prune_at: Mono,
-    leaving: bool,
+    /// Since when we have been leaving.
+    leaving: Option<Mono>,
     failures: u64,
     /// Taken by the first opening that works.
     resume: Option<oneshot::Sender<Resume>>,
@@ -80,8 +83,7 @@ impl CommitLoop {
     pub fn new(
         open: Open,
         figures: Figures,
-        batches: Receiver<Batch>,
-        queued: Arc<AtomicUsize>,
+        shelf: Arc<Shelf>,
         deadline: Arc<OnceLock<Mono>>,
         resume: oneshot::Sender<Resume>,
         health: watch::Sender<StoreHealth>,
@@ -89,14 +91,12 @@ impl CommitLoop {
         Self {
             open,
             store: None,
-            batches,
-            queued,
+            shelf,
+            group: Vec::new(),
             deadline,
-            spool: Spool::default(),
-            gather_until: Mono::default(),
             retry: None,
             prune_at: Mono::default(),
-            leaving: false,
+            leaving: None,
             failures: 0,
             resume: Some(resume),
             health,
@@ -104,63 +104,31 @@ impl CommitLoop {
         }
     }
 
-    /// Works until nobody can submit any more. Says whether nothing is left uncommitted.
-    pub fn run(&mut self) -> bool {
-        loop {
-            match catch_unwind(AssertUnwindSafe(|| self.work_until_left())) {
-                Ok(flushed) => return flushed,
-                Err(_) => self.begin_again(),
-            }
-            if self.leaving && self.gives_up() {
-                return false;
+    /// Works until nobody can submit any more, and then until nothing waits or it is too late.
+    pub fn run(&mut self) {
+        while catch_unwind(AssertUnwindSafe(|| self.work_until_left())).is_err() {
+            self.begin_again();
+            if self.leaving.is_some() && self.gives_up() {
+                return;
             }
         }
     }
 
-    fn work_until_left(&mut self) -> bool {
-        while self.receive() {
+    fn work_until_left(&mut self) {
+        while self.shelf.wait(|spool, since| self.due(spool, since)) {
             self.attempt();
         }
-        self.finish()
+        self.finish();
     }
 
-    /// Fills the spool until something is due. False once nobody can submit any more.
-    fn receive(&mut self) -> bool {
-        loop {
-            let now = clock::now().mono;
-            let due = self.due(now);
-            if due <= now {
-                return true;
-            }
-            match self.batches.recv_timeout(due.since(now)) {
-                Ok(batch) => self.take_in(batch),
-                Err(RecvTimeoutError::Timeout) => return true,
-                Err(RecvTimeoutError::Disconnected) => return false,
-            }
-        }
-    }
-
-    fn due(&self, now: Mono) -> Mono {
+    /// When something is to be done next; the past means at once.
+    fn due(&self, spool: &Spool, since: Mono) -> Mono {
         match &self.retry {
             Some(retry) => retry.at,
-            None if self.store.is_none() => now,
-            None if self.spool.is_empty() => self.prune_at,
-            None if self.spool.is_full_group() => now,
-            None => self.gather_until,
-        }
-    }
-
-    fn take_in(&mut self, batch: Batch) {
-        self.queued.fetch_sub(1, Ordering::Relaxed);
-        if self.spool.is_empty() {
-            self.gather_until = clock::now().mono.after(GATHER);
-        }
-        self.spool.push(batch);
-    }
-
-    fn take_in_all(&mut self) {
-        while let Ok(batch) = self.batches.try_recv() {
-            self.take_in(batch);
+            None if self.store.is_none() => Mono::default(),
+            None if spool.is_empty() => self.prune_at,
+            None if spool.is_full_group() => Mono::default(),
+            None => since.after(GATHER),
         }
     }
 
@@ -174,13 +142,13 @@ impl CommitLoop {
     }
 
     fn advance(&mut self) -> Result<(), StoreError> {
-        self.take_in_all();
         self.open_if_closed()?;
-        while !self.spool.is_empty() {
-            // Told before, too: should the disk hang, this is the last that is heard of it.
-            self.report();
+        if let Some(store) = self.store.as_mut().filter(|_| self.shelf.is_hurried()) {
+            store.hasten();
+        }
+        while !self.shelf.is_empty() {
             self.commit_group()?;
-            self.take_in_all();
+            self.report();
         }
         self.prune_if_due();
         Ok(())
@@ -196,32 +164,34 @@ impl CommitLoop {
             let _ = self.resume.take().map(|resume| resume.send(found));
         }
         self.store = Some(store);
-        self.prune_at = clock::now().mono.after(PRUNE_PAUSE);
+        self.prune_at = clock::now().mono.after(FIRST_PRUNE);
         Ok(())
     }
 
     fn commit_group(&mut self) -> Result<(), StoreError> {
         let Some(store) = &mut self.store else { return Ok(()) };
-        let group = self.spool.group();
-        let batches = group.len();
-        let Err(error) = store.commit(group) else {
-            self.spool.committed(batches);
+        self.group = self.shelf.take_group();
+        let Err(error) = store.commit(&self.group) else {
+            self.group.clear();
+            self.shelf.committed();
             return Ok(());
         };
         self.failures += 1;
+        let group = std::mem::take(&mut self.group);
         if !error.refused {
+            self.shelf.put_back(group);
             return Err(error);
         }
-        if batches == 1 {
+        if group.len() == 1 {
             tracing::error!(target: "store", "{error}; leaving out what is refused");
         }
-        self.spool.refused(batches);
+        self.shelf.refused(group);
         Ok(())
     }
 
     fn prune_if_due(&mut self) {
         let now = clock::now();
-        if self.leaving || self.prune_at > now.mono {
+        if self.leaving.is_some() || self.prune_at > now.mono {
             return;
         }
         let Some(store) = &mut self.store else { return };
@@ -238,7 +208,7 @@ impl CommitLoop {
 
     fn went_well(&mut self) {
         if self.retry.take().is_some() {
-            tracing::info!(target: "store", dropped = self.spool.dropped(),
+            tracing::info!(target: "store", dropped = self.shelf.waiting().dropped,
                 "history is kept again; everything that waited is committed");
         }
     }
@@ -253,40 +223,33 @@ impl CommitLoop {
     }
 
     fn report(&mut self) {
+        let waiting = self.shelf.waiting();
         let health = StoreHealth {
             up: self.retry.is_none() && self.store.is_some(),
-            pending: self.spool.rows() as u64,
+            pending: waiting.rows,
             failures: self.failures,
-            dropped: self.spool.dropped(),
+            dropped: waiting.dropped,
             figures: self.figures.now(),
         };
-        let began_to_drop = self.health.borrow().dropped == 0 && health.dropped > 0;
-        if began_to_drop {
-            tracing::warn!(target: "store", "too much history waits; the least important of it is \
-                dropped and counted");
-        }
         self.health.send_if_modified(|known| std::mem::replace(known, health) != health);
     }
 
     /// After a panic: the store may be in any state, so it is left and opened again.
     fn begin_again(&mut self) {
         let _ = catch_unwind(AssertUnwindSafe(|| self.store = None));
+        self.shelf.put_back(std::mem::take(&mut self.group));
         self.failures += 1;
         self.went_wrong("cannot keep history: its thread failed (this is a bug)".into());
         self.report();
     }
 
     /// Commits what is left, for as long as whoever closes us waits for it.
-    fn finish(&mut self) -> bool {
-        self.leaving = true;
-        loop {
-            self.take_in_all();
-            if self.spool.is_empty() {
-                return true;
-            }
+    fn finish(&mut self) {
+        self.leaving.get_or_insert_with(|| clock::now().mono);
+        while !self.shelf.is_empty() {
             self.attempt();
-            if !self.spool.is_empty() && self.gives_up() {
-                return false;
+            if !self.shelf.is_empty() && self.gives_up() {
+                return;
             }
         }
     }
@@ -295,6 +258,8 @@ impl CommitLoop {
     /// deadline was given.
     fn gives_up(&self) -> bool {
         std::thread::sleep(LAST_RETRY);
-        self.deadline.get().is_none_or(|deadline| *deadline <= clock::now().mono)
+        let now = clock::now().mono;
+        let tried = self.leaving.is_some_and(|since| now.since(since) >= LAST_ATTEMPTS);
+        tried || self.deadline.get().is_none_or(|deadline| *deadline <= now)
     }
 }

@@ -75,4 +75,7 @@ impl Store for Counted {
     fn prune(&mut self, now: Wall) -> Result<bool, StoreError> {
         self.figures.time(Operation::Prune, || self.store.prune(now))
     }
+    fn hasten(&mut self) {
+        self.store.hasten();
+    }
 }

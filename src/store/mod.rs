@@ -1,10 +1,10 @@
 //! Where history is kept beyond our own life. Durable means committed, and only what is committed
 //! is acknowledged; nothing that supervises ever waits for it.
 //!
-//! [`writer`] owns the one thread that may wait for a disk, and [`spool`] decides what it drops
-//! when a disk stays away for too long. `sqlite` and `postgres` are the stores themselves, and
-//! [`figures`] counts what they do. Apart
-//! from them, [`life`] is who writes; [`runfile`] keeps a small record of what runs now, and [`left_behind`] reads what an
+//! [`writer`] owns the one thread that may wait for a disk; what waits for it is on the [`shelf`], and
+//! [`spool`] decides what goes when a disk stays away for too long. `sqlite` and `postgres` are the
+//! stores themselves, and [`figures`] counts what they do. Apart from them, [`life`] is who writes,
+//! [`runfile`] keeps a small record of what runs now, and [`left_behind`] reads what an
 //! earlier life recorded: this works also when history is in memory or the store is away.
 
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
@@ -20,6 +20,7 @@ pub mod postgres;
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
 mod retention;
 pub mod runfile;
+pub mod shelf;
 pub mod spool;
 #[cfg(feature = "sqlite")]
 pub mod sqlite;
@@ -50,6 +51,10 @@ pub trait Store: Send {
     /// Forgets some of what is older than it has to be kept, in one short step. Says whether more
     /// is left to forget.
     fn prune(&mut self, now: Wall) -> Result<bool, StoreError>;
+
+    /// Says that we are leaving: only commits count from now on, and what can be done later is left
+    /// to the next life.
+    fn hasten(&mut self) {}
 }
 
 /// Why the store cannot do what it was asked for.

@@ -1,16 +1,18 @@
 //! What waits for a commit, and what is given up when too much waits.
 //!
-//! Pure: the writer puts batches in at the back, commits groups from the front, and says how that
-//! went. Order is never changed, so that whatever is committed is a true beginning of the story.
+//! Pure: batches come in at the back, groups are taken from the front to be committed, and it is
+//! told how that went. Order is never changed, so that whatever is committed is a true beginning of
+//! the story.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use crate::ledger::row::{Batch, Row, SessionEvent};
 use crate::units::SessionId;
 
-/// Rows that may wait while the store is away. At about 1 KiB for the largest kind this is 8 MiB
-/// of a PID 1's memory, and room for more than a thousand runs.
-pub const MAX_ROWS: usize = 8_192;
+/// Rows that may wait while the store is away: at about 1 KiB for the larger kinds 24 MiB of a
+/// PID 1's memory, and room for the whole story of four thousand runs, or for the beginning, the
+/// outcome and the end of twelve thousand.
+pub const MAX_ROWS: usize = 24_576;
 
 /// What is left after too much waited: making room costs a pass over everything, so it is not done
 /// for each batch anew.
@@ -20,24 +22,23 @@ const ROOM_MADE: usize = MAX_ROWS / 4 * 3;
 const GROUP_ROWS: usize = 1_024;
 
 /// The type of the event that stands for events which had to be given up: the one kind of event
-/// that a store takes with a gap before it.
+/// that a store takes with a gap before it. It has the number of the last of them.
 pub const EVENTS_LOST: &str = "events_lost";
 
-/// What is given up first, next, and last of all. Rows of the tokens go together, because how far
-/// a log was read must never be kept without what was read. Of the lifecycle the events go before
-/// the sessions, whose rows tell the whole outcome.
-const SHEDDING: [fn(&Row) -> bool; 4] = [
-    |row| matches!(row, Row::Sample(_)),
-    |row| matches!(row, Row::Usage { .. } | Row::Progress(_) | Row::Seen(_)),
-    |row| matches!(row, Row::Event(_)),
-    |_| true,
-];
+/// What an event of the type [`EVENTS_LOST`] says, by the number that it takes and the number that
+/// would have been next. The store says it, since it alone knows what it has.
+pub fn lost_detail(next: u64, sequence: u64) -> serde_json::Value {
+    serde_json::json!({ "missing": (sequence + 1).saturating_sub(next) })
+}
 
 /// Batches that wait for a commit, oldest first, with bounds.
 #[derive(Debug, Default)]
 pub struct Spool {
     batches: VecDeque<Batch>,
+    /// Rows in `batches`.
     rows: usize,
+    /// Rows that were taken out to be committed, and what became of them is not known yet.
+    in_flight: usize,
     /// Rows given up, in this life.
     dropped: u64,
     /// Batches at the front to be committed one by one, because one of them was refused.
@@ -57,9 +58,9 @@ impl Spool {
         }
     }
 
-    /// The rows that wait.
+    /// The rows that are not committed.
     pub fn rows(&self) -> usize {
-        self.rows
+        self.rows + self.in_flight
     }
 
     /// Rows given up, in this life.
@@ -67,7 +68,7 @@ impl Spool {
         self.dropped
     }
 
-    /// Whether nothing waits.
+    /// Whether nothing waits to be taken out.
     pub fn is_empty(&self) -> bool {
         self.batches.is_empty()
     }
@@ -77,37 +78,48 @@ impl Spool {
         self.rows >= GROUP_ROWS
     }
 
-    /// The batches to commit next, in one transaction.
-    pub fn group(&mut self) -> &[Batch] {
+    /// Takes out the batches to commit next, in one transaction. Of several pictures of one session
+    /// only the last is among them.
+    pub fn take_group(&mut self) -> Vec<Batch> {
         let length = if self.singly > 0 { 1 } else { self.group_length() };
-        let all = self.batches.make_contiguous();
-        &all[..length.min(all.len())]
+        let mut group: Vec<Batch> = self.batches.drain(..length.min(self.batches.len())).collect();
+        self.rows -= rows_of(&group);
+        leave_out_superseded(&mut group);
+        group.retain(|batch| !batch.rows.is_empty());
+        self.in_flight = rows_of(&group);
+        group
     }
 
-    /// The group was committed.
-    pub fn committed(&mut self, batches: usize) {
-        for batch in self.batches.drain(..batches) {
-            self.rows -= batch.rows.len();
-        }
-        self.singly = self.singly.saturating_sub(batches);
-    }
-
-    /// The group was refused, because of its rows. A group of many is tried again one by one. A
-    /// single batch may lack what had to be given up before it, so it is tried again with a line
-    /// that says so; after that it gives up its events, and in the end everything.
-    pub fn refused(&mut self, batches: usize) {
-        if batches > 1 {
-            self.singly = batches;
-            return;
-        }
-        let Some(batch) = self.batches.pop_front() else { return };
+    /// What was taken out is committed.
+    pub fn committed(&mut self) {
+        self.in_flight = 0;
         self.singly = self.singly.saturating_sub(1);
-        self.rows -= batch.rows.len();
+    }
+
+    /// What was taken out could not be committed and keeps its place.
+    pub fn put_back(&mut self, group: Vec<Batch>) {
+        self.in_flight = 0;
+        for batch in group.into_iter().rev() {
+            self.rows += batch.rows.len();
+            self.batches.push_front(batch);
+        }
+    }
+
+    /// What was taken out is refused, because of its rows. A group of many is tried again one by
+    /// one. A single batch may lack what had to be given up before it, so it is tried again with a
+    /// line that says so; after that it gives up its events, and in the end everything.
+    pub fn refused(&mut self, mut group: Vec<Batch>) {
+        if group.len() > 1 {
+            self.singly = group.len();
+            return self.put_back(group);
+        }
+        let Some(batch) = group.pop() else { return };
+        self.in_flight = 0;
+        self.singly = self.singly.saturating_sub(1);
         let rows = with_gaps_told(&batch.rows).unwrap_or_else(|| self.without_events(batch.rows));
         if !rows.is_empty() {
-            self.rows += rows.len();
-            self.batches.push_front(Batch { rows });
-            self.singly = self.singly.max(1);
+            self.put_back(vec![Batch { rows }]);
+            self.singly += 1;
         }
     }
 
@@ -131,25 +143,22 @@ impl Spool {
         fits.count().max(1)
     }
 
+    /// Samples go first, then what is known of tokens: all of it together, because how far a log was
+    /// read must never be kept without what was read. Of the lifecycle the older events give way to
+    /// a line that counts them, and in the end whole sessions go. So what stays is a true story.
     fn make_room(&mut self) {
-        self.leave_out_superseded();
-        for class in SHEDDING {
-            self.shed(class);
-        }
+        leave_out_superseded(self.batches.make_contiguous());
+        self.rows = rows_of(self.batches.make_contiguous());
+        self.shed(|row| matches!(row, Row::Sample(_)));
+        self.shed(|row| matches!(row, Row::Usage { .. } | Row::Progress(_) | Row::Seen(_)));
+        self.thin_out();
+        self.give_up_sessions();
         self.batches.retain(|batch| !batch.rows.is_empty());
         self.singly = self.singly.min(self.batches.len());
     }
 
-    /// Removes each picture of a session that a later one replaces: nothing is lost by that.
-    fn leave_out_superseded(&mut self) {
-        let mut newer = BTreeSet::new();
-        for batch in self.batches.iter_mut().rev() {
-            let mut kept: Vec<Row> = batch.rows.drain(..).rev().collect();
-            kept.retain(|row| session_of(row).is_none_or(|id| newer.insert(id)));
-            kept.reverse();
-            batch.rows = kept;
-        }
-        self.rows = self.batches.iter().map(|batch| batch.rows.len()).sum();
+    fn surplus(&self) -> usize {
+        self.rows.saturating_sub(ROOM_MADE)
     }
 
     /// Gives up rows of one class, oldest batch first, until there is room.
@@ -165,6 +174,91 @@ impl Spool {
             self.dropped += gone as u64;
         }
     }
+
+    /// Puts one line in the place of the oldest events of each session, for as many as there has to
+    /// be room for.
+    fn thin_out(&mut self) {
+        let last = last_to_go(self.batches.iter().flat_map(|batch| &batch.rows), self.surplus());
+        if last.is_empty() {
+            return;
+        }
+        for batch in &mut self.batches {
+            let rows = std::mem::take(&mut batch.rows);
+            let (before, told) = (rows.len(), rows.iter().filter(|row| is_gap(row)).count());
+            batch.rows = rows.into_iter().filter_map(|row| thinned(row, &last)).collect();
+            let telling = batch.rows.iter().filter(|row| is_gap(row)).count();
+            let kept = batch.rows.len() - telling;
+            self.rows -= before - batch.rows.len();
+            self.dropped += (before - told - kept) as u64;
+        }
+    }
+
+    /// Gives up everything that waits of the oldest sessions: half of a story would be a wrong one.
+    fn give_up_sessions(&mut self) {
+        let surplus = self.surplus();
+        if surplus == 0 {
+            return;
+        }
+        let mut rows_each: BTreeMap<SessionId, usize> = BTreeMap::new();
+        let of_sessions = || self.batches.iter().flat_map(|batch| &batch.rows).filter_map(subject);
+        of_sessions().for_each(|id| *rows_each.entry(id).or_default() += 1);
+        let (mut gone, mut freed) = (BTreeSet::new(), 0);
+        for id in of_sessions() {
+            if freed >= surplus {
+                break;
+            }
+            if gone.insert(id) {
+                freed += rows_each.get(&id).copied().unwrap_or_default();
+            }
+        }
+        for batch in &mut self.batches {
+            batch.rows.retain(|row| subject(row).is_none_or(|id| !gone.contains(&id)));
+        }
+        self.rows -= freed;
+        self.dropped += freed as u64;
+    }
+}
+
+fn rows_of(batches: &[Batch]) -> usize {
+    batches.iter().map(|batch| batch.rows.len()).sum()
+}
+
+/// Removes each picture of a session that a later one replaces: nothing is lost by that.
+fn leave_out_superseded(batches: &mut [Batch]) {
+    let mut newer = BTreeSet::new();
+    for batch in batches.iter_mut().rev() {
+        let mut kept: Vec<Row> = batch.rows.drain(..).rev().collect();
+        kept.retain(|row| session_of(row).is_none_or(|id| newer.insert(id)));
+        kept.reverse();
+        batch.rows = kept;
+    }
+}
+
+/// Of each session the number of the last event that gives way, so that so many rows are gained. One
+/// event alone gains nothing, because a line takes its place.
+fn last_to_go<'a>(rows: impl Iterator<Item = &'a Row>, surplus: usize) -> BTreeMap<SessionId, u64> {
+    let mut runs: BTreeMap<SessionId, (usize, u64)> = BTreeMap::new();
+    let mut gain = 0;
+    for event in rows.filter_map(event_of) {
+        if gain >= surplus {
+            break;
+        }
+        let (length, last) = runs.entry(event.session).or_default();
+        gain += usize::from(*length > 0);
+        (*length, *last) = (*length + 1, event.sequence);
+    }
+    let several = runs.into_iter().filter(|(_, (length, _))| *length > 1);
+    several.map(|(session, (_, last))| (session, last)).collect()
+}
+
+/// What stays of a row: itself, the line in its place, or nothing.
+fn thinned(row: Row, last: &BTreeMap<SessionId, u64>) -> Option<Row> {
+    let Row::Event(event) = &row else { return Some(row) };
+    match last.get(&event.session) {
+        Some(last) if event.sequence < *last => None,
+        Some(last) if event.sequence == *last => Some(Row::Event(gap(event, event.sequence))),
+        _ => Some(row),
+    }
 }
 
 /// The rows with a line before each session's first event that says that others are lost; `None`
@@ -177,24 +271,25 @@ fn with_gaps_told(rows: &[Row]) -> Option<Vec<Row>> {
             return None;
         }
         let first = event_of(row).filter(|event| seen.insert(event.session));
-        told.extend(first.and_then(gap_before).map(Row::Event));
+        let gap = first.and_then(|event| Some(gap(event, event.sequence.checked_sub(1)?)));
+        told.extend(gap.map(Row::Event));
         told.push(row.clone());
     }
     (told.len() > rows.len()).then_some(told)
 }
 
-/// The line that takes the place of the lost ones: it has the number of the last of them.
-fn gap_before(event: &SessionEvent) -> Option<SessionEvent> {
-    Some(SessionEvent {
+/// The line that takes the place of those that are lost up to this number.
+fn gap(event: &SessionEvent, sequence: u64) -> SessionEvent {
+    SessionEvent {
         session: event.session,
-        sequence: event.sequence.checked_sub(1)?,
+        sequence,
         at: event.at,
         event_type: EVENTS_LOST,
         previous_state: None,
         new_state: None,
         trigger: "too much waited for the store, or its file was lost".into(),
         detail: serde_json::json!({}),
-    })
+    }
 }
 
 fn is_gap(row: &Row) -> bool {
@@ -215,122 +310,15 @@ fn session_of(row: &Row) -> Option<SessionId> {
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::store::examples::{batch, event, sample, session, usage};
-
-    /// Fills a spool with `count` batches of what `make` makes.
-    fn filled(count: usize, make: impl Fn(usize) -> Vec<Row>) -> Spool {
-        let mut spool = Spool::default();
-        (0..count).for_each(|at| spool.push(batch(make(at))));
-        spool
-    }
-
-    fn waiting(spool: &Spool) -> Vec<&Row> {
-        spool.batches.iter().flat_map(|batch| &batch.rows).collect()
-    }
-
-    #[test]
-    fn groups_keep_the_order_and_a_limit() {
-        let mut spool = filled(GROUP_ROWS, |at| vec![event(at as u64), session(1)]);
-        let first = spool.group().to_vec();
-        assert_eq!(first.len(), GROUP_ROWS / 2);
-        assert_eq!(first[0].rows[0], event(0));
-        spool.committed(first.len());
-        assert_eq!(spool.group()[0].rows[0], event(GROUP_ROWS as u64 / 2));
-        assert_eq!(spool.rows(), GROUP_ROWS);
-    }
-
-    #[test]
-    fn a_batch_larger_than_a_group_is_a_group_of_its_own() {
-        let mut spool = filled(2, |_| vec![sample(0); GROUP_ROWS * 2]);
-        assert_eq!(spool.group().len(), 1);
-    }
-
-    #[test]
-    fn pictures_that_a_later_one_replaces_cost_nothing() {
-        let mut spool = filled(MAX_ROWS, |_| vec![session(1)]);
-        spool.push(batch(vec![session(2)]));
-        assert_eq!((spool.rows(), spool.dropped()), (2, 0));
-    }
-
-    #[test]
-    fn samples_go_first_then_tokens_then_events_and_sessions_last() {
-        let mut spool = filled(100, |at| vec![session(at as u128), event(at as u64)]);
-        spool.push(batch(vec![usage(1), sample(1)]));
-        spool.push(batch((0..MAX_ROWS as i64).map(sample).collect()));
-        assert!(spool.rows() <= ROOM_MADE);
-        let lost_samples = spool.dropped();
-        let kept = |class: fn(&&&Row) -> bool| waiting(&spool).iter().filter(class).count();
-        assert_eq!(kept(|row| !matches!(row, Row::Sample(_))), 201, "only samples went");
-
-        let more = MAX_ROWS - 200;
-        (0..more).for_each(|at| spool.push(batch(vec![usage(at as u64)])));
-        let kept = |class: fn(&&&Row) -> bool| waiting(&spool).iter().filter(class).count();
-        assert_eq!(kept(|row| matches!(row, Row::Sample(_))), 0);
-        assert_eq!(kept(|row| matches!(row, Row::Event(_) | Row::Session(_))), 200);
-        assert!(spool.dropped() > lost_samples);
-
-        (0..MAX_ROWS).for_each(|at| spool.push(batch(vec![event(100 + at as u64)])));
-        let kept = |class: fn(&&&Row) -> bool| waiting(&spool).iter().filter(class).count();
-        assert_eq!(kept(|row| matches!(row, Row::Session(_))), 100, "outcomes are kept");
-        assert!(spool.rows() <= MAX_ROWS);
-    }
-
-    #[test]
-    fn the_bound_holds_whatever_comes() {
-        let spool = filled(3 * MAX_ROWS, |at| vec![session(at as u128)]);
-        assert!(spool.rows() <= MAX_ROWS);
-        assert_eq!(spool.rows() as u64 + spool.dropped(), 3 * MAX_ROWS as u64);
-    }
-
-    /// Commits everything but what `refuses` refuses, and says what was committed.
-    fn drained(spool: &mut Spool, refuses: impl Fn(&[Row]) -> bool) -> Vec<Row> {
-        let mut committed = Vec::new();
-        while !spool.is_empty() {
-            let group = spool.group().to_vec();
-            let rows: Vec<Row> = group.iter().flat_map(|batch| batch.rows.clone()).collect();
-            if refuses(&rows) {
-                spool.refused(group.len());
-            } else {
-                spool.committed(group.len());
-                committed.extend(rows);
-            }
-        }
-        assert_eq!(spool.rows(), 0);
-        committed
-    }
-
-    #[test]
-    fn of_a_refused_group_only_the_faulty_batch_loses_its_events() {
-        let mut spool = Spool::default();
-        for rows in [vec![event(0)], vec![event(7), session(1)], vec![event(1)]] {
-            spool.push(batch(rows));
-        }
-        let committed = drained(&mut spool, |rows| rows.contains(&event(7)));
-        assert_eq!(committed, [event(0), session(1), event(1)]);
-        assert_eq!(spool.dropped(), 1);
-    }
-
-    #[test]
-    fn a_gap_is_told_once_and_the_history_goes_on_behind_it() {
-        let mut spool = Spool::default();
-        for rows in [vec![event(7), session(1), event(8)], vec![event(9)]] {
-            spool.push(batch(rows));
-        }
-        let unexplained = |rows: &[Row]| rows.contains(&event(7)) && !rows.iter().any(is_gap);
-        let committed = drained(&mut spool, unexplained);
-        let Some(Row::Event(gap)) = committed.first() else { unreachable!() };
-        assert_eq!((gap.sequence, gap.event_type), (6, EVENTS_LOST));
-        assert_eq!(committed[1..], [event(7), session(1), event(8), event(9)]);
-        assert_eq!(spool.dropped(), 0);
-    }
-
-    #[test]
-    fn a_refused_batch_without_events_is_given_up() {
-        let mut spool = filled(1, |_| vec![usage(1), usage(2)]);
-        spool.refused(1);
-        assert_eq!((spool.is_empty(), spool.rows(), spool.dropped()), (true, 0, 2));
+/// The session whose story a row is a part of.
+fn subject(row: &Row) -> Option<SessionId> {
+    match row {
+        Row::Event(event) => Some(event.session),
+        Row::Session(session) => Some(session.id),
+        Row::Close(close) => Some(close.session),
+        _ => None,
     }
 }
+
+#[cfg(test)]
+mod tests;

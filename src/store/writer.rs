@@ -1,18 +1,17 @@
 //! The one thread that may wait for a disk.
 //!
 //! ```text
-//!   ledger ── try_submit ──► queue (64) ──► thread: spool ──► Store::commit
-//!     ▲                                       │ watch, oneshot: never block, never fill
-//!     └───────────── Reports ◄────────────────┘
+//!   ledger ── submit ──► shelf ──► thread ──► Store::commit
+//!     ▲                              │ watch, oneshot: never block, never fill
+//!     └────────── Reports ◄──────────┘
 //! ```
 //!
-//! Whoever submits never waits: a full queue gives the batch back. While the store is away the
-//! thread keeps emptying the queue into its spool and tries again, ever more slowly. What it does in
-//! between is in `commit_loop`.
+//! Whoever submits never waits: the shelf takes everything, within its bound. While the store is away
+//! the thread tries again, ever more slowly. What it does in between is in `commit_loop`.
 
+use std::convert::Infallible;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::sync::mpsc::{Receiver, sync_channel};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
@@ -20,22 +19,17 @@ use tokio::sync::{oneshot, watch};
 
 use crate::clock;
 use crate::config::plan::{PostgresPlan, StorePlan};
-use crate::ledger::entry::{OpenSession, StoreHealth};
+use crate::ledger::entry::{OpenSession, StoreHealth, Waiting};
 use crate::ledger::row::Batch;
 #[cfg(not(all(feature = "sqlite", feature = "postgres")))]
 use crate::ledger::store_figures::ErrorCategory;
 use crate::store::commit_loop::CommitLoop;
 use crate::store::figures::{Figures, counted};
 use crate::store::life::{Beginnings, Identity};
+use crate::store::shelf::Shelf;
 use crate::store::{Store, StoreError};
 use crate::tokens::TokenResume;
 use crate::units::Mono;
-
-/// Batches that may be on their way to the thread.
-const QUEUE: usize = 64;
-
-/// Of these, the places that only lifecycle batches may take.
-const RESERVED: usize = 16;
 
 /// Opens the store; called again for as long as it fails.
 pub type Open = Box<dyn FnMut() -> Result<Box<dyn Store>, StoreError> + Send>;
@@ -65,11 +59,10 @@ pub struct Resume {
 
 /// The outer side of the thread.
 struct Thread {
-    inbox: SyncSender<Batch>,
-    queued: Arc<AtomicUsize>,
+    shelf: Arc<Shelf>,
     deadline: Arc<OnceLock<Mono>>,
-    /// Says whether everything was committed, and closes when the file is closed too.
-    done: Mutex<Receiver<bool>>,
+    /// Ends when nothing more is tried and the file is closed.
+    done: Mutex<Receiver<Infallible>>,
 }
 
 /// Starts the writer of the plan's store, for a life with this state folder. Nothing is read or
@@ -107,16 +100,15 @@ impl Who {
 
 fn start_counting(open: Open, figures: Figures) -> (Writer, Reports) {
     let open = counted(open, figures.clone());
-    let (inbox, batches) = sync_channel(QUEUE);
     let (resume, resumed) = oneshot::channel();
     let (health, reported) = watch::channel(StoreHealth::default());
-    let (finished, done) = sync_channel(1);
-    let (queued, deadline) = (Arc::new(AtomicUsize::new(0)), Arc::new(OnceLock::new()));
+    let (finished, done) = sync_channel::<Infallible>(0);
+    let (shelf, deadline) = (Arc::<Shelf>::default(), Arc::new(OnceLock::new()));
     let mut commits =
-        CommitLoop::new(open, figures, batches, queued.clone(), deadline.clone(), resume, health);
+        CommitLoop::new(open, figures, shelf.clone(), deadline.clone(), resume, health);
     let run = move || {
-        let _ = finished.send(commits.run());
-        // Only now the store is closed, and after it the channel: `close` waits for both.
+        commits.run();
+        // The store is closed before anybody who waits for that is told.
         drop(commits);
         drop(finished);
     };
@@ -125,7 +117,7 @@ fn start_counting(open: Open, figures: Figures) -> (Writer, Reports) {
         tracing::error!(target: "store", "cannot start the thread of the store: {error}; \
             history is kept in memory only");
     }
-    let thread = Thread { inbox, queued, deadline, done: Mutex::new(done) };
+    let thread = Thread { shelf, deadline, done: Mutex::new(done) };
     (Writer { thread: Some(thread) }, Reports { resume: resumed, health: reported })
 }
 
@@ -179,35 +171,34 @@ impl Writer {
         self.thread.is_some()
     }
 
-    /// Hands a batch over, or gives it back at once when the queue is full: a disk hangs. The last
-    /// places are for lifecycle batches.
-    pub fn try_submit(&self, batch: Batch) -> Result<(), Batch> {
-        let Some(thread) = &self.thread else { return Ok(()) };
-        let room = if batch.is_lifecycle() { QUEUE } else { QUEUE - RESERVED };
-        if thread.queued.fetch_add(1, Ordering::Relaxed) >= room {
-            thread.queued.fetch_sub(1, Ordering::Relaxed);
-            return Err(batch);
+    /// Hands a batch over. Never waits for a disk.
+    pub fn submit(&self, batch: Batch) {
+        if let Some(thread) = &self.thread {
+            thread.shelf.put(batch);
         }
-        thread.inbox.try_send(batch).map_err(|refused| {
-            thread.queued.fetch_sub(1, Ordering::Relaxed);
-            match refused {
-                TrySendError::Full(batch) | TrySendError::Disconnected(batch) => batch,
-            }
-        })
+    }
+
+    /// Says that we are about to leave, so that nothing that waits waits for more.
+    pub fn hurry(&self) {
+        if let Some(thread) = &self.thread {
+            thread.shelf.hurry();
+        }
+    }
+
+    /// What was handed over and is not committed.
+    pub fn waiting(&self) -> Waiting {
+        self.thread.as_ref().map(|thread| thread.shelf.waiting()).unwrap_or_default()
     }
 
     /// Commits what waits and closes the store, all within `patience`; it blocks for that long at
-    /// most. Says whether everything that was submitted is durable, or given up and counted.
-    pub fn close(self, patience: Duration) -> bool {
-        let Some(thread) = self.thread else { return true };
-        let deadline = clock::now().mono.after(patience);
-        let _ = thread.deadline.set(deadline);
-        drop(thread.inbox);
+    /// most. Answers with the rows that are neither durable nor given up and counted.
+    pub fn close(self, patience: Duration) -> u64 {
+        let Some(thread) = self.thread else { return 0 };
+        let _ = thread.deadline.set(clock::now().mono.after(patience));
+        thread.shelf.close();
         let done = thread.done.into_inner().unwrap_or_else(PoisonError::into_inner);
-        let flushed = done.recv_timeout(patience).unwrap_or(false);
-        // The thread is gone once its file is closed; a disk that hangs only now is left behind.
-        let _ = done.recv_timeout(deadline.since(clock::now().mono));
-        flushed
+        let _ = done.recv_timeout(patience);
+        thread.shelf.waiting().rows
     }
 }
 
@@ -332,7 +323,7 @@ mod tests {
     }
 
     fn submit(writer: &Writer, rows: Vec<Row>) {
-        writer.try_submit(batch(rows)).expect("there is room");
+        writer.submit(batch(rows));
     }
 
     fn wait_for_health(reports: &Reports, met: impl Fn(&StoreHealth) -> bool) -> StoreHealth {
@@ -356,11 +347,23 @@ mod tests {
     fn what_is_submitted_is_committed_in_order() {
         let fake = Fake::default();
         let (writer, _reports) = fake.start();
-        (0..20).for_each(|at| submit(&writer, vec![event(at), session(1)]));
+        (0..20).for_each(|at| submit(&writer, vec![event(at), session(at.into())]));
         (0..20).for_each(|at| submit(&writer, vec![sample(at)]));
-        assert!(writer.close(PATIENCE));
-        let events = (0..20).flat_map(|at| [event(at), session(1)]);
+        assert_eq!(writer.close(PATIENCE), 0);
+        let events = (0..20).flat_map(|at| [event(at), session(at.into())]);
         assert_eq!(fake.rows(), events.chain((0..20).map(sample)).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn what_is_hurried_is_committed_at_once_and_before_anybody_closes() {
+        let fake = Fake::default();
+        let (writer, reports) = fake.start();
+        wait_for_health(&reports, |health| health.up);
+        writer.hurry();
+        (0..3).for_each(|at| submit(&writer, vec![event(at)]));
+        fake.wait_for(|state| !state.committed.is_empty());
+        assert_eq!(writer.close(PATIENCE), 0);
+        assert_eq!(fake.rows(), (0..3).map(event).collect::<Vec<_>>());
     }
 
     #[test]
@@ -374,7 +377,7 @@ mod tests {
         fake.set(Trouble::None);
         let health = wait_for_health(&reports, |health| health.up);
         assert_eq!((health.pending, health.dropped), (0, 0));
-        assert!(writer.close(PATIENCE));
+        assert_eq!(writer.close(PATIENCE), 0);
         assert_eq!(fake.rows(), (0..30).map(event).collect::<Vec<_>>());
     }
 
@@ -387,24 +390,58 @@ mod tests {
         assert!(reports.resume.try_recv().is_err(), "nothing is known yet");
         fake.set(Trouble::None);
         assert_eq!(reports.resume.blocking_recv(), Ok(Resume::default()));
-        assert!(writer.close(PATIENCE));
+        assert_eq!(writer.close(PATIENCE), 0);
         assert_eq!(fake.rows(), [event(0)]);
     }
 
     #[test]
-    fn a_hung_disk_gives_batches_back_and_keeps_room_for_lifecycle() {
+    fn a_hung_disk_holds_up_nobody_and_what_waits_is_kept() {
         let fake = Fake::with(Trouble::Hangs);
         let (writer, _reports) = fake.start();
         submit(&writer, vec![event(0)]);
         fake.wait_for(|state| state.attempts == 2);
-        (0..QUEUE - RESERVED).for_each(|at| submit(&writer, vec![sample(at as i64)]));
-        assert_eq!(writer.try_submit(batch(vec![sample(-1)])), Err(batch(vec![sample(-1)])));
-        (0..RESERVED).for_each(|at| submit(&writer, vec![event(1 + at as u64)]));
-        assert_eq!(writer.try_submit(batch(vec![event(99)])), Err(batch(vec![event(99)])));
+        (1..1_000).for_each(|at| submit(&writer, vec![event(at)]));
+        std::thread::sleep(Duration::from_millis(2));
+        let waiting = writer.waiting();
+        assert_eq!((waiting.rows, waiting.dropped), (1_000, 0));
+        assert!(waiting.unmoved > Duration::ZERO);
+        fake.set(Trouble::None);
+        assert_eq!(writer.close(PATIENCE), 0);
+        assert_eq!(fake.rows(), (0..1_000).map(event).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn leaving_waits_no_longer_than_it_was_told_for_a_hung_disk() {
+        let fake = Fake::with(Trouble::Hangs);
+        let (writer, _reports) = fake.start();
+        submit(&writer, vec![event(0)]);
+        fake.wait_for(|state| state.attempts == 2);
         let begun = Instant::now();
-        assert!(!writer.close(Duration::from_millis(100)), "nothing is durable");
+        assert_eq!(writer.close(Duration::from_millis(100)), 1, "nothing is durable");
         assert!(begun.elapsed() < PATIENCE);
         fake.set(Trouble::None);
+    }
+
+    #[test]
+    fn a_disk_that_is_slow_is_waited_for_and_one_that_is_full_is_not() {
+        let fake = Fake::with(Trouble::Hangs);
+        let (writer, _reports) = fake.start();
+        submit(&writer, vec![event(0)]);
+        fake.wait_for(|state| state.attempts == 2);
+        let slow = fake.clone();
+        let thread = std::thread::spawn(move || {
+            std::thread::sleep(Duration::from_millis(1_500));
+            slow.set(Trouble::None);
+        });
+        assert_eq!(writer.close(PATIENCE), 0, "although it took longer than an error is borne");
+        thread.join().expect("it ends");
+
+        let fake = Fake::with(Trouble::Full);
+        let (writer, _reports) = fake.start();
+        submit(&writer, vec![event(0)]);
+        let begun = Instant::now();
+        assert_eq!(writer.close(PATIENCE), 1);
+        assert!(begun.elapsed() < PATIENCE / 2);
     }
 
     #[test]
@@ -414,7 +451,7 @@ mod tests {
         submit(&writer, vec![event(0)]);
         wait_for_health(&reports, |health| health.failures == 1);
         wait_for_health(&reports, |health| health.up && health.pending == 0);
-        assert!(writer.close(PATIENCE));
+        assert_eq!(writer.close(PATIENCE), 0);
         assert_eq!(fake.rows(), [event(0)]);
     }
 
@@ -423,7 +460,7 @@ mod tests {
         let fake = Fake::with(Trouble::Refuses(1));
         let (writer, reports) = fake.start();
         (0..4).for_each(|key| submit(&writer, vec![usage(key)]));
-        assert!(writer.close(PATIENCE));
+        assert_eq!(writer.close(PATIENCE), 0);
         assert_eq!(fake.rows(), [usage(0), usage(2), usage(3)]);
         assert_eq!(reports.health.borrow().dropped, 1);
     }
@@ -433,7 +470,7 @@ mod tests {
         let fake = Fake::with(Trouble::Full);
         let (writer, _reports) = fake.start();
         submit(&writer, vec![event(0)]);
-        assert!(!writer.close(Duration::from_millis(100)));
+        assert_eq!(writer.close(Duration::from_millis(100)), 1);
         assert_eq!(fake.rows(), []);
     }
 
@@ -452,13 +489,13 @@ mod tests {
         let (writer, reports) = start(&plan, begins(), folder.path());
         submit(&writer, vec![event(0), session(1), usage(5)]);
         assert_eq!(reports.resume.blocking_recv(), Ok(Resume::default()));
-        assert!(writer.close(PATIENCE));
+        assert_eq!(writer.close(PATIENCE), 0);
 
         let (writer, reports) = start(&plan, begins(), folder.path());
         let found = reports.resume.blocking_recv().expect("it opens, because the file is free");
         assert_eq!(found.open.len(), 1);
         assert_eq!(found.tokens.seen, [crate::tokens::UsageKey(5)]);
-        assert!(writer.close(PATIENCE));
+        assert_eq!(writer.close(PATIENCE), 0);
     }
 
     #[cfg(feature = "sqlite")]
@@ -474,7 +511,7 @@ mod tests {
         };
         let health = wait_for_health(&reports, |health| times(health)[..3] == [1, 2, 1]);
         assert_eq!(health.figures.set_aside, 1, "opened, asked twice, committed");
-        assert!(writer.close(PATIENCE));
+        assert_eq!(writer.close(PATIENCE), 0);
     }
 
     #[test]
@@ -486,14 +523,14 @@ mod tests {
         let other = health.figures.errors().find(|(kind, _)| *kind == ErrorCategory::Other);
         assert!(other.is_some_and(|(_, times)| times > 0), "{health:?}");
         fake.set(Trouble::None);
-        assert!(writer.close(PATIENCE));
+        assert_eq!(writer.close(PATIENCE), 0);
     }
 
     #[test]
     fn history_in_memory_needs_no_thread() {
         let (writer, reports) = start(&StorePlan::Memory, begins(), Path::new("/nowhere"));
         assert_eq!(reports.resume.blocking_recv(), Ok(Resume::default()));
-        (0..2 * QUEUE).for_each(|at| submit(&writer, vec![event(at as u64)]));
-        assert!(writer.close(Duration::ZERO));
+        (0..100).for_each(|at| submit(&writer, vec![event(at)]));
+        assert_eq!(writer.close(Duration::ZERO), 0);
     }
 }

@@ -3,6 +3,9 @@
 //! Used by the tests of the store (`src/store/postgres`) and by the integration tests; `tests/setup`
 //! installs the server. It refuses to run as root, so that root lends it to another user.
 
+// Each of its two users needs a part of it.
+#![allow(dead_code)]
+
 use std::fs;
 use std::net::TcpListener;
 use std::os::unix::process::CommandExt;

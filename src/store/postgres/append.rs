@@ -15,6 +15,17 @@ use crate::store::spool::EVENTS_LOST;
 /// What of a line tells it from another one in the same place.
 type Line = (i64, String);
 
+/// Where an event belongs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// It is there already.
+    Taken,
+    /// At the end.
+    New,
+    /// At the end, after a gap that it tells of and that begins at this number.
+    After(u64),
+}
+
 /// What a history holds, as far as a commit has to know.
 #[derive(Debug, Default)]
 pub struct Known {
@@ -57,23 +68,25 @@ impl Known {
         Ok(known)
     }
 
-    /// Whether the event is to be appended; it counts as kept from now on.
-    pub fn takes(&mut self, event: &SessionEvent) -> Result<bool, Fault> {
+    /// What is to be done with the event; it counts as kept from now on.
+    pub fn take(&mut self, event: &SessionEvent) -> Result<Place, Fault> {
         let (id, sequence) = place(event);
         let next = self.next.entry(id.clone()).or_default();
-        if sequence > *next && event.event_type != EVENTS_LOST {
+        let tells_of_lost = event.event_type == EVENTS_LOST;
+        if sequence > *next && !tells_of_lost {
             return Err(Fault::Contradiction(format!(
                 "event {sequence} of session {id} would leave a gap, since event {next} is not there"
             )));
         }
         let line = (event.at.0, event.event_type.to_owned());
         if sequence >= *next {
+            let place = if tells_of_lost { Place::After(*next) } else { Place::New };
             *next = sequence + 1;
             self.kept.insert((id, sequence), line);
-            return Ok(true);
+            return Ok(place);
         }
         match self.kept.get(&(id.clone(), sequence)) {
-            Some(kept) if *kept == line => Ok(false),
+            Some(kept) if *kept == line => Ok(Place::Taken),
             _ => Err(Fault::Contradiction(format!(
                 "event {sequence} of session {id} is there already and says something else"
             ))),

@@ -30,7 +30,7 @@ use tokio::runtime::{Builder, Runtime};
 use tokio::time::timeout;
 use tokio_postgres::Error;
 
-use self::append::Known;
+use self::append::{Known, Place};
 use self::fault::Fault;
 use self::link::Link;
 use self::rows::{Stamp, Write};
@@ -39,6 +39,7 @@ use crate::config::plan::PostgresPlan;
 use crate::ledger::entry::OpenSession;
 use crate::ledger::row::{Batch, Row};
 use crate::store::life::Identity;
+use crate::store::spool::lost_detail;
 use crate::store::{Store, StoreError};
 use crate::tokens::TokenResume;
 use crate::units::Wall;
@@ -145,15 +146,18 @@ async fn commit(link: &mut Link, rows: &[&Row], stamp: &Stamp) -> Result<(), Fau
     let (transaction, statements) = link.begin(&texts).await?;
     let mut known = Known::read(&transaction, rows.iter().copied()).await?;
     let mut sent = Vec::with_capacity(writes.len() + 1);
-    for (row, write) in rows.iter().zip(writes.drain(..)) {
-        let is_known = match row {
-            Row::Event(event) => !known.takes(event)?,
-            _ => false,
-        };
-        if !is_known {
-            let statement = &statements[write.statement];
-            sent.push(Box::pin(transaction.execute_raw(statement, write.values)));
+    for (row, mut write) in rows.iter().zip(writes.drain(..)) {
+        if let Row::Event(event) = row {
+            match known.take(event)? {
+                Place::Taken => continue,
+                Place::New => {}
+                Place::After(next) => {
+                    write = rows::append(event, &lost_detail(next, event.sequence));
+                }
+            }
         }
+        let statement = &statements[write.statement];
+        sent.push(Box::pin(transaction.execute_raw(statement, write.values)));
     }
     sent.push(Box::pin(transaction.execute_raw(&statements[&note], vec![stamp.life()])));
     all(sent).await?;

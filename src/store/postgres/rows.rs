@@ -53,7 +53,7 @@ macro_rules! values {
 /// What a row asks of the database.
 pub fn write(row: &Row, stamp: &Stamp) -> Write {
     match row {
-        Row::Event(event) => append(event),
+        Row::Event(event) => append(event, &event.detail),
         Row::Session(session) => project(session, stamp),
         Row::Close(close) => closed(close),
         Row::Sample(sample) => sampled(sample),
@@ -72,8 +72,8 @@ fn text(text: &str) -> String {
     text.replace('\0', "\u{fffd}")
 }
 
-/// JSON has no NUL character either, except escaped, and the type `json` keeps that as it is.
-fn append(event: &SessionEvent) -> Write {
+/// A new line of a session's history. JSON has no NUL character either, except escaped, and the type `json` keeps that as it is.
+pub fn append(event: &SessionEvent, detail: &serde_json::Value) -> Write {
     Write {
         statement: "INSERT INTO session_events (session_id, sequence, at_ms, event_type, \
                     previous_state, new_state, cause, detail) \
@@ -86,7 +86,7 @@ fn append(event: &SessionEvent) -> Write {
             event.previous_state,
             event.new_state,
             text(&event.trigger),
-            event.detail.to_string(),
+            detail.to_string(),
         ],
     }
 }

@@ -3,6 +3,11 @@
 #[path = "../../../tests/support/postgres.rs"]
 mod server;
 
+mod restart;
+mod shared;
+mod trouble;
+mod ways;
+
 use std::cell::Cell;
 use std::rc::Rc;
 use std::sync::Arc;

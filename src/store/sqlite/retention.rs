@@ -47,7 +47,15 @@ pub fn prune(db: &mut Connection, now: Wall) -> rusqlite::Result<bool> {
     }
     transaction.commit()?;
     give_back(db)?;
+    if !more {
+        fold_in(db)?;
+    }
     Ok(more)
+}
+
+/// Brings what is in the log into the database, so that a copy of that file alone lacks little.
+fn fold_in(db: &Connection) -> rusqlite::Result<()> {
+    db.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()))
 }
 
 /// Removes ended sessions with all that belongs to them. Their events go while they are still

@@ -12,7 +12,7 @@ use crate::ledger::row::{Row, SampleRow, SessionClose, SessionEvent};
 use crate::ledger::session::Session;
 use crate::store::columns::{self, context_json, millis, signed};
 use crate::store::life::Life;
-use crate::store::spool::EVENTS_LOST;
+use crate::store::spool::{EVENTS_LOST, lost_detail};
 use crate::tokens::{Cost, FileProgress, Usage, UsageKey};
 use crate::units::{SessionId, Wall};
 
@@ -44,7 +44,8 @@ pub fn write(db: &Connection, row: &Row, stamp: Stamp<'_>) -> Result<(), Fault> 
 fn append(db: &Connection, event: &SessionEvent) -> Result<(), Fault> {
     let id = event.session.to_string();
     let next = next_sequence(db, &id)?;
-    if event.sequence > next && event.event_type != EVENTS_LOST {
+    let tells_of_lost = event.event_type == EVENTS_LOST;
+    if event.sequence > next && !tells_of_lost {
         return Err(Fault::Contradiction(format!(
             "event {} of session {id} would leave a gap, since event {next} is not there",
             event.sequence
@@ -53,6 +54,7 @@ fn append(db: &Connection, event: &SessionEvent) -> Result<(), Fault> {
     if event.sequence < next {
         return same_event(db, &id, event);
     }
+    let detail = if tells_of_lost { &lost_detail(next, event.sequence) } else { &event.detail };
     db.prepare_cached(
         "INSERT INTO session_events (session_id, sequence, at_ms, event_type, previous_state, \
          new_state, cause, detail) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
@@ -65,7 +67,7 @@ fn append(db: &Connection, event: &SessionEvent) -> Result<(), Fault> {
         event.previous_state,
         event.new_state,
         event.trigger,
-        event.detail.to_string(),
+        detail.to_string(),
     ])?;
     Ok(())
 }

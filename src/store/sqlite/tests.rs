@@ -147,18 +147,39 @@ fn what_is_committed_outlives_a_kill_at_once() {
 }
 
 #[test]
-fn no_file_is_mapped_and_the_log_is_folded_in_at_the_end() {
+fn no_file_is_mapped_and_nothing_is_flushed_but_for_what_is_folded_in() {
     let folder = folder();
     let mut store = opened(&folder);
     commit(&mut store, vec![event(0)]);
     assert_eq!(files(&folder), ["history.db", "history.db-wal"], "and no -shm");
     let maps = fs::read_to_string("/proc/self/maps").expect("read");
     assert!(!maps.contains(&*path(&folder).to_string_lossy()));
-    for (pragma, value) in [("journal_mode", "wal"), ("synchronous", "2"), ("mmap_size", "0")] {
+    for (pragma, value) in [("journal_mode", "wal"), ("synchronous", "1"), ("mmap_size", "0")] {
         assert_eq!(query(&mut store, &format!("PRAGMA {pragma}")), [value], "{pragma}");
     }
+    store.hasten();
+    assert_eq!(query(&mut store, "PRAGMA wal_autocheckpoint"), ["0"]);
     drop(store);
-    assert_eq!(files(&folder), ["history.db"]);
+    assert_eq!(files(&folder), ["history.db", "history.db-wal"], "the log stays where it is");
+}
+
+/// The sessions that a copy of the file without its log has.
+fn in_a_copy_without_log(folder: &TempDir) -> Option<usize> {
+    let copy = self::folder();
+    fs::create_dir(copy.path().join("state")).expect("created");
+    fs::copy(path(folder), path(&copy)).expect("copied");
+    SqliteStore::open(&path(&copy)).ok()?.open_sessions().map(|open| open.len()).ok()
+}
+
+#[test]
+fn the_log_of_one_life_is_folded_in_by_the_next() {
+    let folder = folder();
+    commit(&mut opened(&folder), vec![event(0), session(1)]);
+    assert_ne!(in_a_copy_without_log(&folder), Some(1), "else there is nothing to fold in");
+    let mut store = opened(&folder);
+    assert_eq!(store.open_sessions().expect("read").len(), 1, "the log is a part of the history");
+    while store.prune(AT).expect("pruned") {}
+    assert_eq!(in_a_copy_without_log(&folder), Some(1));
 }
 
 #[test]
@@ -227,9 +248,10 @@ fn a_damaged_file_is_set_aside_with_its_log_and_a_new_one_begun() {
         commit(&mut opened(&folder), vec![event(0), session(1)]);
         assert_eq!(opened(&folder).open_sessions().expect("read").len(), 1);
         let names = files(&folder);
-        assert!(!names.contains(&"history.db-wal".into()), "the old log is out of the way");
-        assert!(names[1].starts_with("history.db.corrupt-"), "{names:?}");
-        let kept = fs::read(folder.path().join("state").join(&names[1])).expect("read");
+        let read = |name: &str| fs::read(folder.path().join("state").join(name)).expect("read");
+        assert_ne!(read("history.db-wal"), b"old log", "the old log is out of the way");
+        assert!(names[2].starts_with("history.db.corrupt-"), "{names:?}");
+        let kept = read(&names[2]);
         assert_eq!(kept, garbage);
     }
 }
@@ -245,7 +267,11 @@ fn a_disk_that_keeps_failing_is_not_filled_with_damaged_files() {
     fs::write(path(&folder), "garbage").expect("written");
     drop(opened(&folder));
     let names = files(&folder);
-    assert_eq!(names.len(), 7, "the new one, the one set aside, and five older: {names:?}");
+    assert_eq!(
+        names.len(),
+        8,
+        "the new one, its log, the one set aside, and five older: {names:?}"
+    );
     assert!(names.contains(&"history.db.corrupt-0000000000019".into()));
 }
 

@@ -50,7 +50,7 @@ fn the_living_keep_their_sessions(server: &Postgres, database: &str) {
     let left = next.open_sessions().expect("read");
     assert_eq!(left.len(), 1);
     assert_eq!((left[0].id, left[0].events), (id(2), 2));
-    assert_eq!(found(&mut living), [id(2); 0], "the dead one's is spoken for");
+    assert!(found(&mut living).is_empty(), "the dead one's is spoken for");
     assert_eq!(found(&mut next), [id(2)], "who asks again is told again");
 }
 
@@ -64,10 +64,10 @@ fn the_silent_are_over_after_a_week(server: &Postgres, database: &str) {
     let week =
         "UPDATE supervisors SET last_seen_ms = last_seen_ms - 604800000 WHERE boot_id = 'another'";
     server.query(database, week);
-    assert_eq!(found(&mut next), [id(1); 0], "it is connected");
+    assert!(found(&mut next).is_empty(), "it is connected");
     drop(theirs);
     server.query(database, "UPDATE supervisors SET last_seen_ms = last_seen_ms + 60000");
-    assert_eq!(found(&mut next), [id(1); 0], "it was heard of lately");
+    assert!(found(&mut next).is_empty(), "it was heard of lately");
     server.query(database, "UPDATE supervisors SET last_seen_ms = last_seen_ms - 60000");
     // The server may need a moment to see that the connection is gone.
     let left = (0..100).find_map(|_| {
@@ -147,4 +147,3 @@ fn pruning_is_for_one_at_a_time(server: &Postgres, database: &str) {
     assert!(!store.prune(old).expect("passed over"));
     assert_eq!(server.query(database, "SELECT count(*) FROM sessions"), ["1"]);
 }
-

@@ -114,4 +114,3 @@ fn a_commit_is_durable_whatever_the_server_is_set_to() {
     });
     assert_eq!(shown.expect("read"), "on");
 }
-
