@@ -15,6 +15,7 @@ mod examples;
 pub mod figures;
 pub mod left_behind;
 pub mod life;
+mod opening;
 #[cfg(feature = "postgres")]
 pub mod postgres;
 #[cfg(any(feature = "sqlite", feature = "postgres"))]

@@ -10,7 +10,7 @@
 //! the thread tries again, ever more slowly. What it does in between is in `commit_loop`.
 
 use std::convert::Infallible;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
@@ -18,14 +18,13 @@ use std::time::Duration;
 use tokio::sync::{oneshot, watch};
 
 use crate::clock;
-use crate::config::plan::{PostgresPlan, StorePlan};
+use crate::config::plan::StorePlan;
 use crate::ledger::entry::{OpenSession, StoreHealth, Waiting};
 use crate::ledger::row::Batch;
-#[cfg(not(all(feature = "sqlite", feature = "postgres")))]
-use crate::ledger::store_figures::ErrorCategory;
 use crate::store::commit_loop::CommitLoop;
 use crate::store::figures::{Figures, counted};
-use crate::store::life::{Beginnings, Identity};
+use crate::store::life::Beginnings;
+use crate::store::opening::{self, Who};
 use crate::store::shelf::Shelf;
 use crate::store::{Store, StoreError};
 use crate::tokens::TokenResume;
@@ -69,33 +68,16 @@ struct Thread {
 /// opened before this returns.
 pub fn start(plan: &StorePlan, begins: Beginnings, state_dir: &Path) -> (Writer, Reports) {
     let figures = Figures::default();
-    let who = Who { begins, state_dir: state_dir.to_owned(), known: None };
-    match plan {
-        StorePlan::Memory => in_memory(),
-        StorePlan::Sqlite(path) => {
-            start_counting(sqlite(path.clone(), who, figures.clone()), figures)
-        }
-        StorePlan::Postgres(plan) => start_counting(postgres(plan.clone(), who), figures),
+    let who = Who::new(begins, state_dir);
+    match opening::of(plan, who, &figures) {
+        Some(open) => start_counting(open, figures),
+        None => in_memory(),
     }
 }
 
 /// Starts a writer of whatever `open` opens.
 pub fn start_with(open: Open) -> (Writer, Reports) {
     start_counting(open, Figures::default())
-}
-
-/// Us, learnt on the thread that may wait for a disk.
-struct Who {
-    begins: Beginnings,
-    state_dir: PathBuf,
-    known: Option<Identity>,
-}
-
-impl Who {
-    fn know(&mut self) -> Identity {
-        let learn = || Identity::learn(self.begins.clone(), &self.state_dir);
-        self.known.get_or_insert_with(learn).clone()
-    }
 }
 
 fn start_counting(open: Open, figures: Figures) -> (Writer, Reports) {
@@ -126,43 +108,6 @@ fn in_memory() -> (Writer, Reports) {
     let _ = resume.send(Resume::default());
     let (_, health) = watch::channel(StoreHealth::default());
     (Writer { thread: None }, Reports { resume: resumed, health })
-}
-
-#[cfg(feature = "sqlite")]
-fn sqlite(path: PathBuf, mut who: Who, figures: Figures) -> Open {
-    use crate::store::sqlite::SqliteStore;
-    Box::new(move || {
-        let life = who.know().life().clone();
-        Ok(Box::new(SqliteStore::open_as(&path, Some(life), figures.clone())?))
-    })
-}
-
-#[cfg(not(feature = "sqlite"))]
-fn sqlite(path: PathBuf, _: Who, _: Figures) -> Open {
-    let attempt = format!("open the history {}", path.display());
-    Box::new(move || Err(not_built(&attempt, "sqlite")))
-}
-
-#[cfg(feature = "postgres")]
-fn postgres(plan: Box<PostgresPlan>, mut who: Who) -> Open {
-    use crate::store::postgres::PostgresStore;
-    Box::new(move || Ok(Box::new(PostgresStore::open(&plan, who.know())?)))
-}
-
-#[cfg(not(feature = "postgres"))]
-fn postgres(plan: Box<PostgresPlan>, _: Who) -> Open {
-    let attempt = format!("open the history {plan}");
-    Box::new(move || Err(not_built(&attempt, "postgres")))
-}
-
-#[cfg(not(all(feature = "sqlite", feature = "postgres")))]
-fn not_built(attempt: &str, feature: &str) -> StoreError {
-    StoreError {
-        attempt: attempt.to_owned(),
-        cause: format!("this procession was built without its `{feature}` feature"),
-        refused: false,
-        category: ErrorCategory::Schema,
-    }
 }
 
 impl Writer {
