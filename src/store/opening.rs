@@ -13,6 +13,7 @@ use crate::store::life::{Beginnings, Identity};
 use crate::store::writer::Open;
 
 /// Us, learnt on the thread that may wait for a disk.
+#[cfg_attr(not(any(feature = "sqlite", feature = "postgres")), expect(dead_code))]
 pub struct Who {
     begins: Beginnings,
     state_dir: PathBuf,
@@ -25,6 +26,7 @@ impl Who {
         Self { begins, state_dir: state_dir.to_owned(), known: None }
     }
 
+    #[cfg(any(feature = "sqlite", feature = "postgres"))]
     fn know(&mut self) -> Identity {
         let learn = || Identity::learn(self.begins.clone(), &self.state_dir);
         self.known.get_or_insert_with(learn).clone()

@@ -99,7 +99,14 @@ impl Drop for Link {
 
 type Connected = (Client, JoinHandle<()>);
 
+/// What proves a password needs randomness, which a static binary has from these.
+const RANDOMNESS: [&str; 2] = ["/dev/random", "/dev/urandom"];
+
 async fn connect(plan: &PostgresPlan) -> Result<Connected, Fault> {
+    let missing = RANDOMNESS.iter().find(|device| !Path::new(device).exists());
+    if let Some(device) = missing.filter(|_| cfg!(target_feature = "crt-static")) {
+        return Err(Fault::File(format!("there is no {device}, which every container has")));
+    }
     let mut config = Config::new();
     config.user(&plan.user).dbname(&plan.database).application_name(APPLICATION);
     if let Some(password) = password::find(plan)? {
