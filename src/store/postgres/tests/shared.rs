@@ -1,5 +1,7 @@
 //! Many supervisors on one database: each keeps to its own, and only what is over is closed.
 
+use std::sync::Barrier;
+
 use super::*;
 
 #[test]
@@ -18,21 +20,27 @@ fn many_that_share_a_database_keep_to_their_own() {
     );
 }
 
+/// Again and again: who comes second has to come while the first is still at it.
 fn start_at_once(server: &Postgres, database: &str) {
-    let url = server.url(database);
-    let begun: Vec<_> = (0..8)
-        .map(|number| {
-            let plan = parse(&url).expect("a plan");
-            thread::spawn(move || {
-                let mut store =
-                    PostgresStore::open(&plan, us(&folder(), number)).expect("it opens");
-                store.commit(&[batch(vec![session(number)])]).expect("it commits");
+    for round in 0..5 {
+        let database = format!("{database}_{round}");
+        server.create(&database);
+        let (url, all_there) = (server.url(&database), Arc::new(Barrier::new(8)));
+        let begun: Vec<_> = (0..8)
+            .map(|number| {
+                let (plan, all_there) = (parse(&url).expect("a plan"), Arc::clone(&all_there));
+                thread::spawn(move || {
+                    let us = us(&folder(), number);
+                    all_there.wait();
+                    let mut store = PostgresStore::open(&plan, us).expect("it opens");
+                    store.commit(&[batch(vec![session(number)])]).expect("it commits");
+                })
             })
-        })
-        .collect();
-    begun.into_iter().for_each(|one| one.join().expect("it worked"));
-    assert_eq!(server.query(database, "SELECT count(*) FROM sessions"), ["8"]);
-    assert_eq!(server.query(database, "SELECT step FROM procession_schema"), ["1"]);
+            .collect();
+        begun.into_iter().for_each(|one| one.join().expect("it worked"));
+        assert_eq!(server.query(&database, "SELECT count(*) FROM sessions"), ["8"]);
+        assert_eq!(server.query(&database, "SELECT step FROM procession_schema"), ["1"]);
+    }
 }
 
 fn found(store: &mut PostgresStore) -> Vec<SessionId> {
