@@ -88,24 +88,26 @@ fn the_silent_are_over_after_a_week(server: &Postgres, database: &str) {
 fn what_is_left_is_closed_by_one(server: &Postgres, database: &str) {
     let left_behind = folder();
     let mut dead = open(server, database, us_as(&left_behind, 1, 7));
-    let rows = (0..200).map(|number| Row::Session(Box::new(bare(number)))).collect();
+    let rows = (0..2_000).map(|number| Row::Session(Box::new(bare(number)))).collect();
     dead.commit(&[batch(rows)]).expect("it commits");
     drop(dead);
-    let url = server.url(database);
+    let (url, all_there) = (server.url(database), Arc::new(Barrier::new(4)));
     let seekers: Vec<_> = (0..4)
         .map(|number| {
-            let plan = parse(&url).expect("a plan");
+            let (plan, all_there) = (parse(&url).expect("a plan"), Arc::clone(&all_there));
             thread::spawn(move || {
                 let us = us(&folder(), 10 + number);
-                found(&mut PostgresStore::open(&plan, us).expect("it opens"))
+                let mut store = PostgresStore::open(&plan, us).expect("it opens");
+                all_there.wait();
+                found(&mut store)
             })
         })
         .collect();
     let mut all: Vec<_> =
         seekers.into_iter().flat_map(|one| one.join().expect("it worked")).collect();
     all.sort();
-    let each_once: Vec<_> = (0..200).map(id).collect();
-    assert_eq!(all, each_once);
+    let each_once: Vec<_> = (0..2_000).map(id).collect();
+    assert!(all == each_once, "{} of 2000 were told of", all.len());
 }
 
 fn files_are_known_on_their_host_only(server: &Postgres, database: &str) {
