@@ -19,7 +19,7 @@ use std::sync::mpsc::{Receiver, sync_channel};
 use std::thread::{self, Thread};
 use std::time::Duration;
 
-use tokio::runtime::{Builder, Runtime};
+use tokio::runtime::Runtime;
 use tokio::sync::mpsc;
 
 use crate::clock;
@@ -94,7 +94,7 @@ pub fn run(plan: Plan, source: Option<PathBuf>, caught: Caught) -> u8 {
             }
         }
     };
-    let departure = live(init::live(&plan, seed(), caught, survivors, ends, pulse, observe));
+    let departure = live(|| init::live(&plan, seed(), caught, survivors, ends, pulse, observe));
     if let Some(output) = &output
         && !output
             .close(departure.leave_by.since(clock::now().mono).clamp(SHORTEST_WAIT, LAST_LINES))
@@ -170,15 +170,8 @@ fn cannot_observe(error: &io::Error) {
 }
 
 /// Turns the loop until it ends, by itself or by a failure of ours.
-fn live(life: impl Future<Output = io::Result<Departure>>) -> Departure {
-    let turned = catch_unwind(AssertUnwindSafe(|| {
-        let runtime = Builder::new_current_thread().enable_all().build()?;
-        let departure = runtime.block_on(life);
-        // We leave: the kernel closes what it holds as well, and faster.
-        std::mem::forget(runtime);
-        departure
-    }));
-    match turned {
+fn live(life: impl FnOnce() -> io::Result<Departure>) -> Departure {
+    match catch_unwind(AssertUnwindSafe(life)) {
         Ok(Ok(departure)) => return departure,
         Ok(Err(error)) => tracing::error!(target: "init", "cannot go on: {error}"),
         Err(_) => tracing::error!(target: "init", "the loop panicked"),

@@ -40,14 +40,14 @@
 //!
 //! # Threads
 //!
-//! Main: the init loop on a current-thread runtime. Below the line one worker, and up to four
+//! Main: the init loop, on one `epoll` set and no runtime. Below the line one worker, and up to four
 //! threads for what waits for disks. What processes write has a reader, from the first pipe on, and a
 //! writer for each place that it goes to. One thread each for the store, the run file, the log
 //! and the environments of strangers, because a disk, a terminal and `/proc` can hang.
 //!
 //! # Rooms, in reading order
 //!
-//! [`units`], [`secret`] and [`clock`] are the common ground. [`config`] makes a plan of a file.
+//! [`units`], [`secret`], [`clock`] and [`faults`] are the common ground. [`config`] makes a plan of a file.
 //! [`supervise`] is the mind and [`init`] the body. [`ledger`] is the memory of what happened, fed by
 //! [`memory`], [`tokens`] and [`context`], kept by [`store`] (which finds servers by `names`), shown by [`metrics`] and [`serve`].
 //! [`output`] is what becomes of what processes write; [`probing`] and [`watch`] are senses beside
@@ -89,9 +89,15 @@
 //!   cost fifty system calls and a hundred kilobytes before the first spawn, and a second waking for
 //!   each signal. It stays where a verb waits at the terminal.
 //! - `names` looks host names up itself: a small stub resolver over a crate that knows the messages,
-//!   because hickory's brings more code than all of the PostgreSQL client.
+//!   because hickory's brings a cache and tables of international names for two kinds of record.
 //! - The schema of PostgreSQL is a file of its own rather than SQLite's: what is shared there (lives,
 //!   claims, progress by instance) means nothing in a file that one supervisor holds.
+//! - The loop turns without tokio, by `init/bells.rs`: a runtime above it cost a tenth of a
+//!   millisecond before the first spawn, and a waking of itself for each new deadline.
+//! - The one command is forked without a copy of our memory (`init/sys/child.rs`), as `vfork(2)`
+//!   does: there is nobody beside it that the loop would have to look after meanwhile.
+//! - Control groups hand the container's limits on (`init/cgroup`), for which we move to a leaf of our
+//!   own; where they cannot be handed on, there are no groups, and lineage and a freeze have to do.
 //! - A response is closed half a second after its stop reason rather than at once, because every
 //!   line of a response can carry one.
 
@@ -101,6 +107,7 @@
 pub mod units;
 pub mod secret;
 pub mod clock;
+pub mod faults;
 pub mod config;
 pub mod supervise;
 pub mod init;

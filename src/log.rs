@@ -5,17 +5,22 @@
 //! and told about when there is room again.
 
 use std::io::{self, Write};
+use std::panic::Location;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{SyncSender, sync_channel};
-use std::sync::{Arc, Mutex, Once, PoisonError};
+use std::sync::{Arc, Mutex, Once, OnceLock, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::mpsc::{Receiver, Sender, channel};
+use tracing::metadata::LevelFilter;
+use tracing::span::{Attributes, Id, Record};
+use tracing::{Event, Metadata, Subscriber};
 use tracing_subscriber::filter::Targets;
 use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::layer::SubscriberExt;
-use tracing_subscriber::util::SubscriberInitExt;
+
+use crate::faults;
 
 /// How many lines may wait to be written.
 const QUEUE: usize = 1024;
@@ -42,16 +47,81 @@ pub enum Format {
 pub fn begin(levels: &str, format: Format) -> Result<Log, String> {
     let levels = read_levels(levels)?;
     let log = Log::new();
-    let layer = tracing_subscriber::fmt::layer().with_ansi(false).with_writer(log.clone());
-    let registry = tracing_subscriber::registry().with(levels);
+    let late = Late { levels, format, log: log.clone(), formatter: OnceLock::new() };
     // A second beginning in one program is a test's; the first one stays.
-    let _ = match format {
-        Format::Text => registry.with(layer).try_init(),
-        Format::Json => registry.with(layer.json().flatten_event(true)).try_init(),
-    };
+    let _ = tracing::subscriber::set_global_default(late);
     // The usual hook writes to standard error itself, where a full pipe would hold us up.
-    std::panic::set_hook(Box::new(|panic| tracing::error!(target: "panic", "{panic}")));
+    std::panic::set_hook(Box::new(|panic| {
+        faults::note(panic.location().map_or("", Location::file));
+        tracing::error!(target: "panic", "{panic}");
+    }));
     Ok(log)
+}
+
+/// Builds what puts events into words with the first of them, because it is made of a hundred
+/// kilobytes of tables that the first spawn would wait for.
+struct Late {
+    levels: Targets,
+    format: Format,
+    log: Log,
+    formatter: OnceLock<Box<dyn Subscriber + Send + Sync>>,
+}
+
+impl Late {
+    fn formatter(&self) -> &dyn Subscriber {
+        self.formatter.get_or_init(|| {
+            let words = tracing_subscriber::fmt::layer().with_ansi(false);
+            let words = words.with_writer(self.log.clone());
+            match self.format {
+                Format::Text => Box::new(tracing_subscriber::registry().with(words)),
+                Format::Json => {
+                    Box::new(tracing_subscriber::registry().with(words.json().flatten_event(true)))
+                }
+            }
+        })
+    }
+}
+
+impl Subscriber for Late {
+    fn enabled(&self, event: &Metadata<'_>) -> bool {
+        self.levels.would_enable(event.target(), event.level())
+    }
+
+    fn max_level_hint(&self) -> Option<LevelFilter> {
+        self.levels.iter().map(|(_, level)| level).chain(self.levels.default_level()).max()
+    }
+
+    fn event(&self, event: &Event<'_>) {
+        self.formatter().event(event);
+    }
+
+    fn new_span(&self, span: &Attributes<'_>) -> Id {
+        self.formatter().new_span(span)
+    }
+
+    fn record(&self, span: &Id, values: &Record<'_>) {
+        self.formatter().record(span, values);
+    }
+
+    fn record_follows_from(&self, span: &Id, follows: &Id) {
+        self.formatter().record_follows_from(span, follows);
+    }
+
+    fn enter(&self, span: &Id) {
+        self.formatter().enter(span);
+    }
+
+    fn exit(&self, span: &Id) {
+        self.formatter().exit(span);
+    }
+
+    fn clone_span(&self, span: &Id) -> Id {
+        self.formatter().clone_span(span)
+    }
+
+    fn try_close(&self, span: Id) -> bool {
+        self.formatter().try_close(span)
+    }
 }
 
 /// Levels as they were typed. A word that is neither a level nor a room would be taken for a room
@@ -211,5 +281,17 @@ mod tests {
             let said = read_levels(typed).expect_err("not a level");
             assert!(said.contains("warn,init=debug") && said.contains(word), "{said}");
         }
+    }
+
+    #[test]
+    fn a_panic_is_counted_by_the_room_that_it_was_in() {
+        let _log = begin("off", Format::Text).expect("levels");
+        let counted = || {
+            let faults = faults::seen();
+            faults.by_room().find(|(room, _)| *room == "log").map(|(_, count)| count)
+        };
+        let before = counted();
+        let _ = std::thread::spawn(|| panic!("a fault that a test put here")).join();
+        assert!(counted() > before);
     }
 }

@@ -275,6 +275,11 @@ impl Mono {
         Self(self.0.saturating_add(u64::try_from(delay.as_nanos()).unwrap_or(u64::MAX)))
     }
 
+    /// This point and `lead` less, pinned at the beginning of time.
+    pub fn before(self, lead: Duration) -> Self {
+        Self(self.0.saturating_sub(u64::try_from(lead.as_nanos()).unwrap_or(u64::MAX)))
+    }
+
     /// The time from `earlier` to this point; zero if `earlier` is later.
     pub fn since(self, earlier: Self) -> Duration {
         Duration::from_nanos(self.0.saturating_sub(earlier.0))

@@ -35,6 +35,9 @@
 //! | descriptors: raised for us, as they were for children | `hardship::our_own_limit_of_descriptors_is_raised_and_children_keep_theirs` |
 //! | leaving last, after everybody's grace | `pid1::one_command_may_take_its_time_but_what_it_leaves_behind_may_not` |
 //! | a child that forks faster than it is killed | `lifecycle::who_forks_faster_than_others_can_be_killed_is_ended_all_the_same` |
+//! | the same where no control group can be written | `lifecycle::who_forks_faster_than_others_can_be_killed_is_ended_without_control_groups` |
+//! | a terminal's end of file is an error (EIO), and its output comes in pieces | `world::a_terminal_of_its_own_is_one_in_every_way_and_its_output_is_ours_to_show` |
+//! | the size of a terminal changes | `terminal::a_terminal_of_its_own_is_as_large_as_ours_and_stays_so` |
 //! | the stop ends with the last process, not with the clock | `pid1::dependents_are_stopped_first_and_started_last` |
 //! | one budget for nested stops | `sim::every_invented_life_keeps_the_promises` |
 //! | the exit code is that of who decides, 128 + n after a signal | `pid1::death_by_a_signal_is_128_and_its_number` |

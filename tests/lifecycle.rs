@@ -4,11 +4,12 @@
 use std::fs;
 use std::net::TcpListener;
 use std::os::linux::net::SocketAddrExt;
-use std::os::unix::net::{SocketAddr, UnixDatagram};
+use std::os::unix::net::{SocketAddr, UnixDatagram, UnixStream};
+use std::process::Command;
 use std::thread::sleep;
 use std::time::Duration;
 
-use crate::house::{As, House, mark, marked, until};
+use crate::house::{As, BINARY, House, mark, marked, until};
 use crate::support::free_port;
 
 /// Two processes: `web` waits until `api` is ready, which is written as `api`.
@@ -259,20 +260,51 @@ fn who_holds_an_end_up_is_named() {
     assert!(log.contains("is held up after 0.3 s by bash (pid "), "{log}");
 }
 
-#[test]
-fn who_forks_faster_than_others_can_be_killed_is_ended_all_the_same() {
-    let mark = mark();
-    // Each generation hides in a session of its own, ignores SIGTERM and has the next one at once.
+/// A program of which each generation hides in a session of its own, ignores SIGTERM and has the next
+/// one at once; as a command.
+fn bomb(mark: &str) -> String {
     let bomb = format!(
         "import os, signal, sys, time\nsignal.signal(signal.SIGTERM, signal.SIG_IGN)\nuntil = \
          time.time() + 60\nwhile time.time() < until:\n    if os.fork():\n        os._exit(0)\n    \
          os.setsid()\n# {mark}\n"
     );
-    let script = format!("exec python3 -c '{bomb}'");
+    format!("[sh, -c, {:?}]", format!("exec python3 -c '{bomb}'"))
+}
+
+/// Where no control group can be written, which is most containers, lineage and signals have to do.
+#[test]
+fn who_forks_faster_than_others_can_be_killed_is_ended_without_control_groups() {
+    let mark = mark();
     for stand in [As::Pid1, As::Subreaper] {
         let config = format!(
-            "shutdown_timeout: 5s\nprocesses:\n  bomb:\n    command: [sh, -c, {script:?}]\n    \
-             stop_grace_period: 300ms\n  steady: {{command: [sleep, '300']}}\n"
+            "shutdown_timeout: 30s\ncgroups: off\ncontrol: DIR/sock\nprocesses:\n  bomb:\n    \
+             command: {}\n    stop_grace_period: 300ms\n  steady: {{command: [sleep, '300']}}\n",
+            bomb(&mark)
+        );
+        let house = House::of_config(stand, &config);
+        until("it forks", || (!marked(&mark).is_empty()).then_some(()));
+        until("it takes orders", || UnixStream::connect(house.dir().join("sock")).ok());
+        sleep(Duration::from_millis(500));
+        let stopped = Command::new(BINARY)
+            .args(["stop", "bomb"])
+            .env("PROCESSION_SOCKET", house.dir().join("sock"))
+            .output()
+            .expect("the verb can be run");
+        assert!(stopped.status.success(), "{stopped:?}\n{}", house.log());
+        until("nobody is left", || marked(&mark).is_empty().then_some(()));
+        assert!(!house.log().contains("cannot be killed"), "{}", house.log());
+        stops(house);
+    }
+}
+
+#[test]
+fn who_forks_faster_than_others_can_be_killed_is_ended_all_the_same() {
+    let mark = mark();
+    for stand in [As::Pid1, As::Subreaper] {
+        let config = format!(
+            "shutdown_timeout: 5s\nprocesses:\n  bomb:\n    command: {}\n    \
+             stop_grace_period: 300ms\n  steady: {{command: [sleep, '300']}}\n",
+            bomb(&mark)
         );
         let mut house = House::of_config(stand, &config);
         until("it forks", || (!marked(&mark).is_empty()).then_some(()));
@@ -298,4 +330,25 @@ fn the_end_of_one_house_is_no_end_of_another_below_the_same_group() {
     a_while();
     assert!(!lasting.log().contains("is over"), "{}", lasting.log());
     stops(lasting);
+}
+
+#[test]
+fn who_left_the_group_is_asked_before_it_is_killed_though_its_parent_will_not_end() {
+    let mark = mark();
+    // What a shell ignores its children ignore for good, so that it begins to ignore it later.
+    let script = format!(
+        "setsid sh -c 'trap \"echo asked >> DIR/told; exit\" TERM; echo up >> DIR/told; while :; do \
+         sleep 0.1; done; # {mark}' & trap '' TERM; while :; do sleep 0.1; done"
+    );
+    for stand in [As::Pid1, As::Subreaper] {
+        let config = format!(
+            "processes:\n  it:\n    command: [sh, -c, {script:?}]\n    stop_grace_period: 2s\n"
+        );
+        let mut house = House::of_config(stand, &config);
+        house.await_lines("told", 1);
+        house.signal(15);
+        assert_eq!(house.end().0, 137);
+        assert_eq!(told(&house, "told"), ["up", "asked"]);
+        assert_eq!(marked(&mark), Vec::<i32>::new());
+    }
 }

@@ -11,7 +11,8 @@ use std::time::Duration;
 
 use procession::config;
 use procession::config::plan::{
-    ControlPlan, LeakRule, MemoryPlan, Mode, Passing, Plan, ProcessPlan, Recovery, StorePlan,
+    ControlGroups, ControlPlan, LeakRule, MemoryPlan, Mode, Passing, Plan, ProcessPlan, Recovery,
+    StorePlan,
 };
 use procession::supervise::Machine;
 use procession::supervise::action::{Action, Scope};
@@ -189,8 +190,9 @@ fn plan(processes: Vec<ProcessPlan>) -> Plan {
         store: StorePlan::Memory,
         state_dir: "nowhere".into(),
         recovery: Recovery::End,
+        cgroups: ControlGroups::Auto,
         memory: MemoryPlan { interval: Duration::from_secs(5), leak_rule: LeakRule::GrowthCount },
-        digest: String::new(),
+        file_digest: None,
     }
 }
 
@@ -271,6 +273,36 @@ fn what_was_born_while_a_tree_was_killed_is_killed_before_the_tree_is_given_up()
     let is_end = |action: &Action| matches!(action, Action::Record(Lifecycle::RunEnded { .. }));
     let end = tale.done.iter().position(is_end).expect("an end");
     assert!(kills.len() == 2 && kills[1] < end, "{kills:?}, end {end}");
+}
+
+#[test]
+fn who_left_the_group_is_asked_late_and_only_while_the_parent_lives() {
+    let asked = |tale: &Tale| {
+        let outsiders = |action: &&Action| {
+            matches!(action, Action::Signal { signal: Signal::TERM, scope: Scope::Outsiders, .. })
+        };
+        tale.done.iter().filter(outsiders).count()
+    };
+    let stopping = || {
+        let mut tale = Tale::begin("processes: {a: {command: a, stop_grace_period: 8s}}");
+        tale.runs(FIRST);
+        tale.tell(TERM);
+        tale
+    };
+    let mut tale = stopping();
+    for (seconds, times) in [(5, 0), (1, 1), (1, 1)] {
+        tale.wait(Duration::from_secs(seconds), false);
+        assert_eq!(asked(&tale), times);
+    }
+    let kill = Action::Signal { run: FIRST, signal: Signal::KILL, scope: Scope::Tree };
+    assert!(!tale.done.contains(&kill));
+    tale.wait(Duration::from_secs(1), false);
+    assert!(tale.done.contains(&kill));
+
+    let mut tale = stopping();
+    tale.ends(FIRST, ExitStatus::Code(0), true);
+    tale.wait(Duration::from_secs(8), false);
+    assert_eq!(asked(&tale), 0, "all of the tree were asked when it ended");
 }
 
 #[test]

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use procession::config::plan::Thresholds;
+use procession::faults::Faults;
 use procession::ledger::care::{Care, Rest};
 use procession::ledger::entry::StoreHealth;
 use procession::ledger::session::{Figures, Session, SessionEnd, SessionKind, SessionState};
@@ -109,6 +110,7 @@ pub fn own() -> SelfFigures {
             total: Duration::from_millis(63),
             longest: Duration::from_micros(1_500),
         }),
+        faults: Some(Faults::default()),
     }
 }
 
@@ -143,6 +145,8 @@ fn house() -> HouseView {
         stopping: false,
         reaped_runs: 5,
         reaped_orphans: 13,
+        unreaped: 1,
+        unreaped_peak: 40,
         signals: BTreeMap::from([((Signal::HUP, "ignored"), 2), ((Signal::USR1, "forwarded"), 1)]),
         samples_skipped: 4,
         store: Some(StoreHealth {
@@ -205,6 +209,8 @@ pub fn run(number: u64, mib: u64, level: MemoryLevel) -> RunView {
             anonymous: Bytes::mib(mib - 1),
             virtual_size: Bytes::mib(mib * 10),
             processes: 3,
+            zombies: u32::try_from(number).expect("few"),
+            oldest_zombie: (number > 0).then(|| at(3000)),
             cpu_seconds: 12.5,
         }),
         peak_resident: Some(Bytes::mib(mib + 1)),

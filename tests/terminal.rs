@@ -250,3 +250,33 @@ fn the_process_of_a_file_that_is_given_the_terminal_has_it_in_every_run() {
     terminal.shows("got enough");
     assert_eq!(terminal.end(), Some(0));
 }
+
+/// Sets how large the terminal is, of which its foreground is told by the kernel.
+fn resize(terminal: &Terminal, rows: u32, columns: u32) {
+    let side = Stdio::from(terminal.keys.try_clone().expect("a descriptor"));
+    let size = [rows, columns].map(|number| number.to_string());
+    let set = Command::new("stty").args(["rows", &size[0], "cols", &size[1]]).stdin(side).status();
+    assert!(set.expect("stty can be run").success());
+}
+
+#[test]
+fn a_terminal_of_its_own_is_as_large_as_ours_and_stays_so() {
+    let script = "import os, signal, time\nshow = lambda *_: print('size', *os.get_terminal_size(), \
+                  flush=True)\nsignal.signal(signal.SIGWINCH, show)\nshow()\ntime.sleep(300)";
+    let config = format!(
+        "store: memory\nmetrics: false\ncontrol: false\nprocesses:\n  it: {{tty: true, output: prefixed, \
+         command: [python3, -c, {script:?}]}}\n"
+    );
+    let folder = folder_with(&config);
+    let file = folder.path().join("config.yaml");
+    let file = file.to_str().expect("text");
+    // The shell waits until the terminal has its size.
+    let start = format!("read go; exec {BINARY} run -c {file}");
+    let mut terminal = Terminal::with(&["bash", "-c", &start]);
+    resize(&terminal, 30, 100);
+    terminal.press("\n");
+    terminal.shows("size 100 30");
+    resize(&terminal, 31, 101);
+    terminal.shows("size 101 31");
+    let _ = terminal.leader.kill();
+}

@@ -201,3 +201,35 @@ fn program_for_all(folder: &std::path::Path) -> String {
     fs::copy(BINARY, &copy).expect("a copy");
     copy.display().to_string()
 }
+
+/// A terminal gives its output a piece at a time: all of it arrives, and each line ends once.
+#[test]
+fn a_terminal_of_its_own_is_one_in_every_way_and_its_output_is_ours_to_show() {
+    let script = "python3 -c 'import os; print(*(os.isatty(n) for n in range(3)), \
+                  os.tcgetpgrp(0) == os.getpgrp(), os.getsid(0) == os.getppid())'; stty size; \
+                  echo typed > /dev/tty; echo err >&2; seq 20000";
+    for stand in BOTH {
+        for (keys, size) in [("", "24 80"), ("user: nobody;", "24 80")] {
+            let keys = format!("{keys} tty: true; output: prefixed;");
+            let output = prints(stand, &keys, script);
+            let lines: Vec<&str> = output.lines().collect();
+            let shown = ["it | True True True True True", &format!("it | {size}")];
+            assert_eq!(lines[..2], shown, "{stand:?}");
+            assert_eq!(lines[2..4], ["it | typed", "it | err"], "{stand:?}");
+            assert_eq!(lines.len(), 20_004);
+            assert_eq!(output.lines().next_back(), Some("it | 20000"));
+            assert!(!output.contains('\r'), "a line ends as in a pipe");
+        }
+    }
+}
+
+#[test]
+fn who_has_a_terminal_of_its_own_is_stopped_and_restarted_like_others() {
+    let config = "control: false\nprocesses: {it: {tty: true, output: json, command: [bash, -c, \
+                  'seq 30000; sleep 300']}}";
+    let mut house = House::of_config(As::Pid1, config);
+    // All of it comes, though nothing follows that would say so.
+    crate::house::until("it runs", || house.output().contains("\"30000\"").then_some(()));
+    house.signal(15);
+    assert_eq!(house.end().0, 143, "{}", house.log());
+}

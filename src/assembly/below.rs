@@ -22,6 +22,7 @@ use crate::clock;
 use crate::config::plan::Plan;
 use crate::context::capture::{self, Life};
 use crate::context::host;
+use crate::faults;
 use crate::init::downward::{ProbeOrder, Tasks};
 use crate::init::inward::Doors;
 use crate::init::pulse::Pulse;
@@ -150,9 +151,11 @@ impl Below {
         let mut senses = JoinSet::new();
         let current = plans.clone();
         senses.spawn(watch_files(plans.clone(), doors.tidings.clone()));
-        senses.spawn(capture_contexts(plans, contexts, weak.clone()));
-        senses.spawn(probe_health(probes, doors.clone()));
-        senses.spawn(reload::answer(source.clone(), readings, doors.clone()));
+        let captured = capture_contexts(plans, contexts, weak.clone());
+        senses.spawn(until_lost("context", captured));
+        senses.spawn(until_lost("probing", probe_health(probes, doors.clone())));
+        let reloads = reload::answer(source.clone(), readings, doors.clone());
+        senses.spawn(until_lost("reload", reloads));
         senses.spawn(report_store(health, weak.clone()));
         senses.spawn(keep_runs(keeper.clone(), runs));
         senses.spawn(sample(plan.memory.interval, pictures.clone(), entries.clone()));
@@ -265,6 +268,16 @@ where
     }
 }
 
+/// Runs a task that cannot be begun again, because a panic takes its queue with it, and says so then:
+/// what it did is not done any more in this life, and all else goes on.
+async fn until_lost(room: &'static str, task: impl Future<Output = ()> + Send + 'static) {
+    let mut running = JoinSet::new();
+    running.spawn(task);
+    if running.join_next().await.is_some_and(|ended| ended.is_err_and(|error| error.is_panic())) {
+        tracing::error!(target: "assembly", room, "a task panicked; its work is not done until a restart");
+    }
+}
+
 /// Captures the context of each session that is opened, off the ledger's task, because it reads
 /// files of the project.
 async fn capture_contexts(
@@ -272,8 +285,8 @@ async fn capture_contexts(
     mut opened: mpsc::Receiver<(ProcessIx, SessionId)>,
     entries: WeakSender<Entry>,
 ) {
-    let digest = Arc::clone(&plans.borrow());
-    let life = tokio::task::spawn_blocking(move || Life::new(host::facts(), &digest.digest)).await;
+    let first = Arc::clone(&plans.borrow());
+    let life = tokio::task::spawn_blocking(move || Life::new(host::facts(), &first.digest())).await;
     let life = life.unwrap_or_default();
     while let Some((process, session)) = opened.recv().await {
         let (plan, life) = (Arc::clone(&plans.borrow()), life.clone());
@@ -302,7 +315,11 @@ async fn tell_of_earlier_lives(
 }
 
 /// Passes on how the store is, for as long as there is one.
-async fn report_store(mut health: watch::Receiver<StoreHealth>, entries: WeakSender<Entry>) {
+async fn report_store(health: watch::Receiver<StoreHealth>, entries: WeakSender<Entry>) {
+    restarting("store", || pass_on_health(health.clone(), entries.clone())).await;
+}
+
+async fn pass_on_health(mut health: watch::Receiver<StoreHealth>, entries: WeakSender<Entry>) {
     while health.changed().await.is_ok() {
         let now = *health.borrow_and_update();
         let Some(entries) = entries.upgrade() else { return };
@@ -311,8 +328,12 @@ async fn report_store(mut health: watch::Receiver<StoreHealth>, entries: WeakSen
 }
 
 /// Keeps the run file in step with what lives.
-async fn keep_runs(keeper: Option<Arc<RunKeeper>>, mut runs: watch::Receiver<Vec<LiveRun>>) {
+async fn keep_runs(keeper: Option<Arc<RunKeeper>>, runs: watch::Receiver<Vec<LiveRun>>) {
     let Some(keeper) = keeper else { return };
+    restarting("runs", || keep_each(Arc::clone(&keeper), runs.clone())).await;
+}
+
+async fn keep_each(keeper: Arc<RunKeeper>, mut runs: watch::Receiver<Vec<LiveRun>>) {
     while runs.changed().await.is_ok() {
         let live = runs.borrow_and_update().clone();
         keeper.keep(live.into_iter().map(record).collect());
@@ -369,7 +390,10 @@ fn sources(
     let turning = pulse.clone();
     Arc::new(Sources {
         snapshot: Box::new(move || pictures.borrow().clone()),
-        own: Box::new(move || SelfFigures { turns: Some(turning.turns()), ..myself::read() }),
+        own: Box::new(move || {
+            let (turns, faults) = (Some(turning.turns()), Some(faults::seen()));
+            SelfFigures { turns, faults, ..myself::read() }
+        }),
         output: Box::new(move || output.as_ref().map(Output::figures).unwrap_or_default()),
         alive: Box::new(move || pulse.is_alive()),
     })
@@ -460,6 +484,21 @@ mod tests {
         })
         .await;
         assert_eq!(begun.load(Ordering::Relaxed), 3);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_panic_that_loses_a_task_is_counted_in_its_room_and_ends_nothing_else() {
+        // As the log does it.
+        std::panic::set_hook(Box::new(|panic| {
+            faults::note(panic.location().map_or("", std::panic::Location::file));
+        }));
+        let counted = || {
+            let faults = faults::seen();
+            faults.by_room().find(|(room, _)| *room == "assembly").map(|(_, count)| count)
+        };
+        let before = counted().expect("a room");
+        until_lost("a test", async { panic!("a fault that a test put here") }).await;
+        assert_eq!(counted(), Some(before + 1));
     }
 
     #[tokio::test(start_paused = true)]

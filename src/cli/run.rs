@@ -49,7 +49,7 @@ pub(super) fn run_one(request: Request, caught: Caught) -> u8 {
         Ok(caught) => caught,
         Err(error) => return refuse(&format!("cannot catch signals: {error}")),
     };
-    let mut options = Options::new(state_of_here());
+    let mut options = Options::new(run_file_folder());
     options.listen = request.listen;
     options.passing = request.passing;
     if !request.recovers {
@@ -77,8 +77,12 @@ fn store(place: PathBuf) -> Result<StorePlan, String> {
 }
 
 /// A folder for each working folder, so that two commands in two projects do not take each other's
-/// processes for what an earlier life of theirs left behind.
-fn state_of_here() -> PathBuf {
+/// processes for what an earlier life of theirs left behind. PID 1 keeps no run file, since nothing
+/// outlives it, and so needs none.
+fn run_file_folder() -> PathBuf {
+    if std::process::id() == 1 {
+        return PathBuf::new();
+    }
     let here = std::env::current_dir().unwrap_or_default();
     state_dir().join(here.display().to_string().replace('/', "-"))
 }

@@ -39,8 +39,11 @@ fn one_command_is_a_complete_file() {
         store: StorePlan::Sqlite(PathBuf::from("/run/procession/history.db")),
         state_dir: PathBuf::from("/run/procession"),
         recovery: Recovery::End,
+        cgroups: ControlGroups::Auto,
         memory: MemoryPlan { interval: Duration::from_secs(5), leak_rule: LeakRule::GrowthCount },
-        digest: "3e27780f11543de6635722afbac7190b77dc6ba4cdcd3787cd78f3a6f33f23b0".to_owned(),
+        file_digest: Some(
+            "3e27780f11543de6635722afbac7190b77dc6ba4cdcd3787cd78f3a6f33f23b0".to_owned(),
+        ),
     };
     assert_eq!(plan(text), expected);
 }
@@ -61,6 +64,7 @@ fn every_key_reaches_the_plan() {
     assert_eq!(store.password_file.as_deref(), Some(Path::new("/app/db.password")));
     assert_eq!(plan.state_dir, Path::new("/home/me/state"));
     assert_eq!(plan.recovery, Recovery::Adopt);
+    assert_eq!(plan.cgroups, ControlGroups::Off);
     assert_eq!(plan.memory.interval, Duration::from_millis(1500));
 
     assert_eq!(db.command, ["postgres", "-D", "data dir"]);
@@ -172,8 +176,8 @@ fn what_is_shown_means_the_same() {
     let mut before = plan(&EVERYTHING.replace("API_KEY", "PORT"));
     let mut after = plan(&show(&before));
     // Only the text differs, and of several values of a variable the last one is shown.
-    before.digest.clear();
-    after.digest.clear();
+    before.file_digest = None;
+    after.file_digest = None;
     let (web, _) = named(&before, "web");
     before.processes[web.0].environment.remove(0);
     assert_eq!(after, before);

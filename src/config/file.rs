@@ -4,14 +4,13 @@
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
-use sha2::{Digest, Sha256};
-
 use super::control::control;
 use super::cursor::{Cursor, Fields};
 use super::links::{Names, dependencies};
 use super::parse::parse;
 use super::plan::{
-    LeakRule, MemoryPlan, Mode, OutputPlan, Passing, Plan, ProcessPlan, Recovery, Thresholds,
+    ControlGroups, LeakRule, MemoryPlan, Mode, OutputPlan, Passing, Plan, ProcessPlan, Recovery,
+    Thresholds,
 };
 use super::problem::{Problems, Sink, quoted};
 use super::process::output::{USUAL_MODE, output as process_output};
@@ -66,7 +65,7 @@ pub struct Loaded {
 
 /// Reads the text of a configuration: the plan, or everything that is wrong with it.
 pub fn read(text: &str, around: &Surroundings<'_>) -> Result<Loaded, Problems> {
-    let digest = digest(text.as_bytes());
+    let digest = super::digest::of(text.as_bytes());
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let sink = Sink::new(around.file, text);
     let plan = parse(text, around.vars, &sink)
@@ -77,11 +76,6 @@ pub fn read(text: &str, around: &Surroundings<'_>) -> Result<Loaded, Problems> {
         Some(plan) if !faulty => Ok(Loaded { plan, warnings: problems }),
         _ => Err(problems),
     }
-}
-
-/// SHA-256 in hex, by which two lives can be seen to have had the same configuration.
-pub(super) fn digest(text: &[u8]) -> String {
-    Sha256::digest(text).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn whole(at: &Cursor<'_>, digest: String, around: &Surroundings<'_>) -> Option<Plan> {
@@ -119,8 +113,9 @@ fn whole(at: &Cursor<'_>, digest: String, around: &Surroundings<'_>) -> Option<P
         store: store(&mut fields, &state_dir, around),
         state_dir,
         recovery: recovery(&mut fields),
+        cgroups: cgroups(&mut fields),
         memory,
-        digest,
+        file_digest: Some(digest),
     };
     fields.finish(&COMPOSE_WORDS);
     Some(plan)
@@ -267,4 +262,9 @@ fn listen(fields: &mut Fields<'_>) -> Option<SocketAddr> {
 fn recovery(fields: &mut Fields<'_>) -> Recovery {
     let words = [("end", Recovery::End), ("adopt", Recovery::Adopt)];
     fields.read("recovery", |at| at.choice(&words)).unwrap_or(Recovery::End)
+}
+
+fn cgroups(fields: &mut Fields<'_>) -> ControlGroups {
+    let words = [("auto", ControlGroups::Auto), ("off", ControlGroups::Off)];
+    fields.read("cgroups", |at| at.choice(&words)).unwrap_or_default()
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::mistakes::read;
 use super::plan::*;
+use super::surroundings::{ReadError, Surroundings};
 use crate::units::{Bytes, ProcessIx, Wall};
 
 fn plan(text: &str) -> Plan {
@@ -97,9 +98,16 @@ fn output_begins_with_what_is_usual_in_the_file() {
 }
 
 #[test]
-fn a_terminal_needs_passthrough_and_gets_it() {
+fn a_terminal_is_ours_passed_through_or_one_of_its_own() {
     let shell = one("tty: true");
     assert_eq!((shell.world.stdin, shell.output.mode), (Stdin::Terminal, OutputMode::Passthrough));
+    for (written, mode) in [("json", OutputMode::Json), ("{mode: quiet}", OutputMode::Quiet)] {
+        let own = one(&format!("tty: true, output: {written}"));
+        assert_eq!((own.world.stdin, own.output.mode), (Stdin::OwnTerminal, mode));
+    }
+    let two = "processes: {a: {command: a, tty: true, output: json, replicas: 2}, b: {command: b, tty: true}}";
+    assert_eq!(plan(two).processes.len(), 3, "several can have one of their own");
+    assert_eq!(one("tty: true, output: passthrough").world.stdin, Stdin::Terminal);
     assert_eq!(one("stdin_open: true").world.stdin, Stdin::Inherit);
     assert_eq!(one("stdin_open: false, tty: false").world.stdin, Stdin::Usual);
 }
@@ -231,6 +239,83 @@ fn a_schedule_is_text_or_a_map() {
         let next = schedule.next_after(Wall(0)).expect("a time");
         assert_eq!(next, Wall(600_000), "{written}");
     }
+}
+
+#[test]
+fn a_schedule_goes_by_the_clocks_of_its_zone() {
+    let next = |zone: &str| {
+        let schedule = one(&format!("schedule: {{cron: '0 9 * * *', timezone: {zone}}}")).schedule;
+        schedule
+            .expect("a schedule")
+            .next_after(Wall::parse("2026-07-01T00:00:00Z").expect("a time"))
+    };
+    let at = |text: &str| Wall::parse(text);
+    assert_eq!(next("Europe/Berlin"), at("2026-07-01T07:00:00Z"));
+    for utc in ["UTC", "GMT", "Etc/UTC", "local"] {
+        assert_eq!(next(utc), at("2026-07-01T09:00:00Z"), "{utc}");
+    }
+}
+
+/// What is read in a world with these variables and these files of the zone database.
+fn zone_of(name: &str, vars: &[(&str, &str)], files: &[(&str, &str)]) -> Result<Zone, String> {
+    let vars = |wanted: &str| {
+        vars.iter().find(|(name, _)| *name == wanted).map(|(_, value)| (*value).to_owned())
+    };
+    let bytes = |path: &Path| match files.iter().find(|(known, _)| Path::new(known) == path) {
+        Some((_, "")) => Err(ReadError::Folder),
+        Some((_, rule)) => Ok(zone_file_of(rule)),
+        None => Err(ReadError::Missing),
+    };
+    let read = |_: &Path| Err(ReadError::Missing);
+    let (file, folder) = ("c", Path::new("/"));
+    let around = Surroundings { file, folder, uid: 0, vars: &vars, read: &read, bytes: &bytes };
+    let text =
+        format!("processes: {{a: {{command: a, schedule: {{cron: '@daily', timezone: {name}}}}}}}");
+    let mut loaded = super::file::read(&text, &around).map_err(|faults| faults.to_string())?;
+    Ok(loaded.plan.processes.remove(0).schedule.expect("a schedule").zone)
+}
+
+#[test]
+fn the_containers_own_zone_is_that_of_the_c_library() {
+    const TOKYO: &str = "JST-9";
+    let file = ("/usr/share/zoneinfo/Asia/Tokyo", TOKYO);
+    let tokyo = || Zone::of_file("local", &zone_file_of(TOKYO));
+    let local = |vars: &[_], files: &[_]| zone_of("local", vars, files).ok();
+    assert_eq!(local(&[], &[]), Some(Zone::default().named("local")));
+    assert_eq!(local(&[], &[("/etc/localtime", TOKYO)]), tokyo());
+    for tz in ["Asia/Tokyo", ":Asia/Tokyo"] {
+        let found = local(&[("TZ", tz)], &[file]).expect("a zone");
+        assert_eq!(
+            found,
+            Zone::of_file(tz.trim_start_matches(':'), &zone_file_of(TOKYO))
+                .expect("one")
+                .named("local")
+        );
+    }
+    let rule = Zone::of_rule("EST5EDT,M3.2.0,M11.1.0").map(|zone| zone.named("local"));
+    assert_eq!(local(&[("TZ", "EST5EDT,M3.2.0,M11.1.0")], &[]), rule);
+    let elsewhere = ("/zones/Asia/Tokyo", TOKYO);
+    let found = zone_of("Asia/Tokyo", &[("TZDIR", "/zones")], &[elsewhere]).expect("a zone");
+    assert_eq!(found.name(), "Asia/Tokyo");
+}
+
+#[test]
+fn an_image_without_a_zone_database_is_told_what_to_do() {
+    let said =
+        |name: &str, vars: &[_], files: &[_]| zone_of(name, vars, files).expect_err("a fault");
+    let none = said("Europe/Berlin", &[], &[]);
+    assert!(none.contains("there is no zone database here"), "{none}");
+    assert!(none.contains("install the package `tzdata`"), "{none}");
+    let here = [("/usr/share/zoneinfo", "")];
+    for name in ["Europe/Berlni", "../../etc/passwd", "/etc/localtime", "a//b"] {
+        let none = said(name, &[], &here);
+        assert!(none.contains("there is no time zone `"), "{none}");
+    }
+    let none = said("local", &[("TZ", "Nowhere/At_All")], &here);
+    assert!(
+        none.contains("the variable `TZ` is set, and there is no time zone `Nowhere"),
+        "{none}"
+    );
 }
 
 #[test]

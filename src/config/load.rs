@@ -24,6 +24,7 @@ pub fn load(path: &Path) -> Result<Loaded, Problems> {
         uid: own_uid(),
         vars: &variable,
         read: &read_text,
+        bytes: &read_bytes,
     };
     file::read(&text, &around)
 }
@@ -47,6 +48,14 @@ fn own_uid() -> u32 {
 /// The text of a file that is no larger than a configuration can be. Pipes are read too, for
 /// `-c <(…)`.
 fn read_text(path: &Path) -> Result<String, ReadError> {
+    String::from_utf8(read_bytes(path)?).map_err(|error| {
+        let good = &error.as_bytes()[..error.utf8_error().valid_up_to()];
+        ReadError::NotText(1 + good.iter().filter(|byte| **byte == b'\n').count())
+    })
+}
+
+/// The same, whatever is in it.
+fn read_bytes(path: &Path) -> Result<Vec<u8>, ReadError> {
     let mut bytes = vec![];
     let file = File::open(path).map_err(|error| read_error(&error))?;
     let limit = MAX_TEXT as u64 + 1;
@@ -54,10 +63,7 @@ fn read_text(path: &Path) -> Result<String, ReadError> {
     if bytes.len() > MAX_TEXT {
         return Err(ReadError::TooLarge);
     }
-    String::from_utf8(bytes).map_err(|error| {
-        let good = &error.as_bytes()[..error.utf8_error().valid_up_to()];
-        ReadError::NotText(1 + good.iter().filter(|byte| **byte == b'\n').count())
-    })
+    Ok(bytes)
 }
 
 fn read_error(error: &std::io::Error) -> ReadError {

@@ -4,6 +4,7 @@
 use std::path::Path;
 
 use super::file::{self, Loaded};
+use super::plan::zone_file_of;
 use super::problem::{Level, Problem, Problems};
 use super::surroundings::{ReadError, Surroundings};
 
@@ -25,7 +26,14 @@ pub(super) fn read(text: &str) -> Result<Loaded, Problems> {
         _ => Err(ReadError::Missing),
     };
     let folder = Path::new("/app");
-    let around = Surroundings { file: "config.yaml", folder, uid: 0, vars: &vars, read: &files };
+    let bytes = |path: &Path| match path.to_str() {
+        Some("/usr/share/zoneinfo") => Err(ReadError::Folder),
+        Some("/usr/share/zoneinfo/Europe/Berlin") => Ok(zone_file_of("CET-1CEST,M3.5.0,M10.5.0/3")),
+        Some("/usr/share/zoneinfo/leapseconds") => Ok(b"#".to_vec()),
+        _ => Err(ReadError::Missing),
+    };
+    let (read, bytes) = (&files, &bytes);
+    let around = Surroundings { file: "config.yaml", folder, uid: 0, vars: &vars, read, bytes };
     file::read(text, &around)
 }
 

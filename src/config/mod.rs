@@ -28,6 +28,7 @@ mod control;
 mod families;
 mod store;
 mod links;
+mod digest;
 mod process;
 mod replicas;
 

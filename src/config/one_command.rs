@@ -5,10 +5,10 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::file::{DEFAULT_INTERVAL, DEFAULT_LISTEN, DEFAULT_SHUTDOWN, digest};
+use super::file::{DEFAULT_INTERVAL, DEFAULT_LISTEN, DEFAULT_SHUTDOWN};
 use super::plan::{
-    AgentPlan, ControlPlan, Dialect, LeakRule, MemoryPlan, Mode, Passing, Plan, ProcessPlan,
-    Recovery, StorePlan,
+    AgentPlan, ControlGroups, ControlPlan, Dialect, LeakRule, MemoryPlan, Mode, Passing, Plan,
+    ProcessPlan, Recovery, StorePlan,
 };
 use super::read::name_fault;
 use crate::units::ProcessIx;
@@ -56,7 +56,6 @@ impl Options {
 /// The plan that runs `command`, forwards every signal to it and ends with it. An empty command
 /// gives a plan without processes, which ends at once.
 pub fn one_command(command: Vec<OsString>, options: Options) -> Plan {
-    let digest = digest(command.join(OsStr::new("\0")).as_encoded_bytes());
     let processes: Vec<ProcessPlan> = command
         .first()
         .map(|program| name_of(program))
@@ -74,8 +73,9 @@ pub fn one_command(command: Vec<OsString>, options: Options) -> Plan {
         store: options.store,
         state_dir: options.state_dir,
         recovery: options.recovery,
+        cgroups: ControlGroups::Off,
         memory: MemoryPlan { interval: options.memory_interval, leak_rule: LeakRule::GrowthCount },
-        digest,
+        file_digest: None,
     }
 }
 

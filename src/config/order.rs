@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use super::families::named;
-use super::plan::{Condition, Dependency, Plan, Standing};
+use super::plan::{Condition, Dependency, Plan, Schedule, Standing};
 use crate::units::ProcessIx;
 
 /// The processes such that each stands behind those it waits for; ties are broken by the order of
@@ -28,7 +28,7 @@ pub fn describe(plan: &Plan) -> Vec<String> {
         let process = plan.process(process);
         let own = match (&process.schedule, process.standing) {
             (_, Standing::OnDemand) => Some("it is asked for".to_owned()),
-            (Some(schedule), _) => Some(format!("the clock says `{}`", schedule.cron)),
+            (Some(schedule), _) => Some(clock(schedule)),
             (None, _) => None,
         };
         let others = named(plan, &process.depends_on).into_iter().map(describe_dependency);
@@ -39,6 +39,14 @@ pub fn describe(plan: &Plan) -> Vec<String> {
         }
     };
     start_order(plan).into_iter().enumerate().map(line).collect()
+}
+
+fn clock(schedule: &Schedule) -> String {
+    let says = format!("the clock says `{}`", schedule.cron);
+    match schedule.zone.name() {
+        "UTC" => says,
+        zone => format!("{says} in {zone}"),
+    }
 }
 
 fn describe_dependency((name, dependency): (&str, &Dependency)) -> String {

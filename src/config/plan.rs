@@ -11,6 +11,7 @@ mod store;
 mod succession;
 mod watch;
 mod world;
+mod zone;
 
 use std::ffi::OsString;
 use std::net::SocketAddr;
@@ -27,6 +28,9 @@ pub use self::store::{Password, PostgresHost, PostgresPlan, Roots, StorePlan, Tl
 pub use self::succession::Changes;
 pub use self::watch::WatchRule;
 pub use self::world::{IoPriority, Limit, Resource, Secret, Stdin, User, World};
+pub use self::zone::Zone;
+#[cfg(test)]
+pub(in crate::config) use self::zone::file_of as zone_file_of;
 use crate::units::{Bytes, ProcessIx, Signal};
 
 /// Everything that one life of the supervisor is told to do.
@@ -53,10 +57,12 @@ pub struct Plan {
     pub state_dir: PathBuf,
     /// What happens to processes that outlived an earlier life of ours.
     pub recovery: Recovery,
+    /// Whether each run gets a control group.
+    pub cgroups: ControlGroups,
     /// How often memory is sampled, and which rule judges it.
     pub memory: MemoryPlan,
-    /// SHA-256 of the configuration's text, in hex; of the command line where there is no file.
-    pub digest: String,
+    /// SHA-256 of the file's text, in hex, where there is one; see [`Plan::digest`].
+    pub file_digest: Option<String>,
 }
 
 impl Plan {
@@ -69,6 +75,16 @@ impl Plan {
     pub fn indexed(&self) -> impl Iterator<Item = (ProcessIx, &ProcessPlan)> {
         self.processes.iter().enumerate().map(|(at, process)| (ProcessIx(at), process))
     }
+}
+
+/// Whether each run gets a control group of its own, by which it is ended in one stroke.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ControlGroups {
+    /// Where groups can be made and programs see the container's limits in them.
+    #[default]
+    Auto,
+    /// None: every program is in the container's own group.
+    Off,
 }
 
 /// How signals are understood.

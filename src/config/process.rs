@@ -11,6 +11,7 @@ mod restart;
 mod secrets;
 mod user;
 mod world;
+mod zone;
 
 use std::time::Duration;
 
@@ -113,7 +114,7 @@ pub(super) fn process<'a>(
         health: fields.read("healthcheck", |at| health::health(at, restart.policy)),
         watchdog: fields.read("watchdog", health::watchdog),
         hooks: hooks::hooks(&mut fields),
-        schedule: clockwork::schedule(&mut fields, kind, restart.policy, standing),
+        schedule: clockwork::schedule(&mut fields, (kind, restart.policy, standing), around),
         watch: fields.read("develop", |at| develop::develop(at, around)).unwrap_or_default(),
         restart,
         output,

@@ -16,7 +16,7 @@ use serde::ser::{Serialize, Serializer};
 use self::process::{Process, process};
 use super::families::{families, names};
 use super::order;
-use super::plan::{ControlPlan, LeakRule, Mode, Plan, Recovery, StorePlan};
+use super::plan::{ControlGroups, ControlPlan, LeakRule, Mode, Plan, Recovery, StorePlan};
 use super::quantity::print_duration;
 
 /// The plan as YAML, with the start order as comments at its end.
@@ -69,6 +69,7 @@ struct Whole {
     store: Store,
     state_dir: String,
     recovery: &'static str,
+    cgroups: &'static str,
     memory: Memory,
 }
 
@@ -130,6 +131,10 @@ fn whole(plan: &Plan) -> Whole {
             Recovery::End => "end",
             Recovery::Adopt => "adopt",
             Recovery::Off => "off",
+        },
+        cgroups: match plan.cgroups {
+            ControlGroups::Auto => "auto",
+            ControlGroups::Off => "off",
         },
         memory: Memory {
             interval: print_duration(plan.memory.interval),

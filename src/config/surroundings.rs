@@ -23,6 +23,8 @@ pub struct Surroundings<'a> {
     pub vars: Vars<'a>,
     /// Reads a file that the configuration names.
     pub read: &'a dyn Fn(&Path) -> Result<String, ReadError>,
+    /// Reads a file that is no text.
+    pub bytes: &'a dyn Fn(&Path) -> Result<Vec<u8>, ReadError>,
 }
 
 /// Why a file has no text for us.

@@ -2,9 +2,12 @@
 //! stays in it wherever it hides, it can be killed at once, and it tells who is left.
 //!
 //! In most containers the hierarchy is read-only; then there are no groups, and lineage has to do.
-//! No controller is turned on in them, so that the limits of our own group hold as before and the
-//! rule against processes in inner groups (`cgroups(7)`) is kept. One command has none: it is all
-//! that we have, and it must find its world as it would be under tini.
+//! Where our own group is limited, its limits are handed on (`limits`), because programs look for them
+//! in their own; where that cannot be done there are no groups either: a heap of the wrong size is
+//! worse than a slower end. One command has none: it is all that we have, and it must find its world
+//! as it would be under tini.
+
+mod limits;
 
 use std::collections::BTreeMap;
 use std::fs::{self, File, OpenOptions};
@@ -13,7 +16,8 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use crate::clock;
-use crate::units::{RunId, SessionId};
+use crate::init::cgroup::limits::Limits;
+use crate::units::{Mono, RunId, SessionId};
 
 /// Where systems mount the hierarchy: alone, or beside the first version.
 const MOUNTS: [&str; 2] = ["/sys/fs/cgroup", "/sys/fs/cgroup/unified"];
@@ -31,6 +35,8 @@ pub struct Groups {
     home: PathBuf,
     /// The name of each.
     made: BTreeMap<RunId, String>,
+    /// Of our own group, where it has any.
+    limits: Option<Limits>,
 }
 
 impl Groups {
@@ -51,7 +57,15 @@ impl Groups {
         // What looks like a hierarchy and fills no new folder is none.
         let works = trial.join("cgroup.procs").exists();
         let _ = fs::remove_dir(&trial);
-        works.then_some(Self { home, made: BTreeMap::new() })
+        let limits = works.then(|| Limits::hand_on(&home))?;
+        if let Err(error) = &limits {
+            tracing::info!(
+                target: "init",
+                "no control groups: programs would not see the limits of ours in them, which cannot \
+                 be handed on: {error}"
+            );
+        }
+        Some(Self { limits: limits.ok()?, home, made: BTreeMap::new() })
     }
 
     /// Makes the group of a run, and opens what its first process writes itself into.
@@ -63,6 +77,9 @@ impl Groups {
             return None;
         }
         self.made.insert(run, name);
+        if let Some(limits) = &self.limits {
+            limits.write(&path);
+        }
         OpenOptions::new().write(true).open(path.join("cgroup.procs")).ok()
     }
 
@@ -90,6 +107,14 @@ impl Groups {
     pub fn remove(&mut self, run: RunId) {
         if self.path(run).is_some_and(|path| fs::remove_dir(path).is_ok()) {
             self.made.remove(&run);
+        }
+    }
+
+    /// Hands on what was changed about our limits from outside. Looks now and then only.
+    pub fn keep_up(&mut self, now: Mono) {
+        let Some(limits) = &mut self.limits else { return };
+        if limits.have_changed(now) {
+            self.made.values().for_each(|name| limits.write(&self.home.join(name)));
         }
     }
 
@@ -156,7 +181,7 @@ mod tests {
     }
 
     fn groups(home: &Path) -> Groups {
-        Groups { home: home.to_path_buf(), made: BTreeMap::new() }
+        Groups { home: home.to_path_buf(), made: BTreeMap::new(), limits: None }
     }
 
     fn session(number: u128) -> SessionId {

@@ -3,20 +3,19 @@
 
 use std::io;
 use std::os::fd::{AsRawFd, OwnedFd};
-use std::sync::Arc;
-
-use tokio::io::unix::AsyncFd;
 
 use crate::clock;
+use crate::init::bells::{Bell, Ringing, Rung};
 use crate::init::inlets::Inlets;
 use crate::init::notify::Notify;
 use crate::init::reap::Rest;
 use crate::init::spawn::Extras;
-use crate::init::{Bell, Body, kin, reap, spawn, sys};
+use crate::init::sys::child::Lent;
+use crate::init::{Body, kin, reap, spawn, sys};
 use crate::memory::proc;
 use crate::supervise::action::Scope;
 use crate::supervise::fact::{Fact, SpawnFailure, SpawnStep};
-use crate::units::{ExitStatus, ProcId, ProcessIx, RunId, RunUsage, SessionId, Signal};
+use crate::units::{ExitStatus, Mono, ProcId, ProcessIx, RunId, RunUsage, SessionId, Signal};
 
 /// A run's child.
 pub(super) struct Child {
@@ -24,10 +23,14 @@ pub(super) struct Child {
     pub(super) session: SessionId,
     pub(super) bond: Bond,
     /// Until its program was executed, or failed to be.
-    pub(super) pipe: Option<Arc<AsyncFd<OwnedFd>>>,
+    pub(super) pipe: Option<Rung>,
     pub(super) failure: Option<SpawnFailure>,
     /// By which it says that it is ready, or lives.
     pub(super) notify: Option<Notify>,
+    /// Rings when it ends, where it is not ours to reap.
+    hold: Option<Rung>,
+    /// What it uses of our memory until it has executed.
+    lent: Option<Lent>,
 }
 
 /// What a run's main process is to us.
@@ -69,8 +72,12 @@ impl Body {
         session: SessionId,
     ) -> Result<Child, SpawnFailure> {
         let plan = self.plan.process(process);
-        let mut notify = Notify::wanted_by(plan).map_err(|error| failed_before(&error))?;
-        let inlets = self.inlets(process);
+        let notify = Notify::wanted_by(plan, run, &self.bells);
+        let notify = notify.map_err(|error| failed_before(&error))?;
+        let inlets = self.terminal_for(process).or_else(|| self.inlets(process));
+        if let Some(window) = inlets.as_ref().and_then(Inlets::window) {
+            self.windows.insert(run, window);
+        }
         let mut extras = inlets.as_ref().map_or_else(Extras::default, Inlets::extras);
         extras.own_session = self.plan.passing.own_session;
         let group = self.groups.as_mut().and_then(|groups| groups.make(run, session));
@@ -91,11 +98,9 @@ impl Body {
             self.learnt.push_back(Fact::Executed { run });
         }
         self.attach(run, process, inlets);
-        if let Some(notify) = &mut notify {
-            notify.listen(run, &self.ring);
-        }
         let bond = Bond::Unreaped;
-        Ok(Child { id, session, bond, pipe, failure: None, notify })
+        let lent = forked.lent;
+        Ok(Child { id, session, bond, pipe, failure: None, notify, hold: None, lent })
     }
 
     /// Pipes for what a process writes, where somebody is there to read them. Without descriptors for
@@ -109,6 +114,16 @@ impl Body {
         })
     }
 
+    /// A terminal of its own, where it is to have one and somebody reads what is written to it.
+    fn terminal_for(&self, process: ProcessIx) -> Option<Inlets> {
+        self.downward.output.as_ref()?;
+        let plan = self.plan.process(process);
+        Inlets::terminal_of(plan).unwrap_or_else(|error| {
+            tracing::warn!(target: "init", "{} gets no terminal of its own: {error}", plan.name);
+            None
+        })
+    }
+
     pub(super) fn attach(&mut self, run: RunId, process: ProcessIx, inlets: Option<Inlets>) {
         let (Some(inlets), Some(output)) = (inlets, &mut self.downward.output) else { return };
         for inlet in inlets.into_streams(run, process, &self.plan) {
@@ -118,68 +133,68 @@ impl Body {
 
     /// Rings when the pipe has something to say. Without a descriptor to spare nothing can be
     /// listened to; then the program counts as executed and its exit code tells the rest.
-    fn listen_to(&self, run: RunId, pipe: OwnedFd) -> Option<Arc<AsyncFd<OwnedFd>>> {
-        let pipe = Arc::new(sys::watch(pipe).ok()?);
-        self.ring_when_readable(Arc::clone(&pipe), Bell::Pipe(run));
-        Some(pipe)
-    }
-
-    fn ring_when_readable(&self, fd: Arc<AsyncFd<OwnedFd>>, bell: Bell) {
-        let ring = self.ring.clone();
-        tokio::spawn(async move {
-            if let Ok(mut ready) = fd.readable().await {
-                ready.clear_ready();
-            }
-            let _ = ring.send(bell).await;
-        });
+    fn listen_to(&self, run: RunId, pipe: OwnedFd) -> Option<Rung> {
+        self.bells.hang(pipe, Bell::Pipe(run), Ringing::On).ok()
     }
 
     pub(super) fn adopt(&mut self, run: RunId, process: ProcessIx, session: SessionId, id: ProcId) {
         self.latest.insert(process, Latest { run, session, main: Some(id) });
         let bond = Bond::Adopted;
-        let child = Child { id, session, bond, pipe: None, failure: None, notify: None };
+        let rings = |fd| self.bells.hang(fd, Bell::AdoptedEnded(run), Ringing::Once);
+        let hold = kin::hold(id).and_then(|hold| rings(hold.into_fd())).ok();
+        let has_ended = hold.is_none();
+        let (pipe, failure, notify, lent) = (None, None, None, None);
+        let child = Child { id, session, bond, pipe, failure, notify, hold, lent };
         self.children.insert(run, child);
         self.kin.expire_look();
-        match kin::hold(id).and_then(|hold| sys::watch(hold.into_fd())) {
-            Ok(fd) => self.ring_when_readable(Arc::new(fd), Bell::AdoptedEnded(run)),
-            // It ended while we took it over, or it cannot be watched: what is left is ended.
-            Err(_) => self.adopted_ended(run),
-        }
-    }
-
-    pub(super) fn answer(&mut self, bell: Bell) {
-        match bell {
-            Bell::Pipe(run) => self.read_pipe(run),
-            Bell::Notices(run) => self.hear(run),
-            Bell::AdoptedEnded(run) => self.adopted_ended(run),
+        // It ended while we took it over, or it cannot be watched: what is left is ended.
+        if has_ended {
+            self.adopted_ended(run);
         }
     }
 
     /// Takes what a run said, up to a bound, and listens on.
-    fn hear(&mut self, run: RunId) {
+    pub(super) fn hear(&mut self, run: RunId) {
         let child = self.children.get_mut(&run);
         let Some(notify) = child.and_then(|child| child.notify.as_mut()) else { return };
         let notices = notify.take();
-        notify.listen(run, &self.ring);
+        match notify.pause() {
+            Some(pause) => self.pauses.push((clock::now().mono.after(pause), run)),
+            None => notify.listen(),
+        }
         self.learnt.extend(notices.into_iter().map(|notice| Fact::Notified { run, notice }));
     }
 
-    fn adopted_ended(&mut self, run: RunId) {
+    /// Listens again to those who had said much.
+    pub(super) fn end_pauses(&mut self, now: Mono) {
+        let over = self.pauses.extract_if(.., |(until, _)| *until <= now);
+        for (_, run) in over {
+            if let Some(notify) = self.children.get(&run).and_then(|child| child.notify.as_ref()) {
+                notify.listen();
+            }
+        }
+    }
+
+    pub(super) fn adopted_ended(&mut self, run: RunId) {
+        // It has rung.
+        drop(self.children.get_mut(&run).and_then(|child| child.hold.take()));
         self.look();
         let leftovers = self.kin.lives(run);
         let (status, usage) = (ExitStatus::Unknown, RunUsage::default());
         self.learnt.push_back(Fact::Exited { run, status, usage, leftovers });
     }
 
-    fn read_pipe(&mut self, run: RunId) {
+    pub(super) fn read_pipe(&mut self, run: RunId) {
         let Some(child) = self.children.get_mut(&run) else { return };
-        let Some(pipe) = child.pipe.clone() else { return };
-        match sys::child::read_report(pipe.get_ref()) {
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                return self.ring_when_readable(pipe, Bell::Pipe(run));
-            }
+        let Some(pipe) = &child.pipe else { return };
+        match sys::child::read_report(pipe.fd()) {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
             Ok(Some(report)) => child.failure = Some(spawn::explain(report)),
-            Ok(None) | Err(_) => self.learnt.push_back(Fact::Executed { run }),
+            Ok(None) => {
+                child.lent.take().into_iter().for_each(Lent::give_back);
+                self.learnt.push_back(Fact::Executed { run });
+            }
+            Err(_) => self.learnt.push_back(Fact::Executed { run }),
         }
         child.pipe = None;
     }
@@ -197,6 +212,10 @@ impl Body {
                 );
             }
             (Bond::Adopted, Scope::Main) => kin::signal_verified(id, signal),
+            (_, Scope::Outsiders) => {
+                self.look_unless_just_done();
+                self.kin.signal_outsiders(run, id.pid, signal);
+            }
             (Bond::Adopted, Scope::Group | Scope::Tree) | (Bond::Reaped, _) => {}
         }
         if scope == Scope::Tree || (bond, scope) == (Bond::Adopted, Scope::Group) {
@@ -309,6 +328,7 @@ impl Body {
         }
         let Some(child) = self.children.get_mut(&run) else { return };
         child.bond = Bond::Reaped;
+        child.lent.take().into_iter().for_each(Lent::give_back);
         if let Some(failure) = child.failure {
             return self.learnt.push_back(Fact::SpawnFailed { run, failure });
         }

@@ -8,6 +8,7 @@ use crate::config::plan::{Hook, Mode, ProcessPlan, Stdin, Test};
 use crate::init::children::{Latest, failed_before};
 use crate::init::inlets::{Inlets, nowhere};
 use crate::init::spawn::Extras;
+use crate::init::sys::child::Lent;
 use crate::init::trees::tree_of;
 use crate::init::{Body, spawn, sys};
 use crate::memory::proc;
@@ -31,6 +32,8 @@ pub(super) struct Errand {
     role: Role,
     /// Says why there is no program, where there is none.
     pipe: OwnedFd,
+    /// What it uses of our memory until it has executed.
+    lent: Option<Lent>,
 }
 
 impl Body {
@@ -65,7 +68,7 @@ impl Body {
         let start_ticks = proc::start_ticks(forked.pid).unwrap_or(0);
         let id = ProcId { pid: forked.pid, start_ticks };
         self.attach(run, process, inlets);
-        Ok(Errand { id, role, pipe: forked.pipe })
+        Ok(Errand { id, role, pipe: forked.pipe, lent: forked.lent })
     }
 
     /// What the command is told of the run that it is about.
@@ -113,7 +116,10 @@ impl Body {
     pub(super) fn errand_reaped(&mut self, pid: i32, status: ExitStatus) -> bool {
         let Some(errand) = self.errand_of(pid) else { return false };
         let gone = self.errands.remove(&errand);
-        let report = gone.and_then(|gone| sys::child::read_report(&gone.pipe).ok().flatten());
+        let report = gone.and_then(|gone| {
+            gone.lent.into_iter().for_each(Lent::give_back);
+            sys::child::read_report(&gone.pipe).ok().flatten()
+        });
         let end = match report {
             Some(report) => ErrandEnd::NotSpawned(spawn::explain(report)),
             None => ErrandEnd::Exited(status),

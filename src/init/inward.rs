@@ -3,6 +3,7 @@
 //! full is told so at once and never waits.
 
 use std::collections::BTreeMap;
+use std::task::{Context, Poll, Waker};
 
 use tokio::sync::{mpsc, oneshot};
 
@@ -35,6 +36,29 @@ pub struct Inward {
     pub orders: mpsc::Receiver<Order>,
     /// Facts that are learnt below: probes, lines, notices, files.
     pub tidings: mpsc::Receiver<Fact>,
+}
+
+/// What comes from below.
+#[derive(Debug)]
+pub(super) enum Coming {
+    /// Something is wanted.
+    Order(Order),
+    /// Something was learnt.
+    Tiding(Fact),
+}
+
+impl Inward {
+    /// What came first, orders before tidings. Without anything there the next that comes wakes.
+    pub(super) fn take_or_wake(&mut self, waker: &Waker) -> Option<Coming> {
+        let mut context = Context::from_waker(waker);
+        if let Poll::Ready(Some(order)) = self.orders.poll_recv(&mut context) {
+            return Some(Coming::Order(order));
+        }
+        match self.tidings.poll_recv(&mut context) {
+            Poll::Ready(Some(tiding)) => Some(Coming::Tiding(tiding)),
+            Poll::Ready(None) | Poll::Pending => None,
+        }
+    }
 }
 
 /// The other ends, for what is below.

@@ -34,6 +34,8 @@ pub struct Kin {
     awaited: BTreeSet<RunId>,
     /// Runs whose trees were sent SIGKILL, with everybody who was sent it.
     condemned: BTreeMap<RunId, BTreeSet<ProcId>>,
+    /// When the last look was begun.
+    began: Mono,
     /// When the last look was over.
     looked: Mono,
     look_at: Mono,
@@ -49,6 +51,7 @@ impl Kin {
             pass: Vec::new(),
             awaited: BTreeSet::new(),
             condemned: BTreeMap::new(),
+            began: Mono(0),
             looked: Mono(0),
             look_at: Mono(0),
         }
@@ -56,14 +59,14 @@ impl Kin {
 
     /// Looks now. `roots` are the runs that matter with their main processes, dead ones included.
     pub fn look(&mut self, roots: &[(RunId, ProcId)], sessions: &[(RunId, SessionId)]) {
-        let began = clock::now().mono;
+        self.began = clock::now().mono;
         // Without /proc nothing can be learnt, and what was learnt stays.
         if proc::scan_into(&mut self.pass).is_ok() {
             self.lineage.observe(&self.pass, roots);
             self.markers.place(&mut self.lineage, sessions);
         }
         self.looked = clock::now().mono;
-        let took = self.looked.since(began);
+        let took = self.looked.since(self.began);
         self.look_at = self.looked.after(SHORTEST_REST.max(took * REST_FACTOR));
     }
 
@@ -77,6 +80,11 @@ impl Kin {
     /// Whether the last look was only just now.
     pub fn has_just_looked(&self) -> bool {
         self.looked > Mono(0) && clock::now().mono.since(self.looked) < JUST_NOW
+    }
+
+    /// Whether the last look was begun and done after this, and nobody is known to be new since.
+    pub fn has_looked_since(&self, since: Mono) -> bool {
+        self.looked > Mono(0) && self.began >= since
     }
 
     /// There is somebody new, of whom the last look knows nothing.
@@ -106,6 +114,14 @@ impl Kin {
     /// Sends a signal to every living member of a run's tree, by the last look.
     pub fn signal_tree(&self, run: RunId, signal: Signal) {
         for id in self.lineage.members(run) {
+            signal_verified(id, signal);
+        }
+    }
+
+    /// Sends a signal to every living member of a run's tree that is not in this group, by the last
+    /// look.
+    pub fn signal_outsiders(&self, run: RunId, group: i32, signal: Signal) {
+        for id in self.lineage.members(run).filter(|id| !sys::is_in_group(id.pid, group)) {
             signal_verified(id, signal);
         }
     }
@@ -224,4 +240,21 @@ fn name(pid: i32) -> String {
     let name = fs::read(format!("/proc/{pid}/comm")).unwrap_or_default();
     let name = String::from_utf8_lossy(name.trim_ascii_end());
     name.chars().map(|letter| if letter.is_control() { '?' } else { letter }).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_look_serves_its_turn_until_somebody_is_new() {
+        let mut kin = Kin::new(std::process::id().cast_signed());
+        let woke = clock::now().mono;
+        assert!(!kin.has_looked_since(woke));
+        kin.look(&[], &[]);
+        assert!(kin.has_looked_since(woke));
+        assert!(!kin.has_looked_since(clock::now().mono.after(Duration::from_nanos(1))));
+        kin.expire_look();
+        assert!(!kin.has_looked_since(woke));
+    }
 }

@@ -20,10 +20,12 @@ pub mod terminal;
 pub mod cgroup;
 pub mod sys;
 
+mod bells;
 mod children;
 mod errands;
 mod inlets;
 mod notify;
+mod pty;
 mod trees;
 
 use std::collections::{BTreeMap, VecDeque};
@@ -31,17 +33,17 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::mpsc;
-
 use crate::clock;
-use crate::config::plan::{HealthPlan, Mode, Plan};
+use crate::config::plan::{ControlGroups, HealthPlan, Mode, Plan};
+use crate::init::bells::{Bell, Bells};
 use crate::init::cgroup::Groups;
 use crate::init::children::{Child, Latest};
 use crate::init::downward::{Downward, ProbeOrder};
 use crate::init::errands::{Asked, Errand};
-use crate::init::inward::{Callers, Inward, Order};
+use crate::init::inward::{Callers, Coming, Inward, Order};
 use crate::init::kin::Kin;
 use crate::init::outward::Outward;
+use crate::init::pty::Windows;
 use crate::init::pulse::Pulse;
 use crate::init::signals::{Caught, Signals};
 use crate::init::storm::Storm;
@@ -53,7 +55,7 @@ use crate::supervise::action::Action;
 use crate::supervise::fact::Fact;
 use crate::supervise::lifecycle::Lifecycle;
 use crate::supervise::shutdown::{EXIT_INTERNAL, House};
-use crate::units::{ErrandId, ExitStatus, Mono, ProcId, ProcessIx, RunId, RunUsage};
+use crate::units::{ErrandId, ExitStatus, Mono, ProcId, ProcessIx, RunId, RunUsage, Signal};
 
 /// We look for dead children this often even when no signal says so: a lost wake-up must not
 /// become a zombie for ever.
@@ -94,7 +96,7 @@ pub struct Ends {
 /// Lives one life: takes over, spawns, reaps and signals until the mind says to leave.
 /// `observe` is called once everything that may start at once was spawned and executed, or has had
 /// [`HEAD_START`] for it, and is told whether we live on then.
-pub async fn live(
+pub fn live(
     plan: &Arc<Plan>,
     seed: u64,
     caught: Caught,
@@ -103,8 +105,9 @@ pub async fn live(
     pulse: Pulse,
     observe: impl FnOnce(bool),
 ) -> io::Result<Departure> {
-    let signals = caught.listen()?;
-    let mut body = Body::new(Arc::clone(plan), seed, ends);
+    let bells = Bells::new()?;
+    let signals = caught.listen(&bells)?;
+    let mut body = Body::new(Arc::clone(plan), seed, ends, bells);
     for Survivor { process, id } in survivors {
         body.turn(Fact::Found { process, id });
     }
@@ -117,7 +120,7 @@ pub async fn live(
         {
             observe(true);
         }
-        body.sleep(&signals).await?;
+        body.sleep(&signals)?;
         pulse.begin();
         body.wake();
         pulse.rest();
@@ -126,16 +129,6 @@ pub async fn live(
         observe(false);
     }
     Ok(body.departure())
-}
-
-/// What is learnt from descriptors rather than from signals.
-enum Bell {
-    /// The pipe of a spawn has something to say.
-    Pipe(RunId),
-    /// A run has something to say.
-    Notices(RunId),
-    /// A process that was taken over ended.
-    AdoptedEnded(RunId),
 }
 
 struct Body {
@@ -161,28 +154,32 @@ struct Body {
     ended: Vec<(RunId, ExitStatus, RunUsage)>,
     /// Learnt while an action was carried out; told before anything else.
     learnt: VecDeque<Fact>,
-    bells: mpsc::Receiver<Bell>,
-    ring: mpsc::Sender<Bell>,
+    bells: Bells,
+    /// Runs that said much by their sockets, and until when they are not listened to.
+    pauses: Vec<(Mono, RunId)>,
     left: Option<u8>,
     leave_by: Mono,
+    /// When the present turns began.
+    woke: Mono,
     /// Until when what was spawned first is left alone by what observes.
     head_start: Option<Mono>,
     /// What children get back of the limit that we raised for ourselves.
     open_files: Option<OpenFiles>,
     terminal: Option<Terminal>,
+    /// Terminals that runs have of their own.
+    windows: Windows,
     /// Where control groups can be made.
     groups: Option<Groups>,
 }
 
 impl Body {
-    fn new(plan: Arc<Plan>, seed: u64, ends: Ends) -> Self {
+    fn new(plan: Arc<Plan>, seed: u64, ends: Ends, bells: Bells) -> Self {
         let Ends { outward, inward, downward } = ends;
-        // One place for each process and to spare: a bell that waits for a place is only late.
         let terminal = Terminal::of(&plan);
         // Each takes a descriptor at a spawn: where none can be spared for pipes, none can for these.
         let spares = plan.mode == Mode::Supervise && downward.output.is_some();
-        let groups = if spares { Groups::find() } else { None };
-        let (ring, bells) = mpsc::channel(plan.processes.len() + 16);
+        let wanted = spares && plan.cgroups == ControlGroups::Auto;
+        let groups = if wanted { Groups::find() } else { None };
         Self {
             machine: Machine::new(Arc::clone(&plan), seed),
             story: Story::new(Arc::clone(&plan)),
@@ -203,12 +200,14 @@ impl Body {
             ended: Vec::new(),
             learnt: VecDeque::new(),
             bells,
-            ring,
+            pauses: Vec::new(),
             left: None,
             leave_by: Mono(u64::MAX),
+            woke: Mono(0),
             head_start: None,
             open_files: sys::raise_open_files(),
             terminal,
+            windows: Windows::default(),
             groups,
         }
     }
@@ -232,6 +231,9 @@ impl Body {
             self.story.tell(Some(&fact), &done);
             if let Fact::SignalArrived { signal } = fact {
                 terminal::stop_along(&self.plan.passing, signal);
+                if signal == Signal::WINCH {
+                    self.windows.follow_ours();
+                }
             }
         }
     }
@@ -259,27 +261,53 @@ impl Body {
         self.head_start.is_none()
     }
 
-    /// Waits for something to happen.
-    async fn sleep(&mut self, signals: &Signals) -> io::Result<()> {
-        let deadline = self.next_deadline();
+    /// Waits for something to happen, and takes what is told.
+    fn sleep(&mut self, signals: &Signals) -> io::Result<()> {
+        let mut rung = self.await_bells()?;
         let rests = self.storm.rest_until().is_some();
-        tokio::select! {
-            biased;
-            arrived = signals.next() => {
-                self.learnt.extend(arrived?.into_iter().map(|signal| Fact::SignalArrived { signal }));
+        if rests && rung == [Bell::Deaths] {
+            // It rings once until it is answered: what we rest from does not wake us again.
+            rung = self.await_bells()?;
+        }
+        for bell in &rung {
+            match *bell {
+                Bell::Signals => self.hear_signals(signals)?,
+                // Whoever is in a queue, or dead, is looked for in this turn.
+                Bell::Queues | Bell::Deaths => {}
+                Bell::Pipe(run) => self.read_pipe(run),
+                Bell::Notices(run) => self.hear(run),
+                Bell::AdoptedEnded(run) => self.adopted_ended(run),
             }
-            died = signals.death(), if !rests => died?,
-            Some(bell) = self.bells.recv() => self.answer(bell),
-            Some(order) = self.inward.orders.recv() => self.request(order),
-            Some(tiding) = self.inward.tidings.recv() => self.learnt.push_back(tiding),
-            () = tokio::time::sleep_until(clock::instant_of(deadline)) => {}
         }
         // Whatever woke us, we look for the dead now.
-        if rests { signals.take_deaths() } else { Ok(()) }
+        if rests || rung.contains(&Bell::Deaths) { signals.take_deaths() } else { Ok(()) }
+    }
+
+    fn await_bells(&mut self) -> io::Result<Vec<Bell>> {
+        if let Some(coming) = self.inward.take_or_wake(self.bells.waker()) {
+            self.welcome(coming);
+        }
+        let patience = self.next_deadline().since(clock::now().mono);
+        let patience = if self.learnt.is_empty() { patience } else { Duration::ZERO };
+        Ok(self.bells.wait(patience)?.collect())
+    }
+
+    fn hear_signals(&mut self, signals: &Signals) -> io::Result<()> {
+        let arrived = signals.take()?.into_iter();
+        self.learnt.extend(arrived.map(|signal| Fact::SignalArrived { signal }));
+        Ok(())
+    }
+
+    fn welcome(&mut self, coming: Coming) {
+        match coming {
+            Coming::Order(order) => self.request(order),
+            Coming::Tiding(tiding) => self.learnt.push_back(tiding),
+        }
     }
 
     /// Looks at everything that may have changed, and takes the turns that follow from it.
     fn wake(&mut self) {
+        self.woke = clock::now().mono;
         // What was heard goes first: who asked for a stop should not wait for a table to be read.
         self.take_turns();
         self.take_in();
@@ -289,7 +317,11 @@ impl Body {
         self.take_turns();
         self.meet_deadlines();
         self.take_turns();
-        self.outward.let_go_if_due(clock::now().mono);
+        let now = clock::now().mono;
+        self.outward.let_go_if_due(now);
+        if let Some(groups) = &mut self.groups {
+            groups.keep_up(now);
+        }
     }
 
     fn mind_the_terminal(&self) {
@@ -306,13 +338,21 @@ impl Body {
         let slow = now.after(SLOW_LOOK);
         let told = self.outward.deadline();
         let rested = self.storm.rest_until();
-        let wanted =
-            [self.machine.next_deadline(), self.kin.deadline(), self.head_start, told, rested];
+        let paused = self.pauses.iter().map(|(until, _)| *until).min();
+        let wanted = [
+            self.machine.next_deadline(),
+            self.kin.deadline(),
+            self.head_start,
+            told,
+            rested,
+            paused,
+        ];
         wanted.into_iter().flatten().fold(slow, Mono::min)
     }
 
     fn meet_deadlines(&mut self) {
         let now = clock::now();
+        self.end_pauses(now.mono);
         if self.machine.next_deadline().is_some_and(|at| at <= now.mono) && self.left.is_none() {
             self.machine.handle_deadline(now);
             let done = self.drain();
@@ -389,6 +429,7 @@ impl Body {
             // A child that could not be killed in time is still ours to reap, as a stranger.
             self.children.remove(run);
             self.kin.forget(*run);
+            self.windows.remove(*run);
             if let Some(groups) = &mut self.groups {
                 groups.remove(*run);
             }

@@ -9,19 +9,13 @@
 
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::io;
-use std::os::fd::OwnedFd;
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::net::{SocketAddr, UnixDatagram};
-use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::io::unix::AsyncFd;
-use tokio::sync::mpsc;
-use tokio::task::AbortHandle;
-
 use crate::config::plan::ProcessPlan;
+use crate::init::bells::{Bell, Bells, Ringing, Rung};
 use crate::init::spawn::Extras;
-use crate::init::{Bell, sys};
 use crate::supervise::fact::Notice;
 use crate::units::RunId;
 
@@ -39,32 +33,37 @@ const LONGEST_STATUS: usize = 256;
 const VARIABLES: &[&str] = &["NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID"];
 
 /// Our end of the socket of one run; closed with the run.
-pub struct Notify {
+pub(super) struct Notify {
     name: String,
+    run: RunId,
     socket: UnixDatagram,
-    /// The same socket, to be awaited.
-    bell: Arc<AsyncFd<OwnedFd>>,
-    listening: Option<AbortHandle>,
+    /// The same socket, which rings.
+    rung: Rung,
     said_much: bool,
 }
 
 impl Notify {
     /// Opens one where the plan listens to what the run says.
-    pub fn wanted_by(plan: &ProcessPlan) -> io::Result<Option<Self>> {
+    pub(super) fn wanted_by(
+        plan: &ProcessPlan,
+        run: RunId,
+        bells: &Bells,
+    ) -> io::Result<Option<Self>> {
         let ready = plan.ready.as_ref().is_some_and(|ready| ready.notify);
-        if ready || plan.watchdog.is_some() { Self::open().map(Some) } else { Ok(None) }
+        if ready || plan.watchdog.is_some() { Self::open(run, bells).map(Some) } else { Ok(None) }
     }
 
-    fn open() -> io::Result<Self> {
+    fn open(run: RunId, bells: &Bells) -> io::Result<Self> {
         let name = format!("procession/notify/{:016x}{:016x}", chance(), chance());
         let socket = UnixDatagram::bind_addr(&SocketAddr::from_abstract_name(&name)?)?;
         socket.set_nonblocking(true)?;
-        let bell = Arc::new(sys::watch(socket.try_clone()?.into())?);
-        Ok(Self { name, socket, bell, listening: None, said_much: false })
+        let copy = socket.try_clone()?.into();
+        let rung = bells.hang(copy, Bell::Notices(run), Ringing::Once)?;
+        Ok(Self { name, run, socket, rung, said_much: false })
     }
 
     /// Tells the child where to speak, and how often.
-    pub fn tell(&self, plan: &ProcessPlan, extras: &mut Extras) {
+    pub(super) fn tell(&self, plan: &ProcessPlan, extras: &mut Extras) {
         extras.without = VARIABLES;
         extras.variables.push(("NOTIFY_SOCKET", format!("@{}", self.name)));
         if let Some(watchdog) = plan.watchdog {
@@ -72,23 +71,18 @@ impl Notify {
         }
     }
 
+    /// How long it is left waiting before we listen again, where it said too much at once.
+    pub(super) fn pause(&self) -> Option<Duration> {
+        self.said_much.then_some(PAUSE)
+    }
+
     /// Rings once something was said.
-    pub(super) fn listen(&mut self, run: RunId, ring: &mpsc::Sender<Bell>) {
-        let (bell, ring) = (Arc::clone(&self.bell), ring.clone());
-        let pause = if self.said_much { PAUSE } else { Duration::ZERO };
-        let listening = tokio::spawn(async move {
-            tokio::time::sleep(pause).await;
-            if let Ok(mut ready) = bell.readable().await {
-                ready.clear_ready();
-            }
-            let _ = ring.send(Bell::Notices(run)).await;
-        });
-        self.hush();
-        self.listening = Some(listening.abort_handle());
+    pub(super) fn listen(&self) {
+        self.rung.again(Bell::Notices(self.run));
     }
 
     /// Takes what was said, up to a bound: each thing once, and the last status alone.
-    pub fn take(&mut self) -> Vec<Notice> {
+    pub(super) fn take(&mut self) -> Vec<Notice> {
         let mut message = [0; LONGEST + 1];
         let mut notices = Vec::new();
         self.said_much = true;
@@ -102,18 +96,6 @@ impl Notify {
             }
         }
         notices
-    }
-
-    fn hush(&mut self) {
-        if let Some(listening) = self.listening.take() {
-            listening.abort();
-        }
-    }
-}
-
-impl Drop for Notify {
-    fn drop(&mut self) {
-        self.hush();
     }
 }
 
@@ -202,28 +184,29 @@ mod tests {
         socket
     }
 
-    #[tokio::test]
-    async fn a_flood_is_taken_in_bounded_sips_and_long_messages_not_at_all() {
-        let mut notify = Notify::open().expect("a socket");
+    #[test]
+    fn a_flood_is_taken_in_bounded_sips_and_long_messages_not_at_all() {
+        let bells = Bells::new().expect("a set");
+        let rung = || bells.wait(PAUSE).expect("a set").collect::<Vec<Bell>>();
+        let mut notify = Notify::open(RunId(3), &bells).expect("a socket");
         let speaker = speaker(&notify);
         speaker.send(&[b'A'; LONGEST + 1]).expect("room");
         speaker.send(b"READY=1").expect("room");
+        assert_eq!(rung(), [Bell::Notices(RunId(3))]);
         assert_eq!(notify.take(), [Notice::Ready]);
-        assert!(!notify.said_much);
+        assert_eq!(notify.pause(), None);
         for _ in 0..4 * MOST_PER_TURN {
             // The kernel's own bound may be smaller than ours.
             while speaker.send(b"WATCHDOG=1").is_err() {
                 assert_eq!(notify.take(), [Notice::Watchdog]);
             }
         }
-        let (ring, mut bells) = mpsc::channel(1);
-        notify.listen(RunId(3), &ring);
-        assert!(matches!(bells.recv().await, Some(Bell::Notices(RunId(3)))));
+        assert_eq!(rung(), [], "not listened to");
+        notify.listen();
+        assert_eq!(rung(), [Bell::Notices(RunId(3))]);
         while !notify.take().is_empty() {}
-        notify.listen(RunId(3), &ring);
-        drop((notify, ring));
-        // Whoever listened lets go of the bell, and so of the socket.
-        assert!(bells.recv().await.is_none());
+        assert_eq!(notify.pause(), None);
+        drop(notify);
         assert!(speaker.send(b"READY=1").is_err());
     }
 }

@@ -7,8 +7,7 @@
 use std::io;
 use std::os::fd::OwnedFd;
 
-use tokio::io::unix::AsyncFd;
-
+use crate::init::bells::{Bell, Bells, Ringing, Rung};
 use crate::init::sys::{self, arrivals};
 use crate::units::Signal;
 
@@ -65,9 +64,12 @@ impl Caught {
         arrivals::let_through(wanted());
     }
 
-    /// Makes them awaitable; needs a runtime.
-    pub fn listen(self) -> io::Result<Signals> {
-        Ok(Signals { told: sys::watch(self.told)?, deaths: sys::watch(self.deaths)? })
+    /// Has them ring.
+    pub(super) fn listen(self, bells: &Bells) -> io::Result<Signals> {
+        Ok(Signals {
+            told: bells.hang(self.told, Bell::Signals, Ringing::On)?,
+            deaths: bells.hang(self.deaths, Bell::Deaths, Ringing::Anew)?,
+        })
     }
 }
 
@@ -80,38 +82,20 @@ fn wanted() -> impl Iterator<Item = i32> {
 }
 
 /// Signals as they arrive.
-pub struct Signals {
-    told: AsyncFd<OwnedFd>,
-    deaths: AsyncFd<OwnedFd>,
+pub(super) struct Signals {
+    told: Rung,
+    /// Each rings once, until it was taken: nobody who is left to wait for a moment wakes us.
+    deaths: Rung,
 }
 
 impl Signals {
-    /// Waits until at least one signal has arrived, and takes all that have. Cancelling loses
-    /// nothing.
-    pub async fn next(&self) -> io::Result<Vec<Signal>> {
-        take_from(&self.told).await
-    }
-
-    /// Waits until a child has died: it means "look", however many did.
-    pub async fn death(&self) -> io::Result<()> {
-        take_from(&self.deaths).await.map(drop)
+    /// Takes all that have arrived, but for deaths.
+    pub(super) fn take(&self) -> io::Result<Vec<Signal>> {
+        arrivals::take(self.told.fd())
     }
 
     /// Takes it that children have died, if any have: we are about to look.
-    pub fn take_deaths(&self) -> io::Result<()> {
-        arrivals::take(self.deaths.get_ref()).map(drop)
-    }
-}
-
-async fn take_from(fd: &AsyncFd<OwnedFd>) -> io::Result<Vec<Signal>> {
-    loop {
-        let mut ready = fd.readable().await?;
-        // Before reading, so that what arrives meanwhile wakes us again.
-        ready.clear_ready();
-        let taken = arrivals::take(fd.get_ref())?;
-        // It may have been taken already.
-        if !taken.is_empty() {
-            return Ok(taken);
-        }
+    pub(super) fn take_deaths(&self) -> io::Result<()> {
+        arrivals::take(self.deaths.fd()).map(drop)
     }
 }

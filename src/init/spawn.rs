@@ -27,6 +27,9 @@ pub struct Extras {
     /// What it gets as standard output and standard error, where that is not what we have. Open for
     /// as long as the call lasts.
     pub outputs: [Option<RawFd>; 2],
+    /// The terminal of its own that it gets, which is its standard input and leads its session. Open
+    /// for as long as the call lasts.
+    pub terminal: Option<RawFd>,
     /// Whether one command gets a session of its own, with our terminal.
     pub own_session: bool,
     /// The `cgroup.procs` of its control group. Open for as long as the call lasts.
@@ -76,7 +79,10 @@ fn prepare(
     let path = path.map_or(OsStr::new(DEFAULT_PATH), |(_, value)| value.as_os_str());
     let program = plan.command.first().map_or(OsStr::new(""), OsString::as_os_str);
     let secret = |secret: &Secret| Ok(child::secret(&secret.variable, c_path(&secret.file)?));
-    let (station, input) = standing(mode, plan.world.stdin, extras.own_session);
+    let (station, input) = match extras.terminal {
+        Some(terminal) => (Station::Leader, Input::From(terminal)),
+        None => standing(mode, plan.world.stdin, extras.own_session),
+    };
     Ok(Prepared {
         candidates: candidates(program, path)?,
         argv: plan
@@ -109,7 +115,8 @@ fn standing(mode: Mode, stdin: Stdin, own_session: bool) -> (Station, Input) {
     };
     match stdin {
         Stdin::Usual => usual,
-        Stdin::Null => (usual.0, Input::Empty),
+        // One that could not be had is done without.
+        Stdin::Null | Stdin::OwnTerminal => (usual.0, Input::Empty),
         Stdin::Inherit => (usual.0, Input::Ours),
         Stdin::Terminal => (Station::Foreground, Input::Ours),
     }
@@ -232,6 +239,7 @@ mod tests {
             (Mode::Supervise, Stdin::Usual, false, (Station::Apart, Input::Empty)),
             (Mode::Supervise, Stdin::Null, false, (Station::Apart, Input::Empty)),
             (Mode::Supervise, Stdin::Inherit, false, (Station::Apart, Input::Ours)),
+            (Mode::Supervise, Stdin::OwnTerminal, false, (Station::Apart, Input::Empty)),
             (Mode::Supervise, Stdin::Terminal, false, (Station::Foreground, Input::Ours)),
         ] {
             assert_eq!(standing(mode, stdin, own_session), expected, "{mode:?} {stdin:?}");

@@ -54,6 +54,7 @@ impl Story {
                     Scope::Main => "the main process",
                     Scope::Group => "the group",
                     Scope::Tree => "the tree",
+                    Scope::Outsiders => "those outside the group",
                 };
                 debug(format!("{signal} to {reach} of {}", self.name(*run)))
             }

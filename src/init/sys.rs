@@ -7,10 +7,11 @@
 pub mod arrivals;
 pub mod heap;
 pub mod child;
+mod raw;
 mod world;
 
 use std::io;
-use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use std::ptr;
 use std::time::Duration;
 
@@ -77,6 +78,22 @@ pub fn leave_terminal() {
             }
         }
     }
+}
+
+/// How large a terminal is; `None` where it is none.
+pub fn window_size(terminal: BorrowedFd<'_>) -> Option<libc::winsize> {
+    // SAFETY: the kernel fills the structure in before it is read.
+    unsafe {
+        let mut size = std::mem::zeroed::<libc::winsize>();
+        check(libc::ioctl(terminal.as_raw_fd(), libc::TIOCGWINSZ, &raw mut size)).ok()?;
+        Some(size)
+    }
+}
+
+/// Sets how large a terminal is, of which whoever is in its foreground is told.
+pub fn set_window_size(terminal: BorrowedFd<'_>, size: &libc::winsize) -> io::Result<()> {
+    // SAFETY: the kernel only reads the structure.
+    check(unsafe { libc::ioctl(terminal.as_raw_fd(), libc::TIOCSWINSZ, &raw const *size) })
 }
 
 /// Gives a signal its default action back.
@@ -152,6 +169,12 @@ pub fn signal_group(leader: i32, signal: Signal) -> io::Result<()> {
         return Err(io::Error::from_raw_os_error(libc::EINVAL));
     }
     check(unsafe { libc::kill(-leader, signal.0) })
+}
+
+/// Whether a process is in the group of this leader. One that is gone is in none.
+pub fn is_in_group(pid: i32, leader: i32) -> bool {
+    // SAFETY: a plain system call.
+    unsafe { libc::getpgid(pid) == leader }
 }
 
 /// Sends a signal to everybody in our namespace, as only its first process may.

@@ -15,8 +15,11 @@ const STOP: Signal = Signal(libc::SIGSTOP);
 const FREEZE: Duration = Duration::from_millis(20);
 
 impl Body {
+    /// Many runs whose grace is over at once are looked at once: killing one adds nobody to another.
     pub(super) fn name_holders(&mut self, run: RunId) {
-        self.look();
+        if !self.kin.has_looked_since(self.woke) {
+            self.look();
+        }
         let holders = self.kin.holders(run);
         self.learnt.push_back(Fact::HoldersNamed { run, holders });
     }

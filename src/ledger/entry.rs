@@ -32,6 +32,8 @@ pub enum Entry {
     Sampled {
         /// A sample for each run that could be read.
         samples: Vec<TreeSample>,
+        /// Our own dead children that nobody had reaped at that moment.
+        unreaped: u32,
         /// Ticks that were skipped since the last one, because the probe or we were late.
         skipped: u64,
     },

@@ -102,8 +102,10 @@ impl Ledger {
                 batches
             }
             Entry::ContextCaptured { session, context } => self.context_captured(session, context),
-            Entry::Sampled { samples, skipped } => {
+            Entry::Sampled { samples, unreaped, skipped } => {
                 self.house.samples_skipped += skipped;
+                self.house.unreaped = unreaped;
+                self.house.unreaped_peak = self.house.unreaped_peak.max(unreaped);
                 let latest = samples.iter().map(|sample| sample.at).max_by_key(|at| at.mono);
                 let mut batches = latest.map(|at| self.turn_to(at)).unwrap_or_default();
                 batches.extend(self.sampled(&samples));

@@ -68,6 +68,10 @@ pub struct HouseView {
     pub entries_ignored: u64,
     /// Ticks of the memory probe that were skipped.
     pub samples_skipped: u64,
+    /// Our own dead children that nobody had reaped when memory was last sampled.
+    pub unreaped: u32,
+    /// The most of them that were seen at once.
+    pub unreaped_peak: u32,
     /// How the store is; `None` when history is in memory.
     pub store: Option<StoreHealth>,
     /// Whether the metrics listener listens; `None` when there is none.

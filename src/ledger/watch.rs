@@ -142,6 +142,8 @@ mod tests {
             anonymous: Bytes(0),
             virtual_size: Bytes(0),
             processes: 1,
+            zombies: 0,
+            oldest_zombie: None,
             cpu_seconds,
         }
     }

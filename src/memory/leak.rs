@@ -143,6 +143,8 @@ mod tests {
             anonymous: Bytes(size),
             virtual_size: Bytes(7),
             processes: 1,
+            zombies: 0,
+            oldest_zombie: None,
             cpu_seconds: 0.0,
         }
     }

@@ -171,7 +171,16 @@ mod tests {
 
     fn stranger(pid: i32) -> ProcStat {
         let id = ProcId { pid, start_ticks: 5 };
-        ProcStat { id, ppid: US, pgid: pid, sid: pid, state: b'S', own_ticks: 0, waited_ticks: 0 }
+        ProcStat {
+            id,
+            ppid: US,
+            pgid: pid,
+            sid: pid,
+            state: b'S',
+            threads: 1,
+            own_ticks: 0,
+            waited_ticks: 0,
+        }
     }
 
     fn session() -> SessionId {

@@ -16,7 +16,8 @@ pub mod tree;
 
 use std::time::Duration;
 
-use crate::units::{Bytes, Now, RunId};
+use crate::faults::Faults;
+use crate::units::{Bytes, Now, RunId, Wall};
 
 /// The memory of one run's whole tree at one moment.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -33,6 +34,10 @@ pub struct TreeSample {
     pub virtual_size: Bytes,
     /// Living processes in the tree.
     pub processes: u32,
+    /// The dead in the tree whose own parent, who is not us, has not read their status.
+    pub zombies: u32,
+    /// Since when the oldest of them has been seen.
+    pub oldest_zombie: Option<Wall>,
     /// User and system CPU seconds of the living and of the reaped that they waited for.
     pub cpu_seconds: f64,
 }
@@ -54,6 +59,8 @@ pub struct SelfFigures {
     pub start_time_seconds: Option<f64>,
     /// What the loop that supervises has done.
     pub turns: Option<Turns>,
+    /// Faults of ours that were caught.
+    pub faults: Option<Faults>,
 }
 
 /// The turns of the loop so far: while one is under way, nothing else is heard.

@@ -22,6 +22,7 @@ pub fn read() -> SelfFigures {
         max_fds: max_fds(),
         start_time_seconds: stat.and_then(|stat| Some(boot_time()? + seconds(stat.id.start_ticks))),
         turns: None,
+        faults: None,
     }
 }
 

@@ -31,7 +31,7 @@ use crate::memory::proc::{self, StatmFile};
 use crate::memory::stat::{ProcStat, Statm};
 use crate::memory::tree::Lineage;
 use crate::supervise::lifecycle::PhaseName;
-use crate::units::{Bytes, Now, ProcId, RunId, SessionId};
+use crate::units::{Bytes, Now, ProcId, RunId, SessionId, Wall};
 
 /// A shorter interval than this would make the probe itself the load.
 const SHORTEST_INTERVAL: Duration = Duration::from_millis(100);
@@ -61,7 +61,8 @@ pub async fn watch(
             () = rhythm.due() => {
                 let samples;
                 (probe, samples) = sample_aside(probe, scene.roots.clone(), scene.sessions.clone()).await;
-                if !deliver(&entries, samples, &mut rhythm.skipped) {
+                let told = samples.map(|samples| (samples, probe.unreaped()));
+                if !deliver(&entries, told, &mut rhythm.skipped) {
                     return;
                 }
             }
@@ -174,17 +175,17 @@ async fn sample_aside(
 /// Hands the samples over without waiting. False when nobody will ever take them.
 fn deliver(
     entries: &mpsc::Sender<Entry>,
-    samples: Option<Vec<TreeSample>>,
+    told: Option<(Vec<TreeSample>, u32)>,
     skipped: &mut u64,
 ) -> bool {
-    let Some(samples) = samples else {
+    let Some((samples, unreaped)) = told else {
         *skipped += 1;
         return true;
     };
     if samples.is_empty() && *skipped == 0 {
         return !entries.is_closed();
     }
-    match entries.try_send(Entry::Sampled { samples, skipped: *skipped }) {
+    match entries.try_send(Entry::Sampled { samples, unreaped, skipped: *skipped }) {
         Ok(()) => *skipped = 0,
         Err(TrySendError::Full(_)) => *skipped += 1,
         Err(TrySendError::Closed(_)) => return false,
@@ -219,6 +220,8 @@ struct Member {
     ticks: u64,
     /// Whether we are its parent, so that its time will be booked on us.
     is_ours: bool,
+    /// Since when it has been seen dead and neglected by a parent that is not us.
+    zombie_since: Option<Wall>,
 }
 
 /// CPU ticks of a run, apart from those of its present members.
@@ -268,7 +271,7 @@ impl Probe {
         self.markers.place(&mut self.lineage, sessions);
         let live: BTreeSet<RunId> = roots.iter().map(|(run, _)| *run).collect();
         self.spent.retain(|run, _| live.contains(run));
-        self.meet();
+        self.meet(now);
         let mut samples = BTreeMap::new();
         for at in 0..self.members.len() {
             let Some(statm) = self.read(at) else { continue };
@@ -279,12 +282,32 @@ impl Probe {
             sample.anonymous.0 += statm.resident.saturating_sub(statm.shared) * self.page_size;
             sample.virtual_size.0 += statm.size * self.page_size;
         }
+        self.count_zombies(&mut samples);
         let ticks = self.ticks_by_run();
         for (run, sample) in &mut samples {
             let present = ticks.get(run).copied().unwrap_or(0);
             sample.cpu_seconds = self.told(*run, present) as f64 / self.ticks_per_second as f64;
         }
         samples.into_values().collect()
+    }
+
+    /// Counts the neglected dead of each run that has somebody living.
+    fn count_zombies(&self, samples: &mut BTreeMap<RunId, TreeSample>) {
+        for member in &self.members {
+            let (Some(since), Some(sample)) = (member.zombie_since, samples.get_mut(&member.run))
+            else {
+                continue;
+            };
+            sample.zombies += 1;
+            sample.oldest_zombie =
+                Some(sample.oldest_zombie.map_or(since, |oldest| oldest.min(since)));
+        }
+    }
+
+    /// Our own dead children that nobody had reaped when the last pass came by.
+    pub fn unreaped(&self) -> u32 {
+        let ours = |stat: &&ProcStat| stat.ppid == self.own_pid && stat.is_zombie();
+        u32::try_from(self.pass.iter().filter(ours).count()).unwrap_or(u32::MAX)
     }
 
     /// Makes the pass, where there is somebody to look for. False when it failed, which is said
@@ -306,7 +329,7 @@ impl Probe {
 
     /// Brings the members up to date: descriptors stay with those that live on, and the time of
     /// those that are gone with their run. Both lists are in the order of pids.
-    fn meet(&mut self) {
+    fn meet(&mut self, now: Now) {
         std::mem::swap(&mut self.members, &mut self.spare);
         let mut before = self.spare.drain(..).peekable();
         for placed in self.lineage.placed() {
@@ -316,12 +339,15 @@ impl Probe {
                 bury(&mut self.spent, &gone);
             }
             let known = before.next_if(|known| known.id == id);
+            let is_ours = placed.stat.ppid == self.own_pid;
+            let since = known.as_ref().and_then(|known| known.zombie_since).unwrap_or(now.wall);
             self.members.push(Member {
                 id,
                 run,
                 statm: known.and_then(|known| known.statm).filter(|_| placed.stat.is_alive()),
                 ticks: placed.stat.ticks(),
-                is_ours: placed.stat.ppid == self.own_pid,
+                is_ours,
+                zombie_since: (placed.stat.is_zombie() && !is_ours).then_some(since),
             });
         }
         before.for_each(|gone| bury(&mut self.spent, &gone));
@@ -391,6 +417,8 @@ fn empty_sample(run: RunId, at: Now) -> TreeSample {
         anonymous: Bytes(0),
         virtual_size: Bytes(0),
         processes: 0,
+        zombies: 0,
+        oldest_zombie: None,
         cpu_seconds: 0.0,
     }
 }

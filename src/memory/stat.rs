@@ -19,6 +19,9 @@ pub struct ProcStat {
     pub sid: i32,
     /// The letter of its state: `R`, `S`, `D`, `T`, `Z`, …
     pub state: u8,
+    /// Its threads that have not ended. The first one may end before others: then it is shown as a
+    /// zombie though the process lives.
+    pub threads: u32,
     /// User and system time of its own, in clock ticks.
     pub own_ticks: u64,
     /// The same of the children that it has waited for, and of those that they had waited for.
@@ -29,6 +32,11 @@ impl ProcStat {
     /// Whether it still runs or may run again; a zombie and a dead one only wait to be reaped.
     pub fn is_alive(&self) -> bool {
         !matches!(self.state, b'Z' | b'X' | b'x')
+    }
+
+    /// Whether it is dead and its status was not read by its parent.
+    pub fn is_zombie(&self) -> bool {
+        self.state == b'Z' && self.threads <= 1
     }
 
     /// Every clock tick that is booked on it: its own and those of whom it has waited for.
@@ -46,6 +54,7 @@ mod field {
     pub(super) const STIME: usize = 12;
     pub(super) const CUTIME: usize = 13;
     pub(super) const CSTIME: usize = 14;
+    pub(super) const NUM_THREADS: usize = 17;
     pub(super) const STARTTIME: usize = 19;
     pub(super) const COUNT: usize = 20;
 }
@@ -73,6 +82,7 @@ pub fn parse_stat(line: &[u8]) -> Option<ProcStat> {
         pgid: i32::try_from(fields[field::PGRP]).ok()?,
         sid: i32::try_from(fields[field::SESSION]).ok()?,
         state: *state,
+        threads: u32::try_from(fields[field::NUM_THREADS]).unwrap_or(0),
         own_ticks: ticks(field::UTIME).saturating_add(ticks(field::STIME)),
         waited_ticks: ticks(field::CUTIME).saturating_add(ticks(field::CSTIME)),
     })
@@ -139,11 +149,23 @@ mod tests {
                 pgid: 4200,
                 sid: 4100,
                 state: b'S',
+                threads: 8,
                 own_ticks: 30,
                 waited_ticks: 470,
             };
             assert_eq!(stat, Some(expected), "{name:?}");
         }
+    }
+
+    #[test]
+    fn a_process_whose_first_thread_ended_before_others_is_no_zombie() {
+        let zombie = |threads: &str| {
+            let line = line("java").replace(") S ", ") Z ").replace(" 20 0 8 0 ", threads);
+            parse_stat(line.as_bytes()).expect("a line").is_zombie()
+        };
+        assert!(zombie(" 20 0 1 0 ") && zombie(" 20 0 0 0 "));
+        assert!(!zombie(" 20 0 8 0 "));
+        assert!(!parse_stat(line("java").as_bytes()).expect("a line").is_zombie());
     }
 
     #[test]

@@ -293,7 +293,7 @@ mod tests {
     /// A sleeping process that was born at its own pid's tick.
     fn process(pid: i32, ppid: i32, pgid: i32, sid: i32) -> ProcStat {
         let id = ProcId { pid, start_ticks: pid.unsigned_abs().into() };
-        ProcStat { id, ppid, pgid, sid, state: b'S', own_ticks: 0, waited_ticks: 0 }
+        ProcStat { id, ppid, pgid, sid, state: b'S', threads: 1, own_ticks: 0, waited_ticks: 0 }
     }
 
     /// The same pid, taken again later.

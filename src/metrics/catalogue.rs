@@ -71,6 +71,10 @@ catalogue! {
         "The number of the picture that this scrape shows; page and API show the same number.";
     REAPED: Counter "procession_reaped_total" ["kind"]
         "Ended processes whose status was read: runs of configured processes, and orphans.";
+    UNREAPED: Gauge "procession_unreaped_children" []
+        "Dead children of procession itself that waited to be reaped when memory was last sampled.";
+    UNREAPED_PEAK: Gauge "procession_unreaped_children_peak" []
+        "The most dead children that were seen to wait to be reaped at once in this life.";
     SIGNALS: Counter "procession_signals_total" ["signal", "response"]
         "Signals sent to procession, by what became of them.";
     ORDERS: Counter "procession_orders_total" ["order", "result"]
@@ -87,6 +91,8 @@ catalogue! {
         "Time that turns of the loop took, in seconds; by it a signal or a death can be kept waiting.";
     LOOP_LONGEST: Gauge "procession_loop_longest_turn_seconds" []
         "The longest turn of the loop in this life, in seconds.";
+    PANICS: Counter "procession_panics_total" ["room"]
+        "Faults of procession itself that were caught, by the part of it that they were in.";
     LISTENER_UP: Gauge "procession_listener_up" []
         "1 when the metrics listener listens; seen as 0 only by other readers than a scrape.";
     ENTRIES_DROPPED: Counter "procession_ledger_entries_dropped_total" []
@@ -209,6 +215,10 @@ catalogue! {
         "1 for the level that the tree's size is at, 0 for all others.";
     TREE_PROCESSES: Gauge "procession_process_tree_processes" ["process"]
         "Living processes in the process's tree.";
+    ZOMBIES: Gauge "procession_process_zombies" ["process"]
+        "Dead members of the process's tree whose own parent, which is not procession, has not read their status.";
+    OLDEST_ZOMBIE: Gauge "procession_process_oldest_zombie_timestamp_seconds" ["process"]
+        "Since when the oldest zombie of the process's tree has been seen, in seconds since 1970; absent where there is none.";
     PROCESS_CPU: Counter "procession_process_cpu_seconds_total" ["process"]
         "User and system CPU seconds of all runs of the process, ended ones included.";
     SAMPLE_TIME: Gauge "procession_process_memory_sample_timestamp_seconds" ["process"]

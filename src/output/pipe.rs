@@ -1,5 +1,6 @@
 //! One pipe that a process writes to: what was read of it on its way to where it is wanted.
 
+use std::io::IsTerminal;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::time::Duration;
@@ -37,6 +38,8 @@ pub struct Pipe {
     pub stage: Stage,
     /// All that write to it are gone; what is in it can still be read.
     pub hung_up: bool,
+    /// It is our end of a terminal.
+    pub is_terminal: bool,
     /// What the main process left behind writes to it.
     pub leftover: bool,
     /// A fault of ours happened here: it is emptied so that nobody blocks, and nothing else.
@@ -103,6 +106,7 @@ impl Pipe {
     /// A pipe that nothing was read of.
     pub fn new(parts: Parts) -> Self {
         Self {
+            is_terminal: parts.fd.is_terminal(),
             fd: parts.fd,
             run: parts.run,
             ready: parts.ready,

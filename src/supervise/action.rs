@@ -113,4 +113,6 @@ pub enum Scope {
     Group,
     /// Every process of its tree, wherever it was reparented to.
     Tree,
+    /// Those of its tree that are not in its process group.
+    Outsiders,
 }

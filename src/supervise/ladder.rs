@@ -22,6 +22,11 @@ const KILL_WAIT: Duration = Duration::from_millis(500);
 /// How long the names of those who are left are waited for before the run is given up.
 const NAME_WAIT: Duration = Duration::from_millis(100);
 
+/// The share of the time between the asking and SIGKILL that those who left the group keep of it,
+/// once they are asked too. Not at once: a server may end them itself, in its own order, and some
+/// (PostgreSQL's backends, each in a session of its own) take a signal for something else.
+const OUTSIDERS_SHARE: u32 = 4;
+
 /// The share of the grace period that `pre_stop` may take, so that the process is asked in time to
 /// do something about it.
 const HOOKS_SHARE: f64 = 0.75;
@@ -143,7 +148,7 @@ impl Process {
         if !left {
             return self.close(run, ended(main, &ending, turn), ending.latest, turn);
         }
-        if ending.rung == Rung::Asked {
+        if matches!(ending.rung, Rung::Asked | Rung::AllAsked) {
             turn.end_tree(run.id);
         } else {
             turn.signal(run.id, Signal::KILL, Scope::Tree);
@@ -170,8 +175,14 @@ impl Process {
                 let chain = chain.tick(turn);
                 self.go_on(run, ending, chain, turn);
             }
+            Rung::Asked if !turn.is_past(ending.until) && turn.is_past(ending.deadline()) => {
+                turn.signal(run.id, Signal::TERM, Scope::Outsiders);
+                turn.signal(run.id, Signal::CONT, Scope::Outsiders);
+                let ending = Ending { rung: Rung::AllAsked, ..ending };
+                self.phase = Phase::Stopping { run, ending };
+            }
             _ if !turn.is_past(ending.until) => {}
-            Rung::Asked => self.kill(run, ending, turn),
+            Rung::Asked | Rung::AllAsked => self.kill(run, ending, turn),
             Rung::Killed => {
                 turn.out.push_back(Action::NameHolders { run: run.id });
                 let until = turn.now.mono.after(NAME_WAIT);
@@ -229,7 +240,7 @@ impl Process {
                 ending.until = ending.until.min(latest);
                 ending.rung = Rung::Hooks(chain.hurried(latest));
             }
-            Rung::Asked => ending.until = ending.until.min(latest),
+            Rung::Asked | Rung::AllAsked => ending.until = ending.until.min(latest),
             Rung::Killed | Rung::Named => {}
         }
         self.phase = Phase::Stopping { run, ending };
@@ -258,6 +269,18 @@ impl Process {
         let (status, reason) = (ExitStatus::Code(why.exit_code()), EndReason::NotSpawned(why));
         let end = RunEnd { status, usage: None, reason, forced: false, stop };
         self.close_unspawned(run, why, end, turn);
+    }
+}
+
+impl Ending {
+    /// When we go further, or ask those who have not been asked yet: they are, once their parent is
+    /// gone.
+    pub fn deadline(&self) -> Mono {
+        let left = self.until.since(self.asked) / OUTSIDERS_SHARE;
+        match (self.rung, self.main) {
+            (Rung::Asked, None) => self.until.before(left),
+            _ => self.until,
+        }
     }
 }
 

@@ -123,6 +123,8 @@ pub enum Rung {
     Hooks(Chain),
     /// It was asked.
     Asked,
+    /// Time runs short, and those who left its group were asked as well.
+    AllAsked,
     /// It was sent SIGKILL.
     Killed,
     /// SIGKILL did not help; who is left is looked up before it is given up.

@@ -122,7 +122,7 @@ impl Process {
             Phase::Stopping { ending: Ending { rung: Rung::Hooks(chain), until, .. }, .. } => {
                 Some(chain.deadline().min(*until))
             }
-            Phase::Stopping { ending, .. } => Some(ending.until),
+            Phase::Stopping { ending, .. } => Some(ending.deadline()),
             Phase::Tidying { chain, .. } => Some(chain.deadline()),
             Phase::Resting { until, .. } => Some(*until),
             Phase::Waiting | Phase::Idle { .. } | Phase::Done(_) => None,

@@ -146,7 +146,7 @@ impl Process {
                 let chain = chain.ended(end, turn);
                 self.go_on(run, ending, chain, turn);
             }
-            (News::Extended(longer), Rung::Asked) => {
+            (News::Extended(longer), Rung::Asked | Rung::AllAsked) => {
                 let until = turn.now.mono.after(longer).min(ending.latest);
                 ending.until = ending.until.max(until);
                 self.phase = Phase::Stopping { run, ending };

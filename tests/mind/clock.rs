@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use procession::config::plan::{ProcessPlan, Replica, Schedule};
+use procession::config::plan::{ProcessPlan, Replica, Schedule, Zone};
 use procession::supervise::fact::Fact;
 use procession::supervise::lifecycle::{Lifecycle, PhaseName};
 use procession::units::{ExitStatus, ProcessIx, RunId, Wall};
@@ -13,7 +13,8 @@ const MINUTE: Duration = Duration::from_secs(60);
 const SKIPPED: Lifecycle = Lifecycle::ScheduleSkipped { process: ProcessIx(0) };
 
 fn hourly(name: &str) -> ProcessPlan {
-    ProcessPlan { schedule: Some(Schedule { cron: "0 * * * *".into() }), ..process(name) }
+    let schedule = Schedule { cron: "0 * * * *".into(), zone: Zone::default() };
+    ProcessPlan { schedule: Some(schedule), ..process(name) }
 }
 
 /// Ten minutes before a full hour.

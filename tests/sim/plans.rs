@@ -4,9 +4,9 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use procession::config::plan::{
-    Condition, ControlPlan, Dependency, HealthPlan, Hook, Hooks, LeakRule, MemoryPlan, Mode,
-    OnCrashLoop, OnUnhealthy, Passing, Plan, ProcessPlan, ReadyPlan, Recovery, Replica,
-    RestartPlan, RestartPolicy, Schedule, Standing, StorePlan, Test,
+    Condition, ControlGroups, ControlPlan, Dependency, HealthPlan, Hook, Hooks, LeakRule,
+    MemoryPlan, Mode, OnCrashLoop, OnUnhealthy, Passing, Plan, ProcessPlan, ReadyPlan, Recovery,
+    Replica, RestartPlan, RestartPolicy, Schedule, Standing, StorePlan, Test, Zone,
 };
 use procession::units::{ProcessIx, Signal};
 
@@ -35,8 +35,9 @@ pub fn plan(rng: &mut fastrand::Rng) -> Plan {
         store: StorePlan::Memory,
         state_dir: PathBuf::from("nowhere"),
         recovery: Recovery::End,
+        cgroups: ControlGroups::Auto,
         memory: MemoryPlan { interval: Duration::from_secs(5), leak_rule: LeakRule::GrowthCount },
-        digest: String::new(),
+        file_digest: None,
     }
 }
 
@@ -113,7 +114,8 @@ fn process(rng: &mut fastrand::Rng, at: usize, name: String) -> ProcessPlan {
 }
 
 fn adorned(rng: &mut fastrand::Rng, plan: ProcessPlan) -> ProcessPlan {
-    let schedule = one_in(rng, 8).then(|| Schedule { cron: "* * * * *".into() });
+    let schedule =
+        one_in(rng, 8).then(|| Schedule { cron: "* * * * *".into(), zone: Zone::default() });
     let on_demand = schedule.is_none() && one_in(rng, 8);
     ProcessPlan {
         standing: if on_demand { Standing::OnDemand } else { Standing::Wanted },

@@ -115,7 +115,7 @@ const CRATES: &[(&str, &[&str])] = &[
     ("hyper", &["src/cli/control/", "src/serve/"]),
     ("hyper_util", &["src/cli/control/", "src/serve/"]),
     ("itoa", &["src/metrics/"]),
-    ("jiff", &["src/tokens/", "src/units.rs"]),
+    ("jiff", &["src/config/plan/", "src/tokens/", "src/units.rs"]),
     ("libc", &["src/context/", "src/init/", "src/memory/", "src/store/"]),
     ("memchr", EVERYWHERE),
     (
@@ -183,7 +183,7 @@ const ROOMS: &[Row] = &[
     (
         "assembly",
         "probing output init serve store watch memory::probe tokens::tail metrics ledger context \
-         tokens memory \
+         tokens memory faults \
          supervise config",
     ),
     ("probing", "init::downward supervise::fact config::plan"),
@@ -209,20 +209,21 @@ const ROOMS: &[Row] = &[
     (
         "metrics",
         "output::figures ledger::care ledger::entry ledger::session ledger::snapshot \
-         ledger::store_figures tokens memory supervise::fact \
+         ledger::store_figures tokens memory faults supervise::fact \
          supervise::lifecycle",
     ),
     ("ledger", "context tokens memory supervise::fact supervise::lifecycle config::plan"),
     ("context", "secret config::plan"),
     ("tokens", "config::plan"),
-    ("memory", "config::plan"),
+    ("memory", "config::plan faults"),
     ("supervise", "config::plan"),
     ("config", "secret"),
-    ("log", ""),
+    ("log", "faults"),
     ("names", ""),
     ("output", ""),
     ("secret", ""),
     ("clock", ""),
+    ("faults", ""),
     ("units", ""),
 ];
 

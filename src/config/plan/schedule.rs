@@ -1,8 +1,16 @@
-//! When a process runs by the clock: the five fields of cron, in UTC.
+//! When a process runs by the clock: the five fields of cron, in a time zone.
 //!
 //! The rules are those of Vixie's cron and of `crontab(5)`. Own code, because the libraries for it
 //! bring a time zone database or a second calendar along, and this is two pages of arithmetic.
+//!
+//! **Where clocks are put forward or back** by less than three hours, the rules are those of
+//! `cron(8)` as Debian has it, too. An expression that names times of day (neither its minutes nor its
+//! hours begin with `*`) comes once for each day: a time that clocks skip comes at once after the gap,
+//! however many were skipped, and one that they show twice comes the first time. Any other goes by
+//! the time that passes: nothing is made up for, and an hour that is shown twice is two hours. Clocks
+//! that are put further are a zone that was corrected, and nothing is done about that.
 
+use super::zone::{Stretch, Zone};
 use crate::units::Wall;
 
 /// `schedule`: a cron expression. A time that comes while a run lives is skipped and told.
@@ -10,13 +18,32 @@ use crate::units::Wall;
 pub struct Schedule {
     /// The expression as it was written.
     pub cron: String,
+    /// Whose clocks it means.
+    pub zone: Zone,
 }
 
+/// How far clocks may be put, in milliseconds, for it to be daylight saving: cron's figure.
+const SAVING: i64 = 3 * 60 * MINUTE;
+
+/// How many stretches of one offset are looked through: more than a leap day can be away, in the
+/// zones that change most often.
+const STRETCHES: usize = 64;
+
 impl Schedule {
-    /// The first time after `now` that the expression names, in UTC; `None` if there is none any
-    /// more.
+    /// The first time after `now` that the expression names; `None` if there is none any more.
     pub fn next_after(&self, now: Wall) -> Option<Wall> {
-        Times::parse(&self.cron).ok()?.next_after(now)
+        let times = Times::parse(&self.cron).ok()?;
+        let mut from = Wall(now.0 + 1);
+        for _ in 0..STRETCHES {
+            let stretch = self.zone.stretch(from);
+            let named = times.next_in(&stretch, from)?;
+            let Some(ends) = stretch.ends.filter(|ends| *ends <= named) else { return Some(named) };
+            if times.are_skipped(ends, stretch.offset, self.zone.stretch(ends).offset) {
+                return Some(ends);
+            }
+            from = ends;
+        }
+        None
     }
 
     /// The schedule that the expression means.
@@ -24,10 +51,10 @@ impl Schedule {
     /// # Errors
     ///
     /// Says what is wrong with it, and what to write.
-    pub(in crate::config) fn parse(cron: &str) -> Result<Self, Fault> {
+    pub(in crate::config) fn parse(cron: &str, zone: Zone) -> Result<Self, Fault> {
         let times = Times::parse(cron)?;
         match times.next_after(Wall(0)) {
-            Some(_) => Ok(Self { cron: cron.to_owned() }),
+            Some(_) => Ok(Self { cron: cron.to_owned(), zone }),
             None => Err(Fault::new("names a day that no month has", "check day and month")),
         }
     }
@@ -97,6 +124,8 @@ struct Times {
     weekdays: u64,
     /// Whether days and weekdays are both restricted: then one of them suffices.
     either: bool,
+    /// Whether it names times of day rather than a rhythm.
+    by_day: bool,
 }
 
 impl Times {
@@ -120,7 +149,26 @@ impl Times {
             months: FIELDS[3].bits(months)?,
             weekdays: (weekday_bits | weekday_bits >> 7) & 0x7f,
             either: !days.starts_with('*') && !weekdays.starts_with('*'),
+            by_day: !minutes.starts_with('*') && !hours.starts_with('*'),
         })
+    }
+
+    /// The first time from `from` on that clocks show in this stretch, or would show if it went on.
+    fn next_in(&self, stretch: &Stretch, from: Wall) -> Option<Wall> {
+        let shown = from.0 + stretch.offset;
+        let shown_before = stretch.began.map_or(shown, |(began, before)| {
+            let again = is_saving(before, stretch.offset) && self.by_day;
+            if again { began.0 + before } else { shown }
+        });
+        let next = self.next_after(Wall(shown.max(shown_before) - 1))?;
+        Some(Wall(next.0 - stretch.offset))
+    }
+
+    /// Whether clocks that are put forward at this time skip one of them.
+    fn are_skipped(&self, at: Wall, before: i64, after: i64) -> bool {
+        let next = || self.next_after(Wall(at.0 + before - 1));
+        let skips = self.by_day && before < after && is_saving(before, after);
+        skips && next().is_some_and(|next| next.0 < at.0 + after)
     }
 
     fn next_after(&self, now: Wall) -> Option<Wall> {
@@ -146,6 +194,10 @@ impl Times {
         let right = if self.either { of_week || of_month } else { of_week && of_month };
         right && has(self.months, month)
     }
+}
+
+fn is_saving(before: i64, after: i64) -> bool {
+    (before - after).abs() < SAVING
 }
 
 fn has(bits: u64, at: i64) -> bool {
@@ -229,7 +281,11 @@ mod tests {
     }
 
     fn next(cron: &str, now: &str) -> String {
-        let schedule = Schedule::parse(cron).expect("a schedule");
+        next_in(Zone::default(), cron, now)
+    }
+
+    fn next_in(zone: Zone, cron: &str, now: &str) -> String {
+        let schedule = Schedule::parse(cron, zone).expect("a schedule");
         schedule.next_after(at(now)).map_or_else(String::new, |next| next.to_string())
     }
 
@@ -254,6 +310,54 @@ mod tests {
         ] {
             assert_eq!(next(cron, now), expected, "{cron} after {now}");
         }
+    }
+
+    /// Clocks in Berlin go from 2 to 3 on 2026-03-29, and from 3 to 2 on 2026-10-25.
+    #[test]
+    fn clocks_that_are_put_skip_no_day_and_repeat_none() {
+        let berlin = || Zone::of_rule("CET-1CEST,M3.5.0,M10.5.0/3").expect("a rule");
+        for (cron, now, expected) in [
+            ("0 9 * * *", "2026-03-28T08:00:00Z", "2026-03-29T07:00:00.000Z"),
+            ("0 9 * * *", "2026-03-29T07:00:00Z", "2026-03-30T07:00:00.000Z"),
+            ("0 9 * * *", "2026-10-24T07:00:00Z", "2026-10-25T08:00:00.000Z"),
+            // Skipped: at once after the gap, once for all, and the next day as usual.
+            ("30 2 * * *", "2026-03-28T12:00:00Z", "2026-03-29T01:00:00.000Z"),
+            ("10,40 2 * * *", "2026-03-28T12:00:00Z", "2026-03-29T01:00:00.000Z"),
+            ("30 2 * * *", "2026-03-29T01:00:00Z", "2026-03-30T00:30:00.000Z"),
+            ("0 2 * * *", "2026-03-28T12:00:00Z", "2026-03-29T01:00:00.000Z"),
+            ("0 3 * * *", "2026-03-28T12:00:00Z", "2026-03-29T01:00:00.000Z"),
+            ("59 1 * * *", "2026-03-28T12:00:00Z", "2026-03-29T00:59:00.000Z"),
+            ("30 2 * * mon", "2026-03-28T12:00:00Z", "2026-03-30T00:30:00.000Z"),
+            // Shown twice: the first time.
+            ("30 2 * * *", "2026-10-24T12:00:00Z", "2026-10-25T00:30:00.000Z"),
+            ("30 2 * * *", "2026-10-25T00:30:00Z", "2026-10-26T01:30:00.000Z"),
+            ("30 2 * * *", "2026-10-25T01:10:00Z", "2026-10-26T01:30:00.000Z"),
+            ("0 3 * * *", "2026-10-25T00:30:00Z", "2026-10-25T02:00:00.000Z"),
+            // A rhythm goes by the time that passes.
+            ("30 * * * *", "2026-03-29T00:30:00Z", "2026-03-29T01:30:00.000Z"),
+            ("30 * * * *", "2026-10-25T00:30:00Z", "2026-10-25T01:30:00.000Z"),
+            ("*/20 2 * * *", "2026-03-28T12:00:00Z", "2026-03-30T00:00:00.000Z"),
+            ("*/20 2 * * *", "2026-10-25T00:40:00Z", "2026-10-25T01:00:00.000Z"),
+            ("0 */2 * * *", "2026-03-28T23:00:00Z", "2026-03-29T02:00:00.000Z"),
+            ("@hourly", "2026-10-25T00:00:00Z", "2026-10-25T01:00:00.000Z"),
+            ("0 0 29 2 *", "2096-03-01T00:00:00Z", "2104-02-28T23:00:00.000Z"),
+        ] {
+            assert_eq!(next_in(berlin(), cron, now), expected, "{cron} after {now}");
+        }
+    }
+
+    #[test]
+    fn other_clocks_are_put_by_half_an_hour_or_at_midnight() {
+        let lord_howe = || Zone::of_rule("<+1030>-10:30<+11>-11,M10.1.0,M4.1.0").expect("a rule");
+        // From 2:00 to 2:30 on 2026-10-04, and from 2:00 to 1:30 on 2026-04-05.
+        let skipped = next_in(lord_howe(), "15 2 * * *", "2026-10-03T00:00:00Z");
+        assert_eq!(skipped, "2026-10-03T15:30:00.000Z");
+        let twice = next_in(lord_howe(), "45 1 * * *", "2026-04-04T14:46:00Z");
+        assert_eq!(twice, "2026-04-05T15:15:00.000Z");
+        // Midnight itself is skipped on 2026-09-06 in Santiago.
+        let santiago = Zone::of_rule("<-04>4<-03>,M9.1.6/24,M4.1.6/24").expect("a rule");
+        let midnight = next_in(santiago, "0 0 * * *", "2026-09-05T12:00:00Z");
+        assert_eq!(midnight, "2026-09-06T04:00:00.000Z");
     }
 
     /// Every minute of four years against the definition, read off the printed date.
@@ -315,7 +419,7 @@ mod tests {
             ("0 0 31 2 *", "names a day that no month has"),
             ("@reboot", "is no word that is known"),
         ] {
-            let fault = Schedule::parse(cron).expect_err(cron);
+            let fault = Schedule::parse(cron, Zone::default()).expect_err(cron);
             assert_eq!(fault.message, message, "{cron}");
         }
     }

@@ -122,6 +122,7 @@ impl Plan {
         put_off(self.store != old.store, "store");
         put_off(self.state_dir != old.state_dir, "state_dir");
         put_off(self.recovery != old.recovery, "recovery");
+        put_off(self.cgroups != old.cgroups, "cgroups");
         put_off(self.memory != old.memory, "memory");
         let old = old.clone();
         self.mode = old.mode;
@@ -131,6 +132,7 @@ impl Plan {
         self.store = old.store;
         self.state_dir = old.state_dir;
         self.recovery = old.recovery;
+        self.cgroups = old.cgroups;
         self.memory = old.memory;
     }
 }

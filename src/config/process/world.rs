@@ -159,7 +159,8 @@ fn io_priority(at: &Cursor<'_>) -> Option<IoPriority> {
 }
 
 /// Where standard input comes from. With `tty` the process has our terminal, and nothing may stand
-/// in between: the output that follows comes back too.
+/// in between; where it says what becomes of its output, it has a terminal of its own, which we read.
+/// The output that follows comes back too.
 pub(super) fn standard_input<'a>(
     fields: &mut Fields<'a>,
     output: OutputPlan,
@@ -171,9 +172,13 @@ pub(super) fn standard_input<'a>(
         let stdin = if open.is_some() { Stdin::Inherit } else { Stdin::Usual };
         return (stdin, output, open);
     };
-    if let Some(at) = output_at.filter(|_| output.mode != OutputMode::Passthrough) {
-        let message = "with `tty: true` the process writes to the terminal itself";
-        at.fault(message, "write `output: passthrough`, or remove it");
+    if output_at.is_some() && output.mode != OutputMode::Passthrough {
+        if let Some(at) = open {
+            let message =
+                "nobody can type at the terminal of its own that it gets with this `output`";
+            at.fault(message, "remove it, or write `output: passthrough` to hand it ours");
+        }
+        return (Stdin::OwnTerminal, output, None);
     }
     let output = OutputPlan { mode: OutputMode::Passthrough, file: None, ..output };
     (Stdin::Terminal, output, Some(tty))

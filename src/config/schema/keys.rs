@@ -11,7 +11,7 @@ const OFF_OR_TEXT: Form = Either(&[Off, Text]);
 const PATHS: Form = Many(&Text);
 
 /// The top of the file.
-pub(super) const FILE: [Key; 10] = [
+pub(super) const FILE: [Key; 11] = [
     ("processes", Named(&Map(&PROCESS, &[])), "What to run, by name."),
     (
         "exit_code_from",
@@ -47,6 +47,11 @@ pub(super) const FILE: [Key; 10] = [
         "recovery",
         Words(&["end", "adopt"]),
         "What happens to processes that outlived an earlier life.",
+    ),
+    (
+        "cgroups",
+        Words(&["auto", "off"]),
+        "Whether each run gets a control group of its own, where some can be made.",
     ),
     ("memory", Map(&MEMORY, &[]), "How memory is watched."),
     ("output", OUTPUT_FORM, "What becomes of what processes write, unless they say otherwise."),
@@ -151,7 +156,7 @@ const PROCESS: [Key; 37] = [
     (
         "tty",
         Flag,
-        "Whether it has our terminal; one process at most. Its output is passed through.",
+        "Whether it has our terminal, one process at most; with an `output` of its own that is not passed through, a terminal of its own, whose output we read.",
     ),
     (
         "depends_on",
@@ -194,7 +199,11 @@ const PROCESS: [Key; 37] = [
 
 const SCHEDULE: [Key; 2] = [
     ("cron", Text, "Minute, hour, day of month, month, day of week; or @hourly and its like."),
-    ("timezone", Words(&["UTC", "Etc/UTC", "GMT", "Z"]), "UTC: there is no other."),
+    (
+        "timezone",
+        Text,
+        "UTC unless written; `local` for that of the container, or a name such as Europe/Berlin.",
+    ),
 ];
 
 const ENV_FILE: [Key; 2] = [

@@ -10,10 +10,26 @@ use super::{OrOff, Ordered, is_empty, path_text, plain};
 use crate::config::families::named;
 use crate::config::plan::{
     AgentPlan, Condition, Dialect, HealthPlan, Hook, OnCrashLoop, OnUnhealthy, Plan, ProcessPlan,
-    ReadyPlan, RestartPlan, RestartPolicy, Standing, Test, WatchRule,
+    ReadyPlan, RestartPlan, RestartPolicy, Schedule, Standing, Test, WatchRule,
 };
 use crate::config::quantity::{print_bytes, print_duration};
 use crate::secret::mask::{mask_command, mask_value};
+
+/// An expression alone where it means UTC.
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Clock {
+    Utc(String),
+    Elsewhere { cron: String, timezone: String },
+}
+
+fn clock(schedule: &Schedule) -> Clock {
+    let cron = schedule.cron.clone();
+    match schedule.zone.name() {
+        "UTC" => Clock::Utc(cron),
+        zone => Clock::Elsewhere { cron, timezone: zone.to_owned() },
+    }
+}
 
 #[derive(Serialize)]
 pub(super) struct Process {
@@ -23,7 +39,7 @@ pub(super) struct Process {
     #[serde(skip_serializing_if = "Option::is_none")]
     autostart: Option<bool>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    schedule: Option<String>,
+    schedule: Option<Clock>,
     #[serde(skip_serializing_if = "Option::is_none")]
     working_dir: Option<String>,
     #[serde(skip_serializing_if = "is_empty")]
@@ -151,7 +167,7 @@ pub(super) fn process(plan: &Plan, one: &ProcessPlan, replicas: Option<u32>) -> 
         command: command(&one.words()),
         replicas,
         autostart: (one.standing == Standing::OnDemand).then_some(false),
-        schedule: one.schedule.as_ref().map(|schedule| schedule.cron.clone()),
+        schedule: one.schedule.as_ref().map(clock),
         working_dir: one.working_dir.as_deref().map(path_text),
         environment: Ordered(environment(&one.environment)),
         world: world(&one.world),

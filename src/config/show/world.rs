@@ -60,7 +60,7 @@ pub(super) fn world(plan: &WorldPlan) -> World {
         cpuset: (!plan.cpus.is_empty()).then(|| ranges(&plan.cpus)),
         io_priority: plan.io_priority.map(io_priority),
         stdin_open: (plan.stdin == Stdin::Inherit).then_some(true),
-        tty: (plan.stdin == Stdin::Terminal).then_some(true),
+        tty: matches!(plan.stdin, Stdin::Terminal | Stdin::OwnTerminal).then_some(true),
         secrets: Ordered(plan.secrets.iter().map(secret).collect()),
     }
 }

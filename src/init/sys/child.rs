@@ -1,9 +1,15 @@
 //! A child's life from its fork to its program.
 //!
-//! Everything is prepared before the fork. Afterwards only functions that are async-signal-safe are
-//! called (`signal-safety(7)`), and plain system calls, since another thread may have held any lock
-//! at that moment for ever. That includes those that change an identity: glibc renews its locks for
-//! them in the child of a fork. The order, with the reason of each step:
+//! Everything is prepared before. A child uses our own memory until it executes, because a copy of it
+//! costs far more than the program's start: page tables, and each page that any thread of ours writes
+//! to afterwards. So it makes plain system calls ([`raw`]) on a stack of its own, and what it was lent
+//! ([`Lent`]) is kept until it has executed or is gone. Where it reads secrets, becomes somebody else or
+//! changes its score for the OOM killer it gets a copy all the same (`fork(2)`): the first must not
+//! lie in our memory, and the others hold for whoever shares it. There only functions that are
+//! async-signal-safe are called (`signal-safety(7)`), and those that change an identity: glibc renews
+//! its locks for them in the child of a fork.
+//!
+//! The order, with the reason of each step:
 //!
 //! 1. the control group, so that whatever follows is counted there;
 //! 2. session, group and terminal, while all signals are blocked: who is in the background and takes
@@ -19,11 +25,12 @@
 
 use std::ffi::CString;
 use std::io;
+use std::mem::MaybeUninit;
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
-use std::ptr;
+use std::ptr::{self, NonNull};
 
 use super::world::{self, Secret, Slot};
-use super::{OpenFiles, errno, pipe};
+use super::{OpenFiles, pipe, raw};
 use crate::config::plan::World;
 
 /// What a child gets, made before the fork.
@@ -55,6 +62,13 @@ pub struct Prepared {
     pub cgroup: Option<RawFd>,
 }
 
+impl Prepared {
+    /// Whether the child may use our memory until it executes.
+    fn may_share(&self) -> bool {
+        raw::IS_RAW && self.secrets.is_empty() && self.world.leaves_memory_alone()
+    }
+}
+
 /// The settings of a plan, as the kernel takes them.
 pub fn settings(world: &World) -> world::Settings {
     world::Settings::of(world)
@@ -84,6 +98,8 @@ pub enum Input {
     Empty,
     /// It is ours.
     Ours,
+    /// It is this one, which is open in us, and never one of the three standard ones.
+    From(RawFd),
 }
 
 /// What a child is to us.
@@ -125,6 +141,8 @@ pub struct Forked {
     pub pid: i32,
     /// Non-blocking; read with [`read_report`].
     pub pipe: OwnedFd,
+    /// What it may still use of ours.
+    pub lent: Option<Lent>,
 }
 
 /// What a child says when it could not execute its program.
@@ -138,21 +156,76 @@ pub struct Report {
 
 const REPORT_BYTES: usize = 8;
 
-/// Forks and, in the child, executes. Returns as soon as the child exists.
-pub fn spawn(mut prepared: Prepared) -> io::Result<Forked> {
-    let mut image = Image::of(&mut prepared);
+/// What a child's calls may take of a stack: some hundred bytes, and more without optimisation.
+const STACK_WORDS: usize = (32 << 10) / size_of::<u128>();
+
+/// What a child uses of our memory: its arguments, and its stack.
+struct Loan {
+    image: Image,
+    pipe: RawFd,
+    stack: Box<[MaybeUninit<u128>]>,
+}
+
+/// What a child may still use. It is only given back by whoever knows that the child does not use it
+/// any more, and is lost otherwise.
+pub struct Lent(NonNull<Loan>);
+
+impl Lent {
+    /// The child has executed its program, or was reaped.
+    pub fn give_back(self) {
+        // SAFETY: it came out of a box, once, and nobody else uses it any more.
+        drop(unsafe { Box::from_raw(self.0.as_ptr()) });
+    }
+}
+
+/// Forks and, in the child, executes. Returns as soon as the child exists; for the one command that
+/// we stand in front of, beside which there is nobody to look after, once it was executed.
+pub fn spawn(prepared: Prepared) -> io::Result<Forked> {
     let (read, write) = pipe()?;
+    let shares = prepared.may_share();
+    let waits = prepared.manner == Manner::Accompanied;
+    let stack = Box::new_uninit_slice(if shares { STACK_WORDS } else { 0 });
+    let loan = Box::new(Loan { image: Image::of(prepared), pipe: write.as_raw_fd(), stack });
     // Without this a signal that reaches the child before its exec would run what handlers there
     // are, and step 2 of the child's life needs it.
     let mask = block_all()?;
-    // SAFETY: the child calls only what is allowed there until it executes or leaves.
-    let pid = unsafe { libc::fork() };
-    if pid == 0 {
-        image.run(write.as_raw_fd());
-    }
-    let forked = if pid < 0 { Err(io::Error::last_os_error()) } else { Ok(pid) };
+    let forked = if shares { share(loan, waits) } else { fork(*loan) };
     restore_mask(&mask);
-    Ok(Forked { pid: forked?, pipe: read })
+    let (pid, lent) = forked?;
+    Ok(Forked { pid, pipe: read, lent })
+}
+
+fn fork(mut loan: Loan) -> io::Result<(i32, Option<Lent>)> {
+    // SAFETY: the child calls only what is allowed there until it executes or leaves.
+    match unsafe { libc::fork() } {
+        0 => loan.image.run(loan.pipe),
+        pid if pid < 0 => Err(io::Error::last_os_error()),
+        pid => Ok((pid, None)),
+    }
+}
+
+/// A fork without a copy of our memory. Where `waits`, we stand still until the child has executed or
+/// left, as in `vfork(2)`, so that it has the processor at once.
+fn share(loan: Box<Loan>, waits: bool) -> io::Result<(i32, Option<Lent>)> {
+    extern "C" fn begin(loan: *mut libc::c_void) -> libc::c_int {
+        // SAFETY: it was lent to us alone.
+        let loan = unsafe { &mut *loan.cast::<Loan>() };
+        loan.image.run(loan.pipe)
+    }
+    let lent = Lent(NonNull::from(Box::leak(loan)));
+    let flags = libc::CLONE_VM | libc::SIGCHLD | if waits { libc::CLONE_VFORK } else { 0 };
+    // SAFETY: the stack grows down from an aligned end, and is kept with all that the child uses until
+    // that is known to use it no more.
+    let pid = unsafe {
+        let end = (*lent.0.as_ptr()).stack.as_mut_ptr_range().end;
+        libc::clone(begin, end.cast(), flags, lent.0.as_ptr().cast())
+    };
+    if pid < 0 {
+        let error = io::Error::last_os_error();
+        lent.give_back();
+        return Err(error);
+    }
+    Ok((pid, Some(lent)))
 }
 
 /// Reads what the child said, without waiting: `Ok(None)` once its program was executed, an error
@@ -175,10 +248,10 @@ fn decode(bytes: [u8; REPORT_BYTES]) -> Report {
     Report { step: step.unwrap_or(ChildStep::Exec), errno: i32::from_ne_bytes([e, f, g, h]) }
 }
 
-/// What [`Prepared`] looks like to the kernel: arrays of pointers that end in null. Whatever they
-/// point to lives in [`Prepared`], which the child has its own copy of.
-struct Image<'a> {
-    prepared: &'a Prepared,
+/// What [`Prepared`] looks like to the kernel: arrays of pointers that end in null. What they point to
+/// is in there, on the heap, and so stays where it is when this is moved.
+struct Image {
+    prepared: Prepared,
     candidates: Vec<*const libc::c_char>,
     argv: Vec<*const libc::c_char>,
     /// The shell, a place for the candidate, and the arguments.
@@ -187,10 +260,9 @@ struct Image<'a> {
     secrets: Vec<Slot>,
 }
 
-impl<'a> Image<'a> {
-    fn of(prepared: &'a mut Prepared) -> Self {
+impl Image {
+    fn of(mut prepared: Prepared) -> Self {
         let secrets: Vec<Slot> = prepared.secrets.iter_mut().map(Secret::slot).collect();
-        let prepared = &*prepared;
         let pointers = |strings: &[CString]| strings.iter().map(|s| s.as_ptr()).collect::<Vec<_>>();
         let ended = |mut all: Vec<_>| {
             all.push(ptr::null());
@@ -201,12 +273,12 @@ impl<'a> Image<'a> {
         let shell = [SHELL.as_ptr(), ptr::null()].into_iter().chain(arguments).collect();
         let variables = pointers(&prepared.envp).into_iter().chain(secrets.iter().map(Slot::start));
         Self {
-            prepared,
             candidates: pointers(&prepared.candidates),
             shell: ended(shell),
             envp: ended(variables.collect()),
             argv: ended(argv),
             secrets,
+            prepared,
         }
     }
 
@@ -217,30 +289,32 @@ impl<'a> Image<'a> {
             Ok(()) => (ChildStep::Exec, self.execute()),
         };
         report(pipe, step, errno);
-        // SAFETY: ends this process without running anything of ours.
-        unsafe { libc::_exit(if errno == libc::ENOENT { 127 } else { 126 }) }
+        raw::exit(if errno == libc::ENOENT { 127 } else { 126 })
     }
 
     fn live(&mut self) -> Result<(), (ChildStep, i32)> {
         let during = |step: ChildStep| move |errno: i32| (step, errno);
         self.stand().map_err(during(ChildStep::Prepare))?;
         self.secrets.iter().try_for_each(Slot::fill).map_err(during(ChildStep::Secret))?;
-        let Prepared { world, open_files, .. } = self.prepared;
+        let Prepared { world, open_files, .. } = &self.prepared;
         world.restrict(*open_files).map_err(during(ChildStep::Limits))?;
         world.become_somebody().map_err(during(ChildStep::User))?;
         self.enter().map_err(during(ChildStep::WorkingDir))?;
-        clean_signals();
+        raw::clean_signals();
         Ok(())
     }
 
     fn stand(&self) -> Result<(), i32> {
         if let Some(procs) = self.prepared.cgroup {
-            // SAFETY: the buffer holds one byte. A group that cannot be entered is done without.
-            unsafe { libc::write(procs, c"0".as_ptr().cast(), 1) };
+            // A group that cannot be entered is done without.
+            let _ = raw::write(procs, b"0");
+        }
+        if let Input::From(input) = self.prepared.input {
+            raw::duplicate(input, 0)?;
         }
         match self.prepared.station {
-            // SAFETY: a plain system call; the child of a fork leads no group.
-            Station::Apart => drop(unsafe { libc::setsid() }),
+            // The child of a fork leads no group.
+            Station::Apart => raw::new_session(),
             Station::Foreground => step_forward(),
             Station::Leader => lead(),
         }
@@ -248,10 +322,7 @@ impl<'a> Image<'a> {
             empty_input()?;
         }
         for (number, output) in (1..).zip(self.prepared.outputs) {
-            // SAFETY: a plain system call.
-            if output.is_some_and(|output| unsafe { libc::dup2(output, number) } < 0) {
-                return Err(errno());
-            }
+            output.map_or(Ok(0), |output| raw::duplicate(output, number))?;
         }
         if self.prepared.manner == Manner::Supervised {
             close_others();
@@ -261,8 +332,8 @@ impl<'a> Image<'a> {
 
     fn enter(&self) -> Result<(), i32> {
         let Some(dir) = &self.prepared.working_dir else { return Ok(()) };
-        // SAFETY: the string lives in the parent's copy of memory, which is ours too.
-        if unsafe { libc::chdir(dir.as_ptr()) } < 0 { Err(errno()) } else { Ok(()) }
+        // SAFETY: a string that nobody changes.
+        unsafe { raw::enter(dir.as_ptr()) }.map(drop)
     }
 
     /// Tries every candidate as `execvp(3)` does; returns why the last or the most telling failed.
@@ -270,16 +341,14 @@ impl<'a> Image<'a> {
         let mut verdict = libc::ENOENT;
         for &candidate in &self.candidates {
             // SAFETY: all three are null-terminated arrays or strings that outlive the call.
-            unsafe { libc::execve(candidate, self.argv.as_ptr(), self.envp.as_ptr()) };
-            match errno() {
+            match unsafe { raw::execute(candidate, self.argv.as_ptr(), self.envp.as_ptr()) } {
                 libc::ENOENT | libc::ENOTDIR => {}
                 libc::EACCES => verdict = libc::EACCES,
                 libc::ENOEXEC if self.prepared.manner == Manner::Accompanied => {
                     self.shell[1] = candidate;
+                    let (shell, words) = (SHELL.as_ptr(), self.shell.as_ptr());
                     // SAFETY: as above.
-                    unsafe {
-                        libc::execve(SHELL.as_ptr(), self.shell.as_ptr(), self.envp.as_ptr())
-                    };
+                    unsafe { raw::execute(shell, words, self.envp.as_ptr()) };
                     return libc::ENOEXEC;
                 }
                 other => return other,
@@ -293,41 +362,31 @@ impl<'a> Image<'a> {
 const SHELL: &std::ffi::CStr = c"/bin/sh";
 
 /// A group of our own; in the foreground if our parent's was. One that was started in the
-/// background takes no terminal away from anybody.
+/// background takes no terminal away from anybody. All signals are blocked, so that SIGTTOU cannot
+/// stop us.
 fn step_forward() {
-    // SAFETY: plain system calls on ourselves and on descriptor 0. All signals are blocked, so that
-    // SIGTTOU cannot stop us.
-    unsafe {
-        let above = libc::getpgrp();
-        libc::setpgid(0, 0);
-        if libc::isatty(0) == 1 && libc::tcgetpgrp(0) == above {
-            libc::tcsetpgrp(0, libc::getpid());
-        }
+    let above = raw::new_group();
+    if raw::foreground(0) == Some(above) {
+        raw::take_foreground(0);
     }
 }
 
 /// A session of our own, with the terminal that standard input is, if nobody else has it.
 fn lead() {
-    // SAFETY: plain system calls on ourselves and on descriptor 0.
-    unsafe {
-        libc::setsid();
-        libc::ioctl(0, libc::TIOCSCTTY, 0);
-    }
+    raw::new_session();
+    raw::take_terminal(0);
 }
 
+/// Without /dev/null (an empty image) an empty standard input is a closed one.
 fn empty_input() -> Result<(), i32> {
-    // SAFETY: plain system calls on descriptors of our own.
-    unsafe {
-        let null = libc::open(c"/dev/null".as_ptr(), libc::O_RDONLY);
-        if null >= 0 && libc::dup2(null, 0) < 0 {
-            return Err(errno());
+    // SAFETY: a string.
+    match unsafe { raw::open(c"/dev/null".as_ptr(), libc::O_RDONLY) } {
+        Ok(0) => {}
+        Ok(null) => {
+            raw::duplicate(null, 0)?;
+            raw::close(null);
         }
-        // Without /dev/null (an empty image) an empty standard input is a closed one.
-        if null < 0 {
-            libc::close(0);
-        } else if null > 0 {
-            libc::close(null);
-        }
+        Err(_) => raw::close(0),
     }
     Ok(())
 }
@@ -337,31 +396,8 @@ fn empty_input() -> Result<(), i32> {
 fn close_others() {
     /// Where the kernel cannot do all at once (before 5.11), this many are looked at.
     const LOOKED_AT: RawFd = 1024;
-    // SAFETY: plain system calls that concern our own descriptors.
-    unsafe {
-        let last = libc::c_uint::MAX;
-        if libc::syscall(libc::SYS_close_range, 3u32, last, libc::CLOSE_RANGE_CLOEXEC) < 0 {
-            for fd in 3..LOOKED_AT {
-                libc::fcntl(fd, libc::F_SETFD, libc::FD_CLOEXEC);
-            }
-        }
-    }
-}
-
-/// Every disposition its default, and then nothing blocked.
-fn clean_signals() {
-    // SAFETY: plain system calls; dispositions are those of our own copy.
-    unsafe {
-        // By system call, because the C library refuses to touch its own signals, which its
-        // `posix_spawn` leaves ignored. All zeroes is the default action in every layout.
-        let default = [0u64; 4];
-        for signal in 1..=64 {
-            let none = ptr::null::<u64>();
-            libc::syscall(libc::SYS_rt_sigaction, signal, default.as_ptr(), none, 8usize);
-        }
-        let mut none = std::mem::zeroed::<libc::sigset_t>();
-        libc::sigemptyset(&raw mut none);
-        libc::sigprocmask(libc::SIG_SETMASK, &raw const none, ptr::null_mut());
+    if raw::close_on_exec_from(3).is_err() {
+        (3..LOOKED_AT).for_each(raw::close_on_exec);
     }
 }
 
@@ -369,8 +405,8 @@ fn report(pipe: RawFd, step: ChildStep, errno: i32) {
     let mut bytes = [0u8; REPORT_BYTES];
     bytes[..4].copy_from_slice(&(step as i32).to_ne_bytes());
     bytes[4..].copy_from_slice(&errno.to_ne_bytes());
-    // SAFETY: the buffer is as long as it is said to be; a short pipe write is atomic.
-    unsafe { libc::write(pipe, bytes.as_ptr().cast(), REPORT_BYTES) };
+    // So short a write is atomic; nobody else could be told if it failed.
+    let _ = raw::write(pipe, &bytes);
 }
 
 fn block_all() -> io::Result<libc::sigset_t> {

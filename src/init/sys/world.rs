@@ -3,7 +3,7 @@
 
 use std::ffi::CString;
 
-use super::{OpenFiles, errno};
+use super::{OpenFiles, errno, raw};
 use crate::config::plan::{self, IoPriority, Limit, Resource, User, World};
 
 /// Everything of a [`World`] that is set by system calls.
@@ -37,35 +37,27 @@ impl Settings {
         }
     }
 
+    /// Whether nothing of it holds for whoever uses the same memory: the kernel makes memory
+    /// unreadable where an identity changes (`proc(5)`), and keeps one score for it.
+    pub(super) fn leaves_memory_alone(&self) -> bool {
+        self.identity.is_none() && self.oom_score_adj.is_none()
+    }
+
     /// Ranks and limits. `open_files` is given back first: we raised it for ourselves alone.
     pub(super) fn restrict(&self, open_files: Option<OpenFiles>) -> Result<(), i32> {
-        // SAFETY: plain system calls on ourselves, with values that outlive them.
-        unsafe {
-            if let Some(OpenFiles(given)) = &open_files {
-                libc::setrlimit(libc::RLIMIT_NOFILE, given);
-            }
-            if let Some(umask) = self.umask {
-                libc::umask(umask);
-            }
-            if let Some(score) = &self.oom_score_adj {
-                write_score(score.as_bytes())?;
-            }
-            if let Some(nice) = self.nice {
-                done(libc::setpriority(libc::PRIO_PROCESS, 0, nice))?;
-            }
-            if !self.cpus.is_empty() {
-                let bytes = size_of_val(self.cpus.as_slice());
-                done(libc::sched_setaffinity(0, bytes, self.cpus.as_ptr().cast()))?;
-            }
-            if let Some(priority) = self.io_priority {
-                let who = IOPRIO_WHO_PROCESS;
-                done(libc::syscall(libc::SYS_ioprio_set, who, 0, priority) as i32)?;
-            }
-            for (resource, limit) in &self.limits {
-                done(libc::setrlimit(*resource, limit))?;
-            }
+        if let Some(OpenFiles(given)) = &open_files {
+            let _ = raw::limit(libc::RLIMIT_NOFILE, given);
         }
-        Ok(())
+        self.umask.into_iter().for_each(raw::umask);
+        if let Some(score) = &self.oom_score_adj {
+            write_score(score.as_bytes())?;
+        }
+        self.nice.map_or(Ok(0), raw::nice)?;
+        if !self.cpus.is_empty() {
+            raw::run_on(&self.cpus)?;
+        }
+        self.io_priority.map_or(Ok(0), raw::io_priority)?;
+        self.limits.iter().try_for_each(|(resource, limit)| raw::limit(*resource, limit).map(drop))
     }
 
     /// Groups, group, user: each takes away the right to do the one before it.
@@ -196,7 +188,6 @@ fn end(room: &mut [u8], length: usize) -> Result<(), i32> {
     Ok(())
 }
 
-const IOPRIO_WHO_PROCESS: i32 = 1;
 /// `linux/ioprio.h`: the class stands above the level.
 const IOPRIO_CLASS_SHIFT: i32 = 13;
 
@@ -246,16 +237,12 @@ fn resource(resource: Resource) -> libc::__rlimit_resource_t {
 }
 
 fn write_score(score: &[u8]) -> Result<(), i32> {
-    // SAFETY: the buffer is as long as it is said to be; the descriptor is ours alone.
-    unsafe {
-        let flags = libc::O_WRONLY | libc::O_CLOEXEC;
-        let fd = libc::open(c"/proc/self/oom_score_adj".as_ptr(), flags);
-        done(fd)?;
-        let written = libc::write(fd, score.as_ptr().cast(), score.len());
-        let errno = errno();
-        libc::close(fd);
-        if written < 0 { Err(errno) } else { Ok(()) }
-    }
+    let flags = libc::O_WRONLY | libc::O_CLOEXEC;
+    // SAFETY: a string.
+    let fd = unsafe { raw::open(c"/proc/self/oom_score_adj".as_ptr(), flags) }?;
+    let written = raw::write(fd, score);
+    raw::close(fd);
+    written.map(drop)
 }
 
 fn done(result: i32) -> Result<(), i32> {

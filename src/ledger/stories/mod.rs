@@ -41,8 +41,9 @@ pub(super) fn plan() -> Plan {
         store: StorePlan::Sqlite(PathBuf::from("history.db")),
         state_dir: PathBuf::from("state"),
         recovery: Recovery::End,
+        cgroups: ControlGroups::Auto,
         memory: MemoryPlan { interval: Duration::from_secs(5), leak_rule: LeakRule::GrowthCount },
-        digest: "0".into(),
+        file_digest: Some("0".into()),
     }
 }
 
@@ -133,12 +134,14 @@ pub(super) fn sample(ms: u64, n: u64, resident: u64, anonymous: u64) -> TreeSamp
         anonymous: Bytes(anonymous),
         virtual_size: Bytes(9),
         processes: 2,
+        zombies: 0,
+        oldest_zombie: None,
         cpu_seconds: 0.5,
     }
 }
 
 pub(super) fn sampled(samples: &[TreeSample]) -> Entry {
-    Entry::Sampled { samples: samples.to_vec(), skipped: 0 }
+    Entry::Sampled { samples: samples.to_vec(), unreaped: 0, skipped: 0 }
 }
 
 pub(super) fn usage(ms: u64, key: u64, conversation: &str, cost: Cost) -> Usage {

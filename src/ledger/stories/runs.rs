@@ -170,7 +170,11 @@ fn samples_of_runs_that_are_not_live_are_ignored_and_counted() {
         vec![
             opened(0, 1, WEB, 0),
             exited(1, 1, 0),
-            Entry::Sampled { samples: vec![sample(2, 1, 9, 0), sample(2, 8, 9, 0)], skipped: 3 },
+            Entry::Sampled {
+                samples: vec![sample(2, 1, 9, 0), sample(2, 8, 9, 0)],
+                unreaped: 2,
+                skipped: 3,
+            },
         ],
         &[
             "S1.0 opened >initializing | =initializing",

@@ -173,6 +173,7 @@ fn cpu_time_never_falls_when_an_orphan_is_reaped_by_us() {
         statm: None,
         ticks,
         is_ours,
+        zombie_since: None,
     };
     probe.members = vec![member(1, 10, true), member(2, 5, false), member(3, 100, true)];
     assert_eq!(ticks_told(&mut probe), 115);
@@ -288,7 +289,7 @@ async fn late_ticks_are_counted() {
 fn a_full_queue_costs_a_sample_and_is_counted() {
     let (entries, mut told) = mpsc::channel(1);
     let mut skipped = 0;
-    let one = || Some(vec![empty_sample(RUN, Now::default())]);
+    let one = || Some((vec![empty_sample(RUN, Now::default())], 0));
     assert!(deliver(&entries, one(), &mut skipped));
     assert!(deliver(&entries, one(), &mut skipped));
     assert!(deliver(&entries, one(), &mut skipped));
@@ -299,4 +300,37 @@ fn a_full_queue_costs_a_sample_and_is_counted() {
     assert_eq!(skipped, 0);
     drop(told);
     assert!(!deliver(&entries, one(), &mut skipped));
+}
+
+#[test]
+fn children_that_a_parent_neglects_are_counted_with_the_time_since_when() {
+    let script = "exec python3 -c 'import os, time\nfor n in range(3):\n    os.fork() or \
+                  os._exit(0)\nprint(\"done\", flush=True)\ninput()\nos.wait()\ntime.sleep(300)'";
+    let mut tree = Tree::start(script);
+    assert_eq!(tree.line(), "done");
+    let mut probe = Probe::new();
+    let before = clock::now().wall;
+    let first = sample_until(&mut probe, &tree, |sample| sample.zombies == 3);
+    let since = first.oldest_zombie.expect("a time");
+    assert!(before <= since && since <= clock::now().wall);
+    assert_eq!(first.processes, 1, "the dead are no members");
+    std::thread::sleep(Duration::from_millis(20));
+    let [later] = probe.sample(clock::now(), &tree.roots(), &[])[..] else { panic!("a sample") };
+    assert_eq!(later.oldest_zombie, Some(since), "the same since the first look");
+    tree.say("");
+    sample_until(&mut probe, &tree, |sample| sample.zombies == 2);
+}
+
+#[test]
+fn a_child_of_ours_that_waits_to_be_reaped_is_no_neglected_one_of_the_tree() {
+    let mut tree = Tree::start("read go");
+    let mut probe = Probe::new();
+    assert_eq!(sample_until(&mut probe, &tree, |_| true).zombies, 0);
+    tree.say("");
+    while proc::stat(tree.id.pid).unwrap().is_alive() {
+        std::thread::yield_now();
+    }
+    assert_eq!(probe.sample(clock::now(), &tree.roots(), &[]), []);
+    // Where tests share a process, others have children as well.
+    assert!(probe.unreaped() >= 1);
 }

@@ -1,5 +1,6 @@
 //! The families of the supervisor itself.
 
+use crate::faults::Faults;
 use crate::ledger::snapshot::{HouseView, Snapshot};
 use crate::ledger::store_figures::{BUCKETS, Latency, StoreFigures};
 use crate::memory::SelfFigures;
@@ -20,6 +21,8 @@ pub(super) fn put(families: &mut Families, snapshot: &Snapshot, own: &SelfFigure
         &row::REAPED,
         [(["run"], count(house.reaped_runs)), (["orphan"], count(house.reaped_orphans))],
     );
+    families.one(&row::UNREAPED, f64::from(house.unreaped));
+    families.one(&row::UNREAPED_PEAK, f64::from(house.unreaped_peak));
     put_signals(families, house);
     put_orders(families, house);
     put_loop(families, own);
@@ -65,6 +68,8 @@ fn put_loop(families: &mut Families, own: &SelfFigures) {
     families.one(&row::LOOP_TURNS, own.turns.map(|turns| count(turns.count)));
     families.one(&row::LOOP_SECONDS, own.turns.map(|turns| turns.total.as_secs_f64()));
     families.one(&row::LOOP_LONGEST, own.turns.map(|turns| turns.longest.as_secs_f64()));
+    let faults = own.faults.iter().flat_map(Faults::by_room);
+    families.few(&row::PANICS, faults.map(|(room, caught)| ([room], count(caught))));
 }
 
 fn put_store(families: &mut Families, house: &HouseView) {

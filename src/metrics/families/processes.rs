@@ -47,6 +47,11 @@ pub(super) fn put_memory(families: &mut Families, snapshot: &Snapshot) {
     families.each(&row::MEMORY_THRESHOLD, each().flat_map(thresholds));
     families.each(&row::MEMORY_LEVEL, runs().flat_map(|(p, run)| levels(p, run)));
     families.each(&row::TREE_PROCESSES, sampled(|sample| f64::from(sample.processes)));
+    families.each(&row::ZOMBIES, sampled(|sample| f64::from(sample.zombies)));
+    families.each(
+        &row::OLDEST_ZOMBIE,
+        runs().filter_map(|(p, run)| seen(p, run.sample?.oldest_zombie.map(Wall::seconds))),
+    );
     families.each(&row::PROCESS_CPU, each().map(|p| ([p.name.as_str()], cpu_seconds(p))));
     families.each(&row::SAMPLE_TIME, sampled(|sample| sample.at.wall.seconds()));
     families.one(&row::SAMPLES_SKIPPED, count(snapshot.house.samples_skipped));

@@ -56,8 +56,9 @@ impl Engine {
 
     fn was_read(&mut self, slot: usize, bytes: usize, now: Now) -> Fill {
         let scratch = std::mem::take(&mut self.scratch);
-        let emptied = bytes < scratch.len();
         let Some(pipe) = self.pipes.get(slot) else { return Fill::Nothing };
+        // A terminal gives a piece at a time, and more when it is asked again.
+        let emptied = bytes < scratch.len() && !pipe.is_terminal;
         let fill = pipe.note_read(bytes, emptied);
         if let Some(ending) = self.endings.get_mut(&pipe.run) {
             ending.heard(now.mono);

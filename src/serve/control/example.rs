@@ -6,7 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::config::plan::{
-    ControlPlan, LeakRule, MemoryPlan, Mode, Passing, Plan, ProcessPlan, Recovery, StorePlan,
+    ControlGroups, ControlPlan, LeakRule, MemoryPlan, Mode, Passing, Plan, ProcessPlan, Recovery,
+    StorePlan,
 };
 use crate::ledger::session::SessionKind;
 use crate::ledger::snapshot::{ProcessView, RunView, Snapshot};
@@ -28,8 +29,9 @@ pub fn plan(names: &[&str]) -> Plan {
         store: StorePlan::Memory,
         state_dir: PathBuf::new(),
         recovery: Recovery::End,
+        cgroups: ControlGroups::Auto,
         memory: MemoryPlan { interval: Duration::from_secs(5), leak_rule: LeakRule::GrowthCount },
-        digest: String::new(),
+        file_digest: None,
     }
 }
 

@@ -139,7 +139,16 @@ mod tests {
 
     fn stat(pid: i32, ppid: i32, start_ticks: u64) -> ProcStat {
         let id = ProcId { pid, start_ticks };
-        ProcStat { id, ppid, pgid: pid, sid: pid, state: b'S', own_ticks: 0, waited_ticks: 0 }
+        ProcStat {
+            id,
+            ppid,
+            pgid: pid,
+            sid: pid,
+            state: b'S',
+            threads: 1,
+            own_ticks: 0,
+            waited_ticks: 0,
+        }
     }
 
     /// Where the first of the chain stands, when `web` runs as pid 10 since 100.

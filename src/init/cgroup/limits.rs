@@ -1,0 +1,229 @@
+//! What limits our own group, written into the groups below it, where programs look for it.
+//!
+//! A limit holds for everybody below the group that it is written in, but many programs read only
+//! the files of their own group to choose the size of a heap or the number of threads (the JVM before
+//! version 24, .NET). A group without a controller has no such file, and the machine's memory is
+//! taken for the container's. So the controllers that limit us are turned on for the groups below,
+//! and each of those says what ours says.
+//!
+//! No process may be in a group that hands controllers on (`cgroups(7)`), so that we move to a leaf
+//! first, as systemd does in a container; `docker exec` follows the first process there by itself.
+//! Where somebody else is in our group, or nothing may be written, nothing is changed.
+
+use std::fs::{self, OpenOptions};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use crate::units::Mono;
+
+/// The leaf that we move to.
+const LEAF: &str = "procession-self";
+
+/// Controllers with the file by which they limit; in it, `max` is no limit.
+const CONTROLLERS: [(&str, &str); 3] =
+    [("memory", "memory.max"), ("cpu", "cpu.max"), ("pids", "pids.max")];
+
+/// What is said again below, where our own group says it. With the limit goes what is done when it
+/// is met: all processes of a group are ended together where that is so for ours.
+const FILES: [&str; 5] =
+    ["memory.max", "memory.swap.max", "memory.oom.group", "cpu.max", "pids.max"];
+
+/// How long a limit that was changed from outside (`docker update`, a resize of a pod) may take
+/// to reach the groups of runs that live.
+const STALE: Duration = Duration::from_secs(30);
+
+/// The limits of our own group, which hand themselves on.
+#[derive(Debug)]
+pub(super) struct Limits {
+    home: PathBuf,
+    controllers: Vec<&'static str>,
+    known: Vec<(&'static str, String)>,
+    read_at: Mono,
+}
+
+impl Limits {
+    /// Turns the controllers that limit us on below `home`. `None` where nothing limits us.
+    ///
+    /// # Errors
+    ///
+    /// Limits that cannot be handed on; then all is as it was.
+    pub(super) fn hand_on(home: &Path) -> io::Result<Option<Self>> {
+        let limits = |(_, file): &(&str, &str)| read(home, file).is_some_and(|it| is_limit(&it));
+        let controllers: Vec<&str> =
+            CONTROLLERS.into_iter().filter(limits).map(|(name, _)| name).collect();
+        if controllers.is_empty() {
+            return Ok(None);
+        }
+        let mut new =
+            Self { home: home.to_path_buf(), controllers, known: vec![], read_at: Mono(0) };
+        new.make_room()?;
+        if let Err(error) = new.switch('+') {
+            new.come_back();
+            return Err(error);
+        }
+        new.known = new.read();
+        // We look for our own limits there as well, and what is run in our name is in it.
+        new.write(&home.join(LEAF));
+        Ok(Some(new))
+    }
+
+    /// Writes the limits into a group that was just made.
+    pub(super) fn write(&self, group: &Path) {
+        for (file, text) in &self.known {
+            if let Err(error) = put(&group.join(file), text) {
+                tracing::debug!(target: "init", "{file} is not handed on: {error}");
+            }
+        }
+    }
+
+    /// Reads them anew where that was long ago. Whether they were changed from outside.
+    pub(super) fn have_changed(&mut self, now: Mono) -> bool {
+        if now.since(self.read_at) < STALE {
+            return false;
+        }
+        self.read_at = now;
+        let before = std::mem::take(&mut self.known);
+        self.known = self.read();
+        self.known != before
+    }
+
+    fn read(&self) -> Vec<(&'static str, String)> {
+        let of_ours = |file: &&str| {
+            let controller = file.split('.').next();
+            self.controllers.iter().any(|ours| Some(*ours) == controller)
+        };
+        let files = FILES.into_iter().filter(of_ours);
+        files.filter_map(|file| Some((file, read(&self.home, file)?))).collect()
+    }
+
+    /// Leaves the group to those below it.
+    fn make_room(&self) -> io::Result<()> {
+        let leaf = self.home.join(LEAF);
+        match fs::create_dir(&leaf) {
+            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(error),
+            _ => put(&leaf.join("cgroup.procs"), "0"),
+        }
+    }
+
+    /// All at once: one that cannot be had leaves none.
+    fn switch(&self, sign: char) -> io::Result<()> {
+        let words: Vec<String> =
+            self.controllers.iter().map(|name| format!("{sign}{name}")).collect();
+        put(&self.home.join("cgroup.subtree_control"), &words.join(" "))
+    }
+
+    /// Whoever looks after us finds all as it was, where nobody is left below.
+    fn come_back(&self) {
+        let _ = put(&self.home.join("cgroup.procs"), "0");
+        let _ = fs::remove_dir(self.home.join(LEAF));
+    }
+}
+
+impl Drop for Limits {
+    fn drop(&mut self) {
+        if self.switch('-').is_ok() {
+            self.come_back();
+        }
+    }
+}
+
+fn read(group: &Path, file: &str) -> Option<String> {
+    let text = fs::read_to_string(group.join(file)).ok()?;
+    Some(text.trim_end().to_owned())
+}
+
+/// `max`, or `max 100000` as the processor's time has it, is none.
+fn is_limit(text: &str) -> bool {
+    text.split(' ').next() != Some("max")
+}
+
+/// Files of this kind are never made or cut by who writes them.
+fn put(path: &Path, text: &str) -> io::Result<()> {
+    OpenOptions::new().write(true).open(path)?.write_all(text.as_bytes())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A folder that looks like a group with these files.
+    fn group(files: &[(&str, &str)]) -> tempfile::TempDir {
+        let home = tempfile::tempdir().expect("a folder");
+        let usual = [("cgroup.procs", ""), ("cgroup.subtree_control", "")];
+        for (file, text) in usual.iter().chain(files) {
+            fs::write(home.path().join(file), text).expect("a file");
+        }
+        home
+    }
+
+    /// The leaf as the kernel would make it.
+    fn with_leaf(home: &Path) {
+        fs::create_dir(home.join(LEAF)).expect("a folder");
+        fs::write(home.join(LEAF).join("cgroup.procs"), "").expect("a file");
+    }
+
+    fn text(path: PathBuf) -> String {
+        fs::read_to_string(path).expect("a file")
+    }
+
+    #[test]
+    fn what_limits_us_is_turned_on_below_and_said_again_there() {
+        let home = group(&[
+            ("memory.max", "67108864\n"),
+            ("memory.swap.max", "0\n"),
+            ("memory.oom.group", "1\n"),
+            ("cpu.max", "max 100000\n"),
+            ("pids.max", "100\n"),
+        ]);
+        with_leaf(home.path());
+        let limits = Limits::hand_on(home.path()).expect("it works").expect("limits");
+        assert_eq!(text(home.path().join(LEAF).join("cgroup.procs")), "0");
+        assert_eq!(text(home.path().join("cgroup.subtree_control")), "+memory +pids");
+        let below = group(&[
+            ("memory.max", "???"),
+            ("memory.swap.max", "?"),
+            ("memory.oom.group", "?"),
+            ("cpu.max", "???"),
+            ("pids.max", "???"),
+        ]);
+        limits.write(below.path());
+        let said = FILES.map(|file| text(below.path().join(file)));
+        assert_eq!(said, ["67108864", "0", "1", "???", "100"]);
+        drop(limits);
+        assert_eq!(text(home.path().join("cgroup.subtree_control")), "-memory -pids");
+        assert_eq!(text(home.path().join("cgroup.procs")), "0");
+    }
+
+    #[test]
+    fn without_a_limit_nothing_is_touched() {
+        for files in [&[("memory.max", "max\n"), ("cpu.max", "max 100000\n")][..], &[]] {
+            let home = group(files);
+            assert!(Limits::hand_on(home.path()).expect("no fault").is_none());
+            assert!(!home.path().join(LEAF).exists());
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_handed_on_leaves_all_as_it_was() {
+        let home = group(&[("memory.max", "1\n")]);
+        with_leaf(home.path());
+        // As if somebody else were in our group.
+        fs::remove_file(home.path().join("cgroup.subtree_control")).expect("a file");
+        assert!(Limits::hand_on(home.path()).is_err());
+        assert_eq!(text(home.path().join("cgroup.procs")), "0", "we came back");
+    }
+
+    #[test]
+    fn a_limit_that_was_changed_from_outside_is_seen_after_a_while() {
+        let home = group(&[("memory.max", "1000\n")]);
+        with_leaf(home.path());
+        let mut limits = Limits::hand_on(home.path()).expect("it works").expect("limits");
+        let at = |seconds: u64| Mono(seconds * 1_000_000_000);
+        assert!(!limits.have_changed(at(40)));
+        fs::write(home.path().join("memory.max"), "2000\n").expect("a file");
+        assert!(!limits.have_changed(at(50)), "too early to look again");
+        assert!(limits.have_changed(at(71)));
+        assert_eq!(limits.known, [("memory.max", "2000".to_owned())]);
+    }
+}
