@@ -31,6 +31,9 @@ const FIRST_RETRY: Duration = Duration::from_millis(250);
 /// The longest time between two attempts: a disk that was freed is noticed within it.
 const LONGEST_RETRY: Duration = Duration::from_secs(10);
 
+/// By how much of itself the time between two attempts is shortened at most, by chance.
+const SPREAD: f64 = 0.3;
+
 /// Between attempts while we are leaving and every moment counts.
 const LAST_RETRY: Duration = Duration::from_millis(50);
 
@@ -219,7 +222,9 @@ impl CommitLoop {
             tracing::warn!(target: "store", "{trouble}; trying again, supervision goes on");
         }
         let delay = last.map_or(FIRST_RETRY, |last| (last.delay * 2).min(LONGEST_RETRY));
-        self.retry = Some(Retry { at: clock::now().mono.after(delay), delay, trouble });
+        // Not all of a fleet at the same moment, when a server comes back.
+        let pause = delay.mul_f64(1.0 - SPREAD * fastrand::f64());
+        self.retry = Some(Retry { at: clock::now().mono.after(pause), delay, trouble });
     }
 
     fn report(&mut self) {
