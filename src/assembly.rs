@@ -5,6 +5,7 @@
 //! fail, hang or be late: then less is seen, and supervising goes on.
 
 mod below;
+mod following;
 mod logs;
 mod output;
 mod control;
@@ -71,7 +72,7 @@ pub fn run(plan: Plan, source: Option<PathBuf>, caught: Caught) -> u8 {
     // One command writes where we do, as if we were not there.
     let piped = plan.mode == Mode::Supervise;
     let output = if piped { output::open(&doors) } else { None };
-    let outlet = output.clone().map(|output| Box::new(Piped(output)) as Box<dyn Outlet>);
+    let outlet = output.clone().map(|output| Box::new(Piped::new(output)) as Box<dyn Outlet>);
     let (downward, tasks) = downward::queues(&plan, outlet);
     let ends = Ends { outward: Outward::new(entries), inward, downward };
     let mut below = None;

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 use crate::house::{As, BINARY, House};
+use crate::support::free_port;
 
 /// Far beyond what anything here takes.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -214,6 +215,70 @@ fn a_spawned_command_runs_beside_and_its_code_is_ours() {
 }
 
 #[test]
+fn a_spawned_command_is_what_was_asked_for() {
+    let asked = Asked::of(As::Subreaper, TWO);
+    asked.wait("web", "ready");
+    let folder = asked.house.dir().join("there");
+    fs::create_dir(&folder).expect("a folder");
+    let (file, at) = (folder.join("told"), folder.display().to_string());
+    // It says as whom and where it runs, and how it was asked to end; that takes it a while.
+    let script = "trap 'sleep 2; echo quit >> told; exit 0' QUIT; echo $(id -u):$(id -g) $PWD $A > told; \
+                  while :; do sleep 0.1; done";
+    let job = [
+        "spawn",
+        "--name",
+        "job",
+        "--dir",
+        &at,
+        "--env",
+        "A=1",
+        "--stop-signal",
+        "QUIT",
+        "--stop-grace-period",
+        "30s",
+        "--user",
+        "0:7",
+        "--",
+        "sh",
+        "-c",
+        script,
+    ];
+    assert!(asked.ok(&job).starts_with("job: started"));
+    let deadline = Instant::now() + PATIENCE;
+    while fs::read_to_string(&file).unwrap_or_default() != format!("0:7 {at} 1\n") {
+        assert!(Instant::now() < deadline, "{:?}", fs::read_to_string(&file));
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    for (taken, why) in [("job", "the name is taken"), ("web", "the name is taken")] {
+        let refused = asked.run(&["spawn", "--name", taken, "--", "true"]);
+        assert_eq!(code(&refused), Some(1), "{why}: {}", said(&refused));
+        assert!(said(&refused).contains("one name"), "{}", said(&refused));
+    }
+    let wrong = asked.run(&[
+        "spawn",
+        "--name",
+        "no name",
+        "--user",
+        "nobody-has-this",
+        "--stop-signal",
+        "LOUD",
+        "--",
+        "true",
+    ]);
+    assert_eq!(code(&wrong), Some(1));
+    for part in ["name: ", "user: there is no user `nobody-has-this`", "stop_signal: "] {
+        assert!(said(&wrong).contains(part), "{part} is missing in {}", said(&wrong));
+    }
+    asked.ok(&["stop", "job"]);
+    let told = fs::read_to_string(&file).expect("it was told");
+    assert!(told.ends_with("quit\n"), "it had the time that was asked for: {told}");
+    assert!(asked.ok(&["spawn", "--wait", "--name", "job", "--", "true"]).is_empty());
+    let all: Value = serde_json::from_str(&asked.ok(&["ps", "--json"])).expect("JSON");
+    let jobs = all["processes"].as_array().expect("a list").iter();
+    assert_eq!(jobs.filter(|process| process["name"] == "job").count(), 1);
+}
+
+#[test]
 fn a_reload_changes_what_changed_and_a_bad_file_changes_nothing() {
     let asked = Asked::of(As::Subreaper, TWO);
     let web = asked.wait("web", "ready")["pid"].clone();
@@ -231,6 +296,188 @@ fn a_reload_changes_what_changed_and_a_bad_file_changes_nothing() {
         assert!(said(&refused).contains(part), "{part} is missing in {}", said(&refused));
     }
     assert_eq!(asked.process("web")["pid"], web);
+}
+
+#[test]
+fn what_a_failed_health_test_wrote_last_is_shown() {
+    let script = "head -c 300000 /dev/zero | tr '\\0' x; echo; echo password=sesame; echo no luck >&2; exit $(cat DIR/code)";
+    let asked = Asked::of(
+        As::Subreaper,
+        &format!(
+            "  it:\n    command: [sleep, '600']\n    healthcheck: {{test: [CMD-SHELL, {script:?}], \
+             interval: 100ms, start_interval: 100ms, timeout: 20s, retries: 2, on_unhealthy: report}}\n"
+        )
+        .replace("$(", "$$("),
+    );
+    let code_file = asked.house.dir().join("code");
+    let health = |wanted: &str| {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let process = asked.process("it");
+            if process["health"] == wanted {
+                return process;
+            }
+            assert!(Instant::now() < deadline, "never {wanted}: {process} {}", asked.house.log());
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    };
+    fs::write(&code_file, "0").expect("our own file");
+    assert_eq!(health("healthy")["failed_test_output"], Value::Null, "it may write much");
+    fs::write(&code_file, "3").expect("our own file");
+    let process = health("unhealthy");
+    let said = process["failed_test_output"].as_str().expect("it said something");
+    assert!(said.ends_with("\nno luck") && said.len() <= 300, "{said}");
+    let log = asked.house.log();
+    assert!(log.contains("exited with 3: ") || log.contains(": xxx"), "{log}");
+    assert!(log.contains(" | no luck") && !log.contains("sesame"), "{log}");
+    let table = asked.ok(&["ps"]);
+    assert!(table.contains("health test: no luck"), "{table}");
+    let events =
+        asked.command(&["events", "--json", "--tail", "1000"]).stdout(Stdio::piped()).spawn();
+    let mut events = events.expect("our own binary");
+    let lines = BufReader::new(events.stdout.take().expect("a pipe")).lines();
+    let mut lines = lines.map(|line| line.expect("text"));
+    let told = lines.find(|line| line.contains("\"test_failed\"")).expect("an event");
+    assert!(told.contains("no luck") && !told.contains("sesame"), "{told}");
+    let _ = events.kill();
+    let _ = events.wait();
+    fs::write(&code_file, "0").expect("our own file");
+    assert_eq!(health("healthy")["failed_test_output"], Value::Null);
+}
+
+/// Answers by the path that is asked for.
+const SERVER: &str = r#"
+import http.server, socketserver, sys, time
+class Answer(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        if self.path == '/hangs':
+            time.sleep(600)
+        if self.path == '/closes':
+            return self.connection.close()
+        self.send_response({'/fine': 200, '/moved': 302, '/ill': 500}[self.path])
+        self.send_header('Location', '/ill')
+        self.send_header('Content-Length', '0')
+        self.end_headers()
+    def log_message(self, *_):
+        pass
+class Server(socketserver.ThreadingMixIn, http.server.HTTPServer):
+    daemon_threads = True
+Server(('127.0.0.1', int(sys.argv[1])), Answer).serve_forever()
+"#;
+
+#[test]
+fn health_is_asked_for_over_http_and_tcp() {
+    let (port, nobody) = (free_port(), free_port());
+    let paths = ["fine", "moved", "ill", "hangs", "closes"];
+    let tests = paths.map(|path| (path, format!("http: 'http://127.0.0.1:{port}/{path}'")));
+    let ports = [("port", port), ("no-port", nobody)];
+    let ports = ports.map(|(name, port)| (name, format!("tcp: '127.0.0.1:{port}'")));
+    let process = |(name, test): (&str, String)| {
+        format!(
+            "  {name}:\n    command: [sleep, '600']\n    depends_on: {{server: {{condition: \
+             service_healthy}}}}\n    healthcheck: {{{test}, interval: 100ms, start_interval: 100ms, \
+             timeout: 2s, retries: 2, on_unhealthy: report}}\n"
+        )
+    };
+    let all: String = tests.into_iter().chain(ports).map(process).collect();
+    let asked = Asked::of(
+        As::Subreaper,
+        &format!(
+            "  server:\n    command: [python3, DIR/server.py, '{port}']\n    restart: always\n    \
+             healthcheck: {{tcp: '127.0.0.1:{port}', interval: 100ms, start_interval: 100ms, \
+             start_period: 60s}}\n{all}"
+        ),
+    );
+    fs::write(asked.house.dir().join("server.py"), SERVER).expect("our own folder");
+    for (name, health) in [
+        ("fine", "healthy"),
+        ("moved", "healthy"),
+        ("ill", "unhealthy"),
+        ("hangs", "unhealthy"),
+        ("closes", "unhealthy"),
+        ("port", "healthy"),
+        ("no-port", "unhealthy"),
+    ] {
+        let deadline = Instant::now() + PATIENCE;
+        while asked.process(name)["health"] != health {
+            assert!(Instant::now() < deadline, "{name} is not {health}: {}", asked.process(name));
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+}
+
+#[test]
+fn an_agent_that_a_reload_adds_is_followed_at_once() {
+    let asked = Asked::of(As::Subreaper, TWO);
+    let web = asked.wait("web", "ready")["pid"].clone();
+    let file = asked.house.dir().join("config.yaml");
+    let text = fs::read_to_string(&file).expect("the file");
+    let folder = asked.house.dir().join("transcripts");
+    fs::create_dir(&folder).expect("a folder");
+    let coder =
+        "  coder: {command: [sleep, '600'], agent: {dialect: claude, transcripts: transcripts}}";
+    fs::write(&file, format!("{}\n{coder}\n", text.trim_end())).expect("our own file");
+    assert_eq!(asked.ok(&["reload"]), "added: coder\n");
+    let line = r#"{"type":"assistant","sessionId":"s","cwd":"/","timestamp":"2026-10-01T10:00:00Z","message":{"id":"m1","model":"claude-sonnet-5","stop_reason":"end_turn","usage":{"input_tokens":3,"output_tokens":4}}}"#;
+    fs::write(folder.join("s.jsonl"), format!("{line}\n")).expect("a transcript");
+    let deadline = Instant::now() + PATIENCE;
+    while asked.process("coder")["tokens"] != 7 {
+        assert!(Instant::now() < deadline, "{}", asked.process("coder"));
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    assert_eq!(asked.process("web")["pid"], web);
+}
+
+#[test]
+fn output_is_what_a_reload_says_for_those_who_run() {
+    // It may open before the writer of the line before has closed, and then reads nothing.
+    let echo = "while :; do read -r x < fifo && echo $$x; done";
+    let config = |output: &str| {
+        format!("  talker: {{command: [sh, -c, 'mkfifo fifo; {echo}'], output: {output}}}\n")
+    };
+    let asked = Asked::of(As::Subreaper, &config("prefixed"));
+    let (dir, file) = (asked.house.dir().to_owned(), asked.house.dir().join("config.yaml"));
+    let text = fs::read_to_string(&file).expect("the file");
+    let pid = asked.wait("talker", "ready")["pid"].clone();
+    let say = |word: &str| {
+        let deadline = Instant::now() + PATIENCE;
+        while !dir.join("fifo").exists() {
+            assert!(Instant::now() < deadline, "no fifo");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        fs::write(dir.join("fifo"), format!("{word}\n")).expect("it reads");
+    };
+    let shown = |part: &str| {
+        let deadline = Instant::now() + PATIENCE;
+        while !asked.house.output().contains(part) {
+            assert!(Instant::now() < deadline, "no {part} in {}", asked.house.output());
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    };
+    let change = |output: &str| {
+        fs::write(&file, text.replace("output: prefixed", &format!("output: {output}")))
+            .expect("ours");
+        assert_eq!(asked.ok(&["reload"]), "adjusted: talker\n");
+    };
+    say("first");
+    shown("talker | first\n");
+    change("json");
+    say("second");
+    shown("\"process\":\"talker\",\"stream\":\"stdout\",\"line\":\"second\"}\n");
+    change("{mode: quiet, file: talker.log, keep: 1KiB}");
+    say("third");
+    let deadline = Instant::now() + PATIENCE;
+    while fs::read_to_string(dir.join("talker.log")).unwrap_or_default() != "third\n" {
+        assert!(Instant::now() < deadline, "nothing in the file");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    change("{mode: prefixed, keep: 0}");
+    say("fourth");
+    shown("talker | fourth\n");
+    assert!(!asked.house.output().contains("third"));
+    let refused = asked.run(&["logs", "talker"]);
+    assert_eq!((code(&refused), said(&refused).contains("keep")), (Some(1), true));
+    assert_eq!(asked.process("talker")["pid"], pid, "it is the same run");
 }
 
 #[test]

@@ -8,10 +8,12 @@ use std::collections::BTreeSet;
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::os::unix::fs::PermissionsExt;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use door::{Answer, Door, PATIENCE};
 use procession::config::plan::{Changes, TcpControl};
+use procession::context::{Context, GitState};
 use procession::ledger::session::SessionKind;
 use procession::serve::control::api::ROUTES;
 use procession::serve::control::{Busy, NotRead};
@@ -19,7 +21,7 @@ use procession::supervise::lifecycle::{Lifecycle, PhaseName};
 use procession::supervise::wish::{Refusal, Reply, Wish};
 use procession::units::{ProcessIx, RunId, SessionId, Signal, Wall};
 use schema::{complaints, description, schema};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::support::free_port;
 
@@ -84,10 +86,30 @@ fn what_is_read_is_as_described() {
     assert_eq!(names, ["web", "leaky", "coder", "setup", "broken"]);
     let coder = check(&door.get("/v1/processes/coder"), 200, "Process");
     assert!(coder["tokens"].as_u64() > Some(0), "{coder}");
+    let web = &processes["processes"][0];
+    assert_eq!((&web["family"], &web["replica"]), (&"web".into(), &json!({"number": 1, "of": 1})));
+    let rest = json!({"until": "2026-09-21T15:13:28.000Z", "delay_seconds": 8.0, "streak": 5});
+    assert_eq!(processes["processes"][4]["rest"], rest);
+    assert_eq!((&web["rest"], &web["failed_tests"]), (&Value::Null, &4.into()));
+    door.show(|picture| {
+        let context = Context {
+            command: vec!["make".into()],
+            working_dir: Some("/src/shop".into()),
+            git: Some(GitState { branch: Some("main".into()), ..GitState::default() }),
+            user: Some("bob".into()),
+            ..Context::default()
+        };
+        Arc::make_mut(&mut picture.sessions[0]).context = Some(Arc::new(context));
+    });
     let sessions = check(&door.get("/v1/sessions"), 200, "Sessions");
     let id = sessions["live"][0]["id"].as_str().expect("an id").to_owned();
     let session = check(&door.get(&format!("/v1/sessions/{id}")), 200, "Session");
     assert_eq!(session["id"], id);
+    let mut all = sessions["live"].as_array().expect("a list").iter();
+    let context = all.find_map(|session| session.get("context")).expect("one has a context");
+    let told = [&context["command"][0], &context["working_dir"], &context["git"]["branch"]];
+    assert_eq!(told, [&json!("make"), &json!("/src/shop"), &json!("main")]);
+    assert_eq!((&context["user"], &context["uid"]), (&json!("bob"), &json!(0)));
     let only = check(&door.get("/v1/sessions?kind=conversation"), 200, "Sessions");
     assert_eq!(only["live"].as_array().map(Vec::len), Some(1));
     let described = door.get("/v1/openapi.json");
@@ -180,6 +202,7 @@ fn what_the_mind_refuses_is_told_with_its_reason() {
     };
     refuses(&refusal(&door, Refusal::NotRunning), 409, &["none of these processes runs"]);
     refuses(&refusal(&door, Refusal::OneCommand), 409, &["procession run"]);
+    refuses(&refusal(&door, Refusal::NameTaken), 409, &["choose another name"]);
     refuses(&refusal(&door, Refusal::GoingDown), 503, &["everything is being stopped"]);
     let full = refusal(&door, Refusal::Full);
     refuses(&full, 503, &[]);
@@ -224,8 +247,8 @@ fn a_restart_that_is_waited_for_is_not_done_with_the_old_run() {
         std::thread::sleep(Duration::from_millis(600));
         assert!(!asked.is_finished());
         door.show(|picture| {
-            let opened = std::sync::Arc::make_mut(&mut picture.opened)
-                .entry((SessionKind::Process, "web".to_owned()));
+            let opened =
+                Arc::make_mut(&mut picture.opened).entry((SessionKind::Process, "web".to_owned()));
             *opened.or_default() += 1;
         });
         check(&asked.join().expect("an answer"), 200, "Ordered");
@@ -239,17 +262,28 @@ fn a_reload_tells_what_changed_or_every_fault() {
     let faults = vec!["config.yaml:3:1: a".to_owned(), "config.yaml:4:1: b".to_owned()];
     *door.reading.lock().unwrap() = Err(NotRead::Faults(faults.clone()));
     let told = refuses(&door.post("/v1/reload", ""), 422, &["nothing was changed"]);
-    assert_eq!(told["faults"], serde_json::json!(faults));
+    assert_eq!(told["faults"], json!(faults));
     assert_eq!(door.wishes(), []);
     let plan = procession::config::one_command::one_command(
         vec!["true".into()],
         procession::config::one_command::Options::new("/tmp".into()),
     );
-    *door.reading.lock().unwrap() = Ok(std::sync::Arc::new(plan));
+    *door.reading.lock().unwrap() = Ok(Arc::new(plan));
     let changes = Changes { restarted: vec![ProcessIx(1)], ..Changes::default() };
     door.answer(move |_| Ok(Some(Reply::Reloaded(changes.clone()))));
     let changed = check(&door.post("/v1/reload", ""), 200, "Reloaded");
-    assert_eq!(changed["restarted"], serde_json::json!(["leaky"]));
+    assert_eq!(changed["restarted"], json!(["leaky"]));
+}
+
+#[test]
+fn processes_are_told_by_their_places_when_one_before_them_is_gone() {
+    let door = Door::open();
+    door.answer(|_| Ok(Some(Reply::Accepted(vec![ProcessIx(2)]))));
+    door.show(|picture| drop(picture.processes.remove(0)));
+    let told = check(&door.post("/v1/processes/coder/stop", ""), 202, "Ordered");
+    assert_eq!(told["processes"][0]["name"], "coder");
+    let done = check(&door.post("/v1/processes/coder/start?wait=20", ""), 200, "Ordered");
+    assert_eq!(done["processes"][0]["name"], "coder");
 }
 
 #[test]
@@ -265,6 +299,16 @@ fn a_spawned_command_is_told_of_and_waited_for() {
     assert_eq!((&told["process"], &told["run"]), (&"broken".into(), &9.into()));
     let Some(Wish::Spawn(plan)) = door.wishes().pop() else { panic!("no spawn") };
     assert_eq!(plan.words(), ["make", "all"]);
+    assert_eq!((plan.stop_signal, plan.stop_grace_period), (Signal::INT, Duration::from_secs(1)));
+    let named = r#"{"command": ["make"], "name": "job"}"#;
+    check(&door.post("/v1/spawn", named), 202, "Spawned");
+    let Some(Wish::Spawn(plan)) = door.wishes().pop() else { panic!("no spawn") };
+    assert_eq!(plan.name, "job");
+    let given = door.wishes().len();
+    let unknown = r#"{"command": ["make"], "user": "bobby"}"#;
+    let told = refuses(&door.post("/v1/spawn", unknown), 422, &["what is asked of the command"]);
+    assert_eq!(told["faults"], json!(["user: there is no user `bobby`"]));
+    assert_eq!(door.wishes().len(), given, "nothing was started");
     let ended = check(&door.post("/v1/spawn?wait=5", body), 200, "Spawned");
     assert!(ended["ended"]["end"]["exit_code"].is_u64(), "{ended}");
     door.answer(move |_| spawned(SessionId::new(Wall(1), 1)));
@@ -367,6 +411,11 @@ fn streams_are_counted_and_who_leaves_makes_room() {
     let door = Door::open();
     let mut streams: Vec<_> = (0..32).map(|_| begin(&door, "/v1/events", "")).collect();
     streams.iter_mut().for_each(|stream| drop(read_until(stream, "retry: 1000")));
+    // By its first bytes: an answer that is streamed never ends.
+    let mut one_more = begin(&door, "/v1/events", "");
+    let mut first = [0; 12];
+    one_more.read_exact(&mut first).expect("an answer");
+    assert_eq!(first, *b"HTTP/1.1 503");
     let full = door.get("/v1/events");
     refuses(&full, 503, &["too many answers are streamed"]);
     assert_eq!(full.header("retry-after"), Some("1"));

@@ -243,12 +243,13 @@ impl Drop for Crowd {
     }
 }
 
-#[test]
-fn what_observes_waits_for_threads_and_what_runs_does_not() {
-    let user = 2_000_000_000 + std::process::id();
+/// As many programs of this user as there are to be, and the words before a binary that is to run as
+/// the same user, of whom `most` may run. By its descriptor the binary can be executed wherever it
+/// lies.
+fn crowded(user: u32, many: usize, most: usize) -> (Crowd, String) {
     let become_user = format!("--reuid={user}");
     let sleeper = || Command::new("setpriv").arg(&become_user).args(["sleep", "600"]).spawn();
-    let crowd = Crowd((0..20).map(|_| sleeper().expect("setpriv can be run")).collect());
+    let crowd = Crowd((0..many).map(|_| sleeper().expect("setpriv can be run")).collect());
     until("they are somebody else", || {
         let is_theirs = |child: &Child| {
             let status = fs::read_to_string(format!("/proc/{}/status", child.id()));
@@ -256,15 +257,20 @@ fn what_observes_waits_for_threads_and_what_runs_does_not() {
         };
         crowd.0.iter().all(is_theirs).then_some(())
     });
+    let script = format!(
+        "exec 9<{BINARY}; exec setpriv {become_user} --clear-groups prlimit --nproc={most}:{most} \
+         /proc/self/fd/9 run"
+    );
+    (crowd, script)
+}
+
+#[test]
+fn what_observes_waits_for_threads_and_what_runs_does_not() {
+    // Room for main, the log, the child, and the thread that would begin to observe.
+    let (crowd, script) = crowded(2_000_000_000 + std::process::id(), 20, 25);
     let port = free_port();
     let dir = listening(port, STEADY);
     fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o777)).expect("a mode");
-    // Room for main, the log, the child, and the thread that would begin to observe. By its descriptor the
-    // binary can be executed wherever it lies.
-    let script = format!(
-        "exec 9<{BINARY}; exec setpriv {become_user} --clear-groups prlimit --nproc=25:25 \
-         /proc/self/fd/9 run"
-    );
     let mut house = House::under(As::Subreaper, &["sh", "-c", &script], &[], Ok(dir));
     until("it says that it cannot observe", || {
         house.log().contains("cannot observe: ").then_some(())
@@ -272,6 +278,36 @@ fn what_observes_waits_for_threads_and_what_runs_does_not() {
     assert_eq!(children(house.pid).len(), 1, "what is configured runs");
     drop(crowd);
     shows(port, "procession_process_up{process=\"a\"} 1");
+    stops(&mut house, 143);
+}
+
+#[test]
+fn without_a_thread_to_read_what_processes_write_they_write_on_and_are_shown_later() {
+    // Room for main, the log and the child.
+    let (crowd, script) = crowded(2_050_000_000 + std::process::id(), 20, 23);
+    // Far more than a pipe holds, before the child says so by a file.
+    let config = "metrics: false\nprocesses:\n  a:\n    command: [sh, -c, 'i=0; while [ $$i -lt 30000 ]; \
+         do echo line $$i; i=$$((i+1)); done; echo > written; while :; do read -r x < fifo; echo $$x; done']\n    \
+         ready: {log: line 29999}\n";
+    let dir = folder_with(config);
+    fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o777)).expect("a mode");
+    let fifo = dir.path().join("fifo");
+    nix::unistd::mkfifo(&fifo, nix::sys::stat::Mode::from_bits_retain(0o666)).expect("a pipe");
+    fs::set_permissions(&fifo, fs::Permissions::from_mode(0o666)).expect("a mode");
+    let mut house = House::under(As::Subreaper, &["sh", "-c", &script], &[], Ok(dir));
+    house.await_lines("written", 1);
+    until("it says who reads, and that the process is ready", || {
+        let log = house.log();
+        (log.contains("read by the loop that supervises") && log.contains("a (r1) is ready"))
+            .then_some(())
+    });
+    assert!(!house.log().contains("a thread reads what processes write"));
+    drop(crowd);
+    until("a thread takes over", || {
+        house.log().contains("a thread reads what processes write").then_some(())
+    });
+    fs::write(&fifo, "said at last\n").expect("it reads");
+    until("what it writes is shown", || house.output().contains("a | said at last").then_some(()));
     stops(&mut house, 143);
 }
 

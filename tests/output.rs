@@ -593,10 +593,10 @@ fn a_fault_of_ours_stops_nobody() {
 fn without_a_thread_somebody_else_can_turn_the_reader() {
     let house = House::open(Limits::default());
     let mut web = house.web(prefixed());
-    let mut by_hand = house.output.by_hand().unwrap();
+    let by_hand = house.output.by_hand();
     let wait_of = |turn| match turn {
-        Turn::WaitAtMost(wait) => wait,
-        Turn::Over => panic!("it is not over"),
+        Some(Turn::WaitAtMost(wait)) => wait,
+        over => panic!("it is not over: {over:?}"),
     };
     wait_of(by_hand.turn());
     // Nothing is due when nothing is written: no timer, no wake-up.
@@ -611,6 +611,118 @@ fn without_a_thread_somebody_else_can_turn_the_reader() {
     house.output.main_ended(RUN);
     let wait = wait_of(by_hand.turn()).expect("the end of the output is awaited");
     assert!(wait <= Limits::default().quiet, "{wait:?}");
+    // Once a thread has it nobody else turns it.
+    house.output.stand().unwrap();
+    assert_eq!(house.told(), Event::Drained { run: RUN });
+    until("the thread has it", || by_hand.turn().is_none());
+}
+
+#[test]
+fn what_is_kept_is_what_was_asked_for() {
+    let house = House::standing();
+    let keeping = |keep| StreamPlan { keep: Bytes(keep), ..plan(Show::Hidden) };
+    let mut all = Vec::new();
+    for (n, (name, keep)) in [("none", 0), ("some", 8 << 10), ("much", 1 << 20)].iter().enumerate()
+    {
+        all.push(house.attach(RunId(n as u64), name, Which::Stdout, keeping(*keep)));
+    }
+    for n in 0..50_000 {
+        all.iter_mut().for_each(|file| writeln!(file, "{n:09}").unwrap());
+    }
+    until("all is read", || {
+        ["none", "some", "much"].iter().all(|name| house.figures(name).lines == 50_000)
+    });
+    let kept = |name| house.output.tail(name, usize::MAX).unwrap().lines.len() * 10;
+    assert_eq!(kept("none"), 0);
+    assert!((6 << 10..=8 << 10).contains(&kept("some")), "{}", kept("some"));
+    assert_eq!(kept("much"), 500_000);
+    let plans = ["none", "some", "much"].map(|name| (name.into(), keeping(16 << 10)));
+    assert!(house.output.replan(plans.into()));
+    until("less is kept", || kept("much") <= 16 << 10);
+    for n in 0..5_000 {
+        all.iter_mut().for_each(|file| writeln!(file, "{n:09}").unwrap());
+    }
+    until("all is read", || {
+        ["none", "some", "much"].iter().all(|name| house.figures(name).lines == 55_000)
+    });
+    for name in ["none", "some", "much"] {
+        assert!((12 << 10..=16 << 10).contains(&kept(name)), "{name} {}", kept(name));
+    }
+}
+
+#[test]
+fn a_run_goes_by_another_plan_and_no_line_is_lost_or_broken() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = |name: &str| FilePlan {
+        path: folder.path().join(name),
+        format: FileFormat::Raw,
+        max_size: None,
+        max_age: None,
+        keep: 1,
+    };
+    let with = |show, name: Option<&str>| StreamPlan {
+        file: name.map(file),
+        when_full: WhenFull::Wait,
+        ..plan(show)
+    };
+    let mut house = House::standing();
+    let reading = house.reads();
+    let plans = [
+        with(Show::Prefixed { width: 5 }, None),
+        with(Show::Json, Some("a.log")),
+        with(Show::Hidden, Some("b.log")),
+        with(Show::Prefixed { width: 3 }, Some("b.log")),
+    ];
+    let mut web = house.web(plans[0].clone());
+    const EACH: usize = 20_000;
+    let mut next = 0;
+    for (nth, plan) in plans.iter().enumerate() {
+        assert!(house.output.replan([("web".into(), plan.clone())].into()));
+        until("the order was taken", || house.output.figures().is_empty() == (next == 0));
+        // Half a line, so that the change comes within one.
+        write!(web, "{:0>6}", next).unwrap();
+        next += 1;
+        for _ in 1..EACH {
+            writeln!(web, " {}", "x".repeat(nth)).unwrap();
+            write!(web, "{next:0>6}").unwrap();
+            next += 1;
+        }
+        until("it is read", || house.figures("web").lines as usize >= next - 1);
+        writeln!(web, " {}", "x".repeat(nth)).unwrap();
+    }
+    drop(web);
+    house.output.main_ended(RUN);
+    assert_eq!(house.told(), Event::Drained { run: RUN });
+    let (figures, shown) = (house.figures("web"), house.close(reading));
+    assert_eq!((figures.lines as usize, figures.dropped_lines), (4 * EACH, 0));
+    let number = |line: &str| -> usize { line[..6].parse().unwrap() };
+    let (mut seen, mut forms) = (Vec::new(), [0_usize; 3]);
+    for line in shown.lines() {
+        let (form, text) = match (line.strip_prefix("web   | "), line.strip_prefix("web | ")) {
+            (Some(text), _) => (0, text.to_owned()),
+            (_, Some(text)) => (2, text.to_owned()),
+            _ => {
+                let json: serde_json::Value = serde_json::from_str(line).unwrap();
+                (1, json["line"].as_str().unwrap().to_owned())
+            }
+        };
+        forms[form] += 1;
+        seen.push(number(&text));
+    }
+    assert!(seen.windows(2).all(|two| two[0] < two[1]), "in their order, none twice");
+    assert!(forms.iter().all(|count| count.abs_diff(EACH) <= 1), "{forms:?}");
+    let read = |name: &str| -> Vec<usize> {
+        let text = std::fs::read_to_string(folder.path().join(name)).unwrap();
+        text.lines().map(number).collect()
+    };
+    let (a, b) = (read("a.log"), read("b.log"));
+    assert!(a.len().abs_diff(EACH) <= 1 && b.len().abs_diff(2 * EACH) <= 1);
+    assert!(a.iter().chain(&b).is_sorted());
+    // What was not shown is in the file: nothing is lost.
+    seen.extend(&b);
+    seen.sort_unstable();
+    seen.dedup();
+    assert_eq!(seen, (0..4 * EACH).collect::<Vec<_>>());
 }
 
 #[test]

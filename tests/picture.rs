@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use procession::config::plan::Thresholds;
+use procession::config::plan::ProcessPlan;
 use procession::faults::Faults;
 use procession::ledger::care::{Care, Rest};
 use procession::ledger::entry::StoreHealth;
@@ -18,7 +18,7 @@ use procession::supervise::fact::SpawnFailure;
 use procession::supervise::lifecycle::{Health, Order, PhaseName};
 use procession::tokens::{LineCounts, TokenCounts};
 use procession::units::{
-    Bytes, ExitStatus, Money, Mono, Now, ProcId, RunId, SessionId, Signal, Wall,
+    Bytes, ExitStatus, Money, Mono, Now, ProcId, ProcessIx, RunId, SessionId, Signal, Wall,
 };
 
 /// 2026-09-21T14:13:20Z.
@@ -40,7 +40,11 @@ pub fn snapshot() -> Snapshot {
         generation: 4711,
         at: now(3600),
         house: house(),
-        processes: vec![web(), leaky(), coder(), setup(), broken()],
+        processes: [web(), leaky(), coder(), setup(), broken()]
+            .into_iter()
+            .enumerate()
+            .map(|(at, view)| ProcessView { place: ProcessIx(at), ..view })
+            .collect(),
         sessions: vec![run_of("leaky", 2), run_of("coder", 3), conversation(), run_of("web", 11)],
         ended: vec![
             ended("broken", 5, SessionState::Failed),
@@ -170,26 +174,8 @@ fn house() -> HouseView {
 
 /// A process that nothing has happened to yet.
 pub fn waiting(name: &str) -> ProcessView {
-    ProcessView {
-        name: name.to_owned(),
-        family: name.to_owned(),
-        replica: None,
-        retired: false,
-        phase: PhaseName::Waiting,
-        run: None,
-        restarts: 0,
-        exits: exits(&[]),
-        spawn_failures: Arc::new(SpawnFailure::REASONS.map(|reason| (reason, 0)).into()),
-        forced_kills: 0,
-        crash_loops: 0,
-        last_status: None,
-        last_exit: None,
-        cpu_seconds_ended: 0.0,
-        thresholds: Thresholds::default(),
-        agent: None,
-        leaks_suspected: 0,
-        care: Care::default(),
-    }
+    let plan = ProcessPlan::new(name, vec!["true".to_owned()]);
+    ProcessView::new(ProcessIx(0), &plan)
 }
 
 /// A live run with a sample.
@@ -239,6 +225,7 @@ fn web() -> ProcessView {
         care: Care {
             health: Some(Health::Healthy),
             tests_failed: Some(4),
+            test_said: None,
             hooks_failed: BTreeMap::from([("pre_stop", 1)]),
             stops: 2,
             stop_time: Duration::from_millis(10_250),

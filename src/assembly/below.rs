@@ -16,6 +16,7 @@ use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::timeout;
 
 use crate::assembly::control::{self, Tied};
+use crate::assembly::following::{Following, follow};
 use crate::assembly::logs::Shelves;
 use crate::assembly::{Links, Stand, reload};
 use crate::clock;
@@ -43,20 +44,13 @@ use crate::store::writer::{self, Reports, Resume, Writer};
 use crate::supervise::fact::Fact;
 use crate::tokens::TokenResume;
 use crate::tokens::price::Prices;
-use crate::tokens::source::Source;
-use crate::tokens::tail::{self, Follower, Start};
-use crate::units::{Mono, ProcessIx, SessionId, Wall};
+use crate::units::{Mono, ProcessIx, SessionId};
 use crate::watch as files;
 
 /// Between the panic of a task and its restart.
 const RESTART_PAUSE: Duration = Duration::from_secs(1);
 /// Contexts that wait to be captured: one for each session that is opened at once.
 const CONTEXTS: usize = 256;
-/// Batches of tokens that wait for the ledger; the offset in the file is the real queue.
-const TOKEN_BATCHES: usize = 64;
-/// How long following waits to be told what earlier lives counted. A store that takes longer is
-/// away: then what is in the files already is only remembered, not counted.
-const RESUME_PATIENCE: Duration = Duration::from_secs(5);
 
 /// Threads for what waits for disks: memory, agents' logs and the context of a session, and one to
 /// spare.
@@ -143,7 +137,7 @@ impl Below {
         let (events, heard) = control::events(plan, stand.began.wall);
         let outlets = Outlets { rows, over, waiting, opened, heard, snapshots, live_runs };
         let ledger = tokio::spawn(task::run(ledger, queue, outlets));
-        let start = Following { plan: Arc::clone(plan), began: stand.began.wall, prices, resume };
+        let start = Following { plans: plans.clone(), began: stand.began.wall, prices, resume };
         let Reports { resume: earlier, health } = reports;
         let mut patient = JoinSet::new();
         patient.spawn(follow(start, entries.clone(), stopped.clone()));
@@ -418,54 +412,6 @@ async fn listen(
         listener::serve(address, Arc::clone(&sources), Limits::default(), stopped.clone(), report)
     })
     .await;
-}
-
-/// What following the agents' logs begins with.
-struct Following {
-    plan: Arc<Plan>,
-    began: Wall,
-    prices: Prices,
-    resume: oneshot::Receiver<TokenResume>,
-}
-
-/// Follows the agents' logs, once it is known what earlier lives counted.
-async fn follow(start: Following, entries: mpsc::Sender<Entry>, stopped: watch::Receiver<bool>) {
-    let Following { plan, began, prices, resume } = start;
-    let sources = Source::of_plan(&plan, |name| std::env::var(name).ok());
-    if sources.is_empty() {
-        return;
-    }
-    let resume = match timeout(RESUME_PATIENCE, resume).await {
-        Ok(Ok(resume)) => resume,
-        Ok(Err(_)) | Err(_) => {
-            tracing::warn!(
-                target: "tokens",
-                "the store does not say what was counted before: tokens that are in the logs \
-                 already are not counted"
-            );
-            TokenResume::default()
-        }
-    };
-    let mut first = Some(Start { at: began, resume, count_history: false, prices: prices.clone() });
-    let (batches, mut found) = mpsc::channel(TOKEN_BATCHES);
-    let following = restarting("tokens", move || {
-        // After a panic nobody knows what was counted: what is there by then is only remembered.
-        let start = first.take().unwrap_or_else(|| Start {
-            at: clock::now().wall,
-            resume: TokenResume::default(),
-            count_history: false,
-            prices: prices.clone(),
-        });
-        let mut stopped = stopped.clone();
-        let stop = async move { drop(stopped.wait_for(|stop| *stop).await) };
-        tail::follow(Follower::new(sources.clone(), start), batches.clone(), stop)
-    });
-    let pass_on = async {
-        while let Some(batch) = found.recv().await {
-            let _ = entries.send(Entry::TokensRead { at: clock::now(), batch }).await;
-        }
-    };
-    tokio::join!(following, pass_on);
 }
 
 #[cfg(test)]

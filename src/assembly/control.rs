@@ -6,8 +6,9 @@ use std::sync::Arc;
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{oneshot, watch};
 
-use crate::config::load::load;
-use crate::config::plan::Plan;
+use crate::config::beside::Asked;
+use crate::config::load::{beside, load};
+use crate::config::plan::{Plan, ProcessPlan};
 use crate::init::inward::{Doors, Order};
 use crate::init::pulse::Pulse;
 use crate::ledger::entry::Entry;
@@ -16,6 +17,7 @@ use crate::ledger::snapshot::Snapshot;
 use crate::serve::control::logs::Logs;
 use crate::serve::control::{self, Busy, NotRead, ReadPlan, Sources};
 use crate::serve::events::Events;
+use crate::serve::wire::SpawnBody;
 use crate::units::Wall;
 
 /// What listens at the ledger's queue.
@@ -47,6 +49,7 @@ pub(super) async fn take_orders(plan: Arc<Plan>, tied: Tied, stopped: watch::Rec
             doors.orders.try_send(Order { wish, reply }).map(|()| answer).map_err(busy)
         }),
         read_plan: read_plan(source),
+        read_command: Arc::new(read_command),
         logs,
         events,
         alive: Box::new(move || pulse.is_alive()),
@@ -78,6 +81,11 @@ fn busy(error: TrySendError<Order>) -> Busy {
         TrySendError::Full(_) => Busy::Full,
         TrySendError::Closed(_) => Busy::Gone,
     }
+}
+
+fn read_command(body: &SpawnBody, usual: ProcessPlan) -> Result<ProcessPlan, Vec<String>> {
+    let SpawnBody { name, user, stop_signal, stop_grace_period, .. } = body.clone();
+    beside(&Asked { name, user, stop_signal, stop_grace_period }, usual)
 }
 
 fn read_plan(source: Option<PathBuf>) -> ReadPlan {

@@ -5,11 +5,12 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
-use crate::config::plan::{OutputMode, Plan};
+use crate::config::plan::{OutputMode, Plan, ProcessPlan};
 use crate::output::door::Output;
 use crate::output::plan::Which;
 use crate::output::ring;
 use crate::serve::control::logs::{Line, Logs, Page, Stream, Turn};
+use crate::units::Bytes;
 
 /// The shelves of the output room, and the plan that says whose lines are on them.
 pub(super) struct Shelves {
@@ -22,8 +23,10 @@ pub(super) struct Shelves {
 impl Logs for Shelves {
     fn keeps(&self, process: &str) -> bool {
         let plan = Arc::clone(&self.plans.borrow());
-        let mut processes = plan.processes.iter();
-        processes.any(|one| one.name == process && one.output.mode != OutputMode::Passthrough)
+        let mut processes = plan.processes.iter().filter(|one| one.name == process);
+        processes.any(|ProcessPlan { output, .. }| {
+            output.mode != OutputMode::Passthrough && output.keep > Bytes(0)
+        })
     }
 
     fn tail(&self, process: &str, lines: usize) -> Page {

@@ -1,18 +1,21 @@
 //! What children write, on its way from the loop to the room that reads it.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use nix::sys::resource::{Resource, getrlimit};
 
-use crate::config::plan::{OutputFile, OutputMode, OutputPlan, Plan, ProcessPlan};
+use crate::clock;
+use crate::config::plan::{OutputFile, OutputMode, OutputPlan, Plan, ProcessPlan, Standing};
 use crate::init::downward::{Channel, Inlet, Outlet};
 use crate::init::inward::Doors;
+use crate::output::by_hand::StandIn;
 use crate::output::console;
 use crate::output::door::{Event, Output, Settings, Stream};
 use crate::output::look::Pattern;
 use crate::output::plan::{FileFormat, FilePlan, Limits, Show, StreamPlan, WhenFull, Which};
 use crate::supervise::fact::Fact;
-use crate::units::RunId;
+use crate::units::{ProcessIx, RunId};
 
 /// Fewer descriptors than this are left to what cannot do without: the loop, and forks.
 const FEWEST_DESCRIPTORS: u64 = 64;
@@ -35,7 +38,7 @@ pub(super) fn open(doors: &Doors) -> Option<Output> {
         }
     });
     let opened = console::inherited().and_then(|[stdout, stderr]| {
-        let limits = Limits::default();
+        let limits = Limits { rings: OutputPlan::KEEP_TOGETHER, ..Limits::default() };
         Output::open(Settings { limits, stdout, stderr, colours: true, events })
     });
     let told = opened.inspect_err(|error| {
@@ -45,7 +48,13 @@ pub(super) fn open(doors: &Doors) -> Option<Output> {
 }
 
 /// The loop's end of it.
-pub(super) struct Piped(pub(super) Output);
+pub(super) struct Piped(Output, StandIn);
+
+impl Piped {
+    pub(super) fn new(output: Output) -> Self {
+        Self(output, StandIn::new())
+    }
+}
 
 impl Outlet for Piped {
     fn attach(&mut self, inlet: Inlet) {
@@ -60,7 +69,7 @@ impl Outlet for Piped {
             name: Arc::from(process_plan.name.as_str()),
             which,
             fd,
-            plan: StreamPlan { colour: process.0, ..stream_plan(&plan, process_plan) },
+            plan: StreamPlan { ready: ready(process_plan), ..stream_plan(&plan, process) },
         };
         if let Err(unread) = self.0.attach(stream) {
             let name = &unread.name;
@@ -75,29 +84,56 @@ impl Outlet for Piped {
         let _ = self.0.main_ended(run);
     }
 
-    fn plan_changed(&mut self, _: &Arc<Plan>) {}
+    fn stand_in(&mut self) -> Option<Duration> {
+        self.1.turn(&self.0, clock::now().mono)
+    }
+
+    /// Whether a process writes to us at all is settled when it is spawned, and a reload restarts it
+    /// where that changes; everything else holds for what it writes from now on.
+    fn plan_changed(&mut self, plan: &Arc<Plan>) {
+        // Where a name is there twice, the one that lives counts.
+        let (gone, there): (Vec<_>, Vec<_>) =
+            plan.indexed().partition(|(_, process)| process.standing == Standing::Retired);
+        let plans = gone
+            .into_iter()
+            .chain(there)
+            .map(|(ix, process)| (Arc::from(process.name.as_str()), stream_plan(plan, ix)));
+        if !self.0.replan(plans.collect()) {
+            tracing::error!(
+                target: "assembly",
+                "too much is going on: changes of `output` hold from the next run of a process"
+            );
+        }
+    }
 }
 
-fn stream_plan(plan: &Plan, process: &ProcessPlan) -> StreamPlan {
-    let OutputPlan { mode, longest_line, max_block, file, .. } = &process.output;
-    let ready = process.ready.as_ref().and_then(|ready| ready.log.as_deref());
+/// The line that tells that it is ready. The pattern was read already to check it.
+fn ready(process: &ProcessPlan) -> Option<Pattern> {
+    let typed = process.ready.as_ref().and_then(|ready| ready.log.as_deref());
+    typed.and_then(|typed| Pattern::parse(typed).ok())
+}
+
+/// Everything but what tells that it is ready.
+fn stream_plan(plan: &Plan, ix: ProcessIx) -> StreamPlan {
+    let OutputPlan { mode, longest_line, max_block, file, keep } = &plan.process(ix).output;
     StreamPlan {
         show: match mode {
             OutputMode::Prefixed => Show::Prefixed { width: widest(plan) },
             OutputMode::Json => Show::Json,
             OutputMode::Passthrough | OutputMode::Quiet => Show::Hidden,
         },
-        colour: 0,
+        colour: ix.0,
         file: file.as_ref().map(file_plan),
-        // It was read already to check it.
-        ready: ready.and_then(|typed| Pattern::parse(typed).ok()),
+        ready: None,
         when_full: WhenFull::WaitAtMost(*max_block),
         max_line: *longest_line,
+        keep: *keep,
     }
 }
 
 fn widest(plan: &Plan) -> usize {
-    plan.processes.iter().map(|process| process.name.chars().count()).max().unwrap_or(0)
+    let shown = plan.processes.iter().filter(|process| process.standing != Standing::Retired);
+    shown.map(|process| process.name.chars().count()).max().unwrap_or(0)
 }
 
 fn file_plan(file: &OutputFile) -> FilePlan {

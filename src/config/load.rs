@@ -6,8 +6,10 @@ use std::io::{ErrorKind, Read};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
+use super::beside::{self, Asked};
 use super::environment::unreadable;
 use super::file::{self, Loaded};
+use super::plan::ProcessPlan;
 use super::problem::Problems;
 use super::surroundings::{ReadError, Surroundings, default_state_dir};
 use super::tree::MAX_TEXT;
@@ -27,6 +29,23 @@ pub fn load(path: &Path) -> Result<Loaded, Problems> {
         bytes: &read_bytes,
     };
     file::read(&text, &around)
+}
+
+/// A command beside the plan, of which this is asked; see [`beside::read`].
+///
+/// # Errors
+///
+/// Every fault in what is asked.
+pub fn beside(asked: &Asked, usual: ProcessPlan) -> Result<ProcessPlan, Vec<String>> {
+    let around = Surroundings {
+        file: "spawn",
+        folder: Path::new("/"),
+        uid: own_uid(),
+        vars: &variable,
+        read: &read_text,
+        bytes: &read_bytes,
+    };
+    beside::read(asked, usual, &around)
 }
 
 /// Where the run file is kept when there is no configuration.

@@ -16,6 +16,7 @@
 pub mod plan;
 pub mod problem;
 
+pub mod beside;
 pub mod load;
 pub mod one_command;
 pub mod order;

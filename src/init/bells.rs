@@ -13,7 +13,7 @@ use nix::errno::Errno;
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
 use nix::sys::eventfd::{EfdFlags, EventFd};
 
-use crate::units::RunId;
+use crate::units::{ErrandId, RunId};
 
 /// How many bells are heard at once; the kernel keeps those that ring on for the next time.
 const AT_ONCE: usize = 32;
@@ -33,22 +33,25 @@ pub(super) enum Bell {
     Notices(RunId),
     /// A process that was taken over ended.
     AdoptedEnded(RunId),
+    /// A test of health wrote something.
+    Said(ErrandId),
 }
 
-/// What the kernel keeps for us: the kind in the lowest bits, and the run above them.
+/// What the kernel keeps for us: the kind in the lowest bits, and above them whose it is.
 const KIND_BITS: u32 = 3;
 
 impl Bell {
     fn word(self) -> u64 {
-        let (kind, run) = match self {
-            Self::Signals => (0, RunId(0)),
-            Self::Deaths => (1, RunId(0)),
-            Self::Queues => (2, RunId(0)),
-            Self::Pipe(run) => (3, run),
-            Self::Notices(run) => (4, run),
-            Self::AdoptedEnded(run) => (5, run),
+        let (kind, whose) = match self {
+            Self::Signals => (0, 0),
+            Self::Deaths => (1, 0),
+            Self::Queues => (2, 0),
+            Self::Pipe(run) => (3, run.0),
+            Self::Notices(run) => (4, run.0),
+            Self::AdoptedEnded(run) => (5, run.0),
+            Self::Said(errand) => (6, errand.0),
         };
-        run.0 << KIND_BITS | kind
+        whose << KIND_BITS | kind
     }
 
     fn of_word(word: u64) -> Self {
@@ -59,7 +62,8 @@ impl Bell {
             2 => Self::Queues,
             3 => Self::Pipe(run),
             4 => Self::Notices(run),
-            _ => Self::AdoptedEnded(run),
+            5 => Self::AdoptedEnded(run),
+            _ => Self::Said(ErrandId(run.0)),
         }
     }
 }
@@ -214,6 +218,7 @@ mod tests {
             Bell::Pipe(run),
             Bell::Notices(RunId(7)),
             Bell::AdoptedEnded(run),
+            Bell::Said(ErrandId(9)),
         ] {
             assert_eq!(Bell::of_word(bell.word()), bell);
         }

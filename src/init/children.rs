@@ -297,6 +297,15 @@ impl Body {
         }
     }
 
+    /// A line for each, where that was asked for, as tini has it: in a storm facts are of many.
+    fn warn_of_orphan(&self, pid: i32, process: Option<ProcessIx>, status: ExitStatus) {
+        if self.plan.passing.warn_on_reap {
+            let whose = process.map(|ix| format!(" of {}", self.plan.process(ix).name));
+            let whose = whose.unwrap_or_default();
+            tracing::warn!(target: "init", "reaped an orphan{whose}: {status} (pid {pid})");
+        }
+    }
+
     /// One fact for all who were of the same and ended alike.
     fn learn_of_orphan(&mut self, process: Option<ProcessIx>, status: ExitStatus) {
         self.strangers_reaped += 1;
@@ -314,6 +323,7 @@ impl Body {
         let Some(run) = self.run_of(pid) else {
             if !self.errand_reaped(pid, status) {
                 let process = self.dying_of.and_then(|run| self.process_of(run));
+                self.warn_of_orphan(pid, process, status);
                 self.learn_of_orphan(process, status);
             }
             return;

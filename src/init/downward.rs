@@ -5,7 +5,7 @@ use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::config::plan::{Plan, Test};
 use crate::units::{ProcessIx, RunId};
@@ -14,7 +14,7 @@ use crate::units::{ProcessIx, RunId};
 pub const PROBES: usize = 1024;
 
 /// A health test that needs no command; answered by [`crate::supervise::fact::Fact::Probed`].
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub struct ProbeOrder {
     /// Whose health.
     pub run: RunId,
@@ -24,6 +24,9 @@ pub struct ProbeOrder {
     pub target: Test,
     /// A test that takes longer has failed.
     pub timeout: Duration,
+    /// Resolves when nobody waits for the answer any more: the run is over, or another test of it
+    /// is to be made.
+    pub given_up: oneshot::Receiver<()>,
 }
 
 /// The end of a pipe that a child writes to.
@@ -56,6 +59,9 @@ pub trait Outlet: Send {
     fn attach(&mut self, inlet: Inlet);
     /// The main process of the run was reaped: what is written from now on is another's.
     fn main_ended(&mut self, run: RunId);
+    /// Reads for a moment where no thread can be had for it, and says how long the loop may sleep
+    /// then; `None` where the loop has nothing to do with it.
+    fn stand_in(&mut self) -> Option<Duration>;
     /// Another plan holds.
     fn plan_changed(&mut self, plan: &Arc<Plan>);
 }

@@ -3,10 +3,12 @@
 
 use std::io;
 use std::os::fd::{AsRawFd, OwnedFd};
+use std::sync::Arc;
 
 use crate::config::plan::{Hook, Mode, ProcessPlan, Stdin, Test};
 use crate::init::children::{Latest, failed_before};
 use crate::init::inlets::{Inlets, nowhere};
+use crate::init::last_words::{self, LastWords};
 use crate::init::spawn::Extras;
 use crate::init::sys::child::Lent;
 use crate::init::trees::tree_of;
@@ -30,6 +32,9 @@ pub(super) struct Asked {
 pub(super) struct Errand {
     pub(super) id: ProcId,
     role: Role,
+    run: RunId,
+    /// What it writes, for a test of health.
+    words: Option<LastWords>,
     /// Says why there is no program, where there is none.
     pipe: OwnedFd,
     /// What it uses of our memory until it has executed.
@@ -55,10 +60,14 @@ impl Body {
         let heard = role != Role::HealthTest;
         let inlets = if heard { self.inlets(process) } else { None };
         let mut extras = inlets.as_ref().map_or_else(Extras::default, Inlets::extras);
-        // What tests of health write is of no use once in every few seconds.
-        let silence = if heard { None } else { Some(nowhere().map_err(short)?) };
-        if let Some(silence) = &silence {
-            extras.outputs = [Some(silence.as_raw_fd()); 2];
+        // What tests of health write is of no use but for its end when they fail.
+        let (near, far) = match (heard, last_words::open()) {
+            (true, _) => (None, None),
+            (false, Ok((near, far))) => (Some(near), Some(far)),
+            (false, Err(_)) => (None, Some(nowhere().map_err(short)?)),
+        };
+        if let Some(far) = &far {
+            extras.outputs = [Some(far.as_raw_fd()); 2];
         }
         let latest = self.latest.get(&process).filter(|latest| latest.run == run);
         let Latest { session, main, .. } = *latest.ok_or(unheard_of(libc::ESRCH))?;
@@ -68,7 +77,8 @@ impl Body {
         let start_ticks = proc::start_ticks(forked.pid).unwrap_or(0);
         let id = ProcId { pid: forked.pid, start_ticks };
         self.attach(run, process, inlets);
-        Ok(Errand { id, role, pipe: forked.pipe, lent: forked.lent })
+        let words = near.and_then(|near| LastWords::of(near, asked.errand, &self.bells).ok());
+        Ok(Errand { id, role, run, words, pipe: forked.pipe, lent: forked.lent })
     }
 
     /// What the command is told of the run that it is about.
@@ -93,6 +103,24 @@ impl Body {
             .or_else(|_| sys::signal_pid(id.pid, Signal::KILL));
     }
 
+    /// Reads what a test of health wrote.
+    pub(super) fn hear_out(&mut self, errand: ErrandId) {
+        let words = self.errands.get_mut(&errand).and_then(|errand| errand.words.as_mut());
+        words.into_iter().for_each(LastWords::take);
+    }
+
+    /// What the test of a run's health wrote last that has just failed, be it alive or not.
+    pub(super) fn last_words(&mut self, run: RunId) -> Option<Arc<str>> {
+        let mut alive = self.errands.values_mut();
+        match alive.find(|errand| errand.run == run && errand.role == Role::HealthTest) {
+            Some(Errand { words, .. }) => words.as_mut().and_then(|words| {
+                words.take();
+                words.text()
+            }),
+            None => self.said.remove(&run),
+        }
+    }
+
     fn errand_of(&self, pid: i32) -> Option<ErrandId> {
         self.errands.iter().find(|(_, errand)| errand.id.pid == pid).map(|(errand, _)| *errand)
     }
@@ -115,7 +143,12 @@ impl Body {
     /// Whether it was an errand that was reaped.
     pub(super) fn errand_reaped(&mut self, pid: i32, status: ExitStatus) -> bool {
         let Some(errand) = self.errand_of(pid) else { return false };
-        let gone = self.errands.remove(&errand);
+        let mut gone = self.errands.remove(&errand);
+        if let Some(Errand { run, words: Some(words), .. }) = &mut gone {
+            words.take();
+            self.said.remove(run);
+            self.said.extend(words.text().map(|text| (*run, text)));
+        }
         let report = gone.and_then(|gone| {
             gone.lent.into_iter().for_each(Lent::give_back);
             sys::child::read_report(&gone.pipe).ok().flatten()

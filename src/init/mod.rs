@@ -24,6 +24,7 @@ mod bells;
 mod children;
 mod errands;
 mod inlets;
+mod last_words;
 mod notify;
 mod pty;
 mod trees;
@@ -32,6 +33,8 @@ use std::collections::{BTreeMap, VecDeque};
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
+
+use tokio::sync::oneshot;
 
 use crate::clock;
 use crate::config::plan::{ControlGroups, HealthPlan, Mode, Plan};
@@ -141,6 +144,10 @@ struct Body {
     callers: Callers,
     children: BTreeMap<RunId, Child>,
     errands: BTreeMap<ErrandId, Errand>,
+    /// What the tests of health wrote last that were reaped.
+    said: BTreeMap<RunId, Arc<str>>,
+    /// The last test of each run that is made below; letting go of it gives the test up.
+    probes: BTreeMap<RunId, oneshot::Sender<()>>,
     latest: BTreeMap<ProcessIx, Latest>,
     kin: Kin,
     /// Whose a stranger is that is being reaped.
@@ -190,6 +197,8 @@ impl Body {
             callers: Callers::default(),
             children: BTreeMap::new(),
             errands: BTreeMap::new(),
+            said: BTreeMap::new(),
+            probes: BTreeMap::new(),
             latest: BTreeMap::new(),
             kin: Kin::new(i32::try_from(std::process::id()).unwrap_or(1)),
             dying_of: None,
@@ -241,7 +250,10 @@ impl Body {
     /// Carries out all that the mind wants done, in order.
     fn drain(&mut self) -> Vec<Action> {
         let mut done = Vec::new();
-        while let Some(action) = self.machine.next_action() {
+        while let Some(mut action) = self.machine.next_action() {
+            if let Action::Record(Lifecycle::TestFailed { run, said, .. }) = &mut action {
+                *said = self.last_words(*run);
+            }
             self.perform(&action);
             done.push(action);
         }
@@ -277,6 +289,7 @@ impl Body {
                 Bell::Pipe(run) => self.read_pipe(run),
                 Bell::Notices(run) => self.hear(run),
                 Bell::AdoptedEnded(run) => self.adopted_ended(run),
+                Bell::Said(errand) => self.hear_out(errand),
             }
         }
         // Whatever woke us, we look for the dead now.
@@ -287,7 +300,10 @@ impl Body {
         if let Some(coming) = self.inward.take_or_wake(self.bells.waker()) {
             self.welcome(coming);
         }
-        let patience = self.next_deadline().since(clock::now().mono);
+        let mut patience = self.next_deadline().since(clock::now().mono);
+        if let Some(wait) = self.downward.output.as_mut().and_then(|output| output.stand_in()) {
+            patience = patience.min(wait);
+        }
         let patience = if self.learnt.is_empty() { patience } else { Duration::ZERO };
         Ok(self.bells.wait(patience)?.collect())
     }
@@ -405,11 +421,14 @@ impl Body {
     /// A test that cannot be handed on has failed: whoever makes them is too late for this one.
     fn probe(&mut self, run: RunId, process: ProcessIx, test: u64) {
         let health = self.plan.process(process).health.as_ref();
+        let (hold, given_up) = oneshot::channel();
+        self.probes.insert(run, hold);
         let order = health.map(|HealthPlan { test: target, timeout, .. }| ProbeOrder {
             run,
             test,
             target: target.clone(),
             timeout: *timeout,
+            given_up,
         });
         if order.is_none_or(|order| self.downward.probes.try_send(order).is_err()) {
             self.learnt.push_back(Fact::Probed { run, test, passed: false });
@@ -428,6 +447,8 @@ impl Body {
         if let Lifecycle::RunEnded { run, .. } = event {
             // A child that could not be killed in time is still ours to reap, as a stranger.
             self.children.remove(run);
+            self.said.remove(run);
+            self.probes.remove(run);
             self.kin.forget(*run);
             self.windows.remove(*run);
             if let Some(groups) = &mut self.groups {

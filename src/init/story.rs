@@ -122,7 +122,9 @@ impl Story {
             }
             Lifecycle::RunReady { run } => self.ready(*run),
             Lifecycle::HealthChanged { run, health } => self.health(*run, *health),
-            Lifecycle::TestFailed { run, failure, row } => self.test_failed(*run, *failure, *row),
+            Lifecycle::TestFailed { run, failure, row, said } => {
+                self.test_failed(*run, *failure, *row, said.as_deref())
+            }
             Lifecycle::StatusTold { run, text } => {
                 debug(format!("{} says: {text}", self.name(*run)))
             }

@@ -1,6 +1,7 @@
 //! What is known of how a process is looked after: its health, its hooks, its stops and its rests.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::config::plan::{Hook, ProcessPlan};
@@ -14,6 +15,8 @@ pub struct Care {
     pub health: Option<Health>,
     /// Health tests that failed.
     pub tests_failed: Option<u64>,
+    /// The end of what the last test wrote that failed, until the run is healthy again.
+    pub test_said: Option<Arc<str>>,
     /// Hooks that failed or took too long, for each kind that the plan has.
     pub hooks_failed: BTreeMap<&'static str, u64>,
     /// Runs that ended after they were asked to.

@@ -4,7 +4,6 @@
 use std::sync::Arc;
 
 use crate::config::plan::{LeakRule, Plan, ProcessPlan, Standing, StorePlan};
-use crate::ledger::care::Care;
 use crate::ledger::conversations::Conversations;
 use crate::ledger::entry::{Entry, StoreHealth};
 use crate::ledger::fold_care::expect;
@@ -17,8 +16,7 @@ use crate::ledger::sessions::{Note, Sessions};
 use crate::ledger::snapshot::{HouseView, ProcessView};
 use crate::ledger::spend::Spend;
 use crate::memory::LeakDetector;
-use crate::supervise::fact::SpawnFailure;
-use crate::supervise::lifecycle::{PhaseName, SignalResponse};
+use crate::supervise::lifecycle::SignalResponse;
 use crate::units::{Mono, Now, ProcessIx, SessionId, Wall};
 
 /// How often it is asked which conversations have gone idle, at most.
@@ -72,7 +70,7 @@ impl Ledger {
     ) -> Self {
         Self {
             house: house(plan, started, pid1),
-            processes: plan.processes.iter().map(Process::new).collect(),
+            processes: plan.indexed().map(|(ix, process)| Process::new(ix, process)).collect(),
             sessions: sessions(plan),
             conversations: Conversations::default(),
             spend: Spend::new(plan),
@@ -161,38 +159,18 @@ impl Ledger {
 }
 
 impl Process {
-    pub(super) fn new(plan: &ProcessPlan) -> Self {
-        let ends = SessionState::ALL.into_iter().filter(|state| state.is_end());
-        let view = ProcessView {
-            name: plan.name.clone(),
-            family: plan.family().to_owned(),
-            replica: plan.replica.as_ref().map(|replica| replica.number),
-            retired: false,
-            phase: PhaseName::Waiting,
-            run: None,
-            restarts: 0,
-            exits: Arc::new(ends.map(|end| (end, 0)).collect()),
-            spawn_failures: Arc::new(SpawnFailure::REASONS.map(|reason| (reason, 0)).into()),
-            forced_kills: 0,
-            crash_loops: 0,
-            last_status: None,
-            last_exit: None,
-            cpu_seconds_ended: 0.0,
-            thresholds: plan.thresholds,
-            agent: plan.agent.as_ref().map(|agent| agent.name.clone()),
-            leaks_suspected: 0,
-            care: Care::new(plan),
-        };
-        Self { view, run: None, last: None }
+    pub(super) fn new(place: ProcessIx, plan: &ProcessPlan) -> Self {
+        Self { view: ProcessView::new(place, plan), run: None, last: None }
     }
 
     /// Goes on under another plan. A place that was taken over by another name begins at 0.
     pub(super) fn follow(&mut self, plan: &ProcessPlan) {
         if self.view.name != plan.name {
-            self.view = Self::new(plan).view;
+            self.view = ProcessView::new(self.view.place, plan);
         }
         self.view.retired = plan.standing == Standing::Retired;
         self.view.thresholds = plan.thresholds;
+        self.view.schedule = plan.schedule.clone().map(Arc::new);
         self.view.agent = plan.agent.as_ref().map(|agent| agent.name.clone());
         self.view.care.follow(plan);
     }

@@ -1,5 +1,6 @@
 //! What the story tells of how processes are looked after, and of orders and plans.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -20,7 +21,7 @@ impl Ledger {
         match event {
             Lifecycle::RunReady { run } => self.run_ready(at, run),
             Lifecycle::HealthChanged { run, health } => self.health_changed(at, run, health),
-            Lifecycle::TestFailed { run, .. } => self.test_failed(run),
+            Lifecycle::TestFailed { run, said, .. } => self.test_failed(run, said),
             Lifecycle::StatusTold { run, text } => self.status_told(run, text),
             Lifecycle::HookFailed { process, role, .. } => self.shown(process, |view| {
                 *view.care.hooks_failed.entry(role.as_str()).or_default() += 1;
@@ -58,14 +59,22 @@ impl Ledger {
     fn health_changed(&mut self, at: Now, run: RunId, health: Health) -> Vec<Row> {
         let Some((ix, live)) = self.run_mut(run) else { return self.unknown_run() };
         let session = live.session;
-        self.shown(ix, |view| view.care.health = Some(health));
+        self.shown(ix, |view| {
+            view.care.health = Some(health);
+            if health != Health::Unhealthy {
+                view.care.test_said = None;
+            }
+        });
         let detail = json!({ "health": health.as_str() });
         self.sessions.note(session, at, Note::new("health_changed", "its health tests", detail))
     }
 
-    fn test_failed(&mut self, run: RunId) -> Vec<Row> {
+    fn test_failed(&mut self, run: RunId, said: Option<Arc<str>>) -> Vec<Row> {
         let Some((ix, _)) = self.run_mut(run) else { return self.unknown_run() };
-        self.shown(ix, |view| *view.care.tests_failed.get_or_insert(0) += 1)
+        self.shown(ix, |view| {
+            *view.care.tests_failed.get_or_insert(0) += 1;
+            view.care.test_said = said;
+        })
     }
 
     fn status_told(&mut self, run: RunId, text: String) -> Vec<Row> {
@@ -133,7 +142,7 @@ impl Ledger {
         for (ix, planned) in plan.indexed() {
             match self.process(ix) {
                 Some(process) => process.follow(planned),
-                None => self.processes.push(Process::new(planned)),
+                None => self.processes.push(Process::new(ix, planned)),
             }
         }
         let new = changes.added.iter().filter_map(|ix| plan.processes.get(ix.0));

@@ -150,8 +150,12 @@ fn of_run(event: &Lifecycle) -> Option<(&'static str, Value)> {
         Lifecycle::HealthChanged { health, .. } => {
             ("health_changed", json!({ "health": health.as_str() }))
         }
-        Lifecycle::TestFailed { failure, row, .. } => {
-            ("test_failed", json!({ "failure": failure_of(*failure), "row": row }))
+        Lifecycle::TestFailed { failure, row, said, .. } => {
+            let mut detail = json!({ "failure": failure_of(*failure), "row": row });
+            if let Some(said) = said {
+                detail["said"] = json!(said);
+            }
+            ("test_failed", detail)
         }
         Lifecycle::StatusTold { text, .. } => ("status_told", json!({ "status": text })),
         Lifecycle::RunStopping { cause, .. } => {

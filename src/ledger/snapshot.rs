@@ -4,14 +4,15 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::config::plan::Thresholds;
+use crate::config::plan::{ProcessPlan, Schedule, Standing, Thresholds};
 use crate::ledger::care::Care;
 use crate::ledger::entry::StoreHealth;
 use crate::ledger::session::{Session, SessionKind, SessionState};
 use crate::memory::{MemoryLevel, TreeSample, Verdict};
+use crate::supervise::fact::SpawnFailure;
 use crate::supervise::lifecycle::{Order, PhaseName};
 use crate::tokens::{LineCounts, TokenCounts};
-use crate::units::{ExitStatus, Money, Now, ProcId, RunId, SessionId, Signal, Wall};
+use crate::units::{ExitStatus, Money, Now, ProcId, ProcessIx, RunId, SessionId, Signal, Wall};
 
 /// What is known at one moment. Readers never wait for one another or for the ledger.
 #[derive(Clone, Debug, Default)]
@@ -95,6 +96,8 @@ pub struct HouseView {
 /// What is known of one process of the plan.
 #[derive(Clone, Debug)]
 pub struct ProcessView {
+    /// Its place in the plan, which is not that in [`Snapshot::processes`] once a reload took some out.
+    pub place: ProcessIx,
     /// The value of the `process` label.
     pub name: String,
     /// The key under `processes:`; the same for all replicas of one.
@@ -105,6 +108,8 @@ pub struct ProcessView {
     pub retired: bool,
     /// The phase that it is in.
     pub phase: PhaseName,
+    /// When it runs by the clock.
+    pub schedule: Option<Arc<Schedule>>,
     /// Its live run.
     pub run: Option<RunView>,
     /// Runs after the first, in this life.
@@ -133,6 +138,35 @@ pub struct ProcessView {
     pub care: Care,
 }
 
+impl ProcessView {
+    /// A process of the plan that nothing has happened to: every counter stands at 0.
+    pub fn new(place: ProcessIx, plan: &ProcessPlan) -> Self {
+        let ends = SessionState::ALL.into_iter().filter(|state| state.is_end());
+        Self {
+            place,
+            name: plan.name.clone(),
+            family: plan.family().to_owned(),
+            replica: plan.replica.as_ref().map(|replica| replica.number),
+            retired: plan.standing == Standing::Retired,
+            phase: PhaseName::Waiting,
+            schedule: plan.schedule.clone().map(Arc::new),
+            run: None,
+            restarts: 0,
+            exits: Arc::new(ends.map(|end| (end, 0)).collect()),
+            spawn_failures: Arc::new(SpawnFailure::REASONS.map(|reason| (reason, 0)).into()),
+            forced_kills: 0,
+            crash_loops: 0,
+            last_status: None,
+            last_exit: None,
+            cpu_seconds_ended: 0.0,
+            thresholds: plan.thresholds,
+            agent: plan.agent.as_ref().map(|agent| agent.name.clone()),
+            leaks_suspected: 0,
+            care: Care::new(plan),
+        }
+    }
+}
+
 /// What is known of a live run.
 #[derive(Clone, Debug)]
 pub struct RunView {
@@ -156,6 +190,32 @@ pub struct RunView {
     pub level: MemoryLevel,
     /// What the leak rule says.
     pub verdict: Option<Arc<Verdict>>,
+}
+
+impl RunView {
+    /// A run that was opened, and nothing else.
+    pub fn new(run: RunId, session: SessionId, started: Wall) -> Self {
+        Self {
+            run,
+            session,
+            main: None,
+            started,
+            ready: None,
+            status: None,
+            sample: None,
+            peak_resident: None,
+            level: MemoryLevel::Normal,
+            verdict: None,
+        }
+    }
+}
+
+impl Snapshot {
+    /// The process in this place of the plan, where it is shown.
+    pub fn process(&self, place: ProcessIx) -> Option<&ProcessView> {
+        let at = self.processes.binary_search_by_key(&place, |process| process.place).ok()?;
+        self.processes.get(at)
+    }
 }
 
 /// A live run as the run file knows it, by which a next life finds what this one left behind.

@@ -35,6 +35,8 @@ pub struct Console {
     fd: Arc<OwnedFd>,
     leaving: Arc<Leaving>,
     attended: AtomicBool,
+    /// That there was no thread to be had was told.
+    told: AtomicBool,
 }
 
 impl Console {
@@ -46,6 +48,7 @@ impl Console {
             fd: Arc::new(fd),
             leaving: Arc::clone(leaving),
             attended: AtomicBool::new(false),
+            told: AtomicBool::new(false),
         }
     }
 
@@ -72,7 +75,9 @@ impl Console {
         let thread = std::thread::Builder::new().name("output-write".into()).stack_size(STACK);
         let started = thread.spawn(move || writer.run());
         if let Err(error) = &started {
-            tracing::warn!(target: "output", %error, "no thread to write output: lines are dropped");
+            if !self.told.swap(true, Ordering::Relaxed) {
+                tracing::warn!(target: "output", %error, "no thread to write output, for now: the oldest lines are dropped");
+            }
             self.attended.store(false, Ordering::Release);
         }
         started.is_ok()

@@ -2,9 +2,10 @@
 //!
 //! Everything here is called from other rooms' threads, and only [`Output::close`] waits.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, OwnedFd};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -85,6 +86,10 @@ struct Shared {
     /// The first processes were spawned, so that threads may be started.
     may_start: AtomicBool,
     attached: AtomicBool,
+    /// There was no thread to be had for the reader.
+    lacking: AtomicBool,
+    /// That there was none was said.
+    told: AtomicBool,
 }
 
 impl Output {
@@ -122,6 +127,8 @@ impl Output {
             engine,
             may_start: AtomicBool::new(false),
             attached: AtomicBool::new(false),
+            lacking: AtomicBool::new(false),
+            told: AtomicBool::new(false),
         })))
     }
 
@@ -152,6 +159,13 @@ impl Output {
         self.order(Order::MainEnded(run))
     }
 
+    /// Has the pipes of these processes, by name, go by other plans from the next line on that is
+    /// read. What was read already stays on its way, and no line is lost or divided. What is looked
+    /// for stays as it was. Whether the order was taken.
+    pub fn replan(&self, plans: BTreeMap<Arc<str>, StreamPlan>) -> bool {
+        self.order(Order::Replan(plans))
+    }
+
     /// Opens all files anew at their next line, because somebody else moved them.
     pub fn reopen_files(&self) -> bool {
         self.order(Order::ReopenFiles)
@@ -162,27 +176,29 @@ impl Output {
     ///
     /// # Errors
     ///
-    /// When there is no thread to be had. Then whoever can spare a moment should attend to the
-    /// pipes by hand ([`Output::by_hand`]), or processes wait in their next `write`.
+    /// When there is no thread to be had. Then [`crate::output::by_hand::StandIn`] reads.
     pub fn stand(&self) -> io::Result<()> {
         self.0.may_start.store(true, Ordering::SeqCst);
         if self.0.attached.load(Ordering::SeqCst) { self.start() } else { Ok(()) }
     }
 
-    /// The reader as something to be turned, if no thread has it: the pipes are emptied, `logs` and
-    /// readiness work, and what is shown waits in its queue for a writer, the oldest dropped.
-    pub fn by_hand(&self) -> Option<ByHand> {
-        lock(&self.0.engine).take().map(ByHand)
+    /// The reader as something to be turned for as long as no thread has it.
+    pub fn by_hand(&self) -> ByHand {
+        ByHand(Arc::clone(&self.0.engine))
+    }
+
+    /// Whether there was no thread to be had for the reader when one was last tried for.
+    pub(super) fn lacks_thread(&self) -> bool {
+        self.0.lacking.load(Ordering::Relaxed)
     }
 
     /// Hands on all that is in the pipes, and waits up to `patience` until it was written. Whether
     /// it was.
     pub fn close(&self, patience: Duration) -> bool {
         let ordered = self.order(Order::Close);
-        if self.start().is_err()
-            && let Some(mut by_hand) = self.by_hand()
-        {
-            while ordered && by_hand.turn() != Turn::Over {}
+        if self.start().is_err() {
+            let by_hand = self.by_hand();
+            while ordered && by_hand.turn().is_some_and(|turn| turn != Turn::Over) {}
         }
         ordered && self.0.leaving.wait(patience)
     }
@@ -239,25 +255,34 @@ impl Output {
             }
             drop(at_work);
         });
-        if let Err(error) = &started {
+        if let Err(error) = &started
+            && !self.0.told.swap(true, Ordering::Relaxed)
+        {
             tracing::error!(target: "output", %error, "no thread to read what processes write");
         }
+        self.0.lacking.store(started.is_err(), Ordering::Relaxed);
         started.map(drop)
     }
 }
 
 /// The reader without a thread.
-pub struct ByHand(Engine);
+pub struct ByHand(Arc<Mutex<Option<Engine>>>);
 
 impl ByHand {
     /// Readable when a turn is due; the last turn says when one is due in any case.
-    pub fn fd(&self) -> BorrowedFd<'_> {
-        self.0.fd()
+    ///
+    /// # Errors
+    ///
+    /// When a thread has the reader, or when there is no descriptor left.
+    pub fn fd(&self) -> io::Result<OwnedFd> {
+        let engine = lock(&self.0);
+        let engine = engine.as_ref().ok_or_else(|| io::Error::other("a thread reads"))?;
+        engine.fd().try_clone_to_owned()
     }
 
-    /// Does what is to be done, without waiting.
-    pub fn turn(&mut self) -> Turn {
-        self.0.turn_caught(Some(Duration::ZERO))
+    /// Does what is to be done, without waiting; `None` once a thread has the reader.
+    pub fn turn(&self) -> Option<Turn> {
+        lock(&self.0).as_mut().map(Engine::turn_by_hand)
     }
 }
 

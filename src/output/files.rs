@@ -17,13 +17,20 @@ pub struct Files {
     pub queue: Arc<Queue>,
     leaving: Arc<Leaving>,
     attended: AtomicBool,
+    /// That there was no thread to be had was told.
+    told: AtomicBool,
 }
 
 impl Files {
     /// Without a writer, which comes with the first file.
     pub fn new(queue: Queue, leaving: &Arc<Leaving>) -> Self {
         let leaving = Arc::clone(leaving);
-        Self { queue: Arc::new(queue), leaving, attended: AtomicBool::new(false) }
+        Self {
+            queue: Arc::new(queue),
+            leaving,
+            attended: AtomicBool::new(false),
+            told: AtomicBool::new(false),
+        }
     }
 
     /// Sees to it that there is a writer. Whether there is one.
@@ -39,7 +46,9 @@ impl Files {
         let thread = std::thread::Builder::new().name("output-files".into()).stack_size(STACK);
         let started = thread.spawn(move || writer.run());
         if let Err(error) = &started {
-            tracing::warn!(target: "output", %error, "no thread to write files: lines are dropped");
+            if !self.told.swap(true, Ordering::Relaxed) {
+                tracing::warn!(target: "output", %error, "no thread to write files, for now: the oldest lines are dropped");
+            }
             self.attended.store(false, Ordering::Release);
         }
         started.is_ok()
@@ -77,6 +86,7 @@ impl Writer {
         }
         let file = self.open.entry(plan.path.clone());
         let file = file.or_insert_with(|| LogFile::new(Arc::clone(plan)));
+        file.follow(plan);
         let lost = file.write(&chunk.bytes, clock::now());
         if let (Some(shelf), true) = (&chunk.from, lost > 0) {
             shelf.dropped(&chunk.bytes[chunk.bytes.len() - lost..]);

@@ -29,6 +29,7 @@
 pub mod plan;
 pub mod figures;
 pub mod door;
+pub mod by_hand;
 pub mod look;
 pub mod cut;
 pub mod format;

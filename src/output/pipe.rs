@@ -15,8 +15,8 @@ use crate::output::look::Pattern;
 use crate::output::pace::Fill;
 use crate::output::plan::{FilePlan, WhenFull, Which};
 use crate::output::queue::{Chunk, Queue, WORTH_KEEPING};
-use crate::output::shelf::{Shelf, Tally};
-use crate::units::{Mono, RunId, Wall};
+use crate::output::shelf::{Shelf, Shelves, Tally};
+use crate::units::{Bytes, Mono, RunId, Wall};
 
 /// What a pipe holds unless it was asked to hold more: 16 pages.
 const USUAL_CAPACITY: usize = 64 << 10;
@@ -51,10 +51,7 @@ pub struct Pipe {
     name: Arc<str>,
     which: Which,
     shelf: Option<Arc<Shelf>>,
-    shown: Option<(Arc<Console>, Form)>,
-    filed: Option<(Arc<FilePlan>, Form)>,
-    when_full: WhenFull,
-    longest: usize,
+    aims: Aims,
     cutter: Cutter,
     capacity: usize,
     /// What was read since it was last found empty.
@@ -83,16 +80,24 @@ pub struct Parts {
     pub name: Arc<str>,
     /// Which output of it.
     pub which: Which,
+    /// What is looked for.
+    pub ready: Option<Pattern>,
+    /// What becomes of what comes.
+    pub aims: Aims,
+}
+
+/// What becomes of what a pipe brings.
+pub struct Aims {
     /// Where its lines are shown, and how.
     pub shown: Option<(Arc<Console>, Form)>,
     /// The file they go to, and how.
     pub filed: Option<(Arc<FilePlan>, Form)>,
-    /// What is looked for.
-    pub ready: Option<Pattern>,
     /// What is done while a target takes no more.
     pub when_full: WhenFull,
     /// Longer lines are cut.
     pub longest: usize,
+    /// What is kept of the process for `logs`.
+    pub keep: Bytes,
 }
 
 /// Where the lines are put into form. One set for all pipes, because it is large.
@@ -119,10 +124,7 @@ impl Pipe {
             name: parts.name,
             which: parts.which,
             shelf: None,
-            shown: parts.shown,
-            filed: parts.filed,
-            when_full: parts.when_full,
-            longest: parts.longest,
+            aims: parts.aims,
             cutter: Cutter::default(),
             capacity: USUAL_CAPACITY,
             in_one_go: 0,
@@ -130,20 +132,47 @@ impl Pipe {
         }
     }
 
+    /// The process.
+    pub fn name(&self) -> &Arc<str> {
+        &self.name
+    }
+
+    /// Which output of it.
+    pub fn which(&self) -> Which {
+        self.which
+    }
+
+    /// Has what comes from now on go elsewhere. What was handed on already stays on its way; of a
+    /// line that was begun all goes the new way.
+    pub fn aim(&mut self, aims: Aims) {
+        self.aims = aims;
+        self.held_since = None;
+        if let Some(shelf) = &self.shelf {
+            shelf.keep(self.aims.keep);
+        }
+    }
+
+    /// Sees to it that its targets have writers. Whether they have.
+    pub fn attend(&self, files: &Files) -> bool {
+        let shown = self.aims.shown.as_ref().is_none_or(|(console, _)| console.attend());
+        let filed = self.aims.filed.is_none() || files.attend();
+        shown && filed
+    }
+
     /// The file that its lines go to.
     pub fn file(&self) -> Option<&Arc<FilePlan>> {
-        self.filed.as_ref().map(|(plan, _)| plan)
+        self.aims.filed.as_ref().map(|(plan, _)| plan)
     }
 
     /// The queues in front of its targets.
     pub fn queues<'a>(&'a self, files: &'a Files) -> impl Iterator<Item = &'a Arc<Queue>> {
-        let shown = self.shown.iter().map(|(console, _)| &console.queue);
-        shown.chain(self.filed.iter().map(|_| &files.queue))
+        let shown = self.aims.shown.iter().map(|(console, _)| &console.queue);
+        shown.chain(self.aims.filed.iter().map(|_| &files.queue))
     }
 
     /// How long it waits for a full target: `None` for as long as it takes.
     pub fn patience(&self) -> Option<Duration> {
-        match self.when_full {
+        match self.aims.when_full {
             WhenFull::WaitAtMost(patience) => Some(patience),
             WhenFull::Wait => None,
         }
@@ -151,8 +180,8 @@ impl Pipe {
 
     /// How much of what was read goes on at once.
     pub fn portion(&self, read: &[u8]) -> usize {
-        let shown = self.shown.as_ref().map_or(read.len(), |(_, form)| form.portion(read));
-        self.filed.as_ref().map_or(shown, |(_, form)| form.portion(&read[..shown]))
+        let shown = self.aims.shown.as_ref().map_or(read.len(), |(_, form)| form.portion(read));
+        self.aims.filed.as_ref().map_or(shown, |(_, form)| form.portion(&read[..shown]))
     }
 
     /// Notes a read of so many bytes that found the pipe empty afterwards or not, and lets a busy
@@ -186,14 +215,14 @@ impl Pipe {
         &mut self,
         read: &[u8],
         at: Wall,
-        shelf: impl FnOnce(&Arc<str>) -> Arc<Shelf>,
+        shelves: &Shelves,
         buffers: &mut Buffers,
         files: &Files,
     ) -> bool {
         let mut cutter = std::mem::take(&mut self.cutter);
-        let shelf = self.shelf(shelf);
+        let shelf = self.shelf(shelves);
         let mut hand = Hand::new(self, at, &shelf, buffers);
-        cutter.feed(read, self.longest, |cut| hand.take(cut));
+        cutter.feed(read, self.aims.longest, |cut| hand.take(cut));
         let (tally, found) = hand.done(read.len());
         self.cutter = cutter;
         self.send(tally, &shelf, buffers, files);
@@ -204,7 +233,7 @@ impl Pipe {
     pub fn finish(
         &mut self,
         at: Wall,
-        shelf: impl FnOnce(&Arc<str>) -> Arc<Shelf>,
+        shelves: &Shelves,
         buffers: &mut Buffers,
         files: &Files,
     ) -> bool {
@@ -212,7 +241,7 @@ impl Pipe {
         if self.mute || cutter.is_empty() {
             return false;
         }
-        let shelf = self.shelf(shelf);
+        let shelf = self.shelf(shelves);
         let mut hand = Hand::new(self, at, &shelf, buffers);
         cutter.finish(|cut| hand.take(cut));
         let (tally, found) = hand.done(0);
@@ -221,18 +250,25 @@ impl Pipe {
         found
     }
 
-    fn shelf(&mut self, put_up: impl FnOnce(&Arc<str>) -> Arc<Shelf>) -> Arc<Shelf> {
-        Arc::clone(self.shelf.get_or_insert_with(|| put_up(&self.name)))
+    fn shelf(&mut self, shelves: &Shelves) -> Arc<Shelf> {
+        let put_up = || shelves.put_up(&self.name, self.aims.keep);
+        Arc::clone(self.shelf.get_or_insert_with(put_up))
     }
 
     fn send(&self, tally: Tally, shelf: &Arc<Shelf>, buffers: &mut Buffers, files: &Files) {
-        if let Some((console, _)) = &self.shown {
+        if let Some((console, _)) = &self.aims.shown {
             send(&mut buffers.shown, &console.queue, shelf, None);
         }
-        if let Some((plan, _)) = &self.filed {
+        if let Some((plan, _)) = &self.aims.filed {
             send(&mut buffers.filed, &files.queue, shelf, Some(plan));
         }
         shelf.add(tally, self.leftover);
+        if let Some((keep, together)) = shelf.newly_cramped() {
+            tracing::warn!(
+                target: "output", name = %self.name, %keep, %together,
+                "less than `output.keep` is kept for `logs`: all processes together have too much"
+            );
+        }
     }
 }
 
@@ -271,10 +307,10 @@ impl<'a> Hand<'a> {
         let sought = if self.found { None } else { self.pipe.ready.as_ref() };
         self.found |= sought.is_some_and(|pattern| pattern.is_in(bytes));
         let mark = Mark { partial: false, leftover: self.pipe.leftover };
-        if let Some((_, form)) = &self.pipe.shown {
+        if let Some((_, form)) = &self.pipe.aims.shown {
             form.cut(cut, self.at, mark, &mut self.buffers.shown);
         }
-        if let Some((_, form)) = &self.pipe.filed {
+        if let Some((_, form)) = &self.pipe.aims.filed {
             form.cut(cut, self.at, mark, &mut self.buffers.filed);
         }
         match cut {

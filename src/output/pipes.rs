@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use crate::output::pipe::Pipe;
+use crate::output::pipe::{Aims, Pipe};
 use crate::output::plan::FilePlan;
 use crate::units::RunId;
 
@@ -47,6 +47,17 @@ impl Pipes {
             None => self.slots.push(Some(pipe)),
         }
         slot
+    }
+
+    /// Has what a pipe brings go elsewhere; returns the file that no pipe goes to any more.
+    pub fn aim(&mut self, slot: usize, aims: Aims) -> Option<Arc<FilePlan>> {
+        let pipe = self.slots.get_mut(slot)?.as_mut()?;
+        let before = pipe.file().map(Arc::clone);
+        pipe.aim(aims);
+        if let Some(file) = pipe.file() {
+            *self.files.entry(file.path.clone()).or_default() += 1;
+        }
+        before.filter(|file| self.is_last(file))
     }
 
     /// Takes the pipe out; with it the file that no pipe goes to any more.

@@ -99,6 +99,8 @@ pub struct StreamPlan {
     pub when_full: WhenFull,
     /// Longer lines are cut into pieces of this length, at least [`SHORTEST_CUT`].
     pub max_line: Bytes,
+    /// The last bytes that are kept for `logs` of both streams together; 0 keeps none.
+    pub keep: Bytes,
 }
 
 /// No line is cut shorter than this, whatever was asked for.
@@ -113,6 +115,7 @@ impl Default for StreamPlan {
             ready: None,
             when_full: WhenFull::default(),
             max_line: Bytes(16 << 10),
+            keep: Bytes(64 << 10),
         }
     }
 }
@@ -120,10 +123,8 @@ impl Default for StreamPlan {
 /// The bounds of the room as a whole.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
-    /// What is kept for `logs` of each process at most.
-    pub ring: Bytes,
     /// What is kept for `logs` of all processes together at most; a ring that cannot grow for it
-    /// keeps what it has, and never less than [`crate::output::ring::SMALLEST`].
+    /// stays as large as it is, and has never less than [`crate::output::ring::SMALLEST`].
     pub rings: Bytes,
     /// What may wait for each target: for our standard output, for standard error, for the files.
     pub queue: Bytes,
@@ -137,7 +138,6 @@ pub struct Limits {
 impl Default for Limits {
     fn default() -> Self {
         Self {
-            ring: Bytes(64 << 10),
             rings: Bytes::mib(16),
             queue: Bytes::mib(1),
             quiet: Duration::from_millis(100),

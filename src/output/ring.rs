@@ -48,6 +48,8 @@ pub struct Ring {
     taken: usize,
     /// The cursor behind the last line.
     end: u64,
+    /// The house had no room when it last wanted more.
+    cramped: bool,
 }
 
 /// Lines that came together.
@@ -119,6 +121,24 @@ impl Ring {
         Page { lines, next: self.end, missed: 0 }
     }
 
+    /// Has no more than `most` from now on, and gives the rest back to the house.
+    pub fn fit(&mut self, most: usize, room: &Room) {
+        if self.size <= most {
+            return;
+        }
+        self.drop_to(most);
+        self.bytes.shrink_to(most);
+        self.size = most;
+        let kept = most.saturating_sub(SMALLEST);
+        room.give(self.taken.saturating_sub(kept));
+        self.taken = self.taken.min(kept);
+    }
+
+    /// Whether it has less than `most` and wanted more, but the house had no room for it.
+    pub fn is_cramped(&self) -> bool {
+        self.cramped
+    }
+
     fn put(&mut self, bytes: &[u8], stretch: Stretch, most: usize, room: &Room) {
         self.end += stretch.len as u64;
         self.grow(self.used() + stretch.len + OVERHEAD, most, room);
@@ -156,12 +176,13 @@ impl Ring {
 
     /// Doubles until `wanted` fits or there is no room.
     fn grow(&mut self, wanted: usize, most: usize, room: &Room) {
-        if self.size == 0 {
+        if self.size < SMALLEST {
             self.size = SMALLEST.min(most);
         }
         while self.size < wanted.min(most) {
             let more = self.size.min(most - self.size);
-            if !room.take(more) {
+            self.cramped = !room.take(more);
+            if self.cramped {
                 break;
             }
             self.taken += more;
@@ -307,6 +328,40 @@ mod tests {
         }
         assert!(ring.used() <= MOST && ring.stretches.len() < MOST / OVERHEAD);
         assert!(ring.stretches.len() > 50);
+    }
+
+    #[test]
+    fn a_ring_that_may_keep_nothing_keeps_nothing_and_counts_on() {
+        let (mut ring, room) = (Ring::default(), Room::new(1 << 20));
+        ring.lines(b"one\ntwo\n", Wall(1), Which::Stdout, 0, &room);
+        ring.piece(b"half", Wall(2), Which::Stdout, 0, &room);
+        assert_eq!((ring.tail(9).lines, ring.end(), ring.taken()), (Vec::new(), 13, 0));
+        assert_eq!(ring.since(0).missed, 13);
+    }
+
+    #[test]
+    fn a_ring_shrinks_and_grows_as_it_is_told() {
+        let (mut ring, room) = (Ring::default(), Room::new(8 * SMALLEST));
+        let fill = |ring: &mut Ring, most| {
+            for at in 0..2_000 {
+                ring.lines(b"0123456789\n", Wall(at / 100), Which::Stdout, most, &room);
+            }
+        };
+        fill(&mut ring, 8 * SMALLEST);
+        let end = ring.end();
+        assert_eq!((ring.taken(), ring.is_cramped()), (7 * SMALLEST, false));
+        for most in [2 * SMALLEST, SMALLEST / 2, 0] {
+            ring.fit(most, &room);
+            let held: usize = ring.since(0).lines.iter().map(|line| line.text.len() + 1).sum();
+            assert!(ring.used() <= most && held <= most && (held > most / 2 || most == 0));
+            assert_eq!((ring.taken(), ring.end()), (most.saturating_sub(SMALLEST), end));
+        }
+        fill(&mut ring, 8 * SMALLEST);
+        assert_eq!((ring.taken(), ring.is_cramped()), (7 * SMALLEST, false));
+        fill(&mut ring, 16 * SMALLEST);
+        assert!(ring.is_cramped());
+        ring.fit(0, &room);
+        assert!(room.take(8 * SMALLEST), "all was given back");
     }
 
     #[test]

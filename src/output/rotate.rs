@@ -49,6 +49,13 @@ impl LogFile {
         Self { plan, open: None, torn: false, retry_at: None }
     }
 
+    /// Goes by this plan from now on, which is for the same path.
+    pub fn follow(&mut self, plan: &Arc<FilePlan>) {
+        if !Arc::ptr_eq(&self.plan, plan) {
+            self.plan = Arc::clone(plan);
+        }
+    }
+
     /// Writes whole lines. Returns how many bytes, from the end, were not written.
     pub fn write(&mut self, mut lines: &[u8], now: Now) -> usize {
         if self.retry_at.is_some_and(|at| now.mono < at) {

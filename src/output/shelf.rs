@@ -5,7 +5,7 @@
 //! when a plan is changed and a process is started again.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ use crate::output::figures::OutputFigures;
 use crate::output::format::count;
 use crate::output::plan::{Limits, Which};
 use crate::output::ring::{Page, Ring, Room};
-use crate::units::Wall;
+use crate::units::{Bytes, Wall};
 
 /// All shelves.
 #[derive(Debug)]
@@ -24,7 +24,7 @@ pub struct Shelves {
     /// Told when a shelf is new, for those who wait for the first line of a process.
     born: Notify,
     room: Arc<Room>,
-    most: usize,
+    together: Bytes,
 }
 
 /// The shelf of one process.
@@ -33,7 +33,14 @@ pub struct Shelf {
     ring: Mutex<Ring>,
     grown: Notify,
     room: Arc<Room>,
-    most: usize,
+    /// The most that its ring may take.
+    most: AtomicUsize,
+    /// Its ring got less than that, because all of them have too much.
+    cramped: AtomicBool,
+    /// That it did was told.
+    told: AtomicBool,
+    /// What all rings may take together.
+    together: Bytes,
     lines: AtomicU64,
     bytes: AtomicU64,
     dropped_lines: AtomicU64,
@@ -56,22 +63,22 @@ pub struct Tally {
 impl Shelves {
     /// None yet.
     pub fn new(limits: &Limits) -> Self {
-        let size = |bytes: u64| usize::try_from(bytes).unwrap_or(usize::MAX);
         Self {
             by_name: Mutex::default(),
             born: Notify::new(),
-            room: Arc::new(Room::new(size(limits.rings.0))),
-            most: size(limits.ring.0),
+            room: Arc::new(Room::new(size(limits.rings))),
+            together: limits.rings,
         }
     }
 
-    /// The shelf of a process that wrote something.
-    pub fn put_up(&self, name: &Arc<str>) -> Arc<Shelf> {
+    /// The shelf of a process that wrote something, which keeps so much of it from now on.
+    pub fn put_up(&self, name: &Arc<str>, keep: Bytes) -> Arc<Shelf> {
         let mut by_name = lock(&self.by_name);
         if let Some(shelf) = by_name.get(name) {
+            shelf.keep(keep);
             return Arc::clone(shelf);
         }
-        let shelf = Arc::new(Shelf::new(self));
+        let shelf = Arc::new(Shelf::new(self, keep));
         by_name.insert(Arc::clone(name), Arc::clone(&shelf));
         drop(by_name);
         self.born.notify_waiters();
@@ -116,12 +123,15 @@ impl Shelves {
 }
 
 impl Shelf {
-    fn new(shelves: &Shelves) -> Self {
+    fn new(shelves: &Shelves, keep: Bytes) -> Self {
         Self {
             ring: Mutex::default(),
             grown: Notify::new(),
             room: Arc::clone(&shelves.room),
-            most: shelves.most,
+            most: AtomicUsize::new(size(keep)),
+            cramped: AtomicBool::new(false),
+            told: AtomicBool::new(false),
+            together: shelves.together,
             lines: AtomicU64::new(0),
             bytes: AtomicU64::new(0),
             dropped_lines: AtomicU64::new(0),
@@ -131,14 +141,38 @@ impl Shelf {
         }
     }
 
+    /// Keeps no more than this from now on; what is too much already is given up.
+    pub fn keep(&self, keep: Bytes) {
+        let most = size(keep);
+        if self.most.swap(most, Ordering::Relaxed) != most {
+            self.told.store(false, Ordering::Relaxed);
+            lock(&self.ring).fit(most, &self.room);
+        }
+    }
+
     /// Keeps whole lines.
     pub fn lines(&self, lines: &[u8], at: Wall, which: Which) {
-        lock(&self.ring).lines(lines, at, which, self.most, &self.room);
+        let most = self.most.load(Ordering::Relaxed);
+        let mut ring = lock(&self.ring);
+        ring.lines(lines, at, which, most, &self.room);
+        self.cramped.store(ring.is_cramped(), Ordering::Relaxed);
     }
 
     /// Keeps a piece of a line.
     pub fn piece(&self, piece: &[u8], at: Wall, which: Which) {
-        lock(&self.ring).piece(piece, at, which, self.most, &self.room);
+        let most = self.most.load(Ordering::Relaxed);
+        let mut ring = lock(&self.ring);
+        ring.piece(piece, at, which, most, &self.room);
+        self.cramped.store(ring.is_cramped(), Ordering::Relaxed);
+    }
+
+    /// Whether it keeps less than it was told to, because all of them together would have too much:
+    /// how much it was told and what all may have. Says so once.
+    pub fn newly_cramped(&self) -> Option<(Bytes, Bytes)> {
+        if !self.cramped.load(Ordering::Relaxed) || self.told.swap(true, Ordering::Relaxed) {
+            return None;
+        }
+        Some((Bytes(self.most.load(Ordering::Relaxed) as u64), self.together))
     }
 
     /// Counts what one read brought, and tells those who follow.
@@ -200,6 +234,10 @@ impl Drop for Shelf {
     fn drop(&mut self) {
         self.room.give(lock(&self.ring).taken());
     }
+}
+
+fn size(bytes: Bytes) -> usize {
+    usize::try_from(bytes.0).unwrap_or(usize::MAX)
 }
 
 /// Whoever panicked with the lock left lines or counters behind, nothing that could be half-done.

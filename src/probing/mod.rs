@@ -28,13 +28,16 @@ pub async fn probe(mut orders: mpsc::Receiver<ProbeOrder>, answers: mpsc::Sender
     while let Some(order) = orders.recv().await {
         let (room, answers) = (Arc::clone(&room), answers.clone());
         under_way.spawn(async move {
-            let ProbeOrder { run, test, target, timeout: patience } = order;
-            let passed = timeout(patience, async {
+            let ProbeOrder { run, test, target, timeout: patience, given_up } = order;
+            // Whatever is left undone takes its connection with it.
+            let asked = timeout(patience, async {
                 let _place = room.acquire().await;
                 passes(&target).await
-            })
-            .await;
-            let passed = passed.unwrap_or(false);
+            });
+            let passed = tokio::select! {
+                passed = asked => passed.unwrap_or(false),
+                _ = given_up => return,
+            };
             let _ = answers.send(Fact::Probed { run, test, passed }).await;
         });
         while under_way.try_join_next().is_some() {}
@@ -109,6 +112,7 @@ mod tests {
     use std::time::Duration;
 
     use tokio::net::TcpListener;
+    use tokio::sync::oneshot;
 
     use super::*;
     use crate::units::RunId;
@@ -120,7 +124,8 @@ mod tests {
         let (orders, order) = mpsc::channel(1);
         let (answers, mut answer) = mpsc::channel(1);
         let prober = tokio::spawn(probe(order, answers));
-        let order = ProbeOrder { run: RunId(4), test: 9, target, timeout: patience };
+        let (_hold, given_up) = oneshot::channel();
+        let order = ProbeOrder { run: RunId(4), test: 9, target, timeout: patience, given_up };
         orders.send(order).await.expect("somebody probes");
         let fact = answer.recv().await.expect("an answer");
         prober.abort();
@@ -175,6 +180,37 @@ mod tests {
         assert!(!served(b"", SHORT).await.0);
         static ENDLESS: [u8; 1 << 16] = [b'H'; 1 << 16];
         assert!(!served(&ENDLESS, LONG).await.0);
+    }
+
+    #[tokio::test]
+    async fn a_test_that_is_given_up_or_late_leaves_no_connection() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let address = listener.local_addr().expect("an address");
+        let target = Test::Http { address, host: "a".into(), path: "/".into() };
+        let (orders, order) = mpsc::channel(1);
+        let (answers, mut answer) = mpsc::channel(1);
+        let prober = tokio::spawn(probe(order, answers));
+        for (test, patience) in [(1, LONG), (2, SHORT)] {
+            let (hold, given_up) = oneshot::channel();
+            let target = target.clone();
+            let order = ProbeOrder { run: RunId(4), test, target, timeout: patience, given_up };
+            orders.send(order).await.expect("somebody probes");
+            let (stream, _) = listener.accept().await.expect("it asks");
+            assert!(read_line(&stream).await.expect("a request").starts_with(b"GET / "));
+            if patience == LONG {
+                drop(hold);
+            } else {
+                let told = answer.recv().await.expect("an answer");
+                assert_eq!(told, Fact::Probed { run: RunId(4), test: 2, passed: false });
+            }
+            // Only the end of the connection comes now: the rest of the request, and then nothing.
+            let end = timeout(LONG, async {
+                while !read_line(&stream).await.is_ok_and(|rest| rest.is_empty()) {}
+            });
+            end.await.expect("the connection is closed");
+        }
+        assert!(answer.try_recv().is_err(), "nobody is told of what was given up");
+        prober.abort();
     }
 
     #[tokio::test]

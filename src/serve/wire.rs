@@ -55,6 +55,11 @@ pub struct Processes {
 pub struct Process {
     /// Its name; a replica has its number behind a dash.
     pub name: String,
+    /// The name that means all replicas; the same as `name` where there is only one.
+    pub family: String,
+    /// Which replica it is, where it is one of several.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub replica: Option<Replica>,
     /// Its phase: `waiting`, `starting`, `ready`, `stopping`, `resting`, `done`, `failed` or
     /// `crash_looped`.
     pub state: String,
@@ -84,6 +89,18 @@ pub struct Process {
     /// How the last run ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_exit: Option<Exit>,
+    /// Its rest before the next restart, while it rests.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rest: Option<Rest>,
+    /// When it runs next by the clock, ISO 8601.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next_run: Option<String>,
+    /// Health tests that failed, where its health is tested.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failed_tests: Option<u64>,
+    /// The end of what the last test wrote that failed, until it is healthy again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failed_test_output: Option<String>,
     /// Resident bytes of its whole tree.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub memory_bytes: Option<u64>,
@@ -111,6 +128,26 @@ pub struct Process {
     /// Tokens that its agent used in this life.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tokens: Option<u64>,
+}
+
+/// Which of several replicas a process is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Replica {
+    /// From 1.
+    pub number: u32,
+    /// How many there are.
+    pub of: u32,
+}
+
+/// A rest between two runs.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Rest {
+    /// When it ends, ISO 8601.
+    pub until: String,
+    /// How long it is in all.
+    pub delay_seconds: f64,
+    /// Restarts in this row, the coming one included.
+    pub streak: u32,
 }
 
 /// How a run ended.
@@ -166,6 +203,9 @@ pub struct Session {
     /// Its main process.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pid: Option<i32>,
+    /// Where and as whom it runs, once that was found out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub context: Option<Context>,
     /// Events so far.
     pub events: u64,
     /// The largest resident size of its tree.
@@ -181,6 +221,48 @@ pub struct Session {
     /// How it ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub end: Option<SessionEnd>,
+}
+
+/// Where and as whom a session runs.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Context {
+    /// The command with its secrets masked.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub command: Vec<String>,
+    /// Where it runs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub working_dir: Option<String>,
+    /// The checkout that the folder lies in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub git: Option<Git>,
+    /// The user's name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user: Option<String>,
+    /// The user.
+    pub uid: u32,
+    /// The group.
+    pub gid: u32,
+    /// The host's name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hostname: Option<String>,
+    /// Our version.
+    pub version: String,
+    /// SHA-256 of the configuration, in hex.
+    pub config_digest: String,
+}
+
+/// The state of a git checkout.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Git {
+    /// The branch; left out when the head is detached.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub branch: Option<String>,
+    /// The commit that is checked out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub commit: Option<String>,
+    /// Whether a tracked file was changed, where that could be told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dirty: Option<bool>,
 }
 
 /// How a session ended.
@@ -235,6 +317,19 @@ pub struct SpawnBody {
     /// Where it starts, absolute; procession's own folder where nothing is said.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cwd: Option<String>,
+    /// The name that it runs under; `spawned-N` where nothing is said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// As whom it runs: `name`, `1000`, `name:group` or `1000:1000`; procession's own user where
+    /// nothing is said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user: Option<String>,
+    /// How it is asked to end; `SIGINT` where nothing is said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stop_signal: Option<String>,
+    /// From the asking to SIGKILL, such as `10s`; `1s` where nothing is said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stop_grace_period: Option<String>,
 }
 
 /// What became of an order.

@@ -9,7 +9,9 @@ use crate::config::plan::Backoff;
 /// [0, 1) and decides the jitter, which only ever adds: the floor of the back-off holds.
 pub fn rest(backoff: &Backoff, streak: u32, chance: f64) -> Duration {
     let power = i32::try_from(streak.saturating_sub(1)).unwrap_or(i32::MAX);
-    let grown = backoff.delay.as_secs_f64() * backoff.factor.max(1.0).powi(power);
+    // Finite, so that no rest at all stays none however often it is multiplied.
+    let factor = backoff.factor.max(1.0).powi(power).min(f64::MAX);
+    let grown = backoff.delay.as_secs_f64() * factor;
     let capped = grown.min(backoff.max_delay.as_secs_f64());
     let jittered = capped * (1.0 + backoff.jitter * chance);
     Duration::try_from_secs_f64(jittered).unwrap_or(backoff.max_delay)
@@ -40,5 +42,7 @@ mod tests {
     fn absurd_streaks_and_factors_stay_finite() {
         let wild = Backoff { factor: 1e300, ..Backoff::default() };
         assert_eq!(rest(&wild, u32::MAX, 0.0), wild.max_delay);
+        let restless = Backoff { delay: Duration::ZERO, ..Backoff::default() };
+        assert_eq!(rest(&restless, 5_000, 0.5), Duration::ZERO);
     }
 }

@@ -210,7 +210,8 @@ impl Checkup {
         let period = self.began.after(plan.start_period);
         let excused = self.health == Health::Starting && !turn.is_past(period);
         self.row = self.row.saturating_add(u32::from(!excused));
-        turn.record(Lifecycle::TestFailed { run: self.run, failure, row: self.row });
+        let (run, row) = (self.run, self.row);
+        turn.record(Lifecycle::TestFailed { run, failure, row, said: None });
         if self.row < plan.retries.max(1) || self.health == Health::Unhealthy {
             return Finding::Nothing;
         }

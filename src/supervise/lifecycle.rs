@@ -55,6 +55,8 @@ pub enum Lifecycle {
         failure: TestFailure,
         /// Failures in this row.
         row: u32,
+        /// The end of what a command wrote; filled in by the body, which heard it.
+        said: Option<Arc<str>>,
     },
     /// A run said in a line what it does (`STATUS=` of `sd_notify(3)`).
     StatusTold {

@@ -47,7 +47,10 @@ impl Machine {
                 let scope = if group { Scope::Group } else { Scope::Main };
                 self.of_the_named(&names, |it, meant| it.signal_the(&meant, signal, scope))
             }
-            Wish::Reload(plan) => Reply::Reloaded(self.reload(now, &plan)),
+            Wish::Reload(plan) => match self.names_of_the_living(&plan) {
+                true => Reply::Refused(Refusal::NameTaken),
+                false => Reply::Reloaded(self.reload(now, &plan)),
+            },
             Wish::Spawn(plan) => self.spawn_beside(now, *plan),
             Wish::Shutdown => {
                 let open = |ix: &ProcessIx| self.processes[ix.0].verdict().is_none();

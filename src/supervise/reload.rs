@@ -3,7 +3,6 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::time::Duration;
 
 use crate::config::plan::{Changes, Plan, ProcessPlan, RestartPlan, Standing};
 use crate::supervise::Machine;
@@ -15,18 +14,19 @@ use crate::supervise::order::Order;
 use crate::supervise::phase::{Goal, Phase, Verdict};
 use crate::supervise::process::Process;
 use crate::supervise::wish::{Refusal, Reply};
-use crate::units::{Now, ProcessIx, Signal};
+use crate::units::{Now, ProcessIx};
 
 /// How many commands beside the plan are known at most, dead or alive: each has a place, and a place
 /// is a value of the `process` label.
 pub const MOST_SPAWNED: usize = 100;
 
-/// From SIGINT to SIGKILL for a command beside the plan.
-const SPAWNED_GRACE: Duration = Duration::from_secs(1);
+/// What the names of commands begin with that nobody named.
+const NAMELESS: &str = "spawned-";
 
 impl Machine {
     /// Has this plan, as it was read from the file, hold from now on.
     pub(super) fn reload(&mut self, now: Now, read: &Plan) -> Changes {
+        self.free_the_names_of(read);
         let (next, changes) = self.plan.succeeded_by(read);
         let old = Arc::clone(&self.plan);
         self.look_at_the_clock(now);
@@ -113,10 +113,31 @@ impl Machine {
         self.record(Lifecycle::PhaseChanged { process: ix, phase });
     }
 
+    /// Whether commands beside the plan live that have names of this one.
+    pub(super) fn names_of_the_living(&self, plan: &Plan) -> bool {
+        let lives = |ix: &&ProcessIx| self.processes[ix.0].verdict().is_none();
+        let mut living = self.spawned.iter().filter(lives);
+        living.any(|ix| has_name(plan, &self.plan.process(*ix).name))
+    }
+
+    /// Commands beside the plan that are over give the names back that this one has.
+    fn free_the_names_of(&mut self, plan: &Plan) {
+        let named = |ix: &&ProcessIx| has_name(plan, &self.plan.process(**ix).name);
+        let freed: Vec<ProcessIx> = self.spawned.iter().filter(named).copied().collect();
+        if freed.is_empty() {
+            return;
+        }
+        let mut known = Plan::clone(&self.plan);
+        freed.iter().for_each(|ix| known.processes[ix.0].standing = Standing::Retired);
+        self.spawned.retain(|ix| !freed.contains(ix));
+        self.plan = Arc::new(known);
+    }
+
     /// Runs a command once beside the plan.
     pub(super) fn spawn_beside(&mut self, now: Now, plan: ProcessPlan) -> Reply {
-        let Some((ix, name)) = self.place_for_one_more() else {
-            return Reply::Refused(Refusal::Full);
+        let (ix, name) = match self.place_for(&plan.name) {
+            Ok(found) => found,
+            Err(refusal) => return Reply::Refused(refusal),
         };
         let mut next = Plan::clone(&self.plan);
         let place = beside(plan, name);
@@ -135,24 +156,54 @@ impl Machine {
         }
     }
 
-    /// A new place, or that of the command that has been over for the longest; and its name.
-    fn place_for_one_more(&self) -> Option<(ProcessIx, String)> {
-        if self.spawned.len() < MOST_SPAWNED {
-            return Some((ProcessIx(self.processes.len()), self.unused_name()));
+    /// Where a command of this name runs, and under which name: in the place that had the name, if
+    /// that is over, else in a new one or in that of the command that has been over for the longest.
+    fn place_for(&self, wanted: &str) -> Result<(ProcessIx, String), Refusal> {
+        if !wanted.is_empty() && has_name(&self.plan, wanted) {
+            let same = self.plan.indexed().find(|(_, process)| process.name == wanted);
+            let (ix, process) = same.ok_or(Refusal::NameTaken)?;
+            let has_room = self.spawned.contains(&ix) || self.spawned.len() < MOST_SPAWNED;
+            return match process.standing {
+                Standing::Spawned | Standing::Retired if !self.is_over(ix) => {
+                    Err(Refusal::NameTaken)
+                }
+                Standing::Spawned | Standing::Retired if has_room => Ok((ix, wanted.to_owned())),
+                Standing::Spawned | Standing::Retired => Err(Refusal::Full),
+                Standing::Wanted | Standing::OnDemand => Err(Refusal::NameTaken),
+            };
         }
-        let is_over = |ix: &&ProcessIx| self.processes[ix.0].verdict().is_some();
-        let ix = self.spawned.iter().find(is_over)?;
-        Some((*ix, self.plan.process(*ix).name.clone()))
+        let ix = if self.spawned.len() < MOST_SPAWNED {
+            ProcessIx(self.processes.len())
+        } else {
+            *self.spawned.iter().find(|ix| self.is_over(**ix)).ok_or(Refusal::Full)?
+        };
+        let known = self.plan.processes.get(ix.0).map(|before| &before.name);
+        let name = match known.filter(|name| name.starts_with(NAMELESS)) {
+            _ if !wanted.is_empty() => wanted.to_owned(),
+            Some(name) => name.clone(),
+            None => self.unused_name(),
+        };
+        Ok((ix, name))
+    }
+
+    fn is_over(&self, ix: ProcessIx) -> bool {
+        let process = &self.processes[ix.0];
+        process.verdict().is_some() && process.run().is_none()
     }
 
     fn unused_name(&self) -> String {
         let is_unused = |name: &String| self.plan.processes.iter().all(|plan| plan.name != *name);
-        let mut names = (1..).map(|number| format!("spawned-{number}"));
+        let mut names = (1..).map(|number| format!("{NAMELESS}{number}"));
         names.find(is_unused).unwrap_or_default()
     }
 }
 
-/// The command as one beside the plan: it runs once, and ends as at a Ctrl-C.
+/// Whether a process of this plan is called so, or a family of replicas.
+fn has_name(plan: &Plan, name: &str) -> bool {
+    plan.processes.iter().any(|process| process.name == name || process.family() == name)
+}
+
+/// The command as one beside the plan: it runs once.
 fn beside(plan: ProcessPlan, name: String) -> ProcessPlan {
     ProcessPlan {
         name,
@@ -161,8 +212,6 @@ fn beside(plan: ProcessPlan, name: String) -> ProcessPlan {
         depends_on: Vec::new(),
         restart: RestartPlan::default(),
         schedule: None,
-        stop_signal: Signal::INT,
-        stop_grace_period: SPAWNED_GRACE,
         ..plan
     }
 }

@@ -26,7 +26,7 @@ pub enum Wish {
     /// That this plan, as it was read from the file, holds from now on; see
     /// [`crate::config::plan::Plan::succeeded_by`].
     Reload(Arc<Plan>),
-    /// That this runs, once, beside the plan.
+    /// That this runs, once, beside the plan; under a name of ours where its own is empty.
     Spawn(Box<ProcessPlan>),
     /// That the house goes down, as after a SIGTERM.
     Shutdown,
@@ -63,6 +63,8 @@ pub enum Refusal {
     NotRunning,
     /// There is no room for one more.
     Full,
+    /// Another has the name: a process of the plan, or a command beside it that lives.
+    NameTaken,
     /// One command is accompanied, and lives and dies as it likes.
     OneCommand,
 }

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use procession::config::plan::{ControlPlan, Plan, TcpControl};
+use procession::config::plan::{ControlPlan, Plan, ProcessPlan, TcpControl};
 use procession::ledger::happening::Narrator;
 use procession::ledger::snapshot::Snapshot;
 use procession::serve::control::logs::{Line, Logs, Page, Stream, Turn};
@@ -66,6 +66,10 @@ impl Door {
                 let reading = Arc::clone(&reading);
                 Arc::new(move || reading.lock().unwrap().clone())
             },
+            read_command: Arc::new(|body, plan| match &body.user {
+                Some(user) => Err(vec![format!("user: there is no user `{user}`")]),
+                None => Ok(ProcessPlan { name: body.name.clone().unwrap_or_default(), ..plan }),
+            }),
             logs: Arc::new(Written),
             events: Arc::clone(&events),
             alive: Box::new(|| true),

@@ -116,7 +116,7 @@ fn a_hang_up_has_the_file_read_and_reaches_those_who_want_it() {
 fn commands_beside_the_plan_have_a_place_each_and_the_oldest_is_forgotten() {
     let mut tale = Tale::of(vec![process("a")]).begun();
     tale.runs(FIRST);
-    let spawn = || Wish::Spawn(Box::new(process("any")));
+    let spawn = || Wish::Spawn(Box::new(process("")));
     let place = |reply| match reply {
         Reply::Spawned { process, run, .. } => (process.0, run),
         other => panic!("{other:?}"),
@@ -126,7 +126,7 @@ fn commands_beside_the_plan_have_a_place_each_and_the_oldest_is_forgotten() {
     assert_plan_first(&tale);
     let plan: &Plan = tale.machine.plan();
     let own = &plan.processes[first];
-    assert_eq!((&*own.name, own.stop_signal), ("spawned-1", Signal::INT));
+    assert_eq!(&*own.name, "spawned-1");
     (2..=100).for_each(|at| assert_eq!(place(tale.order(spawn())).0, at));
     assert_eq!(tale.order(spawn()), Reply::Refused(Refusal::Full));
     tale.runs(run);
@@ -135,7 +135,40 @@ fn commands_beside_the_plan_have_a_place_each_and_the_oldest_is_forgotten() {
     assert_eq!(tale.machine.plan().processes.len(), 101);
     tale.ends(FIRST, OK, false);
     let asked = tale.done.iter().filter(|action| {
-        matches!(action, Action::Signal { signal: Signal::INT, scope: Scope::Group, .. })
+        matches!(action, Action::Signal { signal: Signal::TERM, scope: Scope::Group, .. })
     });
     assert_eq!(asked.count(), 100, "they go down with the house, which they do not keep up");
+}
+
+#[test]
+fn a_command_beside_the_plan_has_the_name_that_was_asked_for_unless_another_has_it() {
+    let mut tale = Tale::of(vec![process("a"), process("b")]).begun();
+    tale.runs(FIRST);
+    let spawn = |name| Wish::Spawn(Box::new(process(name)));
+    let place = |reply| match reply {
+        Reply::Spawned { process, run, .. } => (process.0, run),
+        other => panic!("{other:?}"),
+    };
+    let taken = Reply::Refused(Refusal::NameTaken);
+    assert_eq!(tale.order(spawn("a")), taken, "a process of the plan has it");
+    let (at, run) = place(tale.order(spawn("job")));
+    assert_eq!((&*tale.machine.plan().processes[at].name, at), ("job", 2));
+    assert_eq!(tale.order(spawn("job")), taken, "it lives");
+    let with_job = || {
+        let all = vec![process("a"), process("job"), process("b")];
+        Wish::Reload(Arc::new(plan(all)))
+    };
+    assert_eq!(tale.order(with_job()), taken, "a file cannot have it either");
+    tale.runs(run);
+    tale.ends(run, OK, false);
+    let (again, run) = place(tale.order(spawn("job")));
+    assert_eq!(again, at, "the same name has the same place");
+    tale.runs(run);
+    tale.ends(run, OK, false);
+    let Reply::Reloaded(changes) = tale.order(with_job()) else { panic!("no reload") };
+    assert_eq!(changes.added, [ProcessIx(at)], "what is over gives its name back");
+    let names: Vec<&str> = tale.machine.plan().processes.iter().map(|one| &*one.name).collect();
+    assert_eq!(names, ["a", "b", "job"]);
+    assert_eq!(tale.order(spawn("job")), taken);
+    assert_eq!(place(tale.order(spawn(""))).0, 3);
 }

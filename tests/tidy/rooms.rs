@@ -34,6 +34,7 @@ pub const TOUCHES: &[&str] = &[
     "src/memory/probe.rs",
     "src/memory/proc.rs",
     "src/output/console.rs",
+    "src/output/by_hand.rs",
     "src/output/door.rs",
     "src/output/engine/",
     "src/output/files.rs",
@@ -190,13 +191,13 @@ const ROOMS: &[Row] = &[
     // Who is left of a run is found by the same lineage that its memory is counted by.
     (
         "init",
-        "ledger::entry memory::Turns memory::marker memory::proc memory::stat memory::tree supervise \
+        "ledger::entry memory::Turns memory::marker memory::proc memory::stat memory::tree secret supervise \
          config::plan",
     ),
     (
         "serve",
-        "metrics output::figures ledger::care ledger::happening ledger::session ledger::snapshot \
-         tokens memory supervise::lifecycle supervise::wish config::plan",
+        "metrics output::figures context ledger::care ledger::happening ledger::session \
+         ledger::snapshot tokens memory supervise::lifecycle supervise::wish config::plan",
     ),
     ("watch", "supervise::fact config::plan"),
     (

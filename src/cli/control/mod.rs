@@ -51,7 +51,7 @@ pub(super) enum Verb {
     /// Show what processes wrote last, and what they write.
     Logs(logs::Options),
     /// Run a command beside the configured processes.
-    Spawn(spawn::Options),
+    Spawn(Box<spawn::Options>),
     /// Show what happens, as it happens.
     Events(events::Options),
     /// Print a script that completes words in a shell.

@@ -114,8 +114,21 @@ fn row(process: &Process) -> Vec<String> {
         size(process.memory_bytes),
         format!("{:.1}s", process.cpu_seconds),
         or_nothing(process.last_exit.as_ref().map(|exit| exit.text.clone())),
-        process.status.as_deref().map(harmless).unwrap_or_default(),
+        process.status.as_deref().map(harmless).or_else(|| awaited(process)).unwrap_or_default(),
     ]
+}
+
+/// What ails it, or when it runs again, where that is known.
+fn awaited(process: &Process) -> Option<String> {
+    if let Some(said) = process
+        .failed_test_output
+        .as_ref()
+        .filter(|_| process.health.as_deref() == Some("unhealthy"))
+    {
+        return said.lines().last().map(|line| format!("health test: {}", harmless(line)));
+    }
+    let rest = process.rest.as_ref().map(|rest| format!("runs again at {}", rest.until));
+    rest.or_else(|| process.next_run.as_ref().map(|at| format!("runs at {at}")))
 }
 
 #[cfg(test)]

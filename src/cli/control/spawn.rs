@@ -15,9 +15,25 @@ pub struct Options {
         default_missing_value = "3600", value_parser = seconds)]
     wait: Option<Duration>,
 
+    /// The name that it runs under; `spawned-N` when not given.
+    #[arg(long, value_name = "NAME")]
+    name: Option<String>,
+
     /// Where it starts.
-    #[arg(long, value_name = "FOLDER")]
-    cwd: Option<String>,
+    #[arg(long, alias = "cwd", value_name = "FOLDER")]
+    dir: Option<String>,
+
+    /// As whom it runs: a name or a number, and a group behind a colon.
+    #[arg(short, long, value_name = "USER")]
+    user: Option<String>,
+
+    /// How it is asked to end; SIGINT when not given.
+    #[arg(long, value_name = "SIGNAL")]
+    stop_signal: Option<String>,
+
+    /// From the asking to SIGKILL, such as `10s`; `1s` when not given.
+    #[arg(long, value_name = "DURATION")]
+    stop_grace_period: Option<String>,
 
     /// What is added to its environment.
     #[arg(short, long, value_name = "NAME=VALUE", value_parser = variable)]
@@ -50,7 +66,11 @@ pub(super) async fn spawn(options: &Options) -> Result<(), Failure> {
         command: options.command.clone(),
         shell: options.shell.clone(),
         env: options.env.iter().cloned().collect(),
-        cwd: options.cwd.clone(),
+        cwd: options.dir.clone(),
+        name: options.name.clone(),
+        user: options.user.clone(),
+        stop_signal: options.stop_signal.clone(),
+        stop_grace_period: options.stop_grace_period.clone(),
     };
     let wait = options.wait.unwrap_or_default();
     let path = match options.wait {

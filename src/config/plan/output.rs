@@ -50,6 +50,8 @@ pub struct OutputFile {
 impl OutputPlan {
     /// What is kept in memory for `logs` where nothing is said.
     pub const KEEP: Bytes = Bytes(64 << 10);
+    /// What is kept of all processes together at most.
+    pub const KEEP_TOGETHER: Bytes = Bytes::mib(16);
     /// The longest line where nothing is said: Docker's own log drivers split there.
     pub const LONGEST_LINE: Bytes = Bytes(16 << 10);
     /// How long a writer may be kept waiting where nothing is said.

@@ -21,8 +21,8 @@ const MODES: [(&str, OutputMode); 4] = [
     ("quiet", OutputMode::Quiet),
 ];
 
-/// Kept in memory for each process.
-const MOST_KEPT: Bytes = Bytes::mib(64);
+/// Kept in memory for each process: it has no more than all of them together.
+const MOST_KEPT: Bytes = OutputPlan::KEEP_TOGETHER;
 /// The bounds of a longest line: a line of text, and what a log shipper may still take.
 const LEAST_LINE: Bytes = Bytes(256);
 const MOST_LINE: Bytes = Bytes::mib(1);

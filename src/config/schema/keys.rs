@@ -333,7 +333,7 @@ const OUTPUT: [Key; 5] = [
     (
         "keep",
         Size,
-        "The last bytes that are kept in memory for `procession logs`; 64KiB unless written.",
+        "The last bytes that are kept in memory for `procession logs`; 64KiB unless written, 16MiB at most, 0 keeps none.",
     ),
     ("longest_line", Size, "Longer lines are cut; 16KiB unless written."),
     (

@@ -32,13 +32,21 @@ impl Story {
         }
     }
 
-    pub(super) fn test_failed(&self, run: RunId, failure: TestFailure, row: u32) -> Option<Part> {
+    pub(super) fn test_failed(
+        &self,
+        run: RunId,
+        failure: TestFailure,
+        row: u32,
+        said: Option<&str>,
+    ) -> Option<Part> {
         let how = match failure {
             TestFailure::Refused => "it was not answered, or not well".to_owned(),
             TestFailure::Command(end) => ended(end),
             TestFailure::TimedOut => "it took too long".to_owned(),
         };
-        let words = format!("health test of {} failed, {row} in a row: {how}", self.name(run));
+        let said = said.map(|said| format!(": {}", said.replace('\n', " | "))).unwrap_or_default();
+        let name = self.name(run);
+        let words = format!("health test of {name} failed, {row} in a row: {how}{said}");
         // While it starts, failing is what tests do.
         if row == 0 { debug(words) } else { info(words) }
     }
@@ -79,8 +87,9 @@ impl Story {
         status: ExitStatus,
         count: u64,
     ) -> Option<Part> {
-        let warns = self.plan.passing.warn_on_reap;
-        if !warns && !tracing::enabled!(target: "init", tracing::Level::DEBUG) {
+        // Who asked to be warned of each was warned by the reaper.
+        let is_told = self.plan.passing.warn_on_reap;
+        if is_told || !tracing::enabled!(target: "init", tracing::Level::DEBUG) {
             return None;
         }
         let whose = process.map_or(String::new(), |ix| format!(" of {}", self.process(ix)));
@@ -88,7 +97,7 @@ impl Story {
             1 => format!("reaped an orphan{whose}: {status}"),
             _ => format!("reaped {count} orphans{whose}, each: {status}"),
         };
-        if warns { warn(words) } else { debug(words) }
+        debug(words)
     }
 }
 
@@ -126,6 +135,7 @@ pub(super) fn reply(reply: &Reply) -> Option<Part> {
             Refusal::GoingDown => "everything is being stopped".into(),
             Refusal::NotRunning => "none of these runs".into(),
             Refusal::Full => "there is no room for one more".into(),
+            Refusal::NameTaken => "a spawned command would have the name of another process".into(),
             Refusal::OneCommand => "one command is accompanied and takes no orders".into(),
         }),
     }

@@ -251,7 +251,7 @@ mod tests {
         assert_eq!(unsafe { open(c"/nowhere/at/all".as_ptr(), 0) }, Err(libc::ENOENT));
         assert_eq!(duplicate(0, 0), Err(libc::EINVAL));
         if IS_RAW {
-            assert_eq!(super::super::errno(), 77);
+            assert_eq!(crate::init::sys::errno(), 77);
         }
     }
 }

@@ -1,9 +1,9 @@
 //! Real trees against what the kernel says of them.
 
 use super::*;
+use crate::config::plan::ProcessPlan;
 use crate::ledger::snapshot::{ProcessView, RunView};
-use crate::memory::MemoryLevel;
-use crate::units::{SessionId, Wall};
+use crate::units::{ProcessIx, SessionId, Wall};
 use std::io::{BufRead, BufReader, Write};
 use std::os::unix::process::CommandExt;
 use std::process::{Child, ChildStdout, Command, Stdio};
@@ -194,38 +194,10 @@ fn ticks_told(probe: &mut Probe) -> u64 {
 }
 
 fn snapshot_of(tree: &Tree, phase: PhaseName) -> Arc<Snapshot> {
-    let run = RunView {
-        run: RUN,
-        session: SessionId::new(Wall(0), 0),
-        main: Some(tree.id),
-        started: Wall(0),
-        ready: None,
-        status: None,
-        sample: None,
-        peak_resident: None,
-        level: MemoryLevel::Normal,
-        verdict: None,
-    };
-    let process = ProcessView {
-        name: "web".into(),
-        family: "web".into(),
-        replica: None,
-        retired: false,
-        phase,
-        run: Some(run),
-        restarts: 0,
-        exits: Default::default(),
-        spawn_failures: Default::default(),
-        forced_kills: 0,
-        crash_loops: 0,
-        last_status: None,
-        last_exit: None,
-        cpu_seconds_ended: 0.0,
-        thresholds: Default::default(),
-        agent: None,
-        leaks_suspected: 0,
-        care: Default::default(),
-    };
+    let opened = RunView::new(RUN, SessionId::new(Wall(0), 0), Wall(0));
+    let run = RunView { main: Some(tree.id), ..opened };
+    let plan = ProcessPlan::new("web", vec!["true".to_owned()]);
+    let process = ProcessView { phase, run: Some(run), ..ProcessView::new(ProcessIx(0), &plan) };
     Arc::new(Snapshot { processes: vec![process], ..Default::default() })
 }
 

@@ -32,9 +32,9 @@ use crate::output::ending::Ending;
 use crate::output::files::Files;
 use crate::output::format::{Colour, Form};
 use crate::output::pace::Pace;
-use crate::output::pipe::{Buffers, Parts, Pipe, Stage, make_non_blocking};
+use crate::output::pipe::{Aims, Buffers, Parts, Pipe, Stage, make_non_blocking};
 use crate::output::pipes::Pipes;
-use crate::output::plan::{FileFormat, Limits, SHORTEST_CUT, Which};
+use crate::output::plan::{FileFormat, FilePlan, Limits, SHORTEST_CUT, StreamPlan, Which};
 use crate::output::queue::{Chunk, Queue};
 use crate::output::shelf::Shelves;
 use crate::units::{Mono, RunId};
@@ -45,6 +45,8 @@ pub enum Order {
     Attach(Box<Stream>),
     /// The main process of the run was reaped.
     MainEnded(RunId),
+    /// Have the pipes of these processes go by other plans from now on.
+    Replan(BTreeMap<Arc<str>, StreamPlan>),
     /// Open all files anew, because somebody else moved them.
     ReopenFiles,
     /// Hand on what is left and end.
@@ -112,6 +114,9 @@ pub struct Engine {
     pace: Pace,
     rest: Option<Duration>,
     trim_at: Option<Mono>,
+    /// A target lacks its writer.
+    unattended: bool,
+    attend_at: Option<Mono>,
 }
 
 /// What a turn left to be done.
@@ -148,6 +153,8 @@ impl Engine {
             pace: Pace::default(),
             rest: None,
             trim_at: None,
+            unattended: false,
+            attend_at: None,
         })
     }
 
@@ -158,7 +165,8 @@ impl Engine {
 
     /// Works until it is told to close, through all faults of ours.
     pub fn run(mut self) {
-        let mut wait = None;
+        // Who turned it before may have left something due.
+        let mut wait = Some(Duration::ZERO);
         loop {
             match self.turn_caught(wait) {
                 Turn::WaitAtMost(next) => wait = next,
@@ -176,6 +184,12 @@ impl Engine {
         })
     }
 
+    /// One turn that neither waits nor rests.
+    pub fn turn_by_hand(&mut self) -> Turn {
+        self.rest = None;
+        self.turn_caught(Some(Duration::ZERO))
+    }
+
     /// Goes on after a fault of ours.
     fn recover(&mut self) {
         self.faults = self.faults.saturating_add(1);
@@ -189,7 +203,7 @@ impl Engine {
         }
         tracing::error!(target: "output", faults = self.faults, "the reader goes on after a fault");
         if self.faults > FAULTS {
-            std::thread::sleep(PAUSE);
+            self.rest = Some(PAUSE);
         }
     }
 
@@ -244,6 +258,7 @@ impl Engine {
             match order {
                 Order::Attach(stream) => self.attach(*stream),
                 Order::MainEnded(run) => self.main_ended(run),
+                Order::Replan(plans) => self.replan(&plans),
                 Order::ReopenFiles => self.tools.files.queue.put(Chunk::default()),
                 Order::Close => self.close(),
             }
@@ -268,22 +283,65 @@ impl Engine {
     /// Makes the pipe of a stream, and sees to it that its targets have writers.
     fn equip(&mut self, stream: Stream) -> Pipe {
         let Stream { run, name, which, fd, plan } = stream;
+        let aims = self.aims(&name, which, &plan);
+        let pipe = Pipe::new(Parts { fd, run, name, which, ready: plan.ready, aims });
+        self.attend(&pipe);
+        pipe
+    }
+
+    /// Has all pipes of these processes go by other plans. What is looked for stays: it is what the
+    /// run was begun with.
+    fn replan(&mut self, plans: &BTreeMap<Arc<str>, StreamPlan>) {
+        for slot in self.pipes.slots() {
+            let Some(pipe) = self.pipes.peek(slot) else { continue };
+            let Some(plan) = plans.get(pipe.name()) else { continue };
+            let aims = self.aims(pipe.name(), pipe.which(), plan);
+            if let Some(file) = self.pipes.aim(slot, aims) {
+                self.close_file(file);
+            }
+            if let Some(pipe) = self.pipes.get(slot) {
+                self.unattended |= !pipe.attend(&self.tools.files);
+            }
+        }
+        for (name, plan) in plans {
+            if let Some(shelf) = self.tools.shelves.find(name) {
+                shelf.keep(plan.keep);
+            }
+        }
+    }
+
+    fn aims(&self, name: &Arc<str>, which: Which, plan: &StreamPlan) -> Aims {
         let [out, err] = &self.tools.consoles;
         let console = if which == Which::Stdout { out } else { err };
         let coloured = self.tools.colours && console.is_terminal;
         let colour = if coloured { Colour::Nth(plan.colour) } else { Colour::None };
-        let shown = Form::of(plan.show, &name, which, colour);
-        let shown = shown.filter(|_| console.attend()).map(|form| (Arc::clone(console), form));
-        let filed = plan.file.filter(|_| self.tools.files.attend()).map(|file| {
+        let shown = Form::of(plan.show, name, which, colour);
+        let filed = plan.file.as_ref().map(|file| {
             let form = match file.format {
                 FileFormat::Raw => Form::Raw,
-                FileFormat::Json => Form::json(&name, which),
+                FileFormat::Json => Form::json(name, which),
             };
-            (Arc::new(file), form)
+            (Arc::new(file.clone()), form)
         });
         let longest = usize::try_from(plan.max_line.max(SHORTEST_CUT).0).unwrap_or(usize::MAX);
-        let (ready, when_full) = (plan.ready, plan.when_full);
-        Pipe::new(Parts { fd, run, name, which, shown, filed, ready, when_full, longest })
+        Aims {
+            shown: shown.map(|form| (Arc::clone(console), form)),
+            filed,
+            when_full: plan.when_full,
+            longest,
+            keep: plan.keep,
+        }
+    }
+
+    /// Sees to it that the targets of a pipe have writers; where no thread can be had for one, what
+    /// it should write waits, the oldest dropped, and it is tried again.
+    fn attend(&mut self, pipe: &Pipe) {
+        self.unattended |= !pipe.attend(&self.tools.files);
+    }
+
+    /// Has a file closed behind everything that is written to it still.
+    fn close_file(&self, file: Arc<FilePlan>) {
+        self.tools.files.queue.put(Chunk { file: Some(file), ..Chunk::default() });
     }
 
     fn main_ended(&mut self, run: RunId) {

@@ -10,7 +10,7 @@ use crate::output::door::Event;
 use crate::output::files::Files;
 use crate::output::pace::Fill;
 use crate::output::pipe::{Pipe, Stage};
-use crate::output::queue::{Chunk, Queue};
+use crate::output::queue::Queue;
 use crate::units::{Mono, Now, RunId};
 
 impl Engine {
@@ -91,8 +91,7 @@ impl Engine {
         let mut found = false;
         while !rest.is_empty() && !pipe.mute {
             let (portion, behind) = rest.split_at(pipe.portion(rest));
-            let put_up = |name: &Arc<str>| shelves.put_up(name);
-            found |= pipe.hand_on(portion, now.wall, put_up, &mut self.buffers, files);
+            found |= pipe.hand_on(portion, now.wall, shelves, &mut self.buffers, files);
             rest = behind;
             if !rest.is_empty() && must_wait(pipe, files, now.mono) {
                 pipe.pending = rest.to_vec();
@@ -123,7 +122,7 @@ impl Engine {
         self.finish(slot, now);
         let Some((pipe, unused)) = self.pipes.remove(slot) else { return };
         if let Some(file) = unused {
-            self.tools.files.queue.put(Chunk { file: Some(file), ..Chunk::default() });
+            self.close_file(file);
         }
         if self.pipes.of(pipe.run).is_empty() && self.endings.remove(&pipe.run).is_some() {
             self.news.push_back(Event::Drained { run: pipe.run });
@@ -134,9 +133,8 @@ impl Engine {
     pub(super) fn finish(&mut self, slot: usize, now: Now) {
         let Tools { files, shelves, .. } = &self.tools;
         let Some(pipe) = self.pipes.get(slot) else { return };
-        let put_up = |name: &Arc<str>| shelves.put_up(name);
         let run = pipe.run;
-        if pipe.finish(now.wall, put_up, &mut self.buffers, files) {
+        if pipe.finish(now.wall, shelves, &mut self.buffers, files) {
             self.found(run);
         }
     }

@@ -10,6 +10,9 @@ use crate::output::pipe::{Buffers, Pipe, Stage};
 use crate::output::queue::Queue;
 use crate::units::{Mono, Now, RunId};
 
+/// How long after a thread could not be had it is tried again.
+const RETRY: Duration = Duration::from_secs(1);
+
 impl Engine {
     /// Sees to what is due.
     pub(super) fn settle(&mut self, now: Now) {
@@ -21,6 +24,29 @@ impl Engine {
         if self.trim_at.is_some_and(|at| at <= now.mono) {
             self.trim();
         }
+        if self.unattended && self.attend_at.is_none_or(|at| at <= now.mono) {
+            self.attend_again(now.mono);
+        }
+    }
+
+    /// Tries again to get writers for targets that lack one. The first time a while after it failed.
+    fn attend_again(&mut self, now: Mono) {
+        let due = self.attend_at.replace(now.after(RETRY)).is_some();
+        if due && self.attend_all() {
+            self.attend_at = None;
+        }
+    }
+
+    /// Sees to it that all targets have writers, which works once others have ended. Whether they
+    /// have.
+    fn attend_all(&mut self) -> bool {
+        let attended = |slot: usize| {
+            let pipe = self.pipes.peek(slot);
+            pipe.is_none_or(|pipe| pipe.attend(&self.tools.files))
+        };
+        let lacking = self.pipes.slots().into_iter().filter(|slot| !attended(*slot)).count();
+        self.unattended = lacking > 0;
+        lacking == 0
     }
 
     /// Serves those again that have waited for a target as long as they may.
@@ -76,6 +102,7 @@ impl Engine {
         for slot in self.pipes.slots() {
             self.finish(slot, now);
         }
+        self.attend_all();
         self.tools.queues().into_iter().for_each(Queue::close);
         Turn::Over
     }
@@ -87,7 +114,7 @@ impl Engine {
         }
         let endings = self.endings.values().chain(&self.closing).map(Ending::at);
         let held = self.held.iter().filter_map(|slot| self.pipes.peek(*slot).and_then(held_until));
-        let next = endings.chain(held).chain(self.trim_at).min()?;
+        let next = endings.chain(held).chain(self.trim_at).chain(self.attend_at).min()?;
         Some(next.since(now))
     }
 }

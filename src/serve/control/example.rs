@@ -11,9 +11,8 @@ use crate::config::plan::{
 };
 use crate::ledger::session::SessionKind;
 use crate::ledger::snapshot::{ProcessView, RunView, Snapshot};
-use crate::memory::MemoryLevel;
 use crate::supervise::lifecycle::PhaseName;
-use crate::units::{ProcId, RunId, SessionId, Wall};
+use crate::units::{ProcId, ProcessIx, RunId, SessionId, Wall};
 
 /// A plan that runs nothing useful under these names.
 pub fn plan(names: &[&str]) -> Plan {
@@ -41,42 +40,15 @@ pub fn session(n: u64) -> SessionId {
 
 /// A process in a phase, with so many runs opened so far.
 pub fn process(name: &str, phase: PhaseName) -> ProcessView {
-    ProcessView {
-        name: name.to_owned(),
-        family: name.to_owned(),
-        replica: None,
-        retired: false,
-        phase,
-        run: None,
-        restarts: 0,
-        exits: Default::default(),
-        spawn_failures: Default::default(),
-        forced_kills: 0,
-        crash_loops: 0,
-        last_status: None,
-        last_exit: None,
-        cpu_seconds_ended: 0.0,
-        thresholds: Default::default(),
-        agent: None,
-        leaks_suspected: 0,
-        care: Default::default(),
-    }
+    let place = ProcessIx(usize::from(name != "web"));
+    let plan = ProcessPlan::new(name, vec!["true".to_owned()]);
+    ProcessView { phase, ..ProcessView::new(place, &plan) }
 }
 
 /// A live run.
 pub fn run(n: u64) -> RunView {
-    RunView {
-        run: RunId(n),
-        session: session(n),
-        main: Some(ProcId { pid: 10, start_ticks: 100 }),
-        started: Wall(2000),
-        ready: None,
-        status: None,
-        sample: None,
-        peak_resident: None,
-        level: MemoryLevel::Normal,
-        verdict: None,
-    }
+    let main = Some(ProcId { pid: 10, start_ticks: 100 });
+    RunView { main, ..RunView::new(RunId(n), session(n), Wall(2000)) }
 }
 
 pub fn picture() -> Snapshot {

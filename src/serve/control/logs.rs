@@ -24,7 +24,8 @@ const TURN: Duration = Duration::from_secs(30);
 
 /// The last output of processes, as the output room keeps it.
 pub trait Logs: Send + Sync {
-    /// Whether anything of this process is kept at all; `false` where its output is inherited.
+    /// Whether anything of this process is kept at all; `false` where its output is inherited, or
+    /// where nothing is to be kept.
     fn keeps(&self, process: &str) -> bool;
 
     /// The last lines that are kept, at most so many.
@@ -115,10 +116,13 @@ pub(super) fn answer(
     headers: &HeaderMap,
 ) -> Result<Answer, Problem> {
     if !desk.sources.logs.keeps(process) {
-        let detail =
-            format!("nothing that {process} writes is kept: it goes straight to our own output");
+        let detail = format!(
+            "nothing that {process} writes is kept: `output.keep` is 0, or it goes straight to our own output"
+        );
         let problem = Problem::conflict("no-logs", "no logs are kept", detail);
-        return Err(problem.suggest("set `output: prefixed`, `json` or `quiet` for it"));
+        return Err(
+            problem.suggest("set `output: prefixed`, `json` or `quiet` for it, and `keep` above 0")
+        );
     }
     let stream = query.one_of("stream", &["stdout", "stderr"])?.map(str::to_owned);
     let as_json = match query.one_of("format", &["text", "json"])? {

@@ -38,10 +38,11 @@ use std::sync::Arc;
 use tokio::sync::{Semaphore, oneshot, watch};
 
 use self::logs::Logs;
-use crate::config::plan::{ControlPlan, Plan};
+use crate::config::plan::{ControlPlan, Plan, ProcessPlan};
 use crate::ledger::snapshot::Snapshot;
 use crate::serve::Source;
 use crate::serve::events::Events;
+use crate::serve::wire;
 use crate::supervise::wish::{Reply, Wish};
 
 /// Answers that are streamed at once, over all doors.
@@ -55,6 +56,8 @@ pub struct Sources {
     pub orders: Orders,
     /// Reads the configuration anew. It may wait for disks, so that it is called aside.
     pub read_plan: ReadPlan,
+    /// How what is asked of a command is read.
+    pub read_command: ReadCommand,
     /// What processes wrote.
     pub logs: Arc<dyn Logs>,
     /// What happens.
@@ -68,6 +71,10 @@ pub type Orders = Box<dyn Fn(Wish) -> Result<oneshot::Receiver<Reply>, Busy> + S
 
 /// How the configuration is read anew.
 pub type ReadPlan = Arc<dyn Fn() -> Result<Arc<Plan>, NotRead> + Send + Sync>;
+
+/// How what is asked of a command is read, with the command as it is without: every fault of it.
+pub type ReadCommand =
+    Arc<dyn Fn(&wire::SpawnBody, ProcessPlan) -> Result<ProcessPlan, Vec<String>> + Send + Sync>;
 
 /// Why an order was not taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -22,7 +22,7 @@ use crate::units::{ProcessIx, Signal};
 const REPLY: Duration = Duration::from_secs(5);
 
 /// For a configuration to be read; a disk can hang.
-const READING: Duration = Duration::from_secs(20);
+pub(super) const READING: Duration = Duration::from_secs(20);
 
 /// Names in one order.
 const MOST_NAMES: usize = 1000;
@@ -100,14 +100,18 @@ pub(super) async fn reload(desk: &Desk, caller: &Caller) -> Result<Answer, Probl
             Err(_) => Err(Problem::busy("the configuration could not be read in time")),
         }
     };
+    let before = desk.picture();
     let changes = match audited(caller, "reload", given.await)? {
         Reply::Reloaded(changes) => changes,
         other => return Err(strange(&other)),
     };
-    let picture = settled(desk).await;
-    let names = |places: &[ProcessIx]| -> Vec<String> {
-        places.iter().filter_map(|ix| name(&picture, *ix)).collect()
-    };
+    // A picture may have been taken before the ledger was told of those who are new.
+    let shows_all =
+        |picture: &Snapshot| changes.added.iter().all(|ix| picture.process(*ix).is_some());
+    let picture = settled(desk, shows_all).await;
+    // What was removed is shown no more once it has ended.
+    let known = |ix: &ProcessIx| name(&picture, *ix).or_else(|| name(&before, *ix));
+    let names = |places: &[ProcessIx]| -> Vec<String> { places.iter().filter_map(known).collect() };
     let reloaded = wire::Reloaded {
         added: names(&changes.added),
         removed: names(&changes.removed),
@@ -167,6 +171,11 @@ fn refused(refusal: Refusal) -> Problem {
             Problem::conflict("not-running", "not running", "none of these processes runs")
         }
         Refusal::Full => Problem::busy("too many spawned commands run already"),
+        Refusal::NameTaken => {
+            let detail = "a spawned command that lives and another process would have one name";
+            Problem::conflict("name-taken", "the name is taken", detail)
+                .suggest("choose another name, or stop the spawned command first")
+        }
         Refusal::OneCommand => {
             let detail = "one command is accompanied, and lives and dies as it likes";
             Problem::conflict("one-command", "not with one command", detail)
@@ -212,7 +221,7 @@ async fn carried_out(
         let now = clock::instant();
         let picture = Arc::clone(&pictures.borrow_and_update());
         let is_over = |ix: &ProcessIx| {
-            let process = picture.processes.get(ix.0);
+            let process = picture.process(*ix);
             process.is_none_or(|it| is_over(goal, it, before, &picture, now >= fresh))
         };
         if places.iter().all(is_over) {
@@ -230,23 +239,24 @@ async fn carried_out(
     }
 }
 
-/// The first picture that was taken after now, or the last one when nothing changes.
-pub(super) async fn settled(desk: &Desk) -> Arc<Snapshot> {
+/// The first picture that was taken after now and shows what it must, or the last one when nothing
+/// changes.
+pub(super) async fn settled(desk: &Desk, shows: impl Fn(&Snapshot) -> bool) -> Arc<Snapshot> {
     let asked = clock::now().mono;
     let until: Instant = clock::instant() + FRESH;
     let mut pictures = desk.sources.pictures.clone();
-    let newer = pictures.wait_for(|picture| picture.at.mono > asked);
+    let newer = pictures.wait_for(|picture| picture.at.mono > asked && shows(picture));
     let _ = timeout_at(until, async { newer.await.map(drop) }).await;
     desk.picture()
 }
 
 fn ordered(desk: &Desk, order: &str, done: bool, places: &[ProcessIx]) -> wire::Ordered {
     let (picture, now) = (desk.picture(), clock::now().wall);
-    let views = places.iter().filter_map(|ix| picture.processes.get(ix.0));
+    let views = places.iter().filter_map(|ix| picture.process(*ix));
     let processes = views.map(|view| reading::process(view, &picture, now)).collect();
     wire::Ordered { order: order.to_owned(), done, processes }
 }
 
 pub(super) fn name(picture: &Snapshot, ix: ProcessIx) -> Option<String> {
-    picture.processes.get(ix.0).map(|process| process.name.clone())
+    picture.process(ix).map(|process| process.name.clone())
 }

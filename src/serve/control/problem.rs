@@ -107,6 +107,13 @@ impl Problem {
         problem
     }
 
+    /// What is asked of a command has faults, and nothing was started.
+    pub(super) fn bad_command(faults: Vec<String>) -> Self {
+        let mut problem = Self::invalid("what is asked of the command has faults");
+        problem.said.faults = faults;
+        problem
+    }
+
     /// The asker may not.
     pub(super) fn forbidden(detail: impl Into<String>) -> Self {
         Self::new(StatusCode::FORBIDDEN, "forbidden", "not allowed", detail)

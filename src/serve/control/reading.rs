@@ -5,10 +5,13 @@ use std::collections::BTreeMap;
 use super::query::Query;
 use super::role::Role;
 use crate::clock;
+use crate::context::Context;
+use crate::ledger::care::Rest;
 use crate::ledger::session;
 use crate::ledger::snapshot::{ProcessView, Snapshot};
 use crate::memory::LeakState;
 use crate::serve::wire;
+use crate::supervise::lifecycle::PhaseName;
 use crate::units::{ExitStatus, Wall};
 
 /// How many similar names are offered in place of one that nobody knows.
@@ -57,6 +60,8 @@ pub(super) fn process(view: &ProcessView, picture: &Snapshot, now: Wall) -> wire
     };
     wire::Process {
         name: view.name.clone(),
+        family: view.family.clone(),
+        replica: replica(view, picture),
         state: view.phase.as_str().to_owned(),
         health: view.care.health.map(|health| health.as_str().to_owned()),
         status: run.and_then(|run| run.status.clone()),
@@ -67,6 +72,10 @@ pub(super) fn process(view: &ProcessView, picture: &Snapshot, now: Wall) -> wire
         uptime_seconds: run.map(|run| seconds(run.started, now)),
         restarts: view.restarts,
         last_exit: view.last_status.map(|status| exit(status, view.last_exit)),
+        rest: view.care.rest.as_ref().map(rest),
+        next_run: next_run(view, now).map(|at| at.to_string()),
+        failed_tests: view.care.tests_failed,
+        failed_test_output: view.care.test_said.as_ref().map(|said| said.to_string()),
         memory_bytes: sample.map(|sample| sample.resident.0),
         peak_memory_bytes: run.and_then(|run| run.peak_resident).map(|bytes| bytes.0),
         memory_level: run.map(|run| run.level.as_str().to_owned()),
@@ -78,6 +87,25 @@ pub(super) fn process(view: &ProcessView, picture: &Snapshot, now: Wall) -> wire
         agent: view.agent.clone(),
         tokens: tokens.filter(|_| view.agent.is_some()),
     }
+}
+
+fn replica(view: &ProcessView, picture: &Snapshot) -> Option<wire::Replica> {
+    let number = view.replica?;
+    let siblings = picture.processes.iter();
+    let of =
+        siblings.filter(|one| !one.retired && one.replica.is_some() && one.family == view.family);
+    Some(wire::Replica { number, of: u32::try_from(of.count()).unwrap_or(u32::MAX) })
+}
+
+fn rest(rest: &Rest) -> wire::Rest {
+    let Rest { delay, until, streak } = *rest;
+    wire::Rest { until: until.to_string(), delay_seconds: delay.as_secs_f64(), streak }
+}
+
+/// When the clock starts it next; not while somebody keeps it from running.
+fn next_run(view: &ProcessView, now: Wall) -> Option<Wall> {
+    let by_the_clock = !view.retired && matches!(view.phase, PhaseName::Resting);
+    view.schedule.as_ref().filter(|_| by_the_clock || view.run.is_some())?.next_after(now)
 }
 
 fn exit(status: ExitStatus, at: Option<Wall>) -> wire::Exit {
@@ -125,6 +153,7 @@ pub(super) fn session(it: &session::Session) -> wire::Session {
         started: it.started.to_string(),
         last_activity: it.last_activity.to_string(),
         pid: it.main.map(|main| main.pid),
+        context: it.context.as_deref().map(context),
         events: it.events,
         peak_memory_bytes: figures.peak_memory.map(|bytes| bytes.0),
         cpu_seconds: figures.cpu_seconds,
@@ -136,6 +165,25 @@ pub(super) fn session(it: &session::Session) -> wire::Session {
             reason: end.reason.clone(),
             exit_code: end.status.map(ExitStatus::code),
         }),
+    }
+}
+
+fn context(context: &Context) -> wire::Context {
+    let git = context.git.as_ref().map(|git| wire::Git {
+        branch: git.branch.clone(),
+        commit: git.commit.clone(),
+        dirty: git.dirty,
+    });
+    wire::Context {
+        command: context.command.clone(),
+        working_dir: context.working_dir.as_ref().map(|dir| dir.display().to_string()),
+        git,
+        user: context.user.clone(),
+        uid: context.uid,
+        gid: context.gid,
+        hostname: context.host.hostname.clone(),
+        version: context.version.clone(),
+        config_digest: context.config_digest.to_string(),
     }
 }
 

@@ -1,13 +1,14 @@
 //! Commands that are started beside the plan, from what was asked for to the end that is waited for.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use hyper::StatusCode;
 use tokio::time::timeout;
 
 use super::answer::{Answer, json};
-use super::orders::{audited, give, name, settled, strange};
+use super::orders::{READING, audited, give, name, settled, strange};
 use super::problem::Problem;
 use super::role::Caller;
 use super::{Desk, reading};
@@ -16,11 +17,8 @@ use crate::serve::wire;
 use crate::supervise::wish::{Reply, Wish};
 use crate::units::Signal;
 
-/// From SIGINT to SIGKILL for a spawned command.
+/// From SIGINT to SIGKILL for a spawned command of which nothing else is asked.
 const GRACE: Duration = Duration::from_secs(1);
-
-/// The name that a place takes until the mind has found it one.
-const NAME: &str = "spawned";
 
 /// Starts a command, and waits for its end if that is asked for.
 pub(super) async fn spawn(
@@ -34,14 +32,15 @@ pub(super) async fn spawn(
     let said = format!("spawn {program}");
     let given = async {
         caller.role.may_order_all()?;
-        give(desk, Wish::Spawn(Box::new(plan_of(body)?))).await
+        let plan = asked(desk, plan_of(&body)?, body).await?;
+        give(desk, Wish::Spawn(Box::new(plan))).await
     };
     let (process, run, session) = match audited(caller, &said, given.await)? {
         Reply::Spawned { process, run, session } => (process, run, session.to_string()),
         other => return Err(strange(&other)),
     };
-    let picture = settled(desk).await;
-    let process = name(&picture, process).unwrap_or_else(|| NAME.to_owned());
+    let picture = settled(desk, |picture| picture.process(process).is_some()).await;
+    let process = name(&picture, process).unwrap_or_default();
     let ended = match wait {
         Some(wait) => end_of(desk, &session, wait).await,
         None => None,
@@ -69,35 +68,51 @@ async fn end_of(desk: &Desk, session: &str, wait: Duration) -> Option<wire::Sess
     timeout(wait, ended).await.ok().flatten()
 }
 
+/// The process with what is asked of it besides. Users are looked up in files, which may hang.
+async fn asked(
+    desk: &Desk,
+    plan: ProcessPlan,
+    body: wire::SpawnBody,
+) -> Result<ProcessPlan, Problem> {
+    let read = Arc::clone(&desk.sources.read_command);
+    let read = tokio::task::spawn_blocking(move || read(&body, plan));
+    match timeout(READING, read).await {
+        Ok(Ok(Ok(plan))) => Ok(plan),
+        Ok(Ok(Err(faults))) => Err(Problem::bad_command(faults)),
+        Ok(Err(_)) => Err(Problem::no_reply()),
+        Err(_) => Err(Problem::busy("the users could not be looked up in time")),
+    }
+}
+
 /// The process that somebody asks for, checked.
-fn plan_of(body: wire::SpawnBody) -> Result<ProcessPlan, Problem> {
-    let wire::SpawnBody { command, shell, env, cwd } = body;
+fn plan_of(body: &wire::SpawnBody) -> Result<ProcessPlan, Problem> {
+    let wire::SpawnBody { command, shell, env, cwd, .. } = body;
     let command = match (command.is_empty(), shell) {
-        (false, None) => command,
-        (true, Some(line)) => vec!["/bin/sh".to_owned(), "-c".to_owned(), line],
+        (false, None) => command.clone(),
+        (true, Some(line)) => vec!["/bin/sh".to_owned(), "-c".to_owned(), line.clone()],
         _ => {
             let problem = Problem::invalid("expected either `command` or `shell`");
             return Err(problem.suggest(r#"send {"command": ["PROGRAM", "ARGUMENT"]}"#));
         }
     };
-    if command.iter().chain(env.values()).chain(&cwd).any(|text| text.contains('\0')) {
+    if command.iter().chain(env.values()).chain(cwd).any(|text| text.contains('\0')) {
         return Err(Problem::invalid("a NUL byte cannot be part of a command, a value or a path"));
     }
     if let Some(name) = env.keys().find(|name| name.is_empty() || name.contains(['=', '\0'])) {
         return Err(Problem::invalid(format!("{name:?} cannot be the name of a variable")));
     }
-    let working_dir = cwd.map(PathBuf::from);
+    let working_dir = cwd.as_ref().map(PathBuf::from);
     if working_dir.as_ref().is_some_and(|path| !path.is_absolute()) {
         return Err(Problem::invalid("`cwd` must be absolute"));
     }
     Ok(ProcessPlan {
         standing: Standing::Spawned,
         working_dir,
-        environment: env.into_iter().collect(),
+        environment: env.clone().into_iter().collect(),
         stop_signal: Signal::INT,
         stop_grace_period: GRACE,
         output: OutputPlan::new(OutputMode::Prefixed),
-        ..ProcessPlan::new(NAME, command)
+        ..ProcessPlan::new("", command)
     })
 }
 
@@ -106,7 +121,7 @@ mod tests {
     use super::*;
 
     fn plan(body: &str) -> Result<ProcessPlan, Problem> {
-        plan_of(serde_json::from_str(body).expect("a body"))
+        plan_of(&serde_json::from_str(body).expect("a body"))
     }
 
     #[test]

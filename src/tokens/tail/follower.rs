@@ -33,6 +33,8 @@ const LAST_POLLS: usize = 16;
 pub struct Follower {
     begun: Wall,
     roots: Vec<Root>,
+    /// Whether what is there already is counted in folders that were never seen.
+    count_history: bool,
     shelf: Shelf,
     /// Files with something to read.
     dirty: VecDeque<FileId>,
@@ -62,14 +64,10 @@ impl Follower {
         let TokenResume { progress, seen } = start.resume;
         let resume: HashMap<_, _> =
             progress.into_iter().map(|row| (row.path.clone(), row)).collect();
-        let root = |source: Source| {
-            let settled = resume.contains_key(&source.root);
-            let first_sight = !settled && !start.count_history;
-            Root { tree: Tree::new(&source.root), source, first_sight, settled }
-        };
-        Self {
+        let mut follower = Self {
             begun: start.at,
-            roots: sources.into_iter().map(root).collect(),
+            roots: Vec::new(),
+            count_history: start.count_history,
             shelf: Shelf::default(),
             dirty: VecDeque::new(),
             moved: BTreeSet::new(),
@@ -79,7 +77,38 @@ impl Follower {
             lines: LineCounts::default(),
             seeded: Vec::new(),
             files: 0,
+        };
+        follower.follow(&sources);
+        follower
+    }
+
+    /// Follows these as well: folders that are new, and more owners of those that are known. What
+    /// lies in a new folder is looked at as if it had been followed from the beginning of our life.
+    /// Nothing is given up, because a process that is out of the plan may still have a run.
+    pub fn follow(&mut self, sources: &[Source]) {
+        for source in sources {
+            match self.roots.iter_mut().find(|root| root.source.root == source.root) {
+                Some(root) => {
+                    let known = &mut root.source.owners;
+                    let new = source.owners.iter().filter(|owner| !known.contains(owner));
+                    known.extend(new.cloned().collect::<Vec<_>>());
+                }
+                None => {
+                    let settled = self.resume.contains_key(&source.root);
+                    let first_sight = !settled && !self.count_history;
+                    let tree = Tree::new(&source.root);
+                    self.roots.push(Root { tree, source: source.clone(), first_sight, settled });
+                }
+            }
         }
+    }
+
+    /// The places of all roots, those within others first so that they win.
+    fn inner_first(&self) -> Vec<usize> {
+        let mut places: Vec<usize> = (0..self.roots.len()).collect();
+        let depth = |place: &usize| self.roots[*place].source.root.components().count();
+        places.sort_by_key(|place| std::cmp::Reverse(depth(place)));
+        places
     }
 
     /// Looks for changes, reads some of what was appended, and gives what is to be handed on, in
@@ -113,7 +142,7 @@ impl Follower {
 
     /// Finds new files, oldest first, since a fork's copies come after their origin.
     fn look(&mut self, now: Now) {
-        for source in 0..self.roots.len() {
+        for source in self.inner_first() {
             let found = self.roots[source].tree.look(now);
             let fresh = found.into_iter().filter(|path| !self.shelf.has(path));
             let mut fresh: Vec<_> = fresh

@@ -10,10 +10,11 @@
 use std::pin::pin;
 use std::time::Duration;
 
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 
 use crate::clock;
 use crate::tokens::price::Prices;
+use crate::tokens::source::Source;
 use crate::tokens::{TokenBatch, TokenResume};
 use crate::units::{Now, Wall};
 
@@ -49,14 +50,20 @@ pub struct Start {
 }
 
 /// Follows until `stop` is ready or nobody receives any more, then reads what is left once more and
-/// closes every response.
+/// closes every response. Folders that `sources` tells of meanwhile are followed as well.
 pub async fn follow(
     mut follower: Follower,
+    mut sources: watch::Receiver<Vec<Source>>,
     sender: mpsc::Sender<TokenBatch>,
     stop: impl Future<Output = ()>,
 ) {
     let mut stop = pin!(stop);
+    // They may have changed since the follower was made.
+    sources.mark_changed();
     loop {
+        if sources.has_changed().unwrap_or(false) {
+            follower.follow(&sources.borrow_and_update());
+        }
         let batches;
         (follower, batches) = on_a_thread(follower, Follower::poll).await;
         if !send(&sender, batches).await {
@@ -66,6 +73,7 @@ pub async fn follow(
         tokio::select! {
             biased;
             () = &mut stop => break,
+            Ok(()) = sources.changed() => sources.mark_changed(),
             () = tokio::time::sleep(pause) => {}
         }
     }

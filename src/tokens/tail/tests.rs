@@ -460,13 +460,50 @@ async fn a_full_queue_is_waited_for_and_the_end_closes_what_is_open() {
     };
     let follower = Follower::new(Source::merged(claims), start);
     let (sender, mut receiver) = mpsc::channel(1);
-    let task = tokio::spawn(follow(follower, sender, std::future::ready(())));
+    let (_told, sources) = tokio::sync::watch::channel(Vec::new());
+    let task = tokio::spawn(follow(follower, sources, sender, std::future::ready(())));
     let mut count = 0;
     while let Some(batch) = receiver.recv().await {
         count += batch.usages.len();
     }
     task.await.expect("the follower ends");
     assert_eq!(count, 50);
+}
+
+#[tokio::test]
+async fn folders_that_are_told_of_later_are_followed_and_inner_ones_win() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let inner = dir.path().join("inner");
+    fs::create_dir(&inner).expect("a folder");
+    let outer = vec![(dir.path().to_owned(), owner("outer", None))];
+    let start = Start {
+        at: EARLY,
+        resume: TokenResume::default(),
+        count_history: false,
+        prices: Prices::embedded(),
+    };
+    let (told, sources) = tokio::sync::watch::channel(Source::merged(outer.clone()));
+    let follower = Follower::new(sources.borrow().clone(), start);
+    let (sender, mut receiver) = mpsc::channel(8);
+    let task = tokio::spawn(follow(follower, sources, sender, std::future::pending()));
+    append(&dir.path().join("a.jsonl"), line("first", 1).as_bytes());
+    let mut next = async || loop {
+        let batch = receiver.recv().await.expect("it follows");
+        if let [usage] = batch.usages.as_slice() {
+            return (batch.process.map(|process| process.to_string()), usage.tokens.output);
+        }
+    };
+    assert_eq!(next().await, (Some("outer".to_owned()), 1));
+    let both = outer.into_iter().chain([(inner.clone(), owner("inner", None))]);
+    told.send_replace(Source::merged(both));
+    append(&inner.join("b.jsonl"), line("second", 2).as_bytes());
+    assert_eq!(next().await, (Some("inner".to_owned()), 2));
+    append(&dir.path().join("a.jsonl"), line("third", 3).as_bytes());
+    assert_eq!(next().await, (Some("outer".to_owned()), 3));
+    drop(told);
+    append(&inner.join("b.jsonl"), line("fourth", 4).as_bytes());
+    assert_eq!(next().await, (Some("inner".to_owned()), 4));
+    task.abort();
 }
 
 #[test]

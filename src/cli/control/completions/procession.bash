@@ -685,7 +685,7 @@ _procession() {
             return 0
             ;;
         procession__subcmd__spawn)
-            opts="-w -e -c -h --wait --cwd --env --shell --json --socket --config --help"
+            opts="-w -u -e -c -h --wait --name --dir --user --stop-signal --stop-grace-period --env --shell --json --socket --config --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -699,7 +699,27 @@ _procession() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
-                --cwd)
+                --name)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --dir)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --user)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -u)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --stop-signal)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --stop-grace-period)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

@@ -111,7 +111,11 @@ complete -c procession -n "__fish_procession_using_subcommand logs" -s t -l time
 complete -c procession -n "__fish_procession_using_subcommand logs" -l json -d 'Print a JSON object for each line'
 complete -c procession -n "__fish_procession_using_subcommand logs" -s h -l help -d 'Print help'
 complete -c procession -n "__fish_procession_using_subcommand spawn" -s w -l wait -d 'Wait for its end, and end with its exit code; for so many seconds at most' -r
-complete -c procession -n "__fish_procession_using_subcommand spawn" -l cwd -d 'Where it starts' -r
+complete -c procession -n "__fish_procession_using_subcommand spawn" -l name -d 'The name that it runs under; `spawned-N` when not given' -r
+complete -c procession -n "__fish_procession_using_subcommand spawn" -l dir -d 'Where it starts' -r
+complete -c procession -n "__fish_procession_using_subcommand spawn" -s u -l user -d 'As whom it runs: a name or a number, and a group behind a colon' -r
+complete -c procession -n "__fish_procession_using_subcommand spawn" -l stop-signal -d 'How it is asked to end; SIGINT when not given' -r
+complete -c procession -n "__fish_procession_using_subcommand spawn" -l stop-grace-period -d 'From the asking to SIGKILL, such as `10s`; `1s` when not given' -r
 complete -c procession -n "__fish_procession_using_subcommand spawn" -s e -l env -d 'What is added to its environment' -r
 complete -c procession -n "__fish_procession_using_subcommand spawn" -l shell -d 'A line for the shell, in place of a command' -r
 complete -c procession -n "__fish_procession_using_subcommand spawn" -l socket -d 'The control socket; by default that of the configuration, or the one in the usual folder' -r -F

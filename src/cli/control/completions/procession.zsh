@@ -181,7 +181,12 @@ _arguments "${_arguments_options[@]}" : \
 _arguments "${_arguments_options[@]}" : \
 '-w+[Wait for its end, and end with its exit code; for so many seconds at most]::SECONDS:_default' \
 '--wait=[Wait for its end, and end with its exit code; for so many seconds at most]::SECONDS:_default' \
-'--cwd=[Where it starts]:FOLDER:_default' \
+'--name=[The name that it runs under; \`spawned-N\` when not given]:NAME:_default' \
+'--dir=[Where it starts]:FOLDER:_default' \
+'-u+[As whom it runs\: a name or a number, and a group behind a colon]:USER:_default' \
+'--user=[As whom it runs\: a name or a number, and a group behind a colon]:USER:_default' \
+'--stop-signal=[How it is asked to end; SIGINT when not given]:SIGNAL:_default' \
+'--stop-grace-period=[From the asking to SIGKILL, such as \`10s\`; \`1s\` when not given]:DURATION:_default' \
 '*-e+[What is added to its environment]:NAME=VALUE:_default' \
 '*--env=[What is added to its environment]:NAME=VALUE:_default' \
 '()--shell=[A line for the shell, in place of a command]:LINE:_default' \

@@ -1,0 +1,97 @@
+//! The sense for tokens: which agents' logs are followed, from where on, and by which plan.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::time::timeout;
+
+use crate::assembly::below::restarting;
+use crate::clock;
+use crate::config::plan::Plan;
+use crate::ledger::entry::Entry;
+use crate::tokens::TokenResume;
+use crate::tokens::price::Prices;
+use crate::tokens::source::Source;
+use crate::tokens::tail::{self, Follower, Start};
+use crate::units::Wall;
+
+/// Batches of tokens that wait for the ledger; the offset in the file is the real queue.
+const TOKEN_BATCHES: usize = 64;
+/// How long following waits to be told what earlier lives counted. A store that takes longer is
+/// away: then what is in the files already is only remembered, not counted.
+const RESUME_PATIENCE: Duration = Duration::from_secs(5);
+
+/// What following the agents' logs begins with.
+pub(super) struct Following {
+    pub(super) plans: watch::Receiver<Arc<Plan>>,
+    pub(super) began: Wall,
+    pub(super) prices: Prices,
+    pub(super) resume: oneshot::Receiver<TokenResume>,
+}
+
+/// Follows the agents' logs, once it is known what earlier lives counted.
+pub(super) async fn follow(
+    start: Following,
+    entries: mpsc::Sender<Entry>,
+    stopped: watch::Receiver<bool>,
+) {
+    let Following { mut plans, began, prices, resume } = start;
+    let mut over = stopped.clone();
+    // Nothing is read, and no time passes, before a plan has an agent.
+    let first = tokio::select! {
+        Ok(plan) = plans.wait_for(|plan| has_agent(plan)) => sources_of(&plan),
+        _ = over.wait_for(|stop| *stop) => return,
+        else => return,
+    };
+    let (told, sources) = watch::channel(first);
+    let resume = match timeout(RESUME_PATIENCE, resume).await {
+        Ok(Ok(resume)) => resume,
+        Ok(Err(_)) | Err(_) => {
+            tracing::warn!(
+                target: "tokens",
+                "the store does not say what was counted before: tokens that are in the logs \
+                 already are not counted"
+            );
+            TokenResume::default()
+        }
+    };
+    let mut first = Some(Start { at: began, resume, count_history: false, prices: prices.clone() });
+    let (batches, mut found) = mpsc::channel(TOKEN_BATCHES);
+    let following = restarting("tokens", move || {
+        // After a panic nobody knows what was counted: what is there by then is only remembered.
+        let start = first.take().unwrap_or_else(|| Start {
+            at: clock::now().wall,
+            resume: TokenResume::default(),
+            count_history: false,
+            prices: prices.clone(),
+        });
+        let mut stopped = stopped.clone();
+        let stop = async move { drop(stopped.wait_for(|stop| *stop).await) };
+        let follower = Follower::new(sources.borrow().clone(), start);
+        tail::follow(follower, sources.clone(), batches.clone(), stop)
+    });
+    let tell_of_new_agents = async {
+        while plans.changed().await.is_ok() {
+            told.send_replace(sources_of(&plans.borrow_and_update()));
+        }
+    };
+    let pass_on = async {
+        while let Some(batch) = found.recv().await {
+            let _ = entries.send(Entry::TokensRead { at: clock::now(), batch }).await;
+        }
+    };
+    tokio::select! {
+        _ = async { tokio::join!(following, pass_on) } => {}
+        () = async { tell_of_new_agents.await; std::future::pending().await } => {}
+    }
+}
+
+fn has_agent(plan: &Plan) -> bool {
+    plan.processes.iter().any(|process| process.agent.is_some())
+}
+
+/// The folders of transcripts of all processes that have an agent.
+fn sources_of(plan: &Plan) -> Vec<Source> {
+    Source::of_plan(plan, |name| std::env::var(name).ok())
+}
