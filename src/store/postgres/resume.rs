@@ -8,7 +8,7 @@ use tokio_postgres::{Error, Row};
 
 use super::fault::Fault;
 use super::link::Link;
-use super::lives;
+use super::lives::{self, HOUSE};
 use crate::ledger::entry::OpenSession;
 use crate::ledger::session::{SessionKind, SessionState};
 use crate::store::life::Identity;
@@ -19,6 +19,8 @@ use crate::units::{SessionId, Wall};
 const MAX_SEEN: i64 = 1_000_000;
 /// Open sessions that are taken over at one start; the next start finds the rest.
 const MAX_OPEN: i64 = 10_000;
+/// The lock of [`HOUSE`] under which sessions are claimed.
+const CLAIMING: i32 = 3;
 /// Log files whose progress is kept and read at the start, the newest first.
 pub const MOST_PROGRESS: i64 = MOST_FILES as i64;
 
@@ -28,7 +30,13 @@ pub const MOST_PROGRESS: i64 = MOST_FILES as i64;
 pub async fn open_sessions(link: &mut Link, us: &Identity) -> Result<Vec<OpenSession>, Fault> {
     let ours = us.life().id.to_string();
     let transaction = link.client().transaction().await?;
-    for life in lives::over(&transaction, us).await? {
+    let over = lives::over(&transaction, us).await?;
+    if !over.is_empty() {
+        // One after the other: two that claim the same rows could wait for each other.
+        let lock = format!("SELECT pg_advisory_xact_lock({HOUSE}, {CLAIMING})");
+        transaction.batch_execute(&lock).await?;
+    }
+    for life in over {
         transaction
             .execute(
                 "UPDATE sessions SET claimed_by = $1 WHERE ended_ms IS NULL \
