@@ -36,9 +36,10 @@ use crate::ledger::entry::{Entry, SurvivorOutcome};
 use crate::memory::proc;
 use crate::output::door::Output;
 use crate::store::left_behind::{LeftBehind, find_left_behind};
+use crate::store::life::Beginnings;
 use crate::store::runfile::{Owner, RunRecord};
 use crate::supervise::shutdown::EXIT_INTERNAL;
-use crate::units::{Mono, Now, ProcId, ProcessIx, Signal};
+use crate::units::{Mono, Now, ProcId, ProcessIx, SessionId, Signal};
 
 use self::below::Below;
 use self::output::Piped;
@@ -225,9 +226,25 @@ impl Stand {
     }
 
     fn owner() -> Option<Owner> {
+        Owner::read(Self::ourselves()?).ok()
+    }
+
+    fn ourselves() -> Option<ProcId> {
         let pid = std::process::id().cast_signed();
         let start_ticks = proc::start_ticks(pid).ok()?;
-        Owner::read(ProcId { pid, start_ticks }).ok()
+        Some(ProcId { pid, start_ticks })
+    }
+
+    /// What tells this life from others in a history that they share.
+    fn beginnings(&self) -> Beginnings {
+        let began = self.began.wall;
+        let random = u128::from(seed()) << 64 | u128::from(seed());
+        Beginnings {
+            id: SessionId::new(began, random),
+            began,
+            supervisor: Self::ourselves(),
+            alive: Arc::new(recover::is_alive),
+        }
     }
 }
 

@@ -10,7 +10,7 @@
 //!       ════════════════════════════════════│═════ one way, bounded, never awaited ═════
 //!                                           ▼ Entry
 //!   /proc ─────────► memory/probe ──────►┌────────┐ Batch ┌───────┐
-//!   agents' logs ──► tokens/tail ───────►│ ledger │──────►│ store │ sqlite
+//!   agents' logs ──► tokens/tail ───────►│ ledger │──────►│ store │ sqlite, postgres
 //!   project files ─► context ───────────►└────────┘       └───────┘
 //!                                           │ Snapshot, the latest wins
 //!                                observers: metrics, serve
@@ -43,14 +43,14 @@
 //! Main: the init loop, on one `epoll` set and no runtime; and what reads pipes, for as long as no
 //! thread can be had for that ([`output::by_hand`]). Below the line one worker, and up to four
 //! threads for what waits for disks. What processes write has a reader, from the first pipe on, and a
-//! writer for each place that it goes to. One thread each for the SQLite store, the run file, the log
+//! writer for each place that it goes to. One thread each for the store, the run file, the log
 //! and the environments of strangers, because a disk, a terminal and `/proc` can hang.
 //!
 //! # Rooms, in reading order
 //!
 //! [`units`], [`secret`], [`clock`] and [`faults`] are the common ground. [`config`] makes a plan of a file.
 //! [`supervise`] is the mind and [`init`] the body. [`ledger`] is the memory of what happened, fed by
-//! [`memory`], [`tokens`] and [`context`], kept by [`store`], shown by [`metrics`] and [`serve`].
+//! [`memory`], [`tokens`] and [`context`], kept by [`store`] (which finds servers by `names`), shown by [`metrics`] and [`serve`].
 //! [`output`] is what becomes of what processes write; [`probing`] and [`watch`] are senses beside
 //! the probe: health tests over the network, and files that changed. [`serve`] is two doors, one to
 //! look and one to give orders. [`assembly`] puts the rooms together; [`cli`] and [`log`] are the door to the terminal.
@@ -70,7 +70,8 @@
 //! - A metric: a row in [`metrics::catalogue`] and a line in `metrics/families`; then the golden files
 //!   (`PROCESSION_BLESS=1`), dashboards and alerts, which `tests/contract.rs` holds against it.
 //! - A kind of token: [`tokens::TokenCounts`] and [`tokens::TokenKind`], [`tokens::price`] and its data,
-//!   the agent's decoder in [`tokens::agents`], a numbered step in `store/schema`, `store/sqlite/rows.rs`.
+//!   the agent's decoder in [`tokens::agents`], a numbered step in `store/schema` for each database, `rows.rs` of `store/sqlite` and of
+//!   `store/postgres`, which `store/suite.rs` holds to the same promises.
 //! - What a session tells of itself: [`ledger::session`], its fold in `ledger/fold_*.rs`, and the store.
 //!
 //! # Decisions that differ from the first design
@@ -88,6 +89,10 @@
 //! - The loop's signals are held back and read from a descriptor, without `signal-hook`: its handlers
 //!   cost fifty system calls and a hundred kilobytes before the first spawn, and a second waking for
 //!   each signal. It stays where a verb waits at the terminal.
+//! - `names` looks host names up itself: a small stub resolver over a crate that knows the messages,
+//!   because hickory's brings a cache and tables of international names for two kinds of record.
+//! - The schema of PostgreSQL is a file of its own rather than SQLite's: what is shared there (lives,
+//!   claims, progress by instance) means nothing in a file that one supervisor holds.
 //! - The loop turns without tokio, by `init/bells.rs`: a runtime above it cost a tenth of a
 //!   millisecond before the first spawn, and a waking of itself for each new deadline.
 //! - The one command is forked without a copy of our memory (`init/sys/child.rs`), as `vfork(2)`
@@ -114,6 +119,8 @@ pub mod memory;
 pub mod tokens;
 pub mod context;
 pub mod watch;
+#[cfg(feature = "postgres")]
+pub mod names;
 pub mod store;
 pub mod metrics;
 pub mod serve;

@@ -19,6 +19,7 @@ mod lifecycle;
 mod mind;
 mod output;
 mod picture;
+mod postgres;
 mod pid1;
 mod recovery;
 mod rites;

@@ -9,7 +9,7 @@ mod promql;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use procession::metrics::catalogue;
+use procession::metrics::catalogue::{self, Kind, Metric};
 
 use promql::Names;
 
@@ -26,12 +26,19 @@ struct Known(BTreeMap<String, BTreeSet<String>>);
 impl Known {
     /// What the catalogue promises, and what Prometheus makes.
     fn promised() -> Self {
-        let promised = catalogue::ALL.iter().map(|metric| (metric.name, metric.labels));
-        let with_target = |(name, labels): (&str, &[&str])| {
-            let labels = labels.iter().chain(&TARGET).map(|label| (*label).to_owned());
-            (name.to_owned(), labels.collect())
+        let series = |metric: &'static Metric| {
+            let bound: &[&str] = if metric.kind == Kind::Histogram { &["le"] } else { &[] };
+            let labels = move || metric.labels.iter().chain(bound).copied();
+            metric.suffixes().iter().map(move |suffix| {
+                (format!("{}{suffix}", metric.name), labels().collect::<Vec<_>>())
+            })
         };
-        Self(promised.chain(MADE).map(with_target).collect())
+        let promised = catalogue::ALL.iter().flat_map(series);
+        let made = MADE.map(|(name, labels)| (name.to_owned(), labels.to_vec()));
+        let with_target = |(name, labels): (String, Vec<&str>)| {
+            (name, labels.iter().chain(&TARGET).map(|label| (*label).to_owned()).collect())
+        };
+        Self(promised.chain(made).map(with_target).collect())
     }
 
     /// Adds the result of a recording rule, which can only have labels of what it is made of.

@@ -65,15 +65,28 @@ fn every_promised_metric_appears_in_the_golden_text_in_order_and_nothing_else_do
     let said: Vec<(&str, &str)> = types.filter_map(|rest| rest.split_once(' ')).collect();
     let promised: Vec<(&str, &str)> = catalogue::ALL
         .iter()
-        .map(|metric| (metric.name, if metric.kind == Kind::Counter { "counter" } else { "gauge" }))
+        .map(|metric| {
+            let kind = match metric.kind {
+                Kind::Counter => "counter",
+                Kind::Gauge | Kind::Info => "gauge",
+                Kind::Histogram => "histogram",
+            };
+            (metric.name, kind)
+        })
         .collect();
     assert_eq!(said, promised);
 }
 
 #[test]
 fn every_sample_carries_exactly_the_promised_labels_and_no_series_comes_twice() {
-    let promised: BTreeMap<&str, &[&str]> =
-        catalogue::ALL.iter().map(|metric| (metric.name, metric.labels)).collect();
+    let mut promised = BTreeMap::new();
+    for metric in catalogue::ALL {
+        for suffix in metric.suffixes() {
+            let bound = ["le"].into_iter().filter(|_| *suffix == "_bucket");
+            let labels: Vec<&str> = metric.labels.iter().copied().chain(bound).collect();
+            promised.insert(format!("{}{suffix}", metric.name), labels);
+        }
+    }
     let mut seen = BTreeSet::new();
     for line in text().lines().filter(|line| !line.starts_with('#')) {
         let (series, _) = line.rsplit_once(' ').expect("a value");

@@ -95,6 +95,7 @@ fn a_store_that_is_no_database_is_kept_and_a_new_one_begun() {
     fs::write(dir.path().join("h.db"), &garbage).expect("a file");
     let mut house = House::start(As::Subreaper, &["run"], Ok(dir));
     shows(port, "procession_store_up 1");
+    shows(port, "procession_store_files_set_aside_total 1");
     let entries = fs::read_dir(house.dir()).expect("a folder").flatten();
     let kept: Vec<_> = entries.filter(|e| fs::read(e.path()).is_ok_and(|b| b == garbage)).collect();
     assert_eq!(kept.len(), 1, "under another name");

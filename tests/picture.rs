@@ -11,6 +11,7 @@ use procession::ledger::care::{Care, Rest};
 use procession::ledger::entry::StoreHealth;
 use procession::ledger::session::{Figures, Session, SessionEnd, SessionKind, SessionState};
 use procession::ledger::snapshot::{HouseView, ProcessView, RunView, Snapshot, TokenSeries};
+use procession::ledger::store_figures::{ErrorCategory, Operation, StoreFigures};
 use procession::memory::{LeakState, MemoryLevel, SelfFigures, TreeSample, Turns, Verdict};
 use procession::output::figures::OutputFigures;
 use procession::supervise::fact::SpawnFailure;
@@ -130,6 +131,17 @@ pub fn output() -> Vec<(Arc<str>, OutputFigures)> {
     vec![("web".into(), web), ("leaky".into(), OutputFigures::default())]
 }
 
+fn store_figures() -> StoreFigures {
+    let mut figures = StoreFigures::default();
+    figures.failed(ErrorCategory::Unreachable);
+    figures.took(Operation::Open, Duration::from_millis(4));
+    for micros in [800, 2_000, 2_000, 40_000_000] {
+        figures.took(Operation::Commit, Duration::from_micros(micros));
+    }
+    figures.set_aside = 1;
+    figures
+}
+
 fn house() -> HouseView {
     HouseView {
         started: at(0),
@@ -141,7 +153,13 @@ fn house() -> HouseView {
         unreaped_peak: 40,
         signals: BTreeMap::from([((Signal::HUP, "ignored"), 2), ((Signal::USR1, "forwarded"), 1)]),
         samples_skipped: 4,
-        store: Some(StoreHealth { up: true, pending: 6, failures: 1, dropped: 0 }),
+        store: Some(StoreHealth {
+            up: true,
+            pending: 6,
+            failures: 1,
+            dropped: 0,
+            figures: store_figures(),
+        }),
         listener_up: Some(true),
         orders: BTreeMap::from([((Order::Restart, true), 3), ((Order::Stop, false), 1)]),
         reloads: 2,

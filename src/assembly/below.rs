@@ -123,7 +123,7 @@ impl Below {
         let (resumed, resume) = oneshot::channel();
         let prices = Prices::embedded();
         let ledger = new_ledger(plan, &stand, &prices);
-        let (writer, reports) = writer::start(&plan.store);
+        let (writer, reports) = writer::start(&plan.store, stand.beginnings(), &plan.state_dir);
         let writer = Arc::new(writer);
         let keeper = stand.owner.map(|owner| RunKeeper::start(&plan.state_dir, owner));
         let keeper = keeper.map(Arc::new);
@@ -317,7 +317,7 @@ async fn pass_on_health(mut health: watch::Receiver<StoreHealth>, entries: WeakS
     while health.changed().await.is_ok() {
         let now = *health.borrow_and_update();
         let Some(entries) = entries.upgrade() else { return };
-        let _ = entries.send(Entry::StoreReported(now)).await;
+        let _ = entries.send(Entry::StoreReported(Box::new(now))).await;
     }
 }
 

@@ -73,8 +73,9 @@ struct OneCommand {
     #[arg(default_value = drop_in::DEFAULT_LISTEN)]
     listen: String,
 
-    /// Keep history in this SQLite file; in memory when not given.
-    #[arg(long, value_name = "FILE", env = "PROCESSION_STORE")]
+    /// Keep history in this SQLite file, or in the database of a postgres:// URL; in memory when
+    /// not given.
+    #[arg(long, value_name = "FILE", env = "PROCESSION_STORE", hide_env_values = true)]
     store: Option<PathBuf>,
 
     /// Pass signals on to the whole group of the command.

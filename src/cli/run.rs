@@ -10,6 +10,7 @@ use crate::cli::{RunOptions, refuse, say};
 use crate::config::load::{load, state_dir};
 use crate::config::one_command::{Options, one_command};
 use crate::config::plan::{Plan, Recovery, StorePlan};
+use crate::config::postgres;
 use crate::init::signals::Caught;
 use crate::log::{self, Format};
 use crate::supervise::shutdown::EXIT_USAGE;
@@ -54,11 +55,25 @@ pub(super) fn run_one(request: Request, caught: Caught) -> u8 {
     if !request.recovers {
         options.recovery = Recovery::Off;
     }
-    if let Some(path) = request.store {
-        options.store = StorePlan::Sqlite(path);
+    if let Some(place) = request.store {
+        options.store = match store(place) {
+            Ok(store) => store,
+            Err(why) => return refuse(&why),
+        };
     }
     let plan = one_command(request.command, options);
     live(plan, None, &request.log_level, request.log_format, caught, || {})
+}
+
+/// A file, or the database that a URL leads to.
+fn store(place: PathBuf) -> Result<StorePlan, String> {
+    match place.to_str().filter(|text| postgres::is_url(text)) {
+        None => Ok(StorePlan::Sqlite(place)),
+        Some(url) => match postgres::parse(url) {
+            Ok(plan) => Ok(StorePlan::Postgres(Box::new(plan))),
+            Err(fault) => Err(format!("--store: {}; {}", fault.message, fault.advice)),
+        },
+    }
 }
 
 /// A folder for each working folder, so that two commands in two projects do not take each other's

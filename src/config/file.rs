@@ -2,7 +2,6 @@
 //! together. The mirror of [`super::plan::Plan`] on the side of the text.
 
 use std::net::{Ipv4Addr, SocketAddr};
-use std::path::Path;
 use std::time::Duration;
 
 use super::control::control;
@@ -11,13 +10,14 @@ use super::links::{Names, dependencies};
 use super::parse::parse;
 use super::plan::{
     ControlGroups, LeakRule, MemoryPlan, Mode, OutputPlan, Passing, Plan, ProcessPlan, Recovery,
-    StorePlan, Thresholds,
+    Thresholds,
 };
 use super::problem::{Problems, Sink, quoted};
 use super::process::output::{USUAL_MODE, output as process_output};
 use super::process::{Draft, Usual, process, thresholds};
 use super::quantity::print_duration;
 use super::read;
+use super::store::store;
 use super::surroundings::{Surroundings, default_state_dir};
 use crate::units::ProcessIx;
 
@@ -257,31 +257,6 @@ fn listen(fields: &mut Fields<'_>) -> Option<SocketAddr> {
         Some(at) => read::address(&at),
         None => Some(DEFAULT_LISTEN),
     }
-}
-
-fn store(fields: &mut Fields<'_>, state_dir: &Path, around: &Surroundings<'_>) -> StorePlan {
-    let usual = || StorePlan::Sqlite(state_dir.join("history.db"));
-    let Some(at) = fields.get("store") else { return usual() };
-    if at.is_map() {
-        return at
-            .fields("a store")
-            .and_then(|fields| sqlite(fields, around))
-            .unwrap_or_else(usual);
-    }
-    let what = "`memory` or `sqlite: PATH` below it";
-    let memory = |text: &str| (text == "memory").then_some(StorePlan::Memory);
-    let advice =
-        |text: &str| (text == "sqlite").then(|| "write `store: {sqlite: history.db}`".to_owned());
-    at.parsed(what, memory, advice).unwrap_or_else(usual)
-}
-
-fn sqlite(mut fields: Fields<'_>, around: &Surroundings<'_>) -> Option<StorePlan> {
-    let at = fields.get("sqlite");
-    if at.is_none() {
-        fields.missing("sqlite", "write `sqlite: PATH`, or `store: memory`", &[]);
-    }
-    fields.finish(&[]);
-    read::path(&at?, around).map(StorePlan::Sqlite)
 }
 
 fn recovery(fields: &mut Fields<'_>) -> Recovery {

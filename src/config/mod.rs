@@ -27,6 +27,7 @@ pub mod surroundings;
 pub mod file;
 mod control;
 mod families;
+mod store;
 mod links;
 mod digest;
 mod process;
@@ -34,6 +35,7 @@ mod replicas;
 
 mod accounts;
 mod endpoint;
+pub mod postgres;
 mod environment;
 
 mod cursor;

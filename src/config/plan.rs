@@ -7,6 +7,7 @@ mod hooks;
 mod output;
 mod passing;
 mod schedule;
+mod store;
 mod succession;
 mod watch;
 mod world;
@@ -23,6 +24,7 @@ pub use self::hooks::{Hook, Hooks};
 pub use self::output::{OutputFile, OutputMode, OutputPlan};
 pub use self::passing::{Passing, PassingScope};
 pub use self::schedule::Schedule;
+pub use self::store::{Password, PostgresHost, PostgresPlan, Roots, StorePlan, Tls};
 pub use self::succession::Changes;
 pub use self::watch::WatchRule;
 pub use self::world::{IoPriority, Limit, Resource, Secret, Stdin, User, World};
@@ -317,15 +319,6 @@ impl Default for Backoff {
             window: Duration::from_secs(30),
         }
     }
-}
-
-/// Where history is kept.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum StorePlan {
-    /// For as long as we live.
-    Memory,
-    /// In an embedded SQLite file at this path.
-    Sqlite(PathBuf),
 }
 
 /// What happens to processes that outlived an earlier life of ours.

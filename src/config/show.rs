@@ -91,7 +91,14 @@ struct Control {
 #[serde(untagged)]
 enum Store {
     Memory(&'static str),
-    File { sqlite: String },
+    File {
+        sqlite: String,
+    },
+    Database {
+        postgres: String,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        password_file: Option<String>,
+    },
 }
 
 #[derive(serde::Serialize)]
@@ -114,6 +121,10 @@ fn whole(plan: &Plan) -> Whole {
         store: match &plan.store {
             StorePlan::Memory => Store::Memory("memory"),
             StorePlan::Sqlite(path) => Store::File { sqlite: path_text(path) },
+            StorePlan::Postgres(plan) => Store::Database {
+                postgres: plain(&plan.to_string()),
+                password_file: plan.password_file.as_deref().map(path_text),
+            },
         },
         state_dir: path_text(&plan.state_dir),
         recovery: match plan.recovery {

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crate::context::Context;
 use crate::ledger::session::{SessionKind, SessionState};
+use crate::ledger::store_figures::StoreFigures;
 use crate::memory::TreeSample;
 use crate::supervise::lifecycle::Lifecycle;
 use crate::tokens::TokenBatch;
@@ -58,7 +59,7 @@ pub enum Entry {
         outcomes: Vec<SurvivorOutcome>,
     },
     /// From the store: how it is.
-    StoreReported(StoreHealth),
+    StoreReported(Box<StoreHealth>),
     /// From the listener: whether it listens.
     ListenerReported {
         /// Whether it does.
@@ -123,4 +124,6 @@ pub struct StoreHealth {
     pub failures: u64,
     /// Rows that had to be dropped because too many waited, in this life.
     pub dropped: u64,
+    /// What it took and what went wrong, in this life.
+    pub figures: StoreFigures,
 }

@@ -117,7 +117,7 @@ impl Ledger {
             Entry::OpenSessionsFound { at, sessions } => self.open_sessions_found(at, sessions),
             Entry::SurvivorsHandled { at, outcomes } => self.survivors_handled(at, outcomes),
             Entry::StoreReported(health) => {
-                self.house.store = self.house.store.map(|_| health);
+                self.house.store = self.house.store.map(|_| *health);
                 Vec::new()
             }
             Entry::ListenerReported { up } => {

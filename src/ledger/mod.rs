@@ -16,6 +16,7 @@ pub mod happening;
 pub mod row;
 pub mod session;
 pub mod snapshot;
+pub mod store_figures;
 
 pub mod fold;
 mod fold_earlier;

@@ -27,6 +27,18 @@ pub enum Kind {
     Gauge,
     /// Always 1; its labels are the message.
     Info,
+    /// How often something was at most so much: three series for each set of labels.
+    Histogram,
+}
+
+impl Metric {
+    /// What the names of its series end in, beside its own.
+    pub fn suffixes(&self) -> &'static [&'static str] {
+        match self.kind {
+            Kind::Counter | Kind::Gauge | Kind::Info => &[""],
+            Kind::Histogram => &["_bucket", "_count", "_sum"],
+        }
+    }
 }
 
 macro_rules! catalogue {
@@ -93,6 +105,12 @@ catalogue! {
         "Commits to the history store that failed.";
     STORE_DROPPED: Counter "procession_store_rows_dropped_total" []
         "Rows that were dropped because too many waited for the history store.";
+    STORE_ERRORS: Counter "procession_store_errors_total" ["category"]
+        "Times that the history store could not do what it was asked for, by why not.";
+    STORE_SECONDS: Histogram "procession_store_operation_duration_seconds" ["operation"]
+        "How long the history store took, whether it worked or not: to open, to resume, to commit, to prune.";
+    STORE_SET_ASIDE: Counter "procession_store_files_set_aside_total" []
+        "Damaged files of the history that were set aside for a new one.";
     SURVIVORS: Counter "procession_survivors_total" ["outcome"]
         "Processes of an earlier life that were found at the start: ended, or adopted.";
     SELF_CPU: Counter "process_cpu_seconds_total" []

@@ -18,7 +18,7 @@ mod tokens;
 
 use std::sync::Arc;
 
-use prometheus::proto::{Counter, Gauge, LabelPair, MetricFamily, MetricType};
+use prometheus::proto::{Bucket, Counter, Gauge, Histogram, LabelPair, MetricFamily, MetricType};
 
 use crate::ledger::snapshot::Snapshot;
 use crate::memory::SelfFigures;
@@ -115,6 +115,26 @@ impl Families<'_> {
         debug_assert_eq!(metric.labels.len(), LABELS, "{}", metric.name);
         let known = series.into_iter().filter(|(_, value)| value.is_finite());
         let samples = known.map(|(values, value)| constant(metric, &values, value)).collect();
+        self.family(metric, samples);
+    }
+
+    /// Adds a metric with a handful of distributions.
+    fn histograms<'a, const LABELS: usize>(
+        &mut self,
+        metric: &Metric,
+        series: impl IntoIterator<Item = ([&'a str; LABELS], Distribution<'a>)>,
+    ) {
+        debug_assert_eq!(metric.labels.len(), LABELS, "{}", metric.name);
+        let sample = |(values, distribution): ([&str; LABELS], Distribution<'_>)| {
+            let mut sample = labelled(metric, &values);
+            sample.set_histogram(distribution.cumulated());
+            sample
+        };
+        let samples = series.into_iter().map(sample).collect();
+        self.family(metric, samples);
+    }
+
+    fn family(&mut self, metric: &Metric, samples: Vec<prometheus::proto::Metric>) {
         let mut family = MetricFamily::default();
         family.set_name(metric.name.to_owned());
         family.set_help(metric.help.to_owned());
@@ -122,6 +142,7 @@ impl Families<'_> {
             Kind::Counter => MetricType::COUNTER,
             // Text 0.0.4 has no type for information; the OpenMetrics encoder knows it by name.
             Kind::Gauge | Kind::Info => MetricType::GAUGE,
+            Kind::Histogram => MetricType::HISTOGRAM,
         });
         family.set_metric(samples);
         self.format.write(&mut self.text, &family);
@@ -154,22 +175,57 @@ impl Families<'_> {
     }
 }
 
-/// A sample that will not change any more.
-fn constant(metric: &Metric, values: &[&str], value: f64) -> prometheus::proto::Metric {
+/// How often something was how much.
+struct Distribution<'a> {
+    /// The upper ends of the buckets.
+    ends: &'a [f64],
+    /// How often something was in each of them.
+    counts: &'a [u64],
+    /// How often it was anything, what is beyond the last bucket included.
+    count: u64,
+    /// The sum of all.
+    total: f64,
+}
+
+impl Distribution<'_> {
+    /// As it is told: each bucket with all that is below it.
+    fn cumulated(&self) -> Histogram {
+        let mut below = 0;
+        let buckets = self.ends.iter().zip(self.counts).map(|(end, count)| {
+            below += count;
+            let mut bucket = Bucket::default();
+            bucket.set_upper_bound(*end);
+            bucket.set_cumulative_count(below);
+            bucket
+        });
+        let mut histogram = Histogram::default();
+        histogram.set_bucket(buckets.collect());
+        histogram.set_sample_count(self.count);
+        histogram.set_sample_sum(self.total);
+        histogram
+    }
+}
+
+fn labelled(metric: &Metric, values: &[&str]) -> prometheus::proto::Metric {
     let labels = metric.labels.iter().zip(values).map(|(name, value)| {
         let mut pair = LabelPair::default();
         pair.set_name((*name).to_owned());
         pair.set_value(label::fit(value).into_owned());
         pair
     });
-    let mut sample = prometheus::proto::Metric::from_label(labels.collect());
+    prometheus::proto::Metric::from_label(labels.collect())
+}
+
+/// A sample that will not change any more.
+fn constant(metric: &Metric, values: &[&str], value: f64) -> prometheus::proto::Metric {
+    let mut sample = labelled(metric, values);
     match metric.kind {
         Kind::Counter => {
             let mut counter = Counter::default();
             counter.set_value(value);
             sample.set_counter(counter);
         }
-        Kind::Gauge | Kind::Info => {
+        Kind::Gauge | Kind::Info | Kind::Histogram => {
             let mut gauge = Gauge::default();
             gauge.set_value(value);
             sample.set_gauge(gauge);

@@ -4,7 +4,7 @@
 //!
 //! No `_created` samples: Prometheus would store each as a series of its own.
 
-use prometheus::proto::{LabelPair, MetricFamily, MetricType};
+use prometheus::proto::{Histogram, LabelPair, MetricFamily, MetricType};
 
 use crate::metrics::catalogue::{Kind, Metric};
 use crate::metrics::line;
@@ -19,19 +19,38 @@ const UNITS: [&str; 4] = ["bytes_per_second", "seconds", "bytes", "usd"];
 /// What stands behind the last family.
 pub const END: &str = "# EOF\n";
 
-/// Writes one family. Only counters and gauges are written; there are no others.
+/// Writes one family. Summaries are not written; there are none.
 pub fn write_family(text: &mut String, family: &MetricFamily) {
     let Some(kind) = kind(family).filter(|_| !family.get_metric().is_empty()) else { return };
     head(text, kind, family.name(), family.help());
     for metric in family.get_metric() {
+        let labels =
+            metric.get_label().iter().map(|label: &LabelPair| (label.name(), label.value()));
         let value = match kind {
             Kind::Counter => metric.get_counter().get_value(),
             Kind::Gauge | Kind::Info => metric.get_gauge().get_value(),
+            Kind::Histogram => {
+                let labels: Vec<_> = labels.collect();
+                write_histogram(text, family.name(), &labels, metric.get_histogram());
+                continue;
+            }
         };
-        let labels =
-            metric.get_label().iter().map(|label: &LabelPair| (label.name(), label.value()));
         line::write(text, family.name(), labels, value);
     }
+}
+
+/// A line for each bucket, the last of which has no end, then how many and how much. Its bounds are
+/// always written as broken numbers, so that all readers take them for the same label.
+fn write_histogram(text: &mut String, name: &str, labels: &[(&str, &str)], of: &Histogram) {
+    let (bucket, count) = (format!("{name}_bucket"), of.get_sample_count());
+    let ends = of.get_bucket().iter();
+    let ends = ends.map(|one| (format!("{:?}", one.upper_bound()), one.cumulative_count()));
+    for (end, below) in ends.chain([("+Inf".to_owned(), count)]) {
+        let labels = labels.iter().copied().chain([("le", end.as_str())]);
+        line::write(text, &bucket, labels, below as f64);
+    }
+    line::write(text, &format!("{name}_count"), labels.iter().copied(), count as f64);
+    line::write(text, &format!("{name}_sum"), labels.iter().copied(), of.get_sample_sum());
 }
 
 /// Writes what stands before the series of the metric.
@@ -55,6 +74,7 @@ fn kind(family: &MetricFamily) -> Option<Kind> {
         MetricType::COUNTER => Some(Kind::Counter),
         MetricType::GAUGE if family.name().ends_with("_info") => Some(Kind::Info),
         MetricType::GAUGE => Some(Kind::Gauge),
+        MetricType::HISTOGRAM => Some(Kind::Histogram),
         _ => None,
     }
 }
@@ -64,6 +84,7 @@ fn announced(kind: Kind, name: &str) -> (&'static str, &str) {
     match kind {
         Kind::Counter => ("counter", name.strip_suffix("_total").unwrap_or(name)),
         Kind::Gauge => ("gauge", name),
+        Kind::Histogram => ("histogram", name),
         Kind::Info => ("info", name.strip_suffix("_info").unwrap_or(name)),
     }
 }

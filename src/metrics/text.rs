@@ -32,5 +32,6 @@ fn kind(kind: Kind) -> &'static str {
     match kind {
         Kind::Counter => "counter",
         Kind::Gauge | Kind::Info => "gauge",
+        Kind::Histogram => "histogram",
     }
 }

@@ -14,6 +14,7 @@ use tokio::sync::{oneshot, watch};
 use crate::clock;
 use crate::ledger::entry::StoreHealth;
 use crate::ledger::row::Batch;
+use crate::store::figures::Figures;
 use crate::store::shelf::Shelf;
 use crate::store::spool::Spool;
 use crate::store::writer::{Open, Resume};
@@ -29,6 +30,9 @@ const FIRST_RETRY: Duration = Duration::from_millis(250);
 
 /// The longest time between two attempts: a disk that was freed is noticed within it.
 const LONGEST_RETRY: Duration = Duration::from_secs(10);
+
+/// By how much of itself the time between two attempts is shortened at most, by chance.
+const SPREAD: f64 = 0.3;
 
 /// Between attempts while we are leaving and every moment counts.
 const LAST_RETRY: Duration = Duration::from_millis(50);
@@ -67,6 +71,7 @@ pub struct CommitLoop {
     /// Taken by the first opening that works.
     resume: Option<oneshot::Sender<Resume>>,
     health: watch::Sender<StoreHealth>,
+    figures: Figures,
 }
 
 /// When to try again, and what was said when it last failed.
@@ -80,6 +85,7 @@ impl CommitLoop {
     /// A loop that has not opened anything yet.
     pub fn new(
         open: Open,
+        figures: Figures,
         shelf: Arc<Shelf>,
         deadline: Arc<OnceLock<Mono>>,
         resume: oneshot::Sender<Resume>,
@@ -97,6 +103,7 @@ impl CommitLoop {
             failures: 0,
             resume: Some(resume),
             health,
+            figures,
         }
     }
 
@@ -215,7 +222,9 @@ impl CommitLoop {
             tracing::warn!(target: "store", "{trouble}; trying again, supervision goes on");
         }
         let delay = last.map_or(FIRST_RETRY, |last| (last.delay * 2).min(LONGEST_RETRY));
-        self.retry = Some(Retry { at: clock::now().mono.after(delay), delay, trouble });
+        // Not all of a fleet at the same moment, when a server comes back.
+        let pause = delay.mul_f64(1.0 - SPREAD * fastrand::f64());
+        self.retry = Some(Retry { at: clock::now().mono.after(pause), delay, trouble });
     }
 
     fn report(&mut self) {
@@ -225,6 +234,7 @@ impl CommitLoop {
             pending: waiting.rows,
             failures: self.failures,
             dropped: waiting.dropped,
+            figures: self.figures.now(),
         };
         self.health.send_if_modified(|known| std::mem::replace(known, health) != health);
     }

@@ -2,29 +2,44 @@
 //! is acknowledged; nothing that supervises ever waits for it.
 //!
 //! [`writer`] owns the one thread that may wait for a disk; what waits for it is on the [`shelf`], and
-//! [`spool`] decides what goes when a disk stays away for too long. `sqlite` is the store itself.
-//! Apart from them, [`runfile`] keeps a small record of what runs now, and [`left_behind`] reads what an
+//! [`spool`] decides what goes when a disk stays away for too long. `sqlite` and `postgres` are the
+//! stores themselves, and [`figures`] counts what they do. Apart from them, [`life`] is who writes,
+//! [`runfile`] keeps a small record of what runs now, and [`left_behind`] reads what an
 //! earlier life recorded: this works also when history is in memory or the store is away.
 
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
+mod columns;
 mod commit_loop;
 #[cfg(test)]
 mod examples;
+pub mod figures;
 pub mod left_behind;
+pub mod life;
+mod opening;
+#[cfg(feature = "postgres")]
+pub mod postgres;
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
+mod retention;
 pub mod runfile;
 pub mod shelf;
 pub mod spool;
 #[cfg(feature = "sqlite")]
 pub mod sqlite;
+#[cfg(test)]
+mod suite;
 pub mod writer;
 
 use crate::ledger::entry::OpenSession;
 use crate::ledger::row::Batch;
+use crate::ledger::store_figures::ErrorCategory;
 use crate::tokens::TokenResume;
 use crate::units::Wall;
 
 /// A place that keeps history. One thread owns it, and every call may block.
 pub trait Store: Send {
-    /// Sessions that were opened and never closed, by whichever life.
+    /// Sessions that were opened and left behind: by any earlier life where the place is ours alone,
+    /// and where others write as well by those lives that are over. Whoever is told of a session has
+    /// to close it; nobody else is told of it.
     fn open_sessions(&mut self) -> Result<Vec<OpenSession>, StoreError>;
 
     /// How far the logs were read and which responses are known.
@@ -52,6 +67,8 @@ pub struct StoreError {
     pub cause: String,
     /// Whether the rows themselves are at fault, so that trying again cannot help.
     pub refused: bool,
+    /// What kind of trouble it is.
+    pub category: ErrorCategory,
 }
 
 impl std::fmt::Display for StoreError {

@@ -10,6 +10,7 @@
 //! the thread tries again, ever more slowly. What it does in between is in `commit_loop`.
 
 use std::convert::Infallible;
+use std::path::Path;
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
@@ -21,6 +22,9 @@ use crate::config::plan::StorePlan;
 use crate::ledger::entry::{OpenSession, StoreHealth, Waiting};
 use crate::ledger::row::Batch;
 use crate::store::commit_loop::CommitLoop;
+use crate::store::figures::{Figures, counted};
+use crate::store::life::Beginnings;
+use crate::store::opening::{self, Who};
 use crate::store::shelf::Shelf;
 use crate::store::{Store, StoreError};
 use crate::tokens::TokenResume;
@@ -60,21 +64,30 @@ struct Thread {
     done: Mutex<Receiver<Infallible>>,
 }
 
-/// Starts the writer of the plan's store. Nothing is opened before this returns.
-pub fn start(plan: &StorePlan) -> (Writer, Reports) {
-    match plan {
-        StorePlan::Memory => in_memory(),
-        StorePlan::Sqlite(path) => start_with(sqlite(path.clone())),
+/// Starts the writer of the plan's store, for a life with this state folder. Nothing is read or
+/// opened before this returns.
+pub fn start(plan: &StorePlan, begins: Beginnings, state_dir: &Path) -> (Writer, Reports) {
+    let figures = Figures::default();
+    let who = Who::new(begins, state_dir);
+    match opening::of(plan, who, &figures) {
+        Some(open) => start_counting(open, figures),
+        None => in_memory(),
     }
 }
 
 /// Starts a writer of whatever `open` opens.
 pub fn start_with(open: Open) -> (Writer, Reports) {
+    start_counting(open, Figures::default())
+}
+
+fn start_counting(open: Open, figures: Figures) -> (Writer, Reports) {
+    let open = counted(open, figures.clone());
     let (resume, resumed) = oneshot::channel();
     let (health, reported) = watch::channel(StoreHealth::default());
     let (finished, done) = sync_channel::<Infallible>(0);
     let (shelf, deadline) = (Arc::<Shelf>::default(), Arc::new(OnceLock::new()));
-    let mut commits = CommitLoop::new(open, shelf.clone(), deadline.clone(), resume, health);
+    let mut commits =
+        CommitLoop::new(open, figures, shelf.clone(), deadline.clone(), resume, health);
     let run = move || {
         commits.run();
         // The store is closed before anybody who waits for that is told.
@@ -95,23 +108,6 @@ fn in_memory() -> (Writer, Reports) {
     let _ = resume.send(Resume::default());
     let (_, health) = watch::channel(StoreHealth::default());
     (Writer { thread: None }, Reports { resume: resumed, health })
-}
-
-#[cfg(feature = "sqlite")]
-fn sqlite(path: std::path::PathBuf) -> Open {
-    use crate::store::sqlite::SqliteStore;
-    Box::new(move || Ok(Box::new(SqliteStore::open(&path)?)))
-}
-
-#[cfg(not(feature = "sqlite"))]
-fn sqlite(path: std::path::PathBuf) -> Open {
-    Box::new(move || {
-        Err(StoreError {
-            attempt: format!("open the history {}", path.display()),
-            cause: "this procession was built without its `sqlite` feature".into(),
-            refused: false,
-        })
-    })
 }
 
 impl Writer {
@@ -157,6 +153,7 @@ mod tests {
 
     use super::*;
     use crate::ledger::row::Row;
+    use crate::ledger::store_figures::ErrorCategory;
     use crate::store::examples::{batch, event, sample, session, usage};
     use crate::units::Wall;
 
@@ -262,7 +259,12 @@ mod tests {
     }
 
     fn error(refused: bool) -> StoreError {
-        StoreError { attempt: "commit".into(), cause: "a test says so".into(), refused }
+        StoreError {
+            attempt: "commit".into(),
+            cause: "a test says so".into(),
+            refused,
+            category: ErrorCategory::Other,
+        }
     }
 
     fn submit(writer: &Writer, rows: Vec<Row>) {
@@ -279,6 +281,11 @@ mod tests {
             assert!(begun.elapsed() < PATIENCE, "it stays {health:?}");
             std::thread::sleep(Duration::from_millis(1));
         }
+    }
+
+    fn begins() -> Beginnings {
+        let id = crate::store::examples::id(9);
+        Beginnings { id, began: Wall(0), supervisor: None, alive: Arc::new(|_| false) }
     }
 
     #[test]
@@ -424,21 +431,49 @@ mod tests {
     fn the_next_life_finds_what_this_one_left_open() {
         let folder = tempfile::tempdir().expect("a folder");
         let plan = StorePlan::Sqlite(folder.path().join("history.db"));
-        let (writer, reports) = start(&plan);
+        let (writer, reports) = start(&plan, begins(), folder.path());
         submit(&writer, vec![event(0), session(1), usage(5)]);
         assert_eq!(reports.resume.blocking_recv(), Ok(Resume::default()));
         assert_eq!(writer.close(PATIENCE), 0);
 
-        let (writer, reports) = start(&plan);
+        let (writer, reports) = start(&plan, begins(), folder.path());
         let found = reports.resume.blocking_recv().expect("it opens, because the file is free");
         assert_eq!(found.open.len(), 1);
         assert_eq!(found.tokens.seen, [crate::tokens::UsageKey(5)]);
         assert_eq!(writer.close(PATIENCE), 0);
     }
 
+    #[cfg(feature = "sqlite")]
+    #[test]
+    fn a_damaged_file_is_counted_and_history_goes_on_in_a_new_one() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("history.db");
+        std::fs::write(&path, b"garbage".repeat(1_000)).expect("written");
+        let (writer, reports) = start(&StorePlan::Sqlite(path), begins(), folder.path());
+        submit(&writer, vec![event(0), session(1)]);
+        let times = |health: &StoreHealth| {
+            health.figures.latencies().map(|(_, time)| time.count).collect::<Vec<_>>()
+        };
+        let health = wait_for_health(&reports, |health| times(health)[..3] == [1, 2, 1]);
+        assert_eq!(health.figures.set_aside, 1, "opened, asked twice, committed");
+        assert_eq!(writer.close(PATIENCE), 0);
+    }
+
+    #[test]
+    fn a_failure_is_counted_by_its_kind() {
+        let fake = Fake::with(Trouble::Full);
+        let (writer, reports) = fake.start();
+        submit(&writer, vec![event(0)]);
+        let health = wait_for_health(&reports, |health| health.failures > 0);
+        let other = health.figures.errors().find(|(kind, _)| *kind == ErrorCategory::Other);
+        assert!(other.is_some_and(|(_, times)| times > 0), "{health:?}");
+        fake.set(Trouble::None);
+        assert_eq!(writer.close(PATIENCE), 0);
+    }
+
     #[test]
     fn history_in_memory_needs_no_thread() {
-        let (writer, reports) = start(&StorePlan::Memory);
+        let (writer, reports) = start(&StorePlan::Memory, begins(), Path::new("/nowhere"));
         assert_eq!(reports.resume.blocking_recv(), Ok(Resume::default()));
         (0..100).for_each(|at| submit(&writer, vec![event(at)]));
         assert_eq!(writer.close(Duration::ZERO), 0);

@@ -4,6 +4,7 @@
 //! `tests/setup` installs the programs. Where one is missing, a test fails and says so.
 
 pub mod listener;
+pub mod postgres;
 pub mod prometheus;
 pub mod tree;
 

@@ -20,6 +20,7 @@ pub const TOUCHES: &[&str] = &[
     "src/log.rs",
     "src/serve/",
     "src/store/",
+    "src/names/lookup.rs",
     "src/watch/mod.rs",
     "src/watch/tree.rs",
     "src/context/capture.rs",
@@ -142,6 +143,8 @@ const CRATES: &[(&str, &[&str])] = &[
     // Patterns are compiled to be checked where they are read, and to be used where lines pass.
     ("regex_lite", &["src/config/", "src/output/"]),
     ("rusqlite", &["src/store/"]),
+    ("rustls", &["src/store/"]),
+    ("rustls_native_certs", &["src/store/"]),
     ("saphyr_parser", &["src/config/"]),
     ("serde", EVERYWHERE),
     ("serde_json", EVERYWHERE),
@@ -149,10 +152,13 @@ const CRATES: &[(&str, &[&str])] = &[
     ("sha2", &["src/config/"]),
     ("shell_words", &["src/config/"]),
     ("signal_hook", &["src/cli/control/"]),
+    ("simple_dns", &["src/names/"]),
     ("strsim", &["src/config/", "src/serve/"]),
     ("sysinfo", &["src/context/"]),
     // Only files that touch: the table above sees to that.
     ("tokio", EVERYWHERE),
+    ("tokio_postgres", &["src/store/"]),
+    ("tokio_rustls", &["src/store/"]),
     ("tracing", EVERYWHERE),
     ("tracing_subscriber", &["src/log.rs"]),
     ("ulid", &["src/units.rs"]),
@@ -194,12 +200,17 @@ const ROOMS: &[Row] = &[
          ledger::snapshot tokens memory supervise::lifecycle supervise::wish config::plan",
     ),
     ("watch", "supervise::fact config::plan"),
-    ("store", "ledger::entry ledger::row ledger::session context tokens config::plan"),
+    (
+        "store",
+        "ledger::entry ledger::row ledger::session ledger::store_figures names context tokens \
+         config::plan config::postgres",
+    ),
     ("memory::probe", "ledger::entry ledger::snapshot supervise::lifecycle config::plan"),
     ("tokens::tail", "ledger::entry ledger::snapshot supervise::lifecycle config::plan"),
     (
         "metrics",
-        "output::figures ledger::care ledger::entry ledger::session ledger::snapshot tokens memory faults supervise::fact \
+        "output::figures ledger::care ledger::entry ledger::session ledger::snapshot \
+         ledger::store_figures tokens memory faults supervise::fact \
          supervise::lifecycle",
     ),
     ("ledger", "context tokens memory supervise::fact supervise::lifecycle config::plan"),
@@ -209,6 +220,7 @@ const ROOMS: &[Row] = &[
     ("supervise", "config::plan"),
     ("config", "secret"),
     ("log", "faults"),
+    ("names", ""),
     ("output", ""),
     ("secret", ""),
     ("clock", ""),

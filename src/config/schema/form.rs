@@ -14,6 +14,8 @@ pub(super) enum Form {
     Flag,
     /// `false`, where that turns something off.
     Off,
+    /// `postgres://user@host/database`.
+    Database,
     /// `1h30m`.
     Duration,
     /// `4000MiB`.
@@ -48,6 +50,11 @@ impl Form {
             Self::Text => json!({"type": ["string", "number", "boolean"]}),
             Self::Flag => variable_or(json!({"type": "boolean"})),
             Self::Off => json!({"const": false}),
+            Self::Database => json!({
+                "type": "string",
+                "pattern": r"^postgres(ql)?://|\$",
+                "examples": ["postgres://procession@db.internal/history?sslmode=verify-full"],
+            }),
             Self::Duration => json!({
                 "type": ["string", "integer"],
                 "pattern": r"^([0-9]+(\.[0-9]+)?(h|m|s|ms|us|µs|ns))+$|^0$|\$",

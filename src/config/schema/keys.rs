@@ -1,8 +1,8 @@
 //! The table of every key that a configuration can have, with what each means.
 
 use super::form::Form::{
-    Duration, Either, Flag, List, Many, Map, Named, NamedOrBare, Number, Off, Size, Text, Whole,
-    Words,
+    Database, Duration, Either, Flag, List, Many, Map, Named, NamedOrBare, Number, Off, Size, Text,
+    Whole, Words,
 };
 use super::form::{Form, Key};
 
@@ -33,7 +33,11 @@ pub(super) const FILE: [Key; 11] = [
         Either(&[Flag, Text, Map(&CONTROL, &[])]),
         "Where orders are taken: `true` for a socket in the state folder, `false` for none, or the path of a socket.",
     ),
-    ("store", Either(&[Words(&["memory"]), Map(&STORE, &["sqlite"])]), "Where history is kept."),
+    (
+        "store",
+        Either(&[Words(&["memory"]), Database, Map(&STORE, &[])]),
+        "Where history is kept: in memory, in an SQLite file, or in a PostgreSQL database.",
+    ),
     (
         "state_dir",
         Text,
@@ -66,7 +70,15 @@ const CONTROL: [Key; 3] = [
     ("token_file", Text, "The file that holds the bearer token for orders over TCP."),
 ];
 
-const STORE: [Key; 1] = [("sqlite", Text, "The path of the SQLite file.")];
+const STORE: [Key; 3] = [
+    ("sqlite", Text, "The path of the SQLite file."),
+    ("postgres", Database, "The URL of the PostgreSQL database that a fleet shares."),
+    (
+        "password_file",
+        Text,
+        "A file that holds the password of the database; it is read at each connection.",
+    ),
+];
 
 const MEMORY: [Key; 4] = [
     ("interval", Duration, "From one sample to the next; 5s unless written."),

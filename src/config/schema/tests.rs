@@ -170,6 +170,11 @@ fn the_schema_refuses_what_the_reader_refuses() {
         assert!(against(&text).is_err(), "{keys}");
     }
     assert!(against("metrics: false").is_err());
+    for store in ["memry", "mysql://a@b/c", "{postgres: b}", "{sqlite: a, database: b}"] {
+        let text = format!("processes: {{web: {{command: a}}}}\nstore: {store}");
+        assert!(read(&text).is_err(), "{store}");
+        assert!(against(&text).is_err(), "{store}");
+    }
     let variable =
         "processes: {web: {command: a, replicas: '${N}', stop_grace_period: '${T:-5s}'}}";
     assert_eq!(against(variable), Ok(()));

@@ -49,14 +49,15 @@ fn dropped_entries_are_told_to_every_live_session_once() {
 
 #[test]
 fn the_house_shows_what_it_was_told() {
-    let health = StoreHealth { up: true, pending: 1, failures: 2, dropped: 3 };
+    let health =
+        StoreHealth { up: true, pending: 1, failures: 2, dropped: 3, ..StoreHealth::default() };
     let signal = Signal::TERM;
     let cause = ShutdownCause::Signal(signal);
     let budget = Duration::from_secs(9);
     let snapshot = check(
         vec![
             opened(0, 1, WEB, 0),
-            Entry::StoreReported(health),
+            Entry::StoreReported(Box::new(health)),
             Entry::ListenerReported { up: true },
             story(
                 1,

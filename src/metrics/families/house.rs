@@ -2,9 +2,10 @@
 
 use crate::faults::Faults;
 use crate::ledger::snapshot::{HouseView, Snapshot};
+use crate::ledger::store_figures::{BUCKETS, Latency, StoreFigures};
 use crate::memory::SelfFigures;
 use crate::metrics::catalogue as row;
-use crate::metrics::families::{Families, count};
+use crate::metrics::families::{Distribution, Families, count};
 use crate::supervise::lifecycle::Order;
 use crate::units::Wall;
 
@@ -77,6 +78,23 @@ fn put_store(families: &mut Families, house: &HouseView) {
     families.one(&row::STORE_PENDING, store.map(|store| count(store.pending)));
     families.one(&row::STORE_FAILURES, store.map(|store| count(store.failures)));
     families.one(&row::STORE_DROPPED, store.map(|store| count(store.dropped)));
+    let figures = store.map(|store| store.figures);
+    let errors = figures.iter().flat_map(StoreFigures::errors);
+    families.few(
+        &row::STORE_ERRORS,
+        errors.map(|(category, times)| ([category.as_str()], count(times))),
+    );
+    let times = figures.iter().flat_map(StoreFigures::latencies);
+    families.histograms(
+        &row::STORE_SECONDS,
+        times.map(|(operation, latency)| ([operation.as_str()], distribution(latency))),
+    );
+    families.one(&row::STORE_SET_ASIDE, figures.map(|figures| count(figures.set_aside)));
+}
+
+fn distribution(latency: &Latency) -> Distribution<'_> {
+    let total = latency.total.as_secs_f64();
+    Distribution { ends: &BUCKETS, counts: &latency.buckets, count: latency.count, total }
 }
 
 fn put_own(families: &mut Families, own: &SelfFigures) {

@@ -5,6 +5,8 @@ use std::io;
 
 use rusqlite::ErrorCode;
 
+use crate::ledger::store_figures::ErrorCategory;
+
 /// Why something was not done.
 #[derive(Debug)]
 pub enum Fault {
@@ -48,6 +50,29 @@ impl Fault {
         }
     }
 
+    /// What kind of trouble it is.
+    pub fn category(&self) -> ErrorCategory {
+        if self.is_refusal() {
+            return ErrorCategory::Constraint;
+        }
+        if let Self::System(error) = self {
+            return system_category(error.kind());
+        }
+        match (self, self.code()) {
+            (Self::NotOurs(_), _) => ErrorCategory::Schema,
+            (Self::ReadOnly, _) => ErrorCategory::Auth,
+            (_, Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked)) => {
+                ErrorCategory::Timeout
+            }
+            (_, Some(ErrorCode::DiskFull)) => ErrorCategory::DiskFull,
+            (_, Some(ErrorCode::ReadOnly | ErrorCode::PermissionDenied)) => ErrorCategory::Auth,
+            (_, Some(ErrorCode::CannotOpen | ErrorCode::SystemIoFailure)) => {
+                ErrorCategory::Unreachable
+            }
+            _ => ErrorCategory::Other,
+        }
+    }
+
     fn code(&self) -> Option<ErrorCode> {
         match self {
             Self::Database(error) => error.sqlite_error_code(),
@@ -83,6 +108,15 @@ impl fmt::Display for Fault {
             Self::NotOurs(text) | Self::Contradiction(text) => text.fmt(f)?,
         }
         self.advice().map_or(Ok(()), |advice| write!(f, "; {advice}"))
+    }
+}
+
+fn system_category(kind: io::ErrorKind) -> ErrorCategory {
+    use io::ErrorKind::{PermissionDenied, ReadOnlyFilesystem, StorageFull};
+    match kind {
+        StorageFull => ErrorCategory::DiskFull,
+        PermissionDenied | ReadOnlyFilesystem => ErrorCategory::Auth,
+        _ => ErrorCategory::Unreachable,
     }
 }
 

@@ -15,7 +15,10 @@ use crate::clock;
 
 /// The steps from an empty file to the schema of today, in order. The number of steps that a file
 /// has taken is kept in its `user_version`.
-const MIGRATIONS: [&str; 1] = [include_str!("../schema/0001_first.sql")];
+pub const MIGRATIONS: [&str; 2] = [
+    include_str!("../schema/sqlite/0001_first.sql"),
+    include_str!("../schema/sqlite/0002_supervisors.sql"),
+];
 
 /// `proc` in ASCII: tells our files from those of other programs.
 const APPLICATION_ID: i32 = 0x7072_6f63;

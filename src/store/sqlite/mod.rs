@@ -37,6 +37,8 @@ use self::file::OpenFile;
 use crate::clock;
 use crate::ledger::entry::OpenSession;
 use crate::ledger::row::Batch;
+use crate::store::figures::Figures;
+use crate::store::life::Life;
 use crate::store::{Store, StoreError};
 use crate::tokens::TokenResume;
 use crate::units::Wall;
@@ -46,13 +48,22 @@ pub struct SqliteStore {
     path: PathBuf,
     /// Absent while the file had to be set aside or was taken away, until the next call.
     open: Option<OpenFile>,
+    /// Whose rows are written; absent where nobody said whose.
+    life: Option<Life>,
+    figures: Figures,
 }
 
 impl SqliteStore {
     /// Opens the history at `path`, creating it and its folder where they do not exist. A file
     /// that is damaged beyond reading is set aside under another name and a new one is begun.
     pub fn open(path: &Path) -> Result<Self, StoreError> {
-        let mut store = Self { path: path.to_owned(), open: None };
+        Self::open_as(path, None, Figures::default())
+    }
+
+    /// As [`SqliteStore::open`], with whose rows are written, and what counts files that are set
+    /// aside.
+    pub fn open_as(path: &Path, life: Option<Life>, figures: Figures) -> Result<Self, StoreError> {
+        let mut store = Self { path: path.to_owned(), open: None, life, figures };
         // Else `:memory:` would not be a file, and a change of our folder would move it.
         store.path = std::path::absolute(path).map_err(|e| store.error("open", e.into()))?;
         store.file()?;
@@ -78,6 +89,7 @@ impl SqliteStore {
         match OpenFile::open(&self.path) {
             Err(fault) if fault.is_damage() => {
                 file::set_aside(&self.path, &fault)?;
+                self.figures.set_aside();
                 OpenFile::open(&self.path)
             }
             other => other,
@@ -98,6 +110,7 @@ impl SqliteStore {
             // Closed before it is renamed, so that nothing is written to it under its new name.
             self.open = None;
             file::set_aside(&self.path, &fault).map_err(|e| self.error("set aside", e.into()))?;
+            self.figures.set_aside();
         }
         Err(self.error(attempt, fault))
     }
@@ -107,6 +120,7 @@ impl SqliteStore {
             attempt: format!("{attempt} the history {}", self.path.display()),
             cause: fault.to_string(),
             refused: fault.is_refusal(),
+            category: fault.category(),
         }
     }
 }
@@ -121,11 +135,17 @@ impl Store for SqliteStore {
     }
 
     fn commit(&mut self, batches: &[Batch]) -> Result<(), StoreError> {
-        let stored = clock::now().wall;
+        let at = clock::now().wall;
+        let life = self.life.clone();
         self.with("commit to", |db| {
             let transaction = file::begin(db)?;
+            if let Some(life) = &life {
+                rows::introduce(&transaction, life)?;
+            }
+            let id = life.map(|life| life.id.to_string());
+            let stamp = rows::Stamp { life: id.as_deref(), at };
             for row in batches.iter().flat_map(|batch| &batch.rows) {
-                rows::write(&transaction, row, stored)?;
+                rows::write(&transaction, row, stamp)?;
             }
             Ok(transaction.commit()?)
         })

@@ -6,20 +6,11 @@ use rusqlite::Connection;
 
 use super::file;
 use super::resume::MOST_PROGRESS;
+use crate::store::retention::{
+    KEEP_ENDED, KEEP_FAILED, KEEP_SAMPLES, PRUNED_ROWS, PRUNED_SESSIONS,
+};
 use crate::units::Wall;
 
-/// How long an ended session is kept, and how long one that did not end well.
-const KEEP_ENDED: Duration = days(30);
-/// See [`KEEP_ENDED`]. Token figures, and the keys that keep them from being counted twice, are
-/// kept as long.
-const KEEP_FAILED: Duration = days(90);
-/// How long the single memory samples of a session are kept; its peak, its mean and its last
-/// sample stay as long as itself. Ten processes make about 5 MB of them a day.
-const KEEP_SAMPLES: Duration = days(7);
-/// Sessions that one step of pruning removes, so that commits never wait for long behind it.
-const PRUNED_SESSIONS: u32 = 100;
-/// Rows of one other table that one step of pruning removes.
-const PRUNED_ROWS: u32 = 2_000;
 /// Free pages (of 4 KiB) that one step of pruning gives back to the disk.
 const PRUNED_PAGES: u32 = 1_000;
 
@@ -91,8 +82,4 @@ fn give_back(db: &Connection) -> rusqlite::Result<()> {
     let mut rows = statement.query([])?;
     while rows.next()?.is_some() {}
     Ok(())
-}
-
-const fn days(n: u64) -> Duration {
-    Duration::from_secs(n * 24 * 60 * 60)
 }

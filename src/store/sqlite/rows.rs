@@ -3,31 +3,37 @@
 //! Every statement can be run again without harm, because a commit whose outcome is unknown (the
 //! disk failed in the middle of it) is repeated. Nothing here begins or ends a transaction.
 
-use std::borrow::Cow;
 use std::os::unix::ffi::OsStrExt;
-use std::path::PathBuf;
-use std::time::Duration;
 
 use rusqlite::{Connection, OptionalExtension, named_params, params};
 
 use super::fault::Fault;
-use crate::context::Context;
 use crate::ledger::row::{Row, SampleRow, SessionClose, SessionEvent};
 use crate::ledger::session::Session;
+use crate::store::columns::{self, context_json, millis, signed};
+use crate::store::life::Life;
 use crate::store::spool::{EVENTS_LOST, lost_detail};
 use crate::tokens::{Cost, FileProgress, Usage, UsageKey};
-use crate::units::{ExitStatus, SessionId, Wall};
+use crate::units::{SessionId, Wall};
 
-/// Writes one row inside the transaction that is open; `stored` is when, by our clock.
-pub fn write(db: &Connection, row: &Row, stored: Wall) -> Result<(), Fault> {
+/// Whose rows are written, and when.
+#[derive(Clone, Copy)]
+pub struct Stamp<'a> {
+    /// The life that writes, as it is kept; absent where nobody said whose.
+    pub life: Option<&'a str>,
+    /// When, by our clock.
+    pub at: Wall,
+}
+
+/// Writes one row inside the transaction that is open.
+pub fn write(db: &Connection, row: &Row, stamp: Stamp<'_>) -> Result<(), Fault> {
+    let stored = stamp.at;
     match row {
         Row::Event(event) => append(db, event),
-        Row::Session(session) => Ok(project(db, session)?),
+        Row::Session(session) => Ok(project(db, session, stamp.life)?),
         Row::Close(close) => Ok(closed(db, close)?),
         Row::Sample(sample) => Ok(sampled(db, sample)?),
-        Row::Usage { session, process, usage } => {
-            Ok(counted(db, *session, process, usage, stored)?)
-        }
+        Row::Usage { session, process, usage } => Ok(counted(db, *session, process, usage, stamp)?),
         Row::Progress(progress) => Ok(advance(db, progress, stored)?),
         Row::Seen(key) => Ok(seen(db, *key, stored)?),
     }
@@ -98,13 +104,14 @@ INSERT INTO sessions \
   start_ticks, context, events, peak_memory_bytes, mean_memory_bytes, memory_samples, \
   cpu_seconds, tokens_input, tokens_output, tokens_cache_read, tokens_cache_write_5m, \
   tokens_cache_write_1h, tokens_cache_write, cost_nanodollars, unpriced_tokens, ended_ms, \
-  duration_ms, exit_status, exit_code, exit_signal, reason) \
+  duration_ms, exit_status, exit_code, exit_signal, reason, supervisor, user_name) \
 VALUES \
   (:id, :kind, :parent, :process, :agent, :native_id, :state, :started_ms, :last_activity_ms, \
   :pid, :start_ticks, :context, :events, :peak_memory_bytes, :mean_memory_bytes, \
   :memory_samples, :cpu_seconds, :tokens_input, :tokens_output, :tokens_cache_read, \
   :tokens_cache_write_5m, :tokens_cache_write_1h, :tokens_cache_write, :cost_nanodollars, \
-  :unpriced_tokens, :ended_ms, :duration_ms, :exit_status, :exit_code, :exit_signal, :reason) \
+  :unpriced_tokens, :ended_ms, :duration_ms, :exit_status, :exit_code, :exit_signal, :reason, \
+  :supervisor, :user_name) \
 ON CONFLICT (id) DO UPDATE SET \
   parent = coalesce(excluded.parent, sessions.parent), \
   agent = coalesce(excluded.agent, sessions.agent), \
@@ -114,6 +121,7 @@ ON CONFLICT (id) DO UPDATE SET \
   pid = coalesce(excluded.pid, sessions.pid), \
   start_ticks = coalesce(excluded.start_ticks, sessions.start_ticks), \
   context = coalesce(excluded.context, sessions.context), \
+  user_name = coalesce(excluded.user_name, sessions.user_name), \
   events = max(excluded.events, sessions.events), \
   peak_memory_bytes = coalesce(excluded.peak_memory_bytes, sessions.peak_memory_bytes), \
   mean_memory_bytes = coalesce(excluded.mean_memory_bytes, sessions.mean_memory_bytes), \
@@ -135,11 +143,11 @@ ON CONFLICT (id) DO UPDATE SET \
   reason = excluded.reason \
 WHERE sessions.ended_ms IS NULL OR excluded.ended_ms IS NOT NULL";
 
-fn project(db: &Connection, session: &Session) -> rusqlite::Result<()> {
+fn project(db: &Connection, session: &Session, life: Option<&str>) -> rusqlite::Result<()> {
     let figures = &session.figures;
     let tokens = &figures.tokens;
     let end = session.end.as_ref();
-    let (exit_status, exit_code, exit_signal) = exit_columns(end.and_then(|end| end.status));
+    let (exit_status, exit_code, exit_signal) = columns::exit(end.and_then(|end| end.status));
     db.prepare_cached(PROJECT)?.execute(named_params! {
         ":id": session.id.to_string(),
         ":kind": session.kind.as_str(),
@@ -172,14 +180,15 @@ fn project(db: &Connection, session: &Session) -> rusqlite::Result<()> {
         ":exit_code": exit_code,
         ":exit_signal": exit_signal,
         ":reason": end.map(|end| end.reason.as_str()),
+        ":supervisor": life,
+        ":user_name": session.context.as_ref().and_then(|context| context.user.as_deref()),
     })?;
     Ok(())
 }
 
-/// The three columns that tell a code, a signal, an unknown status and none at all apart.
 /// Ends a session of an earlier life. One that ended already keeps its end.
 fn closed(db: &Connection, close: &SessionClose) -> rusqlite::Result<()> {
-    let (exit_status, exit_code, exit_signal) = exit_columns(close.end.status);
+    let (exit_status, exit_code, exit_signal) = columns::exit(close.end.status);
     db.prepare_cached(
         "UPDATE sessions SET state = :state, events = :events, ended_ms = :ended_ms, \
          duration_ms = :duration_ms, exit_status = :exit_status, exit_code = :exit_code, \
@@ -197,31 +206,6 @@ fn closed(db: &Connection, close: &SessionClose) -> rusqlite::Result<()> {
         ":reason": close.end.reason,
     })?;
     Ok(())
-}
-
-fn millis(duration: Duration) -> i64 {
-    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
-}
-
-fn exit_columns(status: Option<ExitStatus>) -> (Option<&'static str>, Option<u8>, Option<i32>) {
-    match status {
-        Some(ExitStatus::Code(code)) => (Some("code"), Some(code), None),
-        Some(ExitStatus::Signal(signal)) => (Some("signal"), None, Some(signal.0)),
-        Some(ExitStatus::Unknown) => (Some("unknown"), None, None),
-        None => (None, None, None),
-    }
-}
-
-/// JSON has no word for a path that is not UTF-8, so such a path is kept as it would be shown.
-fn context_json(context: &Context) -> Option<String> {
-    let shown = |path: &PathBuf| PathBuf::from(path.to_string_lossy().into_owned());
-    let odd = context.working_dir.as_ref().is_some_and(|path| path.to_str().is_none());
-    let mut context = Cow::Borrowed(context);
-    if odd {
-        let working_dir = context.working_dir.as_ref().map(shown);
-        context.to_mut().working_dir = working_dir;
-    }
-    serde_json::to_string(context.as_ref()).ok()
 }
 
 fn sampled(db: &Connection, sample: &SampleRow) -> rusqlite::Result<()> {
@@ -245,7 +229,7 @@ fn counted(
     session: Option<SessionId>,
     process: &str,
     usage: &Usage,
-    stored: Wall,
+    stamp: Stamp<'_>,
 ) -> rusqlite::Result<()> {
     let cost = match usage.cost {
         Cost::Priced(money) => Some(money.0),
@@ -255,8 +239,8 @@ fn counted(
         "INSERT INTO token_usage (key, session_id, process, agent, provider, model, \
          conversation, at_ms, tokens_input, tokens_output, tokens_cache_read, \
          tokens_cache_write_5m, tokens_cache_write_1h, tokens_cache_write, reasoning, \
-         cost_nanodollars, stored_ms) \
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17) \
+         cost_nanodollars, stored_ms, supervisor) \
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18) \
          ON CONFLICT DO NOTHING",
     )?
     .execute(params![
@@ -276,7 +260,8 @@ fn counted(
         signed(usage.tokens.cache_write),
         signed(usage.reasoning),
         cost,
-        stored.0,
+        stamp.at.0,
+        stamp.life,
     ])?;
     Ok(())
 }
@@ -305,8 +290,21 @@ fn seen(db: &Connection, key: UsageKey, stored: Wall) -> rusqlite::Result<()> {
     Ok(())
 }
 
-/// A count as the database keeps it. Counts stay far below the limit; one that does not is pinned
-/// there.
-fn signed(count: u64) -> i64 {
-    i64::try_from(count).unwrap_or(i64::MAX)
+/// Says once whose rows those of this life are.
+pub fn introduce(db: &Connection, life: &Life) -> rusqlite::Result<()> {
+    db.prepare_cached(
+        "INSERT INTO supervisors (life, instance, host, boot_id, pid_namespace, pid, start_ticks, \
+         began_ms) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) ON CONFLICT DO NOTHING",
+    )?
+    .execute(params![
+        life.id.to_string(),
+        life.instance,
+        life.host,
+        life.owner.boot_id,
+        life.owner.pid_namespace,
+        life.owner.supervisor.pid,
+        signed(life.owner.supervisor.start_ticks),
+        life.began.0,
+    ])?;
+    Ok(())
 }

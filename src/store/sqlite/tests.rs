@@ -1,17 +1,18 @@
 //! The promises of the SQLite store, each tried on a real file.
 
+use std::cell::Cell;
 use std::fs;
 use std::time::Duration;
 
 use tempfile::TempDir;
 
-use super::resume::MOST_PROGRESS;
 use super::*;
 use crate::ledger::row::Row;
-use crate::ledger::session::{SessionEnd, SessionKind, SessionState};
-use crate::store::examples::{AT, bare, batch, end, event, event_of, id, sample, session, usage};
-use crate::tokens::{Cost, FileProgress, UsageKey};
-use crate::units::ExitStatus;
+use crate::ledger::session::{SessionEnd, SessionState};
+use crate::store::examples::{AT, bare, batch, end, event, event_of, id, session};
+use crate::store::runfile::Owner;
+use crate::store::suite::{self, Place};
+use crate::units::ProcId;
 
 fn folder() -> TempDir {
     tempfile::tempdir().expect("a folder")
@@ -31,14 +32,17 @@ fn commit(store: &mut SqliteStore, rows: Vec<Row>) {
 
 /// What a statement finds, one line for each row.
 fn query(store: &mut SqliteStore, sql: &str) -> Vec<String> {
-    let db = &store.file().expect("it is open").db;
-    let mut statement = db.prepare(sql).expect("it is sound");
+    lines(&store.file().expect("it is open").db, sql).expect("it is sound")
+}
+
+fn lines(db: &Connection, sql: &str) -> rusqlite::Result<Vec<String>> {
+    let mut statement = db.prepare(sql)?;
     let width = statement.column_count();
     let line = |row: &rusqlite::Row<'_>| {
         (0..width).map(|at| row.get_ref(at).map(shown)).collect::<Result<Vec<_>, _>>()
     };
-    let rows = statement.query_map([], line).expect("it runs");
-    rows.map(|row| row.expect("it is read").join(" ")).collect()
+    let rows = statement.query_map([], line)?;
+    rows.map(|row| Ok(row?.join(" "))).collect()
 }
 
 fn shown(value: rusqlite::types::ValueRef<'_>) -> String {
@@ -68,158 +72,63 @@ fn ended(number: u128, state: SessionState, at: Wall) -> Row {
     Row::Session(Box::new(crate::ledger::session::Session { state, end, ..bare(number) }))
 }
 
-#[test]
-fn every_column_of_a_session_is_kept() {
-    let folder = folder();
-    let mut store = opened(&folder);
-    commit(&mut store, vec![session(1)]);
-    let kept = query(
-        &mut store,
-        "SELECT kind, process, agent, native_id, state, started_ms, last_activity_ms, pid, \
-         start_ticks, json_extract(context, '$.git.branch'), events, peak_memory_bytes, \
-         mean_memory_bytes, memory_samples, cpu_seconds, tokens_input, tokens_output, \
-         tokens_cache_read, cost_nanodollars, unpriced_tokens, ended_ms FROM sessions",
-    );
-    let expected = "process web claude native active 1790000000000 1790000000005 42 4294967296 \
-                    main 2 200 100 4 1.5 1 2 3 77 6 -";
-    assert_eq!(kept, [expected]);
-    assert_eq!(
-        query(&mut store, "SELECT id, parent FROM sessions"),
-        [format!("{} {}", id(1), id(99))]
-    );
+/// The suite's place in a file.
+struct InFile {
+    folder: TempDir,
+    lives: Cell<u128>,
 }
 
-#[test]
-fn every_way_to_end_is_told_apart() {
-    let folder = folder();
-    let mut store = opened(&folder);
-    for (status, columns) in [
-        (Some(ExitStatus::Code(3)), "code 3 -"),
-        (Some(ExitStatus::Signal(crate::units::Signal::TERM)), "signal - 15"),
-        (Some(ExitStatus::Unknown), "unknown - -"),
-        (None, "- - -"),
-    ] {
-        let mut session = bare(1);
-        session.end = Some(SessionEnd { status, ..end() });
-        commit(&mut store, vec![Row::Session(Box::new(session))]);
-        let sql = "SELECT exit_status, exit_code, exit_signal, duration_ms, reason FROM sessions";
-        let expected = format!("{columns} 10000 it ended by itself");
-        assert_eq!(query(&mut store, sql), [expected]);
-        query(&mut store, "DELETE FROM sessions");
+impl Place for InFile {
+    fn open(&self) -> Box<dyn Store> {
+        self.lives.set(self.lives.get() + 1);
+        let life = Life {
+            id: id(1_000 + self.lives.get()),
+            instance: "here".into(),
+            host: "host".into(),
+            owner: Owner {
+                boot_id: "boot".into(),
+                pid_namespace: "pid:[1]".into(),
+                supervisor: ProcId { pid: 1, start_ticks: 1 },
+            },
+            began: AT,
+        };
+        let store = SqliteStore::open_as(&path(&self.folder), Some(life), Figures::default());
+        Box::new(store.expect("it opens"))
+    }
+
+    fn query(&self, sql: &str) -> Result<Vec<String>, String> {
+        let db = Connection::open(path(&self.folder)).map_err(|error| error.to_string())?;
+        lines(&db, sql).map_err(|error| error.to_string())
+    }
+
+    fn plan(&self, sql: &str) -> String {
+        self.query(&format!("EXPLAIN QUERY PLAN {sql}")).expect("it is planned").join("\n")
     }
 }
 
 #[test]
-fn a_later_life_that_knows_little_closes_a_session_without_loss() {
-    let folder = folder();
-    let mut store = opened(&folder);
-    commit(&mut store, vec![session(1)]);
-    commit(&mut store, vec![ended(1, SessionState::Lost, AT)]);
-    let sql = "SELECT state, agent, pid, json_extract(context, '$.git.branch'), \
-               peak_memory_bytes, tokens_output, cost_nanodollars FROM sessions";
-    assert_eq!(query(&mut store, sql), ["lost claude 42 main 200 2 77"]);
-    commit(&mut store, vec![session(1)]);
-    assert_eq!(query(&mut store, "SELECT state FROM sessions"), ["lost"], "an end stays");
+fn every_promise_of_a_store_is_kept_in_a_file() {
+    suite::run(|| Box::new(InFile { folder: folder(), lives: Cell::new(0) }));
 }
 
 #[test]
-fn every_other_row_is_kept_and_counts_once_however_often_it_comes() {
+fn a_file_of_the_first_schema_is_brought_up_with_all_that_it_holds() {
     let folder = folder();
+    fs::create_dir(folder.path().join("state")).expect("created");
+    let old = Connection::open(path(&folder)).expect("opened");
+    old.execute_batch(file::MIGRATIONS[0]).expect("it is sound");
+    old.execute_batch(
+        "PRAGMA application_id = 1886547811; PRAGMA user_version = 1;
+         INSERT INTO sessions VALUES ('01M3DRVG000000000000000001', 'process', NULL, 'web', NULL,
+         NULL, 'active', 5, 5, NULL, NULL, '{\"user\":\"ann\"}', 1, NULL, NULL, 0, NULL,
+         0, 0, 0, 0, 0, 0, 0, 0, NULL, NULL, NULL, NULL, NULL, NULL);",
+    )
+    .expect("it is filled");
+    drop(old);
     let mut store = opened(&folder);
-    let Row::Usage { session, process, mut usage } = usage(u64::MAX) else { unreachable!() };
-    usage.cost = Cost::Unpriced;
-    let rows = vec![
-        event(0),
-        event(1),
-        sample(0),
-        crate::store::examples::usage(1),
-        Row::Usage { session, process, usage },
-        Row::Seen(UsageKey(7)),
-    ];
-    commit(&mut store, rows.clone());
-    commit(&mut store, rows);
-    let sql = "SELECT sequence, at_ms, event_type, previous_state, new_state, cause, detail \
-               FROM session_events";
-    let line = |at| format!("{at} {} started initializing active executed {{\"attempt\":1}}", AT.0);
-    assert_eq!(query(&mut store, sql), [line(0), line(1)]);
-    let sql = "SELECT at_ms, label, resident_bytes, anonymous_bytes, processes \
-               FROM memory_samples";
-    assert_eq!(query(&mut store, sql), [format!("{} interval 4096 1024 3", AT.0)]);
-    let sql = "SELECT key, process, agent, provider, model, conversation, tokens_input, \
-               tokens_output, reasoning, cost_nanodollars FROM token_usage ORDER BY key";
-    let usages = [
-        "-1 web claude anthropic a-model native 10 20 5 -",
-        "1 web claude anthropic a-model native 10 20 5 1000",
-    ];
-    assert_eq!(query(&mut store, sql), usages);
-}
-
-#[test]
-fn a_new_life_reads_what_it_must_know() {
-    use std::os::unix::ffi::OsStringExt;
-    let folder = folder();
-    let odd = std::ffi::OsString::from_vec(b"/log/\xff.jsonl".to_vec());
-    let file = FileProgress { path: odd.into(), device: u64::MAX, inode: 1 << 63, offset: 5 };
-    let mut further = file.clone();
-    further.offset = 9;
-    let mut store = opened(&folder);
-    commit(&mut store, vec![event(0), event(1), session(1)]);
-    commit(&mut store, vec![event_of(2, 0), ended(2, SessionState::Completed, AT)]);
-    commit(&mut store, vec![usage(u64::MAX), Row::Seen(UsageKey(7)), Row::Progress(file)]);
-    commit(&mut store, vec![Row::Progress(further.clone())]);
-    drop(store);
-
-    let mut store = opened(&folder);
-    let open = OpenSession {
-        id: id(1),
-        kind: SessionKind::Process,
-        state: SessionState::Active,
-        process: "web".into(),
-        started: AT,
-        events: 2,
-    };
-    assert_eq!(store.open_sessions().expect("read"), [open]);
-    let mut resume = store.token_resume().expect("read");
-    resume.seen.sort();
-    assert_eq!(resume.seen, [UsageKey(7), UsageKey(u64::MAX)]);
-    assert_eq!(resume.progress, [further]);
-}
-
-#[test]
-fn a_gap_and_a_changed_line_are_refused_and_nothing_of_their_batch_is_kept() {
-    let folder = folder();
-    let mut store = opened(&folder);
-    commit(&mut store, vec![event(0)]);
-    let Row::Event(mut changed) = event(0) else { unreachable!() };
-    changed.event_type = "ended";
-    for bad in [event(2), Row::Event(changed)] {
-        let error = store.commit(&[batch(vec![usage(1), bad])]).expect_err("it is refused");
-        assert!(error.refused, "{error}");
-        assert_eq!(count(&mut store, "token_usage"), "0");
-    }
-}
-
-#[test]
-fn a_gap_is_taken_where_it_is_told() {
-    let folder = folder();
-    let mut store = opened(&folder);
-    commit(&mut store, vec![event(0)]);
-    let Row::Event(mut gap) = event(6) else { unreachable!() };
-    gap.event_type = crate::store::spool::EVENTS_LOST;
-    commit(&mut store, vec![Row::Event(gap), event(7)]);
-    assert_eq!(query(&mut store, "SELECT sequence FROM session_events"), ["0", "6", "7"]);
-}
-
-#[test]
-fn history_cannot_be_rewritten() {
-    let folder = folder();
-    let mut store = opened(&folder);
-    commit(&mut store, vec![event(0), session(1)]);
-    let db = &store.file().expect("open").db;
-    for sql in ["UPDATE session_events SET cause = ''", "DELETE FROM session_events"] {
-        let error = db.execute(sql, []).expect_err(sql);
-        assert!(error.to_string().contains("append-only"), "{error}");
-    }
+    assert_eq!(store.open_sessions().expect("read").len(), 1);
+    let sql = "SELECT user_name, supervisor FROM sessions";
+    assert_eq!(query(&mut store, sql), ["ann -"]);
 }
 
 #[test]
@@ -271,22 +180,6 @@ fn the_log_of_one_life_is_folded_in_by_the_next() {
     assert_eq!(store.open_sessions().expect("read").len(), 1, "the log is a part of the history");
     while store.prune(AT).expect("pruned") {}
     assert_eq!(in_a_copy_without_log(&folder), Some(1));
-}
-
-#[test]
-fn what_is_lost_is_told_by_its_number() {
-    let folder = folder();
-    let mut store = opened(&folder);
-    commit(&mut store, vec![event(0), event(1)]);
-    let mut gap = event(6);
-    let Row::Event(lost) = &mut gap else { unreachable!() };
-    lost.event_type = crate::store::spool::EVENTS_LOST;
-    commit(&mut store, vec![gap.clone(), event(7)]);
-    commit(&mut store, vec![gap]);
-    let sql = "SELECT sequence, event_type, detail ->> 'missing' FROM session_events \
-               ORDER BY sequence";
-    let expected = ["0 started -", "1 started -", "6 events_lost 5", "7 started -"];
-    assert_eq!(query(&mut store, sql), expected);
 }
 
 #[test]
@@ -387,6 +280,7 @@ fn damage_that_shows_only_later_is_set_aside_too() {
     let folder = folder();
     let mut store = opened(&folder);
     (0..200).for_each(|at| commit(&mut store, vec![event(at), session(u128::from(at))]));
+    query(&mut store, "PRAGMA wal_checkpoint(TRUNCATE)");
     drop(store);
     let mut bytes = fs::read(path(&folder)).expect("read");
     // The schema is in the first pages and sound, so that the file opens.
@@ -434,45 +328,6 @@ fn a_full_disk_takes_nothing_and_loses_nothing() {
 }
 
 #[test]
-fn ended_sessions_leave_after_their_time_with_all_that_is_theirs() {
-    let folder = folder();
-    let mut store = opened(&folder);
-    let days = |n: i64| Wall(AT.0 + n * 24 * 60 * 60 * 1000);
-    for (number, state) in [(1, SessionState::Completed), (2, SessionState::Failed)] {
-        commit(&mut store, vec![event_of(number, 0), ended(number, state, AT)]);
-    }
-    commit(&mut store, vec![event_of(3, 0), session(3), sample(0), usage(1)]);
-    let mut left_after = |n| {
-        while store.prune(days(n)).expect("pruned") {}
-        ["sessions", "session_events", "memory_samples"].map(|table| count(&mut store, table))
-    };
-    assert_eq!(left_after(5), ["3", "3", "1"]);
-    assert_eq!(left_after(29), ["3", "3", "0"]);
-    assert_eq!(left_after(31), ["2", "2", "0"]);
-    assert_eq!(left_after(91), ["1", "1", "0"], "what has not ended stays");
-}
-
-#[test]
-fn how_far_a_log_was_read_is_kept_for_as_long_as_it_may_lie_there() {
-    let folder = folder();
-    let mut store = opened(&folder);
-    let row = |inode: u64| {
-        let path = PathBuf::from(format!("/logs/{inode}"));
-        Row::Progress(FileProgress { path, device: 1, inode, offset: 7 })
-    };
-    commit(&mut store, vec![row(0)]);
-    let years_later = Wall(clock::now().wall.0 + 1_000 * 24 * 60 * 60 * 1000);
-    while store.prune(years_later).expect("pruned") {}
-    assert_eq!(count(&mut store, "file_progress"), "1");
-    std::thread::sleep(Duration::from_millis(2));
-    commit(&mut store, (1..=u64::from(MOST_PROGRESS)).map(row).collect());
-    while store.prune(years_later).expect("pruned") {}
-    let kept = store.token_resume().expect("readable").progress;
-    assert_eq!(kept.len() as u32, MOST_PROGRESS);
-    assert!(kept.iter().all(|row| row.inode > 0), "the oldest goes");
-}
-
-#[test]
 fn pruning_takes_many_short_steps_and_gives_the_space_back() {
     let folder = folder();
     let mut store = opened(&folder);
@@ -490,7 +345,7 @@ fn pruning_takes_many_short_steps_and_gives_the_space_back() {
 
 #[test]
 fn the_numbered_files_are_the_steps_that_are_taken() {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/store/schema");
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/store/schema/sqlite");
     let steps = fs::read_dir(folder).expect("listed").count();
     let mut store = opened(&self::folder());
     assert_eq!(query(&mut store, "PRAGMA user_version"), [steps.to_string()]);

@@ -25,7 +25,7 @@ function __fish_procession_using_subcommand
 end
 
 complete -c procession -n "__fish_procession_needs_command" -l listen -d 'Where /metrics and the status page listen; `off` listens nowhere' -r
-complete -c procession -n "__fish_procession_needs_command" -l store -d 'Keep history in this SQLite file; in memory when not given' -r -F
+complete -c procession -n "__fish_procession_needs_command" -l store -d 'Keep history in this SQLite file, or in the database of a postgres:// URL; in memory when not given' -r -F
 complete -c procession -n "__fish_procession_needs_command" -s r -l rewrite -d 'Pass signal S on as R, or not at all where R is 0' -r
 complete -c procession -n "__fish_procession_needs_command" -s e -d 'Take this exit code of the command for 0' -r
 complete -c procession -n "__fish_procession_needs_command" -s p -d 'Get this signal when our parent dies' -r

@@ -16,7 +16,7 @@ _procession() {
     local context curcontext="$curcontext" state line
     _arguments "${_arguments_options[@]}" : \
 '--listen=[Where /metrics and the status page listen; \`off\` listens nowhere]:ADDRESS:_default' \
-'--store=[Keep history in this SQLite file; in memory when not given]:FILE:_files' \
+'--store=[Keep history in this SQLite file, or in the database of a postgres\:// URL; in memory when not given]:FILE:_files' \
 '*-r+[Pass signal S on as R, or not at all where R is 0]:S:R:_default' \
 '*--rewrite=[Pass signal S on as R, or not at all where R is 0]:S:R:_default' \
 '*-e+[Take this exit code of the command for 0]:CODE:_default' \

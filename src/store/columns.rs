@@ -1,0 +1,41 @@
+//! What both databases keep in the same way: values as columns, for which neither has a type.
+
+use std::borrow::Cow;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::context::Context;
+use crate::units::ExitStatus;
+
+/// The three columns that tell a code, a signal, an unknown status and none at all apart.
+pub fn exit(status: Option<ExitStatus>) -> (Option<&'static str>, Option<i64>, Option<i64>) {
+    match status {
+        Some(ExitStatus::Code(code)) => (Some("code"), Some(code.into()), None),
+        Some(ExitStatus::Signal(signal)) => (Some("signal"), None, Some(signal.0.into())),
+        Some(ExitStatus::Unknown) => (Some("unknown"), None, None),
+        None => (None, None, None),
+    }
+}
+
+/// JSON has no word for a path that is not UTF-8, so such a path is kept as it would be shown.
+pub fn context_json(context: &Context) -> Option<String> {
+    let shown = |path: &PathBuf| PathBuf::from(path.to_string_lossy().into_owned());
+    let odd = context.working_dir.as_ref().is_some_and(|path| path.to_str().is_none());
+    let mut context = Cow::Borrowed(context);
+    if odd {
+        let working_dir = context.working_dir.as_ref().map(shown);
+        context.to_mut().working_dir = working_dir;
+    }
+    serde_json::to_string(context.as_ref()).ok()
+}
+
+/// Milliseconds; what is too long for them is pinned.
+pub fn millis(duration: Duration) -> i64 {
+    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
+}
+
+/// A count as the databases keep it. Counts stay far below the limit; one that does not is pinned
+/// there.
+pub fn signed(count: u64) -> i64 {
+    i64::try_from(count).unwrap_or(i64::MAX)
+}

@@ -1,0 +1,80 @@
+//! How the store of a plan is opened: what the thread that may wait does first, and again for as long
+//! as it fails.
+
+use std::path::{Path, PathBuf};
+
+use crate::config::plan::{PostgresPlan, StorePlan};
+#[cfg(not(all(feature = "sqlite", feature = "postgres")))]
+use crate::ledger::store_figures::ErrorCategory;
+#[cfg(not(all(feature = "sqlite", feature = "postgres")))]
+use crate::store::StoreError;
+use crate::store::figures::Figures;
+use crate::store::life::{Beginnings, Identity};
+use crate::store::writer::Open;
+
+/// Us, learnt on the thread that may wait for a disk.
+#[cfg_attr(not(any(feature = "sqlite", feature = "postgres")), expect(dead_code))]
+pub struct Who {
+    begins: Beginnings,
+    state_dir: PathBuf,
+    known: Option<Identity>,
+}
+
+impl Who {
+    /// Somebody who was not learnt yet, with this state folder.
+    pub fn new(begins: Beginnings, state_dir: &Path) -> Self {
+        Self { begins, state_dir: state_dir.to_owned(), known: None }
+    }
+
+    #[cfg(any(feature = "sqlite", feature = "postgres"))]
+    fn know(&mut self) -> Identity {
+        let learn = || Identity::learn(self.begins.clone(), &self.state_dir);
+        self.known.get_or_insert_with(learn).clone()
+    }
+}
+
+/// How a plan's store is opened; `None` where history is in memory.
+pub fn of(plan: &StorePlan, who: Who, figures: &Figures) -> Option<Open> {
+    match plan {
+        StorePlan::Memory => None,
+        StorePlan::Sqlite(path) => Some(sqlite(path.clone(), who, figures.clone())),
+        StorePlan::Postgres(plan) => Some(postgres(plan.clone(), who)),
+    }
+}
+
+#[cfg(feature = "sqlite")]
+fn sqlite(path: PathBuf, mut who: Who, figures: Figures) -> Open {
+    use crate::store::sqlite::SqliteStore;
+    Box::new(move || {
+        let life = who.know().life().clone();
+        Ok(Box::new(SqliteStore::open_as(&path, Some(life), figures.clone())?))
+    })
+}
+
+#[cfg(not(feature = "sqlite"))]
+fn sqlite(path: PathBuf, _: Who, _: Figures) -> Open {
+    let attempt = format!("open the history {}", path.display());
+    Box::new(move || Err(not_built(&attempt, "sqlite")))
+}
+
+#[cfg(feature = "postgres")]
+fn postgres(plan: Box<PostgresPlan>, mut who: Who) -> Open {
+    use crate::store::postgres::PostgresStore;
+    Box::new(move || Ok(Box::new(PostgresStore::open(&plan, who.know())?)))
+}
+
+#[cfg(not(feature = "postgres"))]
+fn postgres(plan: Box<PostgresPlan>, _: Who) -> Open {
+    let attempt = format!("open the history {plan}");
+    Box::new(move || Err(not_built(&attempt, "postgres")))
+}
+
+#[cfg(not(all(feature = "sqlite", feature = "postgres")))]
+fn not_built(attempt: &str, feature: &str) -> StoreError {
+    StoreError {
+        attempt: attempt.to_owned(),
+        cause: format!("this procession was built without its `{feature}` feature"),
+        refused: false,
+        category: ErrorCategory::Schema,
+    }
+}

@@ -1,0 +1,112 @@
+//! What a new life reads of the lives before it.
+
+use std::ffi::OsString;
+use std::os::unix::ffi::OsStringExt;
+use std::path::PathBuf;
+
+use tokio_postgres::{Error, Row};
+
+use super::fault::Fault;
+use super::link::Link;
+use super::lives::{self, HOUSE};
+use crate::ledger::entry::OpenSession;
+use crate::ledger::session::{SessionKind, SessionState};
+use crate::store::life::Identity;
+use crate::tokens::{FileProgress, MOST_FILES, TokenResume, UsageKey};
+use crate::units::{SessionId, Wall};
+
+/// Responses whose keys are read at the start, the newest first: 8 MB.
+const MAX_SEEN: i64 = 1_000_000;
+/// Open sessions that are taken over at one start; the next start finds the rest.
+const MAX_OPEN: i64 = 10_000;
+/// The lock of [`HOUSE`] under which sessions are claimed.
+const CLAIMING: i32 = 3;
+/// Log files whose progress is kept and read at the start, the newest first.
+pub const MOST_PROGRESS: i64 = MOST_FILES as i64;
+
+/// Sessions that lives which are over left open. They are claimed as they are found, so that of many
+/// supervisors that start at once each closes its own share. Their next sequence number is the one
+/// that can be stored.
+pub async fn open_sessions(link: &mut Link, us: &Identity) -> Result<Vec<OpenSession>, Fault> {
+    let ours = us.life().id.to_string();
+    let transaction = link.client().transaction().await?;
+    let over = lives::over(&transaction, us).await?;
+    if !over.is_empty() {
+        // One after the other: two that claim the same rows could wait for each other.
+        let lock = format!("SELECT pg_advisory_xact_lock({HOUSE}, {CLAIMING})");
+        transaction.batch_execute(&lock).await?;
+    }
+    for life in over {
+        transaction
+            .execute(
+                "UPDATE sessions SET claimed_by = $1 WHERE ended_ms IS NULL \
+                 AND coalesce(claimed_by, supervisor) = $2 AND id IN (SELECT id FROM sessions \
+                 WHERE ended_ms IS NULL AND coalesce(claimed_by, supervisor) = $2 \
+                 ORDER BY started_ms LIMIT $3)",
+                &[&ours, &life, &MAX_OPEN],
+            )
+            .await?;
+    }
+    let rows = transaction
+        .query(
+            "SELECT id, kind, state, process, started_ms, (SELECT max(sequence) + 1 FROM \
+             session_events WHERE session_id = id) AS events FROM sessions \
+             WHERE ended_ms IS NULL AND claimed_by = $1 ORDER BY started_ms LIMIT $2",
+            &[&ours, &MAX_OPEN],
+        )
+        .await?;
+    transaction.commit().await?;
+    let sessions: Result<Vec<_>, Error> =
+        rows.iter().filter_map(|row| open_session(row).transpose()).collect();
+    Ok(sessions?)
+}
+
+/// `None` for a row that no version of ours has written.
+fn open_session(row: &Row) -> Result<Option<OpenSession>, Error> {
+    let known = (
+        SessionId::parse(row.try_get("id")?),
+        SessionKind::parse(row.try_get("kind")?),
+        SessionState::parse(row.try_get("state")?),
+    );
+    let (Some(id), Some(kind), Some(state)) = known else { return Ok(None) };
+    let events = row.try_get::<_, Option<i64>>("events")?.unwrap_or(0).cast_unsigned();
+    let (process, started) = (row.try_get("process")?, Wall(row.try_get("started_ms")?));
+    Ok(Some(OpenSession { id, kind, state, process, started, events }))
+}
+
+/// Everything that the tailer has to know: of this instance, because files of other hosts have the
+/// same numbers.
+pub async fn token_resume(link: &mut Link, us: &Identity) -> Result<TokenResume, Fault> {
+    let instance = &us.life().instance;
+    let client = link.client();
+    let rows = client
+        .query(
+            "SELECT device, inode, path, read_offset FROM file_progress WHERE instance = $1 \
+             ORDER BY stored_ms DESC LIMIT $2",
+            &[instance, &MOST_PROGRESS],
+        )
+        .await?;
+    let progress: Result<Vec<_>, Error> = rows.iter().map(file_progress).collect();
+    // As one value: a row for each would be twenty times as much.
+    let seen = client
+        .query_one(
+            "SELECT coalesce(array_agg(key), '{}') FROM (SELECT key, stored_ms FROM token_usage \
+             WHERE supervisor IN (SELECT life FROM supervisors WHERE instance = $1) \
+             UNION SELECT key, stored_ms FROM seen_responses WHERE instance = $1 \
+             ORDER BY stored_ms DESC LIMIT $2) AS newest",
+            &[instance, &MAX_SEEN],
+        )
+        .await?;
+    let seen: Vec<i64> = seen.try_get(0)?;
+    let seen = seen.into_iter().map(|key| UsageKey(key.cast_unsigned())).collect();
+    Ok(TokenResume { progress: progress?, seen })
+}
+
+fn file_progress(row: &Row) -> Result<FileProgress, Error> {
+    Ok(FileProgress {
+        device: row.try_get::<_, i64>("device")?.cast_unsigned(),
+        inode: row.try_get::<_, i64>("inode")?.cast_unsigned(),
+        path: PathBuf::from(OsString::from_vec(row.try_get("path")?)),
+        offset: row.try_get::<_, i64>("read_offset")?.cast_unsigned(),
+    })
+}
