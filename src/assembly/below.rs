@@ -350,6 +350,7 @@ async fn give_memory_back(mut pictures: watch::Receiver<Arc<Snapshot>>) {
         let quiet = std::mem::replace(&mut last, clock::instant()).elapsed() >= QUIET;
         if quiet && sessions != given_at {
             heap::give_back();
+            heap::forget_code();
             given_at = sessions;
         }
     }

@@ -4,7 +4,7 @@
 mod server;
 
 mod restart;
-mod shared;
+mod fleet;
 mod trouble;
 mod ways;
 
