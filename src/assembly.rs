@@ -15,8 +15,8 @@ use std::hash::{BuildHasher, Hasher, RandomState};
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::mpsc::{Receiver, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, Thread};
 use std::time::Duration;
 
@@ -86,13 +86,16 @@ pub fn run(plan: Plan, source: Option<PathBuf>, caught: Caught) -> u8 {
             let links = Links { pulse, doors, tasks, source, output: shown };
             Some(Below::start(runtime, &plan, stand, &entries, queue, handled, links))
         };
+        let observer = Observer::new(begin);
         move |lives_on: bool| {
             // Where there is no thread to be had this is told, and tried again.
             let _ = output.as_ref().map(Output::stand);
             // Of a life that is over already there is only history to keep.
-            if keeps_history || lives_on && is_seen {
-                *below = on_its_own_thread(begin);
+            let wanted = keeps_history || lives_on && is_seen;
+            if wanted {
+                *below = observer.start();
             }
+            !wanted || below.is_some()
         }
     };
     let departure = live(|| init::live(&plan, seed(), caught, survivors, ends, pulse, observe));
@@ -124,15 +127,27 @@ struct Links {
 
 /// Begins to observe while the loop turns already: what is below takes milliseconds to build.
 /// Where it cannot be begun nothing is seen, and supervising goes on.
-fn on_its_own_thread(begin: impl FnOnce() -> Option<Below> + Send + 'static) -> Option<Begun> {
-    let (hand_over, below) = sync_channel(1);
-    let begin = move || {
-        // Nobody takes it once we were too late.
-        begin().is_some_and(|below| hand_over.send(below).is_ok())
-    };
-    let spawned = thread::Builder::new().name("observe".into()).spawn(begin);
-    let thread = spawned.inspect_err(cannot_observe).ok()?.thread().clone();
-    Some(Begun { thread, below })
+struct Observer<F>(Arc<Mutex<Option<F>>>);
+
+impl<F: FnOnce() -> Option<Below> + Send + 'static> Observer<F> {
+    fn new(begin: F) -> Self {
+        Self(Arc::new(Mutex::new(Some(begin))))
+    }
+
+    /// On a thread of its own; `None` where there is none to be had, and it can be tried again.
+    fn start(&self) -> Option<Begun> {
+        let (hand_over, below) = sync_channel(1);
+        let begin = Arc::clone(&self.0);
+        let begin = move || {
+            // Taken only here: a thread that could not be had must not take it down with it.
+            let begin = begin.lock().unwrap_or_else(PoisonError::into_inner).take();
+            // Nobody takes over what is below once we were too late.
+            begin.and_then(|begin| begin()).is_some_and(|below| hand_over.send(below).is_ok())
+        };
+        let spawned = thread::Builder::new().name("observe".into()).spawn(begin);
+        let thread = spawned.inspect_err(cannot_observe).ok()?.thread().clone();
+        Some(Begun { thread, below })
+    }
 }
 
 /// What observes, from the thread that begins it.

@@ -68,6 +68,9 @@ const SLOW_LOOK: Duration = Duration::from_secs(30);
 /// milliseconds to begin, which are a program's whole start where there is one processor.
 const HEAD_START: Duration = Duration::from_millis(20);
 
+/// How long after it could not be begun to observe it is tried again.
+const OBSERVE_AGAIN: Duration = Duration::from_secs(1);
+
 /// How a life ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Departure {
@@ -98,7 +101,8 @@ pub struct Ends {
 
 /// Lives one life: takes over, spawns, reaps and signals until the mind says to leave.
 /// `observe` is called once everything that may start at once was spawned and executed, or has had
-/// [`HEAD_START`] for it, and is told whether we live on then.
+/// [`HEAD_START`] for it, and is told whether we live on then. It says whether it is to be left alone
+/// from then on, and is called again otherwise, [`OBSERVE_AGAIN`] later.
 pub fn live(
     plan: &Arc<Plan>,
     seed: u64,
@@ -106,7 +110,7 @@ pub fn live(
     survivors: Vec<Survivor>,
     ends: Ends,
     pulse: Pulse,
-    observe: impl FnOnce(bool),
+    mut observe: impl FnMut(bool) -> bool,
 ) -> io::Result<Departure> {
     let bells = Bells::new()?;
     let signals = caught.listen(&bells)?;
@@ -116,19 +120,18 @@ pub fn live(
     }
     body.turn(Fact::Began);
     body.head_start = Some(clock::now().mono.after(HEAD_START));
-    let mut observe = Some(observe);
+    let mut begun = false;
     while body.left.is_none() {
-        if body.has_given_a_head_start()
-            && let Some(observe) = observe.take()
-        {
-            observe(true);
+        if !begun && body.may_be_observed() {
+            begun = observe(true);
+            body.observe_at = (!begun).then(|| clock::now().mono.after(OBSERVE_AGAIN));
         }
         body.sleep(&signals)?;
         pulse.begin();
         body.wake();
         pulse.rest();
     }
-    if let Some(observe) = observe {
+    if !begun {
         observe(false);
     }
     Ok(body.departure())
@@ -170,6 +173,8 @@ struct Body {
     woke: Mono,
     /// Until when what was spawned first is left alone by what observes.
     head_start: Option<Mono>,
+    /// When it is tried again to begin to observe.
+    observe_at: Option<Mono>,
     /// What children get back of the limit that we raised for ourselves.
     open_files: Option<OpenFiles>,
     terminal: Option<Terminal>,
@@ -214,6 +219,7 @@ impl Body {
             leave_by: Mono(u64::MAX),
             woke: Mono(0),
             head_start: None,
+            observe_at: None,
             open_files: sys::raise_open_files(),
             terminal,
             windows: Windows::default(),
@@ -261,6 +267,13 @@ impl Body {
             self.leave_by = leave_at;
         }
         done
+    }
+
+    fn may_be_observed(&mut self) -> bool {
+        match self.observe_at {
+            Some(at) => at <= clock::now().mono,
+            None => self.has_given_a_head_start(),
+        }
     }
 
     /// Whether whatever was spawned first was executed, or has had its time for that.
@@ -359,6 +372,7 @@ impl Body {
             self.machine.next_deadline(),
             self.kin.deadline(),
             self.head_start,
+            self.observe_at,
             told,
             rested,
             paused,
