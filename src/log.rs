@@ -6,9 +6,9 @@
 
 use std::io::{self, Write};
 use std::panic::Location;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{SyncSender, sync_channel};
-use std::sync::{Arc, Mutex, Once, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::mpsc::error::TrySendError;
@@ -151,9 +151,10 @@ pub struct Log {
 
 struct Shared {
     dropped: AtomicU64,
-    /// The far end, until the thread is begun.
+    /// The far end, until the thread takes it.
     far_end: Mutex<Option<Receiver<Job>>>,
-    thread: Once,
+    /// A thread was begun.
+    writes: AtomicBool,
 }
 
 enum Job {
@@ -168,7 +169,7 @@ impl Log {
         let shared = Shared {
             dropped: AtomicU64::new(0),
             far_end: Mutex::new(Some(far_end)),
-            thread: Once::new(),
+            writes: AtomicBool::new(false),
         };
         Self { jobs, shared: Arc::new(shared) }
     }
@@ -176,7 +177,9 @@ impl Log {
     /// Gives what waits this long to be written.
     pub fn finish(&self, patience: Duration) {
         let (answer, answered) = sync_channel(1);
-        if self.shared.thread.is_completed() && self.jobs.try_send(Job::Answer(answer)).is_ok() {
+        if self.shared.writes.load(Ordering::SeqCst)
+            && self.jobs.try_send(Job::Answer(answer)).is_ok()
+        {
             let _ = answered.recv_timeout(patience);
         }
     }
@@ -196,14 +199,22 @@ impl Log {
         }
     }
 
+    /// Begins the thread with the first line, or with a later one where none could be had; meanwhile
+    /// lines wait, as long as there is room.
     fn begin_writing(&self) {
-        self.shared.thread.call_once(|| {
-            let far_end = self.shared.far_end.lock().unwrap_or_else(PoisonError::into_inner).take();
-            let Some(mut queue) = far_end else { return };
-            // Without a thread every line is lost; supervising goes on.
-            let thread = std::thread::Builder::new().name("log".into());
-            let _ = thread.spawn(move || write_all(&mut queue));
-        });
+        if self.shared.writes.swap(true, Ordering::SeqCst) {
+            return;
+        }
+        let shared = Arc::clone(&self.shared);
+        let write = move || {
+            // Taken only here: a thread that could not be had must not take the lines down with it.
+            let queue = shared.far_end.lock().unwrap_or_else(PoisonError::into_inner).take();
+            queue.into_iter().for_each(|mut queue| write_all(&mut queue));
+        };
+        let thread = std::thread::Builder::new().name("log".into());
+        if thread.spawn(write).is_err() {
+            self.shared.writes.store(false, Ordering::SeqCst);
+        }
     }
 }
 
