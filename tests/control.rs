@@ -15,7 +15,7 @@ use door::{Answer, Door, PATIENCE};
 use procession::config::plan::{Changes, TcpControl};
 use procession::context::{Context, GitState};
 use procession::ledger::session::SessionKind;
-use procession::serve::control::api::ROUTES;
+use procession::serve::control::api::routes;
 use procession::serve::control::{Busy, NotRead};
 use procession::supervise::lifecycle::{Lifecycle, PhaseName};
 use procession::supervise::wish::{Refusal, Reply, Wish};
@@ -54,13 +54,13 @@ fn the_description_and_the_router_know_the_same_addresses() {
             methods.map(|method| (method.to_uppercase(), path.clone())).collect::<Vec<_>>()
         })
         .collect();
-    let routed = ROUTES.iter().map(|route| (route.method.to_owned(), route.path.to_owned()));
+    let routed = routes().map(|route| (route.method.to_owned(), route.path.to_owned()));
     assert_eq!(routed.collect::<BTreeSet<_>>(), described);
 }
 
 #[test]
 fn the_description_and_the_router_know_the_same_parameters() {
-    for route in ROUTES {
+    for route in routes() {
         let operation = &description()["paths"][route.path][route.method.to_lowercase()];
         let parameters = operation["parameters"].as_array().cloned().unwrap_or_default();
         let query = parameters.iter().filter(|parameter| parameter["in"] == "query");

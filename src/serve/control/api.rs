@@ -31,7 +31,7 @@ pub struct Route {
 }
 
 #[derive(Clone, Copy, Debug)]
-enum What {
+pub(super) enum What {
     Status,
     Processes,
     Process,
@@ -49,18 +49,34 @@ enum What {
     ShutDown,
 }
 
-const fn get(path: &'static str, parameters: &'static [&'static str], what: What) -> Route {
+pub(super) const fn get(
+    path: &'static str,
+    parameters: &'static [&'static str],
+    what: What,
+) -> Route {
     Route { method: "GET", path, parameters, what }
 }
 
-const fn post(path: &'static str, parameters: &'static [&'static str], what: What) -> Route {
+pub(super) const fn post(
+    path: &'static str,
+    parameters: &'static [&'static str],
+    what: What,
+) -> Route {
     Route { method: "POST", path, parameters, what }
 }
 
 const WAIT: &[&str] = &["wait"];
 
+/// The tables of addresses, one for each subject.
+const TABLES: &[&[Route]] = &[ROUTES];
+
 /// Every address.
-pub const ROUTES: &[Route] = &[
+pub fn routes() -> impl Iterator<Item = &'static Route> {
+    TABLES.iter().copied().flatten()
+}
+
+/// Processes, what happens, and the house.
+const ROUTES: &[Route] = &[
     get("/v1/status", &[], What::Status),
     get("/v1/processes", &["state"], What::Processes),
     get("/v1/processes/{name}", &[], What::Process),
@@ -101,7 +117,7 @@ async fn route(
 ) -> Result<Answer, Problem> {
     let path = request.uri().path();
     let here: Vec<(&Route, String)> =
-        ROUTES.iter().filter_map(|route| Some((route, named(route.path, path)?))).collect();
+        routes().filter_map(|route| Some((route, named(route.path, path)?))).collect();
     let Some((route, name)) = here.iter().find(|(route, _)| route.method == request.method())
     else {
         let allowed: Vec<&str> = here.iter().map(|(route, _)| route.method).collect();
