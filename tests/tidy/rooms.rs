@@ -141,7 +141,7 @@ const CRATES: &[(&str, &[&str])] = &[
     ("nix::unistd::fork", &["src/init/"]),
     ("prometheus", &["src/metrics/"]),
     // Patterns are compiled to be checked where they are read, and to be used where lines pass.
-    ("regex_lite", &["src/config/", "src/output/"]),
+    ("regex_lite", &["src/config/", "src/output/", "src/secret/"]),
     ("rusqlite", &["src/store/"]),
     ("rustls", &["src/store/"]),
     ("rustls_native_certs", &["src/store/"]),
