@@ -5,6 +5,7 @@
 //! shapes of tokens as well, `personal` those of personal data, and a [`masker::Masker`] the patterns
 //! that a configuration adds. `corpus.txt` holds invented examples of all.
 
+pub mod keyed;
 pub mod mask;
 pub mod masker;
 

@@ -33,6 +33,7 @@ use crate::ledger::fold::Ledger;
 use crate::ledger::row::Batch;
 use crate::ledger::snapshot::{LiveRun, Snapshot};
 use crate::ledger::task::{self, Outlets};
+use crate::ledger::veil::Veil;
 use crate::memory::{SelfFigures, leak, myself, probe};
 use crate::output::door::Output;
 use crate::probing;
@@ -40,6 +41,7 @@ use crate::serve::Sources;
 use crate::serve::control::logs::{Logs, NoLogs};
 use crate::serve::listener::{self, Limits};
 use crate::store::runfile::{RunKeeper, RunRecord};
+use crate::store::salt;
 use crate::store::writer::{self, Reports, Resume, Writer};
 use crate::supervise::fact::Fact;
 use crate::tokens::TokenResume;
@@ -223,10 +225,18 @@ async fn end_within<T>(patience: Duration, mut task: JoinHandle<T>) {
 fn new_ledger(plan: &Plan, stand: &Stand, prices: &Prices) -> Ledger {
     let seed = super::seed();
     let ledger = Ledger::new(plan, stand.began, stand.pid1, leak::detector, seed);
+    let ledger = ledger.behind(veil(plan));
     match prices.as_of() {
         Some(day) => ledger.with_prices_of(day),
         None => ledger,
     }
+}
+
+/// What `privacy` asks for; a salt is only read where something is hashed.
+fn veil(plan: &Plan) -> Veil {
+    let passing = salt::passing();
+    let salt = if plan.privacy.hashes() { salt::kept(&plan.state_dir) } else { passing };
+    Veil::new(plan.privacy.clone(), salt, passing)
 }
 
 fn submit_to(writer: &Arc<Writer>) -> impl FnMut(Batch) + use<> {

@@ -6,6 +6,7 @@ mod health;
 mod hooks;
 mod output;
 mod passing;
+mod privacy;
 mod schedule;
 mod store;
 mod succession;
@@ -23,6 +24,7 @@ pub use self::health::{HealthPlan, OnUnhealthy, ReadyPlan, Test};
 pub use self::hooks::{Hook, Hooks};
 pub use self::output::{OutputFile, OutputMode, OutputPlan};
 pub use self::passing::{Passing, PassingScope};
+pub use self::privacy::{PrivacyPlan, Treatment};
 pub use self::schedule::Schedule;
 pub use self::store::{Password, PostgresHost, PostgresPlan, Roots, StorePlan, Tls};
 pub use self::succession::Changes;
@@ -61,6 +63,8 @@ pub struct Plan {
     pub cgroups: ControlGroups,
     /// How often memory is sampled, and which rule judges it.
     pub memory: MemoryPlan,
+    /// What is learnt of those who work here.
+    pub privacy: PrivacyPlan,
     /// SHA-256 of the file's text, in hex, where there is one; see [`Plan::digest`].
     pub file_digest: Option<String>,
 }

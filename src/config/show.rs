@@ -6,6 +6,7 @@
 //! what is promised here.
 
 mod output;
+mod privacy;
 mod process;
 mod world;
 
@@ -13,6 +14,7 @@ use std::path::Path;
 
 use serde::ser::{Serialize, Serializer};
 
+use self::privacy::{Privacy, privacy};
 use self::process::{Process, process};
 use super::families::{families, names};
 use super::order;
@@ -71,6 +73,7 @@ struct Whole {
     recovery: &'static str,
     cgroups: &'static str,
     memory: Memory,
+    privacy: Privacy,
 }
 
 #[derive(serde::Serialize)]
@@ -142,6 +145,7 @@ fn whole(plan: &Plan) -> Whole {
                 LeakRule::GrowthCount => "growth-count",
             },
         },
+        privacy: privacy(&plan.privacy),
     }
 }
 

@@ -15,6 +15,7 @@ use crate::ledger::session::SessionState;
 use crate::ledger::sessions::{Note, Sessions};
 use crate::ledger::snapshot::{HouseView, ProcessView};
 use crate::ledger::spend::Spend;
+use crate::ledger::veil::Veil;
 use crate::memory::LeakDetector;
 use crate::supervise::lifecycle::SignalResponse;
 use crate::units::{Mono, Now, ProcessIx, SessionId, Wall};
@@ -42,6 +43,7 @@ pub struct Ledger {
     /// The latest time that an entry carried; entries without one happened then.
     pub(super) now: Now,
     idle_checked: Mono,
+    veil: Veil,
 }
 
 /// A process of the plan with its live run and its last one.
@@ -82,6 +84,7 @@ impl Ledger {
             random: fastrand::Rng::with_seed(seed),
             now: started,
             idle_checked: started.mono,
+            veil: Veil::default(),
         }
     }
 
@@ -89,6 +92,17 @@ impl Ledger {
     pub fn with_prices_of(mut self, day: Wall) -> Self {
         self.prices_as_of = Some(day);
         self
+    }
+
+    /// Says what is masked and left out of whatever comes in.
+    pub fn behind(mut self, veil: Veil) -> Self {
+        self.veil = veil;
+        self
+    }
+
+    /// An entry as it may be taken in and looked on at.
+    pub fn veiled(&self, entry: Entry) -> Entry {
+        self.veil.entry(entry)
     }
 
     /// Takes an entry in and answers with what is to be kept, in order.

@@ -114,6 +114,7 @@ where
     }
 
     fn take(&mut self, entry: Entry) {
+        let entry = self.ledger.veiled(entry);
         let opened = opened_run(&entry);
         let is_last = matches!(&entry, Entry::Lifecycle { event: Lifecycle::Left { .. }, .. });
         self.runs_changed |= changes_runs(&entry);

@@ -11,7 +11,7 @@ const OFF_OR_TEXT: Form = Either(&[Off, Text]);
 const PATHS: Form = Many(&Text);
 
 /// The top of the file.
-pub(super) const FILE: [Key; 11] = [
+pub(super) const FILE: [Key; 12] = [
     ("processes", Named(&Map(&PROCESS, &[])), "What to run, by name."),
     (
         "exit_code_from",
@@ -55,6 +55,28 @@ pub(super) const FILE: [Key; 11] = [
     ),
     ("memory", Map(&MEMORY, &[]), "How memory is watched."),
     ("output", OUTPUT_FORM, "What becomes of what processes write, unless they say otherwise."),
+    ("privacy", Map(&PRIVACY, &[]), "What is learnt of those who work here, and what is masked."),
+];
+
+const TREATMENT: Form = Words(&["collect", "hash", "drop"]);
+
+const PRIVACY: [Key; 7] = [
+    ("command", TREATMENT, "The command of a session; its secrets are masked in any case."),
+    ("working_dir", TREATMENT, "The folder that it runs in."),
+    ("user", TREATMENT, "The name of the user that it runs as."),
+    ("git", TREATMENT, "The branch and the commit of the checkout that it works in."),
+    ("hostname", TREATMENT, "The name of the host."),
+    ("native_ids", TREATMENT, "The ids that agents and applications give their conversations."),
+    (
+        "patterns",
+        List(&Map(&PATTERN, &["regex"])),
+        "What is masked beside keys, tokens, addresses, account and card numbers.",
+    ),
+];
+
+const PATTERN: [Key; 2] = [
+    ("name", Text, "What it finds, for people."),
+    ("regex", Text, "A regular expression; what it finds is masked wherever it stands."),
 ];
 
 const METRICS: [Key; 1] =

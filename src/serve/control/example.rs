@@ -30,6 +30,8 @@ pub fn plan(names: &[&str]) -> Plan {
         recovery: Recovery::End,
         cgroups: ControlGroups::Auto,
         memory: MemoryPlan { interval: Duration::from_secs(5), leak_rule: LeakRule::GrowthCount },
+
+        privacy: Default::default(),
         file_digest: None,
     }
 }
