@@ -25,6 +25,7 @@ use crate::store::commit_loop::CommitLoop;
 use crate::store::figures::{Figures, counted};
 use crate::store::life::Beginnings;
 use crate::store::opening::{self, Who};
+use crate::store::reading::reader::Reader;
 use crate::store::shelf::Shelf;
 use crate::store::{Store, StoreError};
 use crate::tokens::TokenResume;
@@ -123,6 +124,12 @@ impl Writer {
         }
     }
 
+    /// Asks what is kept.
+    pub fn reader(&self) -> Reader {
+        let shelf = self.thread.as_ref().map(|thread| Arc::clone(&thread.shelf));
+        shelf.map_or_else(Reader::in_memory, Reader::of)
+    }
+
     /// Says that we are about to leave, so that nothing that waits waits for more.
     pub fn hurry(&self) {
         if let Some(thread) = &self.thread {
@@ -155,6 +162,8 @@ mod tests {
     use crate::ledger::row::Row;
     use crate::ledger::store_figures::ErrorCategory;
     use crate::store::examples::{batch, event, sample, session, usage};
+    use crate::store::reading::reader::Unanswered;
+    use crate::store::reading::{Answer, Question};
     use crate::units::Wall;
 
     /// More than enough for whatever is waited for, so that only a fault meets it.
@@ -256,6 +265,13 @@ mod tests {
             self.state().pruned = true;
             Ok(false)
         }
+
+        fn answer(&mut self, _: &Question) -> Result<Answer, StoreError> {
+            while self.state().trouble == Trouble::Hangs {
+                std::thread::sleep(Duration::from_millis(1));
+            }
+            Ok(Answer::Session(None))
+        }
     }
 
     fn error(refused: bool) -> StoreError {
@@ -297,6 +313,65 @@ mod tests {
         assert_eq!(writer.close(PATIENCE), 0);
         let events = (0..20).flat_map(|at| [event(at), session(at.into())]);
         assert_eq!(fake.rows(), events.chain((0..20).map(sample)).collect::<Vec<_>>());
+    }
+
+    /// Asks, as somebody on another thread.
+    fn ask(reader: &Reader) -> Result<Answer, Unanswered> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        runtime.expect("a runtime").block_on(reader.ask(Question::Session("a".into())))
+    }
+
+    #[test]
+    fn what_is_asked_is_answered_between_commits_and_before_none() {
+        let fake = Fake::default();
+        let (writer, reports) = fake.start();
+        wait_for_health(&reports, |health| health.up);
+        submit(&writer, vec![event(0)]);
+        assert_eq!(ask(&writer.reader()), Ok(Answer::Session(None)));
+        assert_eq!(writer.close(PATIENCE), 0);
+        assert_eq!(fake.rows(), [event(0)]);
+    }
+
+    #[test]
+    fn who_asks_a_store_that_is_away_or_none_or_hangs_is_told_so() {
+        let fake = Fake::with(Trouble::Full);
+        let (writer, reports) = fake.start();
+        submit(&writer, vec![event(0)]);
+        wait_for_health(&reports, |health| health.failures > 0);
+        let told = Unanswered::Away("cannot commit: a test says so".into());
+        assert_eq!(ask(&writer.reader()), Err(told));
+        assert_eq!(ask(&Reader::in_memory()), Err(Unanswered::InMemory));
+        fake.set(Trouble::Hangs);
+        let (reader, asked) = (writer.reader(), Instant::now());
+        assert_eq!(ask(&reader), Err(Unanswered::Busy));
+        assert!(asked.elapsed() < PATIENCE, "nobody waits for a disk");
+        fake.set(Trouble::None);
+        assert_eq!(writer.close(PATIENCE), 0);
+        assert!(matches!(ask(&reader), Err(Unanswered::Away(_))), "nobody answers any more");
+        assert_eq!(fake.rows(), [event(0)]);
+    }
+
+    #[test]
+    fn too_many_questions_are_refused_at_once() {
+        let fake = Fake::with(Trouble::Hangs);
+        let (writer, _reports) = fake.start();
+        submit(&writer, vec![event(0)]);
+        fake.wait_for(|state| state.attempts == 2);
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        runtime.expect("a runtime").block_on(async {
+            let mut asked = tokio::task::JoinSet::new();
+            for _ in 0..crate::store::reading::reader::MOST_QUESTIONS {
+                let reader = writer.reader();
+                asked.spawn(async move { reader.ask(Question::Session("a".into())).await });
+            }
+            tokio::task::yield_now().await;
+            let begun = Instant::now();
+            let one_more = writer.reader().ask(Question::Session("a".into())).await;
+            assert_eq!(one_more, Err(Unanswered::Busy));
+            assert!(begun.elapsed() < Duration::from_secs(2), "it waited");
+        });
+        fake.set(Trouble::None);
+        assert_eq!(writer.close(PATIENCE), 0);
     }
 
     #[test]
