@@ -162,9 +162,9 @@ mod tests {
         let counted: Vec<_> = figures.errors().collect();
         let expected: Vec<_> = ErrorCategory::ALL.into_iter().zip(1..).collect();
         assert_eq!(counted, expected);
-        figures.took(Operation::Prune, Duration::ZERO);
+        figures.took(Operation::Read, Duration::ZERO);
         let times: Vec<_> = figures.latencies().map(|(name, time)| (name, time.count)).collect();
-        assert_eq!(times.last(), Some(&(Operation::Prune, 1)));
+        assert_eq!(times.last(), Some(&(Operation::Read, 1)));
         assert_eq!(times.iter().map(|(_, count)| count).sum::<u64>(), 1);
     }
 }

@@ -183,7 +183,7 @@ const ROOMS: &[Row] = &[
     ("cli", "assembly init::signals serve::wire log config supervise::shutdown"),
     (
         "assembly",
-        "probing output init serve store watch memory::probe tokens::tail metrics ledger context \
+        "probing output init serve store store::reading watch memory::probe tokens::tail metrics ledger context \
          tokens memory faults \
          supervise config",
     ),
