@@ -156,8 +156,8 @@ impl Below {
             Some(output) => Arc::new(Shelves { output: output.clone(), plans: current }),
             None => Arc::new(NoLogs),
         };
-        let (seen, beat) = (pictures.clone(), pulse.clone());
-        let tied = Tied { source, doors, pictures: seen, events, pulse: beat, logs };
+        let (seen, beat, history) = (pictures.clone(), pulse.clone(), writer.reader());
+        let tied = Tied { source, doors, pictures: seen, events, pulse: beat, logs, history };
         senses.spawn(control::take_orders(Arc::clone(plan), tied, stopped.clone()));
         let sources = sources(pictures, pulse, output);
         senses.spawn(listen(Arc::clone(plan), sources, stopped, weak));
