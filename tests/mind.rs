@@ -195,6 +195,7 @@ fn plan(processes: Vec<ProcessPlan>) -> Plan {
         memory: MemoryPlan { interval: Duration::from_secs(5), leak_rule: LeakRule::GrowthCount },
 
         privacy: Default::default(),
+        retention: Default::default(),
         file_digest: None,
     }
 }

@@ -123,7 +123,8 @@ impl Below {
         let (resumed, resume) = oneshot::channel();
         let prices = Prices::embedded();
         let ledger = new_ledger(plan, &stand, &prices);
-        let (writer, reports) = writer::start(&plan.store, stand.beginnings(), &plan.state_dir);
+        let (writer, reports) =
+            writer::start(&plan.store, plan.retention, stand.beginnings(), &plan.state_dir);
         let writer = Arc::new(writer);
         let keeper = stand.owner.map(|owner| RunKeeper::start(&plan.state_dir, owner));
         let keeper = keeper.map(Arc::new);

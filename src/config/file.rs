@@ -117,6 +117,7 @@ fn whole(at: &Cursor<'_>, digest: String, around: &Surroundings<'_>) -> Option<P
         cgroups: cgroups(&mut fields),
         memory,
         privacy: privacy(&mut fields),
+        retention: super::plan::RetentionPlan::default(),
         file_digest: Some(digest),
     };
     fields.finish(&COMPOSE_WORDS);

@@ -7,6 +7,7 @@ mod hooks;
 mod output;
 mod passing;
 mod privacy;
+mod retention;
 mod schedule;
 mod store;
 mod succession;
@@ -25,6 +26,7 @@ pub use self::hooks::{Hook, Hooks};
 pub use self::output::{OutputFile, OutputMode, OutputPlan};
 pub use self::passing::{Passing, PassingScope};
 pub use self::privacy::{PrivacyPlan, Treatment};
+pub use self::retention::RetentionPlan;
 pub use self::schedule::Schedule;
 pub use self::store::{Password, PostgresHost, PostgresPlan, Roots, StorePlan, Tls};
 pub use self::succession::Changes;
@@ -65,6 +67,8 @@ pub struct Plan {
     pub memory: MemoryPlan,
     /// What is learnt of those who work here.
     pub privacy: PrivacyPlan,
+    /// How long history is kept.
+    pub retention: RetentionPlan,
     /// SHA-256 of the file's text, in hex, where there is one; see [`Plan::digest`].
     pub file_digest: Option<String>,
 }

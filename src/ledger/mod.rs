@@ -11,7 +11,9 @@
 
 pub mod care;
 mod fold_care;
+pub mod audit;
 pub mod entry;
+pub mod forget;
 pub mod happening;
 pub mod row;
 pub mod session;

@@ -1,5 +1,6 @@
 //! What is kept: rows, in the order they are to be committed in.
 
+use crate::ledger::audit::AuditRow;
 use crate::ledger::session::{Session, SessionEnd, SessionState};
 use crate::tokens::{FileProgress, Usage, UsageKey};
 use crate::units::{Bytes, SessionId, Wall};
@@ -28,6 +29,8 @@ pub enum Row {
     Progress(FileProgress),
     /// A response that is known without having been counted.
     Seen(UsageKey),
+    /// A line of the audit trail.
+    Audit(Box<AuditRow>),
 }
 
 /// Rows that belong together: all of them are committed, or none.

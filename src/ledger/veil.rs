@@ -79,6 +79,10 @@ impl Veil {
             let treated = |kind, text: Option<String>| {
                 text.and_then(|text| self.text(kind, self.plan.git, text))
             };
+            git.root = git
+                .root
+                .take()
+                .and_then(|root| self.text("working_dir", self.plan.working_dir, root));
             git.branch = treated("git_branch", git.branch.take());
             git.commit = treated("git_commit", git.commit.take());
         }
@@ -136,6 +140,7 @@ mod tests {
             working_dir: Some("/home/jane".into()),
             user: Some("jane".into()),
             git: Some(GitState {
+                root: Some("/home/jane".into()),
                 branch: Some("main".into()),
                 commit: Some("c0ffee".into()),
                 dirty: Some(true),

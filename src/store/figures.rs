@@ -3,6 +3,7 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::clock;
+use crate::config::plan::RetentionPlan;
 use crate::ledger::entry::OpenSession;
 use crate::ledger::row::Batch;
 use crate::ledger::store_figures::{Operation, StoreFigures};
@@ -73,8 +74,8 @@ impl Store for Counted {
         self.figures.time(Operation::Commit, || self.store.commit(batches))
     }
 
-    fn prune(&mut self, now: Wall) -> Result<bool, StoreError> {
-        self.figures.time(Operation::Prune, || self.store.prune(now))
+    fn prune(&mut self, now: Wall, keep: &RetentionPlan) -> Result<bool, StoreError> {
+        self.figures.time(Operation::Prune, || self.store.prune(now, keep))
     }
 
     fn answer(&mut self, question: &Question) -> Result<Answer, StoreError> {

@@ -31,6 +31,7 @@ pub mod sqlite;
 mod suite;
 pub mod writer;
 
+use crate::config::plan::RetentionPlan;
 use crate::ledger::entry::OpenSession;
 use crate::ledger::row::Batch;
 use crate::ledger::store_figures::ErrorCategory;
@@ -54,7 +55,7 @@ pub trait Store: Send {
 
     /// Forgets some of what is older than it has to be kept, in one short step. Says whether more
     /// is left to forget.
-    fn prune(&mut self, now: Wall) -> Result<bool, StoreError>;
+    fn prune(&mut self, now: Wall, keep: &RetentionPlan) -> Result<bool, StoreError>;
 
     /// Answers a question about what is kept. Short, because commits wait behind it.
     fn answer(&mut self, question: &Question) -> Result<Answer, StoreError>;

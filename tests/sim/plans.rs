@@ -39,6 +39,7 @@ pub fn plan(rng: &mut fastrand::Rng) -> Plan {
         memory: MemoryPlan { interval: Duration::from_secs(5), leak_rule: LeakRule::GrowthCount },
 
         privacy: Default::default(),
+        retention: Default::default(),
         file_digest: None,
     }
 }

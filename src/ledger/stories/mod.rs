@@ -45,6 +45,7 @@ pub(super) fn plan() -> Plan {
         memory: MemoryPlan { interval: Duration::from_secs(5), leak_rule: LeakRule::GrowthCount },
 
         privacy: Default::default(),
+        retention: Default::default(),
         file_digest: Some("0".into()),
     }
 }
@@ -193,6 +194,7 @@ fn render(batch: &Batch, names: &mut BTreeMap<SessionId, usize>) -> String {
         }
         Row::Progress(progress) => format!("progress {}", progress.offset),
         Row::Seen(key) => format!("seen {}", key.0),
+        Row::Audit(row) => format!("audit {}", row.action),
     });
     rows.collect::<Vec<_>>().join(" | ")
 }

@@ -32,6 +32,7 @@ pub fn plan(names: &[&str]) -> Plan {
         memory: MemoryPlan { interval: Duration::from_secs(5), leak_rule: LeakRule::GrowthCount },
 
         privacy: Default::default(),
+        retention: Default::default(),
         file_digest: None,
     }
 }

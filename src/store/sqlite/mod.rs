@@ -36,6 +36,7 @@ use rusqlite::Connection;
 use self::fault::Fault;
 use self::file::OpenFile;
 use crate::clock;
+use crate::config::plan::RetentionPlan;
 use crate::ledger::entry::OpenSession;
 use crate::ledger::row::Batch;
 use crate::store::figures::Figures;
@@ -153,8 +154,8 @@ impl Store for SqliteStore {
         })
     }
 
-    fn prune(&mut self, now: Wall) -> Result<bool, StoreError> {
-        self.with("prune", |db| Ok(retention::prune(db, now)?))
+    fn prune(&mut self, now: Wall, keep: &RetentionPlan) -> Result<bool, StoreError> {
+        self.with("prune", |db| Ok(retention::prune(db, now, keep)?))
     }
 
     fn answer(&mut self, question: &Question) -> Result<Answer, StoreError> {
