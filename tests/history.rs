@@ -167,6 +167,7 @@ fn chapter(at: Wall, number: usize, sequence: usize) -> Batch {
         context: None,
         events: sequence as u64 + 1,
         figures: Figures::default(),
+        total: Totals::default(),
         end: state.is_end().then(end),
     };
     Batch { rows: vec![Row::Event(event), Row::Session(Box::new(session))] }

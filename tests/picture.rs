@@ -322,6 +322,7 @@ pub fn run_of(process: &str, number: u64) -> Arc<Session> {
         context: None,
         events: 4,
         figures: Figures::default(),
+        total: Totals::default(),
         end: None,
     })
 }

@@ -67,6 +67,7 @@ pub fn session(number: u128) -> Row {
             cost: Money(77),
             unpriced_tokens: 6,
         },
+        total: Totals::default(),
         end: None,
     }))
 }
@@ -96,6 +97,7 @@ pub fn bare(number: u128) -> Session {
         context: None,
         events: 1,
         figures: Figures::default(),
+        total: Totals::default(),
         end: None,
     }
 }
