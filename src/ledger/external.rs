@@ -112,9 +112,7 @@ impl Externals {
     /// Open children of any session, with what becomes of each at its end.
     pub fn children(&self, id: SessionId) -> Vec<(SessionId, OnParentEnd)> {
         let children = self.children.get(&id).into_iter().flatten();
-        children
-            .filter_map(|child| Some((*child, self.open.get(child)?.on_parent_end)))
-            .collect()
+        children.filter_map(|child| Some((*child, self.open.get(child)?.on_parent_end))).collect()
     }
 
     /// Whether an open child keeps this one from ending.

@@ -229,9 +229,7 @@ impl Ledger {
         let id = self.find(named)?;
         let session = self.sessions.get(id).ok_or_else(|| Refusal::Unknown(named.id.clone()))?;
         match session {
-            Session { kind, .. } if *kind != SessionKind::External => {
-                Err(Refusal::NotExternal(id))
-            }
+            Session { kind, .. } if *kind != SessionKind::External => Err(Refusal::NotExternal(id)),
             Session { state, .. } if state.is_end() => {
                 Err(Refusal::Ended { session: id, state: *state })
             }
@@ -255,7 +253,9 @@ fn context(inherited: Option<&Context>, own: &OwnContext) -> Context {
     };
     let mut context = inherited.cloned().unwrap_or_else(ours);
     context.command.clear();
-    if let Some(dir) = own.working_dir.clone().filter(|dir| context.working_dir.as_ref() != Some(dir)) {
+    if let Some(dir) =
+        own.working_dir.clone().filter(|dir| context.working_dir.as_ref() != Some(dir))
+    {
         context.working_dir = Some(dir);
         context.git = None;
     }

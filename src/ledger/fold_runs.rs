@@ -265,7 +265,6 @@ impl Ledger {
         batch(self.sessions.note(id, self.now, note)).into_iter().collect()
     }
 
-
     pub(super) fn run_mut(&mut self, id: RunId) -> Option<(ProcessIx, &mut Run)> {
         let ix = self.run_position(id)?;
         Some((ix, self.processes.get_mut(ix.0)?.run.as_mut()?))
