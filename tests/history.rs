@@ -9,7 +9,9 @@ use std::time::{Duration, Instant};
 
 use procession::ledger::entry::OpenSession;
 use procession::ledger::row::{Batch, Row, SessionEvent};
-use procession::ledger::session::{Figures, Session, SessionEnd, SessionKind, SessionState};
+use procession::ledger::session::{
+    Figures, Session, SessionEnd, SessionKind, SessionState, Totals,
+};
 use procession::store::sqlite::SqliteStore;
 use procession::store::{Store, StoreError, writer};
 use procession::tokens::TokenResume;

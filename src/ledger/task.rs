@@ -415,7 +415,8 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn what_waits_for_the_store_is_shown_although_the_store_says_nothing() {
         let mut ends = start();
-        *ends.waiting.lock().unwrap() = Waiting { rows: 2, dropped: 1, unmoved: WORTH_SAYING };
+        *ends.waiting.lock().unwrap() =
+            Waiting { handed: 2, rows: 2, dropped: 1, unmoved: WORTH_SAYING };
         ends.entries.send(opened(0, 1, WEB, 0)).await.unwrap();
         let waits = |picture: &Arc<Snapshot>| picture.house.store.is_some_and(|s| s.pending == 2);
         let shown = picture(&mut ends, waits).await;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::context::{Context, GitState};
 use crate::ledger::row::{Batch, Row, SampleRow, SessionEvent};
-use crate::ledger::session::{Figures, Session, SessionEnd, SessionKind, SessionState};
+use crate::ledger::session::{Figures, Session, SessionEnd, SessionKind, SessionState, Totals};
 use crate::tokens::{Cost, TokenCounts, Usage, UsageKey};
 use crate::units::{Bytes, ExitStatus, Money, ProcId, SessionId, Wall};
 
