@@ -9,6 +9,7 @@ mod passing;
 mod privacy;
 mod retention;
 mod schedule;
+mod sessions;
 mod store;
 mod succession;
 mod watch;
@@ -28,6 +29,7 @@ pub use self::passing::{Passing, PassingScope};
 pub use self::privacy::{PrivacyPlan, Treatment};
 pub use self::retention::RetentionPlan;
 pub use self::schedule::Schedule;
+pub use self::sessions::{SessionRule, SessionsPlan};
 pub use self::store::{Password, PostgresHost, PostgresPlan, Roots, StorePlan, Tls};
 pub use self::succession::Changes;
 pub use self::watch::WatchRule;
@@ -67,8 +69,8 @@ pub struct Plan {
     pub memory: MemoryPlan,
     /// What is learnt of those who work here.
     pub privacy: PrivacyPlan,
-    /// How long history is kept.
-    pub retention: RetentionPlan,
+    /// How long sessions may rest and last, and how many may be open.
+    pub sessions: SessionsPlan,
     /// SHA-256 of the file's text, in hex, where there is one; see [`Plan::digest`].
     pub file_digest: Option<String>,
 }
@@ -153,6 +155,8 @@ pub struct ProcessPlan {
     pub thresholds: Thresholds,
     /// The coding agent that it runs, if it runs one.
     pub agent: Option<AgentPlan>,
+    /// When its runs are ended for want of activity, or for lasting too long.
+    pub session: SessionRule,
 }
 
 impl ProcessPlan {
@@ -181,6 +185,7 @@ impl ProcessPlan {
             forward_signals: Vec::new(),
             thresholds: Thresholds::default(),
             agent: None,
+            session: SessionRule::default(),
         }
     }
 

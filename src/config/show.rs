@@ -8,6 +8,7 @@
 mod output;
 mod privacy;
 mod process;
+mod sessions;
 mod world;
 
 use std::path::Path;
@@ -16,6 +17,7 @@ use serde::ser::{Serialize, Serializer};
 
 use self::privacy::{Privacy, privacy};
 use self::process::{Process, process};
+use self::sessions::{Sessions, sessions};
 use super::families::{families, names};
 use super::order;
 use super::plan::{ControlGroups, ControlPlan, LeakRule, Mode, Plan, Recovery, StorePlan};
@@ -74,6 +76,7 @@ struct Whole {
     cgroups: &'static str,
     memory: Memory,
     privacy: Privacy,
+    sessions: Sessions,
 }
 
 #[derive(serde::Serialize)]
@@ -146,6 +149,7 @@ fn whole(plan: &Plan) -> Whole {
             },
         },
         privacy: privacy(&plan.privacy),
+        sessions: sessions(&plan.sessions),
     }
 }
 

@@ -43,9 +43,8 @@ pub(super) fn plan() -> Plan {
         recovery: Recovery::End,
         cgroups: ControlGroups::Auto,
         memory: MemoryPlan { interval: Duration::from_secs(5), leak_rule: LeakRule::GrowthCount },
-
         privacy: Default::default(),
-        retention: Default::default(),
+        sessions: SessionsPlan::default(),
         file_digest: Some("0".into()),
     }
 }
