@@ -29,7 +29,7 @@ use crate::init::pulse::Pulse;
 use crate::init::sys::{self, heap};
 use crate::ledger::entry::{Entry, StoreHealth, SurvivorOutcome, Waiting};
 use crate::ledger::fold::Ledger;
-use crate::ledger::row::Batch;
+use crate::ledger::row::{Batch, Row};
 use crate::ledger::snapshot::{LiveRun, Snapshot};
 use crate::ledger::task::{self, Outlets};
 use crate::ledger::veil::Veil;
@@ -39,6 +39,7 @@ use crate::output::door::Output;
 use crate::probing;
 use crate::serve::Sources;
 use crate::serve::control::logs::{Logs, NoLogs};
+use crate::serve::control::trail;
 use crate::serve::listener::{self, Limits};
 use crate::store::runfile::{RunKeeper, RunRecord};
 use crate::store::salt;
@@ -170,8 +171,19 @@ impl Below {
         let (seen, beat, history) = (pictures.clone(), pulse.clone(), writer.reader());
         let written = written(plan.memory.interval, output.clone(), weak.clone());
         senses.spawn(until_lost("output", written));
-        let tied =
-            Tied { source, doors, pictures: seen, events, pulse: beat, logs, history, requests };
+        let tied = Tied {
+            source,
+            doors,
+            pictures: seen,
+            events,
+            pulse: beat,
+            logs,
+            history,
+            requests,
+            keep: keep_audit(&writer),
+            entries: weak.clone(),
+            veil: veil(plan),
+        };
         senses.spawn(control::take_orders(Arc::clone(plan), tied, stopped.clone()));
         let sources = sources(pictures, pulse, output);
         senses.spawn(listen(Arc::clone(plan), sources, stopped, weak));
@@ -253,6 +265,16 @@ fn veil(plan: &Plan) -> Veil {
 /// The session that we were started in, where a procession around us says so.
 fn around() -> Option<SessionId> {
     std::env::var(SESSION_VARIABLE).ok().as_deref().and_then(SessionId::parse)
+}
+
+/// Hands lines of the audit trail to the store, in between.
+fn keep_audit(writer: &Arc<Writer>) -> trail::Keep {
+    let writer = Arc::downgrade(writer);
+    Box::new(move |row| {
+        if let Some(writer) = writer.upgrade() {
+            writer.submit(Batch { rows: vec![Row::Audit(Box::new(row))] });
+        }
+    })
 }
 
 fn submit_to(writer: &Arc<Writer>) -> impl FnMut(Batch) + use<> {

@@ -21,7 +21,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-pub use self::control::{ControlPlan, TcpControl};
+pub use self::control::{ControlPlan, TcpControl, TokenPlan, TokenRole};
 pub use self::health::{HealthPlan, OnUnhealthy, ReadyPlan, Test};
 pub use self::hooks::{Hook, Hooks};
 pub use self::output::{OutputFile, OutputMode, OutputPlan};

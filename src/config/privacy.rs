@@ -18,10 +18,12 @@ pub(super) fn privacy(fields: &mut Fields<'_>) -> PrivacyPlan {
         git: treatment(&mut fields, "git"),
         hostname: treatment(&mut fields, "hostname"),
         native_ids: treatment(&mut fields, "native_ids"),
+        metadata: treatment(&mut fields, "metadata"),
         masker: Masker::new(fields.get("patterns").as_ref().map(patterns).unwrap_or_default()),
     };
     fields.finish(&[
         ("host", "did you mean `hostname`?"),
+        ("labels", "did you mean `metadata`?"),
         ("cwd", "did you mean `working_dir`?"),
         ("pattern", "did you mean `patterns`?"),
     ]);

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::context::Context;
+use crate::ledger::forget::Whose;
 use crate::ledger::session::{SessionKind, SessionState};
 use crate::ledger::store_figures::StoreFigures;
 use crate::memory::TreeSample;
@@ -72,6 +73,11 @@ pub enum Entry {
     },
     /// From the store: how it is.
     StoreReported(Box<StoreHealth>),
+    /// From the control door: ended sessions that are to be shown no more.
+    Forget {
+        /// Whose.
+        whose: Whose,
+    },
     /// From the listener: whether it listens.
     ListenerReported {
         /// Whether it does.

@@ -15,7 +15,7 @@ use crate::ledger::fold_earlier::Earlier;
 use crate::ledger::fold_runs::Run;
 use crate::ledger::labels::UNKNOWN;
 use crate::ledger::outcome::Outcome;
-use crate::ledger::request::Knock;
+use crate::ledger::request::{Knock, Request};
 use crate::ledger::row::{Batch, Row};
 use crate::ledger::session::SessionKind;
 use crate::ledger::sessions::Sessions;
@@ -132,6 +132,11 @@ impl Ledger {
         self
     }
 
+    /// A request as it may be taken in.
+    pub fn veiled_request(&self, request: Request) -> Request {
+        self.veil.request(request)
+    }
+
     /// An entry as it may be taken in and looked on at.
     pub fn veiled(&self, entry: Entry) -> Entry {
         self.veil.entry(entry)
@@ -170,6 +175,10 @@ impl Ledger {
             Entry::SurvivorsHandled { at, outcomes } => self.survivors_handled(at, outcomes),
             Entry::StoreReported(health) => {
                 self.house.store = self.house.store.map(|_| *health);
+                Vec::new()
+            }
+            Entry::Forget { whose } => {
+                self.sessions.forget(&whose);
                 Vec::new()
             }
             Entry::ListenerReported { up } => {

@@ -194,6 +194,7 @@ where
     fn answer(&mut self, asked: Asked) {
         let Asked { request, reply: to } = asked;
         let at = clock::now();
+        let request = self.ledger.veiled_request(request);
         let folded = catch_unwind(AssertUnwindSafe(|| self.ledger.ask(at, request)));
         let Ok((reply, batches)) = folded else {
             self.ledger.ignore();

@@ -7,9 +7,12 @@ use std::sync::Arc;
 use crate::config::plan::{PrivacyPlan, Treatment};
 use crate::context::Context;
 use crate::ledger::entry::Entry;
+use crate::ledger::request::{OwnContext, Request};
 use crate::secret::keyed::Salt;
+use crate::secret::{MASK, is_secret};
 use crate::supervise::lifecycle::Lifecycle;
 use crate::tokens::TokenBatch;
+use crate::units::SessionId;
 
 /// What `privacy` asks for, with the salt of this instance.
 #[derive(Clone, Debug)]
@@ -45,11 +48,60 @@ impl Veil {
         }
     }
 
+    /// What an application asks for, as it may be taken in. The session that it means by its own id is
+    /// looked for under what [`Veil::native_id`] makes of it.
+    pub fn request(&self, request: Request) -> Request {
+        let line = |text: Option<String>| text.map(|text| self.plan.masker.line(&text));
+        match request {
+            Request::Open(mut opening) => {
+                let id = |id: Option<String>| id.map(|id| self.native_id(&id));
+                opening.native_id = id(opening.native_id);
+                opening.parent = id(opening.parent);
+                opening.own = self.own(opening.own);
+                Request::Open(opening)
+            }
+            Request::Beat { session, mut beat } => {
+                beat.note = line(beat.note);
+                Request::Beat { session, beat }
+            }
+            Request::Close { session, mut closing } => {
+                closing.reason = line(closing.reason);
+                Request::Close { session, closing }
+            }
+            other => other,
+        }
+    }
+
+    fn own(&self, mut own: OwnContext) -> OwnContext {
+        own.user = own.user.and_then(|name| self.text("user", self.plan.user, name));
+        own.working_dir = own.working_dir.and_then(|path| self.path(path));
+        let labels = std::mem::take(&mut own.labels).into_iter();
+        own.labels = labels.filter_map(|(name, value)| self.label(name, value)).collect();
+        own
+    }
+
+    fn label(&self, name: String, value: String) -> Option<(String, String)> {
+        if self.plan.metadata == Treatment::Collect && is_secret(&name) {
+            return Some((name, MASK.to_owned()));
+        }
+        self.text("label", self.plan.metadata, value).map(|value| (name, value))
+    }
+
+    /// A user as their sessions are found under.
+    pub fn user(&self, name: &str) -> String {
+        self.text("user", self.plan.user, name.to_owned()).unwrap_or_else(|| name.to_owned())
+    }
+
     /// An agent's or an application's own id, as it may be kept. What is left out has a sign in its
-    /// place that means something in this life only, since conversations must be told apart.
+    /// place that means something in this life only, since conversations must be told apart; so has
+    /// what would be masked. An identity of ours says nothing of anybody.
     pub fn native_id(&self, id: &str) -> String {
+        if SessionId::parse(id).is_some() {
+            return id.to_owned();
+        }
         match self.plan.native_ids {
-            Treatment::Collect => self.plan.masker.text(id),
+            Treatment::Collect if self.plan.masker.text(id) == id => id.to_owned(),
+            Treatment::Collect => self.salt.hash("native_id", id),
             Treatment::Hash => self.salt.hash("native_id", id),
             Treatment::Drop => self.passing.hash("native_id", id),
         }
@@ -131,8 +183,9 @@ impl Veil {
 mod tests {
     use super::*;
     use crate::context::{GitState, HostFacts};
+    use crate::ledger::request::Opening;
     use crate::secret::masker::{Masker, Pattern};
-    use crate::units::{RunId, SessionId, Wall};
+    use crate::units::{RunId, Wall};
 
     fn context() -> Arc<Context> {
         Arc::new(Context {
@@ -159,6 +212,7 @@ mod tests {
             git: one,
             hostname: one,
             native_ids: one,
+            metadata: one,
             masker: Masker::new(patterns),
         };
         Veil::new(plan, Salt([1; 32]), Salt([2; 32]))
@@ -209,6 +263,39 @@ mod tests {
         }
         let (hashed, passing) = (veil(Treatment::Hash), veil(Treatment::Drop));
         assert_ne!(hashed.native_id("a"), passing.native_id("a"));
+    }
+
+    #[test]
+    fn what_applications_say_is_treated_as_well() {
+        let open = |one: Treatment| {
+            let own = OwnContext {
+                user: Some("jane".into()),
+                working_dir: Some("/home/jane".into()),
+                labels: [("api_key", "k"), ("note", "by EMP-1")]
+                    .map(|(name, value)| (name.to_owned(), value.to_owned()))
+                    .into(),
+                ..OwnContext::default()
+            };
+            let native_id = Some("jane@mail.example".to_owned());
+            let opening = Opening { native_id, own, ..Opening::default() };
+            match veil(one).request(Request::Open(Box::new(opening))) {
+                Request::Open(opening) => *opening,
+                other => panic!("{other:?}"),
+            }
+        };
+        let kept = open(Treatment::Collect);
+        assert_eq!((&*kept.own.labels["api_key"], &*kept.own.labels["note"]), ("***", "by ***"));
+        let id = kept.native_id.expect("an id");
+        assert!(
+            id.starts_with('#') && id == veil(Treatment::Collect).native_id("jane@mail.example")
+        );
+        let hashed = open(Treatment::Hash);
+        assert_eq!(hashed.own.user, Some(veil(Treatment::Hash).user("jane")));
+        assert!(!format!("{hashed:?}").contains("jane"), "{hashed:?}");
+        let dropped = open(Treatment::Drop);
+        assert_eq!(dropped.own, OwnContext::default());
+        let ours = SessionId::new(Wall(1), 1).to_string();
+        assert_eq!(veil(Treatment::Drop).native_id(&ours), ours);
     }
 
     #[test]

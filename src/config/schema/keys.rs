@@ -65,13 +65,14 @@ pub(super) const FILE: [Key; 13] = [
 
 const TREATMENT: Form = Words(&["collect", "hash", "drop"]);
 
-const PRIVACY: [Key; 7] = [
+const PRIVACY: [Key; 8] = [
     ("command", TREATMENT, "The command of a session; its secrets are masked in any case."),
     ("working_dir", TREATMENT, "The folder that it runs in."),
     ("user", TREATMENT, "The name of the user that it runs as."),
     ("git", TREATMENT, "The branch and the commit of the checkout that it works in."),
     ("hostname", TREATMENT, "The name of the host."),
     ("native_ids", TREATMENT, "The ids that agents and applications give their conversations."),
+    ("metadata", TREATMENT, "The labels that applications give their sessions."),
     (
         "patterns",
         List(&Map(&PATTERN, &["regex"])),
@@ -149,14 +150,27 @@ const SESSION: [Key; 2] = [
 const METRICS: [Key; 1] =
     [("listen", OFF_OR_TEXT, "An IP address and a port; 0.0.0.0:9917 unless written.")];
 
-const CONTROL: [Key; 3] = [
+const CONTROL: [Key; 4] = [
     ("socket", OFF_OR_TEXT, "The path of the unix socket; `false` opens none."),
     (
         "listen",
         Text,
         "An IP address and a port on which the same orders are taken over TCP; needs `token_file`.",
     ),
-    ("token_file", Text, "The file that holds the bearer token for orders over TCP."),
+    ("token_file", Text, "The file that holds the bearer token of an admin, for orders over TCP."),
+    ("tokens", List(&Map(&TOKEN, &["name", "file", "role"])), "Further tokens, each with a role."),
+];
+
+const TOKEN: [Key; 5] = [
+    ("name", Text, "Its name, for the audit trail."),
+    ("file", Text, "The file that holds it."),
+    (
+        "role",
+        Words(&["viewer", "operator", "admin"]),
+        "Who may look, who may also give orders to processes and sessions, and who may do everything.",
+    ),
+    ("users", Many(&Text), "Only sessions of these users."),
+    ("agents", Many(&Text), "Only sessions of these agents."),
 ];
 
 const STORE: [Key; 3] = [
