@@ -108,9 +108,9 @@ impl Door {
 
     /// Tells of so many things that happened.
     pub fn tell(&self, events: impl IntoIterator<Item = Lifecycle>) {
-        let plan = procession::config::one_command::one_command(
+        let plan = one_command(
             vec!["web".into()],
-            procession::config::one_command::Options::new(PathBuf::new()),
+            Options::new(PathBuf::new()),
         );
         let mut narrator = Narrator::new(Arc::new(plan));
         for event in events {
