@@ -156,6 +156,15 @@ pub enum Reply {
     Refused(Refusal),
 }
 
+/// An answer.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Answered {
+    /// What it says.
+    pub reply: Reply,
+    /// Whether it outlives us: false where the store was away for too long.
+    pub durable: bool,
+}
+
 /// Why it was not done.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Refusal {

@@ -196,7 +196,7 @@ const ROOMS: &[Row] = &[
     ),
     (
         "serve",
-        "metrics output::figures context ledger::care ledger::happening ledger::session \
+        "metrics output::figures context ledger::care ledger::happening ledger::request ledger::session \
          ledger::snapshot tokens memory supervise::lifecycle supervise::wish config::plan",
     ),
     ("watch", "supervise::fact config::plan"),
