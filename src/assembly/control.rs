@@ -20,6 +20,7 @@ use crate::serve::control::logs::Logs;
 use crate::serve::control::{self, Busy, NotRead, ReadPlan, Sources};
 use crate::serve::events::Events;
 use crate::serve::wire::SpawnBody;
+use crate::store::reading::reader::Reader;
 use crate::supervise::wish::Wish;
 use crate::units::Wall;
 
@@ -42,11 +43,13 @@ pub(super) struct Tied {
     pub(super) logs: Arc<dyn Logs>,
     /// Where the ledger is asked.
     pub(super) requests: mpsc::Sender<task::Asked>,
+    /// What is kept.
+    pub(super) history: Reader,
 }
 
 /// Takes orders wherever the plan says.
 pub(super) async fn take_orders(plan: Arc<Plan>, tied: Tied, stopped: watch::Receiver<bool>) {
-    let Tied { source, doors, pictures, events, pulse, logs, requests } = tied;
+    let Tied { source, doors, pictures, events, pulse, logs, requests, history } = tied;
     let sources = Arc::new(Sources {
         pictures,
         orders: Box::new(move |wish| {
@@ -61,6 +64,7 @@ pub(super) async fn take_orders(plan: Arc<Plan>, tied: Tied, stopped: watch::Rec
         read_command: Arc::new(read_command),
         logs,
         events,
+        history,
         alive: Box::new(move || pulse.is_alive()),
     });
     let open = || control::serve(plan.control.clone(), Arc::clone(&sources), stopped.clone());
@@ -90,7 +94,7 @@ pub(super) fn knocks_at(doors: &Doors) -> Box<dyn FnMut(Knock) -> bool + Send> {
     let orders = doors.orders.clone();
     Box::new(move |knock| {
         let wish = match knock {
-            Knock::Stop { process } => Wish::Stop(vec![process]),
+            Knock::End(session) => Wish::End { session, grace: None },
             Knock::Signal { process, signal } => {
                 Wish::Signal { names: vec![process], signal, group: false }
             }

@@ -195,11 +195,8 @@ pub enum Refusal {
 /// What the ledger asks for at the control door, like any operator: it ends nothing by itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Knock {
-    /// That a process is stopped.
-    Stop {
-        /// Its name.
-        process: String,
-    },
+    /// That the run which is this session ends.
+    End(SessionId),
     /// That a process gets a signal.
     Signal {
         /// Its name.

@@ -160,6 +160,19 @@ impl Session {
             end: None,
         }
     }
+
+    /// The name of the user that it runs as, once that is known.
+    pub fn user(&self) -> Option<&str> {
+        self.context.as_ref()?.user.as_deref()
+    }
+
+    /// What it works on: the checkout that its folder lies in, or the folder itself.
+    pub fn project(&self) -> Option<String> {
+        let context = self.context.as_ref()?;
+        let root = context.git.as_ref().and_then(|git| git.root.clone());
+        let folder = || Some(context.working_dir.as_ref()?.to_string_lossy().into_owned());
+        root.or_else(folder)
+    }
 }
 
 /// What a session used so far.
@@ -193,6 +206,18 @@ pub struct Totals {
     pub cost: Money,
     /// Tokens that no price is known for.
     pub unpriced_tokens: u64,
+}
+
+impl Totals {
+    /// What it used itself: everything, where nothing is known to lie below it.
+    pub fn of(figures: &Figures) -> Self {
+        Self {
+            cpu_seconds: figures.cpu_seconds,
+            tokens: figures.tokens,
+            cost: figures.cost,
+            unpriced_tokens: figures.unpriced_tokens,
+        }
+    }
 }
 
 /// How a session ended.

@@ -18,6 +18,7 @@ use procession::memory::leak;
 use procession::serve::control::logs::{Line, Logs, Page, Stream, Turn};
 use procession::serve::control::{Busy, NotRead, Requests, Sources, serve};
 use procession::serve::events::Events;
+use procession::store::reading::reader::Reader;
 use procession::supervise::lifecycle::Lifecycle;
 use procession::supervise::wish::{Reply, Wish};
 use procession::units::Wall;
@@ -77,6 +78,7 @@ impl Door {
             }),
             logs: Arc::new(Written),
             events: Arc::clone(&events),
+            history: Reader::in_memory(),
             alive: Box::new(|| true),
         });
         let (stop, stopped) = watch::channel(false);

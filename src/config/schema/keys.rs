@@ -103,8 +103,16 @@ const SESSIONS: [Key; 7] = [
 ];
 
 const SESSION: [Key; 2] = [
-    ("idle_timeout", OFF_OR_DURATION, "A run without activity for so long is stopped."),
-    ("max_duration", OFF_OR_DURATION, "A run that lasts so long is stopped."),
+    (
+        "idle_timeout",
+        OFF_OR_DURATION,
+        "A run without activity for so long is stopped, and stays stopped.",
+    ),
+    (
+        "max_duration",
+        OFF_OR_DURATION,
+        "A run that lasts so long is stopped, and counts as failed for `restart`.",
+    ),
 ];
 
 const METRICS: [Key; 1] =
@@ -239,7 +247,11 @@ const PROCESS: [Key; 38] = [
     ("pre_stop", HOOK, "Commands before its stop signal, inside the grace period."),
     ("post_exit", HOOK, "Commands after its end."),
     ("stop_signal", Text, "The signal that asks it to end; SIGTERM unless written."),
-    ("stop_grace_period", Duration, "From that signal to SIGKILL; 10s unless written."),
+    (
+        "stop_grace_period",
+        Duration,
+        "From that signal to SIGKILL; 10s unless written. Who left the group is asked in its last quarter.",
+    ),
     ("forward_signals", Many(&Text), "Signals that are passed on to it when we get them."),
     ("output", OUTPUT_FORM, "What becomes of what it writes."),
     ("develop", Map(&DEVELOP, &["watch"]), "What is done while one works on it."),
