@@ -289,6 +289,15 @@ impl Ledger {
         rows
     }
 
+    /// What is held of sessions in memory: a day of many must not let it grow.
+    #[cfg(test)]
+    pub fn held(&self) -> usize {
+        self.sessions.live().len()
+            + self.sessions.ended().len()
+            + self.externals.held()
+            + self.activity.len()
+    }
+
     fn clean_up(&mut self, at: Now) {
         if at.mono < self.cleanup_at {
             return;

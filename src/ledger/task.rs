@@ -410,16 +410,16 @@ mod tests {
             let (reply, answer) = oneshot::channel();
             let request = Request::Open(Box::default());
             ends.requests.send(Asked { request, reply }).await.unwrap();
-            answer
+            Some(answer)
         };
         *ends.waiting.lock().unwrap() = Waiting { handed: 2, rows: 2, ..Waiting::default() };
-        let mut answer = ask(&ends).await;
+        let mut answer = ask(&ends).await.unwrap();
         tokio::time::sleep(Duration::from_millis(100)).await;
         assert!(answer.try_recv().is_err(), "nothing is committed yet");
         *ends.waiting.lock().unwrap() = Waiting { handed: 2, ..Waiting::default() };
         assert!(answer.await.unwrap().durable);
         *ends.waiting.lock().unwrap() = Waiting { handed: 4, rows: 2, ..Waiting::default() };
-        let late = ask(&ends).await.await.unwrap();
+        let late = ask(&ends).await.unwrap().await.unwrap();
         assert!(!late.durable, "the store stays away, and the answer says so");
         assert!(matches!(late.reply, Reply::Opened { new: true, .. }));
     }
