@@ -196,8 +196,8 @@ const ROOMS: &[Row] = &[
     ),
     (
         "serve",
-        "metrics output::figures context ledger::care ledger::happening ledger::session \
-         ledger::snapshot store::reading tokens memory supervise::lifecycle supervise::wish \
+        "metrics output::figures context ledger::care ledger::happening ledger::request \
+         ledger::session ledger::snapshot store::reading tokens memory supervise::lifecycle supervise::wish \
          config::plan",
     ),
     ("watch", "supervise::fact config::plan"),

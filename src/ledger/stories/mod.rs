@@ -1,6 +1,7 @@
 //! Stories as data: what the ledger is told on one side, what it keeps and shows on the other.
 
 mod care;
+mod external;
 mod house;
 mod runs;
 mod storm;

@@ -101,6 +101,7 @@ fn session<C: Columns>(row: &C) -> Result<Option<Session>, C::Fault> {
     let (Some(id), Some(kind), Some(state)) = known else { return Ok(None) };
     let wall = |at| Ok(Wall(row.number(at)?.unwrap_or_default()));
     let context = row.text(11)?.and_then(|text| serde_json::from_str(&text).ok());
+    let figures = figures(row)?;
     Ok(Some(Session {
         id,
         kind,
@@ -114,8 +115,9 @@ fn session<C: Columns>(row: &C) -> Result<Option<Session>, C::Fault> {
         main: main(row)?,
         context: context.map(Arc::new),
         events: count(row, 12)?,
-        total: own(&figures(row)?),
-        figures: figures(row)?,
+        // What lies below it has rows of its own.
+        total: Totals::of(&figures),
+        figures,
         end: end(row)?,
     }))
 }
@@ -124,12 +126,6 @@ fn main<C: Columns>(row: &C) -> Result<Option<ProcId>, C::Fault> {
     let pid = row.number(9)?.and_then(|pid| i32::try_from(pid).ok());
     let ticks = row.number(10)?.map(i64::cast_unsigned);
     Ok(pid.zip(ticks).map(|(pid, start_ticks)| ProcId { pid, start_ticks }))
-}
-
-/// What is below a session is not kept with it: its own share is what is known here.
-fn own(figures: &Figures) -> Totals {
-    let Figures { cpu_seconds, ref tokens, cost, unpriced_tokens, .. } = *figures;
-    Totals { cpu_seconds, tokens: *tokens, cost, unpriced_tokens }
 }
 
 fn figures<C: Columns>(row: &C) -> Result<Figures, C::Fault> {
