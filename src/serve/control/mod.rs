@@ -21,6 +21,7 @@ pub mod tcp;
 mod answer;
 mod awaiting;
 mod door;
+mod history;
 mod orders;
 mod problem;
 mod query;

@@ -75,7 +75,9 @@ pub fn answer<C: Columns>(question: &Question, rows: &[C]) -> Result<Answer, C::
         Question::Events { limit, .. } => {
             Answer::Events(page(rows, *limit, |row| event(row).map(Some))?)
         }
-        Question::Children { limit, .. } => Answer::Sessions(page(rows, *limit, session)?),
+        Question::Children { limit, .. } | Question::Descendants { limit, .. } => {
+            Answer::Sessions(page(rows, *limit, session)?)
+        }
     })
 }
 

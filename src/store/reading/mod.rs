@@ -49,6 +49,13 @@ pub enum Question {
         /// How many at most.
         limit: u32,
     },
+    /// A session and all that are a part of it or of one of those, nearest first.
+    Descendants {
+        /// Of which one.
+        root: SessionId,
+        /// How many at most.
+        limit: u32,
+    },
 }
 
 /// What is answered, each to the question of its name.

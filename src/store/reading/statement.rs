@@ -6,6 +6,7 @@ use super::kept::{EVENT, SESSION};
 use super::wanted::{Standing, Wanted};
 use super::{MOST, Question};
 use crate::store::columns::signed;
+use crate::units::SessionId;
 
 /// A statement with the values of its `$1`, `$2`, ….
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -24,6 +25,9 @@ pub enum Value {
     /// A whole number.
     Number(i64),
 }
+
+/// Generations of a tree that are looked for.
+const DEEPEST: u32 = 32;
 
 /// The statement that finds what is asked for.
 pub fn of(question: &Question) -> Statement {
@@ -44,7 +48,22 @@ pub fn of(question: &Question) -> Statement {
             it.ordered("started_ms, id", *limit);
             it
         }
+        Question::Descendants { root, limit } => descendants(*root, *limit),
     }
+}
+
+/// Generations are bounded, so that rows which name one another as their parent end it, too.
+fn descendants(root: SessionId, limit: u32) -> Statement {
+    let mut it = Statement::from("WITH RECURSIVE tree (member, depth) AS (SELECT ".to_owned());
+    let place = it.value(Value::Text(root.to_string()));
+    let _ = write!(
+        it.text,
+        "CAST({place} AS TEXT), 0 UNION ALL SELECT id, depth + 1 FROM tree \
+         JOIN sessions ON parent = member WHERE depth < {DEEPEST}) \
+         SELECT {SESSION} FROM tree JOIN sessions ON id = member"
+    );
+    it.ordered("depth, started_ms, id", limit);
+    it
 }
 
 fn session(name: &str) -> Statement {

@@ -145,6 +145,10 @@ pub fn found(history: &mut History<'_>) {
     let question = Question::Children { parent: id(4), limit: 5 };
     let Answer::Sessions(children) = ask(history, question) else { panic!("another answer") };
     assert_eq!(children.items.iter().map(|it| it.id).collect::<Vec<_>>(), [id(5)]);
+    let question = Question::Descendants { root: id(9), limit: 3 };
+    let Answer::Sessions(tree) = ask(history, question) else { panic!("another answer") };
+    let ids: Vec<_> = tree.items.iter().map(|it| it.id).collect();
+    assert_eq!((ids, tree.more), (vec![id(9), id(10), id(11)], true));
 }
 
 /// The same, a few at a time.
