@@ -187,7 +187,7 @@ const ROOMS: &[Row] = &[
          tokens memory faults \
          supervise config",
     ),
-    ("probing", "init::downward supervise::fact config::plan"),
+    ("probing", "init::downward supervise::fact supervise::lifecycle config::plan"),
     // Who is left of a run is found by the same lineage that its memory is counted by.
     (
         "init",
