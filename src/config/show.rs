@@ -7,6 +7,7 @@
 
 mod output;
 mod process;
+mod sessions;
 mod world;
 
 use std::path::Path;
@@ -14,6 +15,7 @@ use std::path::Path;
 use serde::ser::{Serialize, Serializer};
 
 use self::process::{Process, process};
+use self::sessions::{Sessions, sessions};
 use super::families::{families, names};
 use super::order;
 use super::plan::{ControlGroups, ControlPlan, LeakRule, Mode, Plan, Recovery, StorePlan};
@@ -71,6 +73,7 @@ struct Whole {
     recovery: &'static str,
     cgroups: &'static str,
     memory: Memory,
+    sessions: Sessions,
 }
 
 #[derive(serde::Serialize)]
@@ -142,6 +145,7 @@ fn whole(plan: &Plan) -> Whole {
                 LeakRule::GrowthCount => "growth-count",
             },
         },
+        sessions: sessions(&plan.sessions),
     }
 }
 

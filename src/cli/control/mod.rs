@@ -12,6 +12,7 @@ mod orders;
 mod phrase;
 mod ps;
 mod reload;
+mod sessions;
 mod signal;
 mod spawn;
 
@@ -52,6 +53,8 @@ pub(super) enum Verb {
     Logs(logs::Options),
     /// Run a command beside the configured processes.
     Spawn(Box<spawn::Options>),
+    /// Open, keep alive and close sessions of one's own.
+    Sessions(sessions::Options),
     /// Show what happens, as it happens.
     Events(events::Options),
     /// Print a script that completes words in a shell.
@@ -115,6 +118,7 @@ async fn answer(verb: &Verb) -> Result<(), Failure> {
         Verb::Shutdown(options) => reload::shut_down(options).await,
         Verb::Logs(options) => logs::logs(options).await,
         Verb::Spawn(options) => spawn::spawn(options).await,
+        Verb::Sessions(options) => sessions::sessions(options).await,
         Verb::Events(options) => events::events(options).await,
         Verb::Completions(options) => completions::print(options),
     }
