@@ -202,7 +202,7 @@ const ROOMS: &[Row] = &[
     ),
     ("watch", "supervise::fact config::plan"),
     // What is asked of it and answered, for those who ask.
-    ("store::reading", "ledger::session tokens"),
+    ("store::reading", "ledger::replay ledger::session tokens"),
     (
         "store",
         "ledger::entry ledger::row ledger::session ledger::store_figures names context tokens secret \

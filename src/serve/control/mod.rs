@@ -22,6 +22,7 @@ mod answer;
 mod awaiting;
 mod door;
 mod external;
+mod history;
 mod orders;
 mod problem;
 mod query;
