@@ -22,6 +22,7 @@ mod picture;
 mod postgres;
 mod pid1;
 mod recovery;
+mod rights;
 mod rites;
 mod serve;
 mod sim;

@@ -1,7 +1,7 @@
 //! The control doors over real sockets: what they answer, to whom, and what clients cannot do to
 //! them.
 
-mod door;
+pub mod door;
 mod schema;
 
 use std::collections::BTreeSet;
@@ -102,16 +102,16 @@ fn what_is_read_is_as_described() {
         Arc::make_mut(&mut picture.sessions[0]).context = Some(Arc::new(context));
     });
     let sessions = check(&door.get("/v1/sessions"), 200, "Sessions");
-    let id = sessions["live"][0]["id"].as_str().expect("an id").to_owned();
+    let id = sessions["sessions"][0]["id"].as_str().expect("an id").to_owned();
     let session = check(&door.get(&format!("/v1/sessions/{id}")), 200, "Session");
     assert_eq!(session["id"], id);
-    let mut all = sessions["live"].as_array().expect("a list").iter();
+    let mut all = sessions["sessions"].as_array().expect("a list").iter();
     let context = all.find_map(|session| session.get("context")).expect("one has a context");
     let told = [&context["command"][0], &context["working_dir"], &context["git"]["branch"]];
     assert_eq!(told, [&json!("make"), &json!("/src/shop"), &json!("main")]);
     assert_eq!((&context["user"], &context["uid"]), (&json!("bob"), &json!(0)));
     let only = check(&door.get("/v1/sessions?kind=conversation"), 200, "Sessions");
-    assert_eq!(only["live"].as_array().map(Vec::len), Some(1));
+    assert_eq!(only["sessions"].as_array().map(Vec::len), Some(1));
     let described = door.get("/v1/openapi.json");
     assert_eq!((described.status, described.json()), (200, description()));
     for answer in [described, door.get("/v1/status")] {

@@ -193,8 +193,9 @@ fn plan(processes: Vec<ProcessPlan>) -> Plan {
         recovery: Recovery::End,
         cgroups: ControlGroups::Auto,
         memory: MemoryPlan { interval: Duration::from_secs(5), leak_rule: LeakRule::GrowthCount },
-        privacy: Default::default(),
         sessions: SessionsPlan::default(),
+
+        privacy: Default::default(),
         file_digest: None,
     }
 }

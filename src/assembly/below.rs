@@ -247,12 +247,16 @@ async fn end_within<T>(patience: Duration, mut task: JoinHandle<T>) {
 fn new_ledger(plan: &Plan, stand: &Stand, prices: &Prices) -> Ledger {
     let seed = super::seed();
     let ledger = Ledger::new(plan, stand.began, stand.pid1, leak::detector, seed);
-    let ledger = ledger.behind(veil(plan));
-    let ledger = ledger.inside(around());
+    let ledger = ledger.inside(around()).behind(veil(plan));
     match prices.as_of() {
         Some(day) => ledger.with_prices_of(day),
         None => ledger,
     }
+}
+
+/// The session that we were started in, where a procession around us says so.
+fn around() -> Option<SessionId> {
+    std::env::var(SESSION_VARIABLE).ok().as_deref().and_then(SessionId::parse)
 }
 
 /// What `privacy` asks for; a salt is only read where something is hashed.
@@ -260,11 +264,6 @@ fn veil(plan: &Plan) -> Veil {
     let passing = salt::passing();
     let salt = if plan.privacy.hashes() { salt::kept(&plan.state_dir) } else { passing };
     Veil::new(plan.privacy.clone(), salt, passing)
-}
-
-/// The session that we were started in, where a procession around us says so.
-fn around() -> Option<SessionId> {
-    std::env::var(SESSION_VARIABLE).ok().as_deref().and_then(SessionId::parse)
 }
 
 /// Hands lines of the audit trail to the store, in between.

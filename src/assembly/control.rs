@@ -45,8 +45,6 @@ pub(super) struct Tied {
     pub(super) pulse: Pulse,
     /// What processes wrote.
     pub(super) logs: Arc<dyn Logs>,
-    /// What is kept.
-    pub(super) history: Reader,
     /// Where the ledger is asked.
     pub(super) requests: mpsc::Sender<task::Asked>,
     /// Keeps what is written down of those who ask.
@@ -55,6 +53,8 @@ pub(super) struct Tied {
     pub(super) entries: WeakSender<Entry>,
     /// What is masked.
     pub(super) veil: Veil,
+    /// What is kept.
+    pub(super) history: Reader,
 }
 
 /// Takes orders wherever the plan says.
@@ -129,7 +129,7 @@ pub(super) fn knocks_at(doors: &Doors) -> Box<dyn FnMut(Knock) -> bool + Send> {
     let orders = doors.orders.clone();
     Box::new(move |knock| {
         let wish = match knock {
-            Knock::Stop { process } => Wish::Stop(vec![process]),
+            Knock::End(session) => Wish::End { session, grace: None },
             Knock::Signal { process, signal } => {
                 Wish::Signal { names: vec![process], signal, group: false }
             }

@@ -67,10 +67,10 @@ pub struct Plan {
     pub cgroups: ControlGroups,
     /// How often memory is sampled, and which rule judges it.
     pub memory: MemoryPlan,
-    /// What is learnt of those who work here.
-    pub privacy: PrivacyPlan,
     /// How long sessions may rest and last, and how many may be open.
     pub sessions: SessionsPlan,
+    /// What is learnt of those who work here.
+    pub privacy: PrivacyPlan,
     /// SHA-256 of the file's text, in hex, where there is one; see [`Plan::digest`].
     pub file_digest: Option<String>,
 }

@@ -77,8 +77,8 @@ struct Whole {
     recovery: &'static str,
     cgroups: &'static str,
     memory: Memory,
-    privacy: Privacy,
     sessions: Sessions,
+    privacy: Privacy,
 }
 
 #[derive(serde::Serialize)]
@@ -163,8 +163,8 @@ fn whole(plan: &Plan) -> Whole {
                 LeakRule::GrowthCount => "growth-count",
             },
         },
-        privacy: privacy(&plan.privacy),
         sessions: sessions(&plan.sessions),
+        privacy: privacy(&plan.privacy),
     }
 }
 

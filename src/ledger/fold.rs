@@ -45,7 +45,6 @@ pub struct Ledger {
     pub(super) random: fastrand::Rng,
     /// The latest time that an entry carried; entries without one happened then.
     pub(super) now: Now,
-    veil: Veil,
     /// How long sessions may rest and last.
     pub(super) rules: SessionsPlan,
     pub(super) externals: Externals,
@@ -59,6 +58,7 @@ pub struct Ledger {
     pub(super) snapshot_at: Option<Mono>,
     /// When ended external sessions are next let go of.
     pub(super) cleanup_at: Mono,
+    veil: Veil,
 }
 
 /// A process of the plan with its live run and its last one.
@@ -108,9 +108,9 @@ impl Ledger {
             around: None,
             knocks: Vec::new(),
             idle_checked: started.mono,
-            veil: Veil::default(),
             snapshot_at: plan.sessions.snapshot_interval.map(|span| started.mono.after(span)),
             cleanup_at: started.mono.after(plan.sessions.cleanup_interval),
+            veil: Veil::default(),
         }
     }
 
@@ -132,14 +132,14 @@ impl Ledger {
         self
     }
 
-    /// A request as it may be taken in.
-    pub fn veiled_request(&self, request: Request) -> Request {
-        self.veil.request(request)
-    }
-
     /// An entry as it may be taken in and looked on at.
     pub fn veiled(&self, entry: Entry) -> Entry {
         self.veil.entry(entry)
+    }
+
+    /// A request as it may be taken in.
+    pub fn veiled_request(&self, request: Request) -> Request {
+        self.veil.request(request)
     }
 
     /// Takes an entry in and answers with what is to be kept, in order.

@@ -16,6 +16,7 @@ pub mod entry;
 pub mod forget;
 pub mod happening;
 pub mod request;
+pub mod replay;
 pub mod row;
 pub mod session;
 pub mod snapshot;

@@ -1,13 +1,14 @@
 //! What is masked, hashed and left out, at the one gate that everything comes in by: what the ledger
 //! never learns is in no row, no picture, no event and no page, whoever writes them later. Pure.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::config::plan::{PrivacyPlan, Treatment};
 use crate::context::Context;
 use crate::ledger::entry::Entry;
-use crate::ledger::request::{OwnContext, Request};
+use crate::ledger::request::{Beat, Closing, Named, OwnContext, Request};
 use crate::secret::keyed::Salt;
 use crate::secret::{MASK, is_secret};
 use crate::supervise::lifecycle::Lifecycle;
@@ -48,43 +49,56 @@ impl Veil {
         }
     }
 
-    /// What an application asks for, as it may be taken in. The session that it means by its own id is
-    /// looked for under what [`Veil::native_id`] makes of it.
+    /// What somebody asks for, with what they say of themselves as it may be kept. An own id is found
+    /// again because it is treated in the same way each time.
     pub fn request(&self, request: Request) -> Request {
-        let line = |text: Option<String>| text.map(|text| self.plan.masker.line(&text));
         match request {
             Request::Open(mut opening) => {
-                let id = |id: Option<String>| id.map(|id| self.native_id(&id));
-                opening.native_id = id(opening.native_id);
-                opening.parent = id(opening.parent);
+                opening.native_id = opening.native_id.map(|id| self.native_id(&id));
+                opening.parent = opening.parent.map(|id| self.name(id));
                 opening.own = self.own(opening.own);
                 Request::Open(opening)
             }
-            Request::Beat { session, mut beat } => {
-                beat.note = line(beat.note);
-                Request::Beat { session, beat }
+            Request::Beat { session, beat } => {
+                let note = beat.note.map(|note| self.plan.masker.text(&note));
+                Request::Beat { session: self.named(session), beat: Beat { note, ..beat } }
             }
-            Request::Close { session, mut closing } => {
-                closing.reason = line(closing.reason);
-                Request::Close { session, closing }
+            Request::Close { session, closing } => {
+                let reason = closing.reason.map(|reason| self.plan.masker.text(&reason));
+                let closing = Closing { reason, ..closing };
+                Request::Close { session: self.named(session), closing }
             }
             other => other,
         }
     }
 
-    fn own(&self, mut own: OwnContext) -> OwnContext {
-        own.user = own.user.and_then(|name| self.text("user", self.plan.user, name));
-        own.working_dir = own.working_dir.and_then(|path| self.path(path));
-        let labels = std::mem::take(&mut own.labels).into_iter();
-        own.labels = labels.filter_map(|(name, value)| self.label(name, value)).collect();
-        own
+    fn named(&self, session: Named) -> Named {
+        Named { id: self.name(session.id), ..session }
     }
 
-    fn label(&self, name: String, value: String) -> Option<(String, String)> {
+    /// An identity of ours stays what it is.
+    fn name(&self, id: String) -> String {
+        if SessionId::parse(&id).is_some() { id } else { self.native_id(&id) }
+    }
+
+    fn own(&self, own: OwnContext) -> OwnContext {
+        OwnContext {
+            user: own.user.and_then(|user| self.text("user", self.plan.user, user)),
+            working_dir: own.working_dir.and_then(|path| self.path(path)),
+            labels: self.labels(own.labels),
+            ..own
+        }
+    }
+
+    fn labels(&self, labels: BTreeMap<String, String>) -> BTreeMap<String, String> {
+        labels.into_iter().filter_map(|(name, text)| self.label(name, text)).collect()
+    }
+
+    fn label(&self, name: String, text: String) -> Option<(String, String)> {
         if self.plan.metadata == Treatment::Collect && is_secret(&name) {
             return Some((name, MASK.to_owned()));
         }
-        self.text("label", self.plan.metadata, value).map(|value| (name, value))
+        self.text("label", self.plan.metadata, text).map(|text| (name, text))
     }
 
     /// A user as their sessions are found under.
@@ -124,6 +138,7 @@ impl Veil {
         };
         kept.working_dir = kept.working_dir.and_then(|path| self.path(path));
         kept.user = kept.user.and_then(|name| self.text("user", self.plan.user, name));
+        kept.labels = self.labels(kept.labels);
         if self.plan.git == Treatment::Drop {
             kept.git = None;
         }
@@ -131,10 +146,8 @@ impl Veil {
             let treated = |kind, text: Option<String>| {
                 text.and_then(|text| self.text(kind, self.plan.git, text))
             };
-            git.root = git
-                .root
-                .take()
-                .and_then(|root| self.text("working_dir", self.plan.working_dir, root));
+            let root = git.root.take();
+            git.root = root.and_then(|root| self.text("working_dir", self.plan.working_dir, root));
             git.branch = treated("git_branch", git.branch.take());
             git.commit = treated("git_commit", git.commit.take());
         }
@@ -193,7 +206,7 @@ mod tests {
             working_dir: Some("/home/jane".into()),
             user: Some("jane".into()),
             git: Some(GitState {
-                root: Some("/home/jane".into()),
+                root: Some("/home/jane/shop".into()),
                 branch: Some("main".into()),
                 commit: Some("c0ffee".into()),
                 dirty: Some(true),
@@ -240,7 +253,7 @@ mod tests {
         let kept = seen(&veil(Treatment::Hash));
         assert_eq!(kept, seen(&veil(Treatment::Hash)));
         let told = format!("{kept:?}");
-        for word in ["run", "jane", "main", "c0ffee", "box"] {
+        for word in ["run", "jane", "shop", "main", "c0ffee", "box"] {
             assert!(!told.contains(&format!("{word}\"")), "{word}: {told}");
         }
         assert!(kept.user.is_some_and(|user| user.starts_with('#')));
@@ -252,6 +265,36 @@ mod tests {
         let kept = seen(&veil(Treatment::Drop));
         let host = Arc::new(HostFacts::default());
         assert_eq!(kept, Context { host, ..Context::default() });
+    }
+
+    #[test]
+    fn what_applications_say_of_themselves_is_treated_alike() {
+        let opening = Opening {
+            native_id: Some("job-1".into()),
+            own: OwnContext {
+                user: Some("jane".into()),
+                labels: [("ticket".to_owned(), "by EMP-1".to_owned())].into(),
+                ..OwnContext::default()
+            },
+            ..Opening::default()
+        };
+        let veil = veil(Treatment::Hash);
+        let Request::Open(opened) = veil.request(Request::Open(Box::new(opening))) else {
+            panic!()
+        };
+        assert!(opened.own.user.is_some_and(|user| user.starts_with('#')));
+        assert_eq!(opened.own.labels["ticket"], "by ***");
+        let session = Named { id: "job-1".into(), within: None };
+        let closing = Closing { failed: false, reason: Some("token=abc".into()) };
+        let Request::Close { session, closing } = veil.request(Request::Close { session, closing })
+        else {
+            panic!()
+        };
+        assert_eq!(Some(session.id), opened.native_id, "it is found again");
+        assert_eq!(closing.reason.as_deref(), Some("token=***"));
+        let ours = Named { id: SessionId::new(Wall(1), 1).to_string(), within: None };
+        let beat = Request::Beat { session: ours, beat: Beat::default() };
+        assert_eq!(veil.request(beat.clone()), beat);
     }
 
     #[test]

@@ -23,7 +23,8 @@ pub const HISTORY: [&str; 3] = [
 
 /// What becomes of a session (`$2`) whose history went at a time (`$1`): its outline stays. Values are
 /// numbered as they appear, because SQLite takes `$1` for a name.
-pub const ARCHIVE: &str = "UPDATE sessions SET context = NULL, archived_ms = $1 WHERE id = $2";
+pub const ARCHIVE: &str = "UPDATE sessions SET context = NULL, project = NULL, archived_ms = $1 \
+    WHERE id = $2";
 
 /// The session (`$1`) itself.
 pub const OUTLINE: &str = "DELETE FROM sessions WHERE id = $1";

@@ -3,6 +3,7 @@
 //! They answer 0 when it is done, 1 when it was refused or failed, 2 for bad usage, and 3 when
 //! nobody answers at the socket.
 
+mod audit;
 mod completions;
 mod enough;
 mod events;
@@ -57,6 +58,8 @@ pub(super) enum Verb {
     Sessions(sessions::Options),
     /// Show what happens, as it happens.
     Events(events::Options),
+    /// Show who asked for what at the control doors, and what they got.
+    Audit(audit::Options),
     /// Print a script that completes words in a shell.
     Completions(completions::Options),
 }
@@ -120,6 +123,7 @@ async fn answer(verb: &Verb) -> Result<(), Failure> {
         Verb::Spawn(options) => spawn::spawn(options).await,
         Verb::Sessions(options) => sessions::sessions(options).await,
         Verb::Events(options) => events::events(options).await,
+        Verb::Audit(options) => audit::audit(options).await,
         Verb::Completions(options) => completions::print(options),
     }
 }

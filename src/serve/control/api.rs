@@ -13,7 +13,7 @@ use super::problem::Problem;
 use super::query::{Query, decoded};
 use super::role::{Caller, Limits};
 use super::trail::Asked;
-use super::{Desk, external, logs, orders, reading, request, rights, spawning, watching};
+use super::{Desk, external, history, logs, orders, reading, request, rights, spawning, watching};
 use crate::clock;
 use crate::serve::wire;
 
@@ -38,8 +38,6 @@ pub(super) enum What {
     Processes,
     Process,
     Logs,
-    Sessions,
-    Session,
     Events,
     Describe,
     Order(Goal),
@@ -51,6 +49,8 @@ pub(super) enum What {
     ShutDown,
     /// The audit trail, and what is to be forgotten or taken out.
     Rights(rights::What),
+    /// Sessions, live and ended.
+    History(history::What),
     /// Sessions of applications.
     External(external::What),
 }
@@ -74,7 +74,7 @@ pub(super) const fn post(
 const WAIT: &[&str] = &["wait"];
 
 /// The tables of addresses, one for each subject.
-const TABLES: &[&[Route]] = &[ROUTES, rights::ROUTES, external::ROUTES];
+const TABLES: &[&[Route]] = &[ROUTES, external::ROUTES, history::ROUTES, rights::ROUTES];
 
 /// Every address.
 pub fn routes() -> impl Iterator<Item = &'static Route> {
@@ -98,8 +98,6 @@ const ROUTES: &[Route] = &[
     post("/v1/reload", &[], What::Reload),
     post("/v1/spawn", WAIT, What::Spawn),
     post("/v1/shutdown", &[], What::ShutDown),
-    get("/v1/sessions", &["process", "kind"], What::Sessions),
-    get("/v1/sessions/{id}", &[], What::Session),
     get("/v1/events", &watching::PARAMETERS, What::Events),
     get("/v1/openapi.json", &[], What::Describe),
 ];
@@ -114,7 +112,9 @@ pub(super) async fn answer(
         Ok(found) => found,
         Err(problem) => return problem.answer(),
     };
-    let name = match route.path.starts_with("/v1/sessions/{") {
+    // The ledger treats what applications ask of it itself.
+    let is_asked = matches!(route.what, What::External(_));
+    let name = match route.path.starts_with("/v1/sessions/{") && !is_asked {
         true => desk.sources.veil.native_id(&name),
         false => name,
     };
@@ -245,6 +245,7 @@ async fn serve(
             find(desk, name)?;
             logs::answer(desk, name, &query, request.headers())
         }
+        What::History(what) => history::answer(desk, what, name, &query).await,
         What::External(what) => external::answer(desk, caller, what, name, request).await,
         What::Events => watching::answer(desk, &query, request.headers()),
         What::Describe => Ok(whole(StatusCode::OK, JSON, OPENAPI)),
@@ -265,15 +266,6 @@ fn read(
     Ok(match what {
         What::Processes => json(StatusCode::OK, &reading::processes(&picture, query)),
         What::Process => json(StatusCode::OK, &find(desk, name)?),
-        What::Sessions => json(StatusCode::OK, &reading::sessions(&picture, query)),
-        What::Session => {
-            let found = reading::find_session(&picture, name);
-            let unknown = || {
-                let problem = Problem::unknown("session", name, &[]);
-                problem.suggest("only live sessions and those that ended lately are known here")
-            };
-            json(StatusCode::OK, &found.ok_or_else(unknown)?)
-        }
         _ => json(StatusCode::OK, &reading::status(&picture, alive(), &caller.role)),
     })
 }

@@ -30,8 +30,9 @@ pub fn plan(names: &[&str]) -> Plan {
         recovery: Recovery::End,
         cgroups: ControlGroups::Auto,
         memory: MemoryPlan { interval: Duration::from_secs(5), leak_rule: LeakRule::GrowthCount },
-        privacy: Default::default(),
         sessions: SessionsPlan::default(),
+
+        privacy: Default::default(),
         file_digest: None,
     }
 }

@@ -12,6 +12,7 @@
 //! every database. An answer is bounded by its question.
 
 pub mod audit;
+pub mod compare;
 pub mod kept;
 pub mod place;
 pub mod reader;
@@ -20,12 +21,26 @@ pub mod statement;
 pub mod wanted;
 
 use self::audit::AuditWanted;
+use self::compare::Compared;
 use self::kept::KeptEvent;
+use self::place::Place;
 use self::wanted::Wanted;
 use crate::ledger::audit::AuditRow;
 use crate::ledger::forget::Whose;
 use crate::ledger::session::Session;
+use crate::store::{Store, StoreError};
 use crate::units::SessionId;
+
+/// Answers a question by however many statements it takes.
+pub(in crate::store) fn answer(
+    store: &mut dyn Store,
+    question: &Question,
+) -> Result<Answer, StoreError> {
+    match question {
+        Question::Compare { after } => compare::compare(store, *after).map(Answer::Compared),
+        question => store.answer(question),
+    }
+}
 
 /// The most sessions or events of one answer.
 pub const MOST: u32 = 1000;
@@ -63,6 +78,18 @@ pub enum Question {
         /// Whether a step is taken; else they are only counted.
         step: bool,
     },
+    /// A session and all that are a part of it or of one of those, nearest first.
+    Descendants {
+        /// Of which one.
+        root: SessionId,
+        /// How many at most.
+        limit: u32,
+    },
+    /// What is kept of the sessions behind a place, held against their events.
+    Compare {
+        /// Behind which one.
+        after: Option<Place>,
+    },
 }
 
 /// What is answered, each to the question of its name.
@@ -74,6 +101,8 @@ pub enum Answer {
     Session(Option<Box<Session>>),
     /// Events, in order.
     Events(Page<KeptEvent>),
+    /// What came of a comparison.
+    Compared(Compared),
     /// Lines of the audit trail, newest first.
     Audit(Page<AuditRow>),
     /// What was forgotten, or would be.
