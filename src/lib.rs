@@ -116,6 +116,7 @@ pub mod probing;
 pub mod ledger;
 pub mod output;
 pub mod memory;
+pub mod chains;
 pub mod tokens;
 pub mod context;
 pub mod watch;
