@@ -11,8 +11,8 @@ use std::time::Duration;
 
 use procession::config;
 use procession::config::plan::{
-    ControlGroups, ControlPlan, LeakRule, MemoryPlan, Mode, Passing, Plan, ProcessPlan, Recovery,
-    StorePlan,
+    ControlGroups, ControlPlan, LeakRule, MemoryPlan, Mode, Passing, Plan, PrivacyPlan,
+    ProcessPlan, Recovery, StorePlan,
 };
 use procession::supervise::Machine;
 use procession::supervise::action::{Action, Scope};
@@ -192,6 +192,7 @@ fn plan(processes: Vec<ProcessPlan>) -> Plan {
         recovery: Recovery::End,
         cgroups: ControlGroups::Auto,
         memory: MemoryPlan { interval: Duration::from_secs(5), leak_rule: LeakRule::GrowthCount },
+        privacy: PrivacyPlan::default(),
         file_digest: None,
     }
 }

@@ -81,7 +81,7 @@ pub enum News {
         /// That one.
         predecessor: String,
     },
-    /// It is this full from now on.
+    /// It became at least this full.
     Fuller(Fullness),
     /// An interaction began, or more of it is known.
     Interaction(Arc<Interaction>),
@@ -189,8 +189,9 @@ impl Chain {
                 let asked = link.asked;
                 let answer = asked.zip(excerpt).and_then(|(key, text)| self.answered(key, text));
                 news.extend(answer.map(News::Interaction));
-                let filled = context.and_then(|now| self.fill(&step.conversation, step.at, now));
-                news.extend(filled);
+                if let Some(context) = context {
+                    news.extend(self.fill(&step.conversation, step.at, context));
+                }
             }
             Deed::Compacted => {
                 let link = self.link(&step.conversation, step.at);
@@ -285,17 +286,18 @@ impl Chain {
         Some(Arc::clone(interaction))
     }
 
-    fn fill(&mut self, id: &str, at: Wall, context: Context) -> Option<News> {
+    /// Notes what its window holds; each mark that is crossed by that is news.
+    fn fill(&mut self, id: &str, at: Wall, context: Context) -> Vec<News> {
         let limits = self.limits;
         let link = self.link(id, at);
         link.context = Some(context);
         let before = link.fullness;
-        link.fullness = limits.judge(before, link.ratio(&limits)?);
-        let now = link.fullness;
-        if now > before && before == Fullness::Room {
-            self.hand_overs_due += 1;
-        }
-        (now > before).then_some(News::Fuller(now))
+        let now = link.ratio(&limits).map_or(before, |ratio| limits.judge(before, ratio));
+        link.fullness = now;
+        let crossed = |mark: &Fullness| before < *mark && *mark <= now;
+        let crossed: Vec<_> = Fullness::ALL.into_iter().filter(crossed).collect();
+        self.hand_overs_due += u64::from(crossed.contains(&Fullness::Due));
+        crossed.into_iter().map(News::Fuller).collect()
     }
 
     /// Counts a response in a conversation's session.
@@ -305,17 +307,17 @@ impl Chain {
         link.session = session.or(link.session);
     }
 
-    /// Puts what an application says in the place of what is known of a conversation; of the
-    /// current one where it names none. Says how full it is from now on, where it became fuller.
+    /// Puts what an application says in the place of what is known of a conversation, and says
+    /// which marks were crossed by that.
     pub fn replace(
         &mut self,
         id: &str,
         at: Wall,
         continuation: Continuation,
         context: Option<Context>,
-    ) -> Option<News> {
+    ) -> Vec<News> {
         self.link(id, at).continuation = Arc::new(continuation.bounded());
-        context.and_then(|context| self.fill(id, at, context))
+        context.map(|context| self.fill(id, at, context)).unwrap_or_default()
     }
 
     /// Begins anew: the next conversation has the number 1.

@@ -72,7 +72,12 @@ impl HandOver {
         );
         let _ = match (self.tokens, self.ratio) {
             (Some(tokens), Some(ratio)) => {
-                writeln!(text, "Context: {tokens} of {} tokens, {:.1} %.", self.window, ratio * 100.0)
+                writeln!(
+                    text,
+                    "Context: {tokens} of {} tokens, {:.1} %.",
+                    self.window,
+                    ratio * 100.0
+                )
             }
             _ => writeln!(text, "Context: not known, of {} tokens.", self.window),
         };

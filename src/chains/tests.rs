@@ -126,7 +126,8 @@ fn a_mark_is_told_once_for_each_crossing() {
     assert_eq!(chain.take(filled("a", 890)), due);
     assert_eq!(chain.hand_overs_due, 2);
     assert_eq!(chain.take(filled("a", 700)), [], "far below, also without a compaction");
-    assert_eq!(chain.take(filled("a", 950)), [News::Fuller(Fullness::Full)]);
+    let both = [News::Fuller(Fullness::Due), News::Fuller(Fullness::Full)];
+    assert_eq!(chain.take(filled("a", 950)), both);
     assert_eq!(chain.hand_overs_due, 3);
 }
 
@@ -198,7 +199,10 @@ fn an_answer_belongs_to_the_prompt_before_it() {
     chain.take(said("because"));
     let news = chain.take(said("that is so"));
     let [News::Interaction(told)] = news.as_slice() else { panic!("{news:?}") };
-    assert_eq!((told.prompt.as_deref(), told.response.as_deref()), (Some("why"), Some("that is so")));
+    assert_eq!(
+        (told.prompt.as_deref(), told.response.as_deref()),
+        (Some("why"), Some("that is so"))
+    );
     assert_eq!(chain.interactions.len(), 1);
 }
 

@@ -27,6 +27,7 @@ pub mod surroundings;
 pub mod file;
 mod control;
 mod families;
+mod privacy;
 mod store;
 mod links;
 mod digest;

@@ -8,9 +8,10 @@ use std::time::Duration;
 use super::file::{DEFAULT_INTERVAL, DEFAULT_LISTEN, DEFAULT_SHUTDOWN};
 use super::plan::{
     AgentPlan, ControlGroups, ControlPlan, Dialect, LeakRule, MemoryPlan, Mode, Passing, Plan,
-    ProcessPlan, Recovery, StorePlan,
+    PrivacyPlan, ProcessPlan, Recovery, StorePlan,
 };
 use super::read::name_fault;
+use crate::chains::limits::Limits;
 use crate::units::ProcessIx;
 
 /// The name of a process whose program has no usable one.
@@ -75,6 +76,7 @@ pub fn one_command(command: Vec<OsString>, options: Options) -> Plan {
         recovery: options.recovery,
         cgroups: ControlGroups::Off,
         memory: MemoryPlan { interval: options.memory_interval, leak_rule: LeakRule::GrowthCount },
+        privacy: PrivacyPlan::default(),
         file_digest: None,
     }
 }
@@ -90,6 +92,7 @@ fn agent_of(program: &str) -> Option<AgentPlan> {
         name: program.to_owned(),
         dialect: Dialect::Claude,
         transcripts: vec![],
+        limits: Limits::default(),
     })
 }
 

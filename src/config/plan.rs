@@ -6,6 +6,7 @@ mod health;
 mod hooks;
 mod output;
 mod passing;
+mod privacy;
 mod schedule;
 mod store;
 mod succession;
@@ -23,6 +24,7 @@ pub use self::health::{HealthPlan, OnUnhealthy, ReadyPlan, Test};
 pub use self::hooks::{Hook, Hooks};
 pub use self::output::{OutputFile, OutputMode, OutputPlan};
 pub use self::passing::{Passing, PassingScope};
+pub use self::privacy::PrivacyPlan;
 pub use self::schedule::Schedule;
 pub use self::store::{Password, PostgresHost, PostgresPlan, Roots, StorePlan, Tls};
 pub use self::succession::Changes;
@@ -31,6 +33,7 @@ pub use self::world::{IoPriority, Limit, Resource, Secret, Stdin, User, World};
 pub use self::zone::Zone;
 #[cfg(test)]
 pub(in crate::config) use self::zone::file_of as zone_file_of;
+use crate::chains::limits::Limits;
 use crate::units::{Bytes, ProcessIx, Signal};
 
 /// Everything that one life of the supervisor is told to do.
@@ -61,6 +64,8 @@ pub struct Plan {
     pub cgroups: ControlGroups,
     /// How often memory is sampled, and which rule judges it.
     pub memory: MemoryPlan,
+    /// What may be kept of what people say to their agents.
+    pub privacy: PrivacyPlan,
     /// SHA-256 of the file's text, in hex, where there is one; see [`Plan::digest`].
     pub file_digest: Option<String>,
 }
@@ -364,7 +369,7 @@ impl Default for Thresholds {
 }
 
 /// The coding agent that a process runs.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct AgentPlan {
     /// The bounded name that its figures carry; by default the product's.
     pub name: String,
@@ -372,6 +377,8 @@ pub struct AgentPlan {
     pub dialect: Dialect,
     /// The folders that hold its transcripts; where the product keeps them when empty.
     pub transcripts: Vec<PathBuf>,
+    /// How full the window of its conversations may become.
+    pub limits: Limits,
 }
 
 /// The log formats that can be read.

@@ -71,6 +71,12 @@ struct Whole {
     recovery: &'static str,
     cgroups: &'static str,
     memory: Memory,
+    privacy: Privacy,
+}
+
+#[derive(serde::Serialize)]
+struct Privacy {
+    excerpts: bool,
 }
 
 #[derive(serde::Serialize)]
@@ -142,6 +148,7 @@ fn whole(plan: &Plan) -> Whole {
                 LeakRule::GrowthCount => "growth-count",
             },
         },
+        privacy: Privacy { excerpts: plan.privacy.excerpts },
     }
 }
 

@@ -3,10 +3,12 @@
 
 use std::sync::Arc;
 
+use crate::chains::chain::Chains;
 use crate::config::plan::{LeakRule, Plan, ProcessPlan, Standing, StorePlan};
 use crate::ledger::conversations::Conversations;
 use crate::ledger::entry::{Entry, StoreHealth};
 use crate::ledger::fold_care::expect;
+use crate::ledger::fold_chains::chains;
 use crate::ledger::fold_earlier::Earlier;
 use crate::ledger::fold_runs::Run;
 use crate::ledger::outcome::Outcome;
@@ -31,6 +33,7 @@ pub struct Ledger {
     pub(super) processes: Vec<Process>,
     pub(super) sessions: Sessions,
     pub(super) conversations: Conversations,
+    pub(super) chains: Chains,
     pub(super) spend: Spend,
     pub(super) earlier: Earlier,
     pub(super) files: u64,
@@ -73,6 +76,7 @@ impl Ledger {
             processes: plan.indexed().map(|(ix, process)| Process::new(ix, process)).collect(),
             sessions: sessions(plan),
             conversations: Conversations::default(),
+            chains: chains(plan),
             spend: Spend::new(plan),
             earlier: Earlier::default(),
             files: 0,
@@ -115,6 +119,10 @@ impl Ledger {
                 batches
             }
             Entry::OpenSessionsFound { at, sessions } => self.open_sessions_found(at, sessions),
+            Entry::ChainsFound(found) => {
+                self.chains_found(found);
+                Vec::new()
+            }
             Entry::SurvivorsHandled { at, outcomes } => self.survivors_handled(at, outcomes),
             Entry::StoreReported(health) => {
                 self.house.store = self.house.store.map(|_| *health);

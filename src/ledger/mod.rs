@@ -19,6 +19,7 @@ pub mod snapshot;
 pub mod store_figures;
 
 pub mod fold;
+mod fold_chains;
 mod fold_earlier;
 mod fold_memory;
 mod fold_runs;

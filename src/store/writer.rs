@@ -17,6 +17,7 @@ use std::time::Duration;
 
 use tokio::sync::{oneshot, watch};
 
+use crate::chains::chain::KeptChain;
 use crate::clock;
 use crate::config::plan::StorePlan;
 use crate::ledger::entry::{OpenSession, StoreHealth, Waiting};
@@ -54,6 +55,8 @@ pub struct Resume {
     pub open: Vec<OpenSession>,
     /// How far the logs were read, and which responses are known.
     pub tokens: TokenResume,
+    /// The chains of agents.
+    pub chains: Vec<(String, KeptChain)>,
 }
 
 /// The outer side of the thread.
@@ -229,6 +232,10 @@ mod tests {
 
         fn token_resume(&mut self) -> Result<TokenResume, StoreError> {
             Ok(TokenResume::default())
+        }
+
+        fn chains(&mut self) -> Result<Vec<(String, KeptChain)>, StoreError> {
+            Ok(Vec::new())
         }
 
         fn commit(&mut self, batches: &[Batch]) -> Result<(), StoreError> {

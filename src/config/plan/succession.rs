@@ -124,6 +124,7 @@ impl Plan {
         put_off(self.recovery != old.recovery, "recovery");
         put_off(self.cgroups != old.cgroups, "cgroups");
         put_off(self.memory != old.memory, "memory");
+        put_off(self.privacy != old.privacy, "privacy");
         let old = old.clone();
         self.mode = old.mode;
         self.passing = old.passing;
@@ -134,6 +135,7 @@ impl Plan {
         self.recovery = old.recovery;
         self.cgroups = old.cgroups;
         self.memory = old.memory;
+        self.privacy = old.privacy;
     }
 }
 

@@ -11,7 +11,7 @@ const OFF_OR_TEXT: Form = Either(&[Off, Text]);
 const PATHS: Form = Many(&Text);
 
 /// The top of the file.
-pub(super) const FILE: [Key; 11] = [
+pub(super) const FILE: [Key; 12] = [
     ("processes", Named(&Map(&PROCESS, &[])), "What to run, by name."),
     (
         "exit_code_from",
@@ -55,7 +55,14 @@ pub(super) const FILE: [Key; 11] = [
     ),
     ("memory", Map(&MEMORY, &[]), "How memory is watched."),
     ("output", OUTPUT_FORM, "What becomes of what processes write, unless they say otherwise."),
+    ("privacy", Map(&PRIVACY, &[]), "What may be kept of what people say to their agents."),
 ];
+
+const PRIVACY: [Key; 1] = [(
+    "excerpts",
+    Flag,
+    "Whether the first 200 characters of prompts and answers are kept, with secrets masked; `false` unless written.",
+)];
 
 const METRICS: [Key; 1] =
     [("listen", OFF_OR_TEXT, "An IP address and a port; 0.0.0.0:9917 unless written.")];
@@ -378,8 +385,23 @@ const WATCH: [Key; 5] = [
     ),
 ];
 
-const AGENT: [Key; 3] = [
+const AGENT: [Key; 6] = [
     ("name", Text, "The name that its figures carry; the product's unless written."),
     ("dialect", Words(&["claude"]), "How its transcripts are read."),
     ("transcripts", PATHS, "The folders that hold its transcripts, each with `projects/` inside."),
+    (
+        "context_window",
+        Whole(1_000, 100_000_000),
+        "Tokens that its window holds; the model's own unless written, and 180000 where that is not known.",
+    ),
+    (
+        "hand_over_at",
+        Number(0.01, 1.0),
+        "The part of the window at which the next conversation should take over; 0.85 unless written.",
+    ),
+    (
+        "full_at",
+        Number(0.01, 1.0),
+        "The part of the window at which it is full; 0.9 unless written.",
+    ),
 ];

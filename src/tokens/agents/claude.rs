@@ -10,8 +10,8 @@ use std::sync::LazyLock;
 use memchr::memmem::Finder;
 use serde::Deserialize;
 
-use crate::tokens::agents::lenient::{Count, Flag, Object, Text};
 use crate::tokens::agents::claude::content::{Content, Told, Unread};
+use crate::tokens::agents::lenient::{Count, Flag, Object, Text};
 use crate::tokens::agents::{Extras, Line, Sighting, Thread};
 use crate::tokens::{TokenCounts, UsageKey};
 use crate::units::Wall;

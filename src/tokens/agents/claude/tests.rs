@@ -6,7 +6,7 @@ const WHOLE: &str = r#"{"type":"assistant","uuid":"u1","parentUuid":"u0","isSide
 
 fn lines(line: &[u8]) -> Vec<Line> {
     let mut found = Vec::new();
-    decode(line, |line| found.push(line));
+    decode(line, true, |line| found.push(line));
     found
 }
 
