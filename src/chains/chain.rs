@@ -259,18 +259,22 @@ impl Chain {
     }
 
     /// Takes in an interaction that an application tells of. One that is known by its key already
-    /// changes nothing.
-    pub fn record(&mut self, mut interaction: Interaction) -> Option<Arc<Interaction>> {
-        if self.interactions.iter().any(|known| known.key == interaction.key) {
-            return None;
+    /// changes nothing, and is the error.
+    pub fn record(
+        &mut self,
+        mut interaction: Interaction,
+    ) -> Result<Arc<Interaction>, Arc<Interaction>> {
+        let key = interaction.key;
+        if let Some(known) = self.interactions.iter().find(|known| known.key == key) {
+            return Err(Arc::clone(known));
         }
         let link = self.link(&interaction.conversation, interaction.at);
-        link.prompts += u64::from(interaction.prompt.is_some() || interaction.response.is_none());
+        link.prompts += 1;
         link.session = link.session.or(interaction.session);
         interaction.session = interaction.session.or(link.session);
         let interaction = Arc::new(interaction);
         self.keep(Arc::clone(&interaction));
-        Some(interaction)
+        Ok(interaction)
     }
 
     fn keep(&mut self, interaction: Arc<Interaction>) {

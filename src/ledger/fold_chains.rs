@@ -2,18 +2,22 @@
 //! keep and the events to tell on their sessions.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use serde_json::json;
 
-use crate::chains::chain::{Chains, KeptChain, Link, News};
+use crate::chains::chain::{Chain, Chains, KeptChain, Link, News};
+use crate::chains::continuation::Continuation;
+use crate::chains::interaction::{Interaction, Origin, excerpt, masked};
 use crate::chains::limits::{Fullness, Limits};
-use crate::chains::step::Step;
+use crate::chains::step::{Context, Deed, Step};
 use crate::config::plan::Plan;
+use crate::ledger::chain_request::{ChainRefusal, ChainReply, ChainRequest, Told};
 use crate::ledger::fold::Ledger;
 use crate::ledger::labels::{OTHER, UNKNOWN, clip};
 use crate::ledger::row::Row;
 use crate::ledger::sessions::Note;
-use crate::tokens::Usage;
+use crate::tokens::{Usage, UsageKey};
 use crate::units::{Now, SessionId};
 
 /// The longest id of a conversation that is kept whole; a UUID has 36 characters.
@@ -131,6 +135,117 @@ impl Ledger {
             }
         }
     }
+
+    /// Does what is asked of a chain.
+    pub fn chain_asked(&mut self, at: Now, asked: ChainRequest) -> (Vec<Row>, ChainReply) {
+        match asked {
+            ChainRequest::Record(told) => self.record(at, *told),
+            ChainRequest::Replace { agent, conversation, continuation, tokens, window } => {
+                let context = tokens.map(|tokens| Context { tokens, model: String::new(), window });
+                self.replace(at, &agent, conversation, continuation, context)
+            }
+            ChainRequest::Reset { agent } => {
+                if self.chains.known(&agent).is_none() {
+                    return refused(ChainRefusal::NoAgent);
+                }
+                let reset = |chain: &mut Chain| {
+                    let count = chain.count;
+                    chain.reset();
+                    count
+                };
+                let forgotten = self.chains.of(&agent).map_or(0, reset);
+                (vec![Row::ChainReset(agent)], ChainReply::Reset { forgotten })
+            }
+        }
+    }
+
+    fn record(&mut self, at: Now, told: Told) -> (Vec<Row>, ChainReply) {
+        let agent = self.spend.agent(&told.agent).to_owned();
+        let id = self.conversation_of(&told.conversation);
+        if agent == OTHER || self.chains.of(&agent).is_none() {
+            return refused(ChainRefusal::TooManyAgents);
+        }
+        let kept = |text: Option<String>| text.filter(|_| self.excerpts).map(|text| excerpt(&text));
+        let (prompt, response) = (kept(told.prompt), kept(told.response));
+        let key = match &told.id {
+            Some(said) => UsageKey::of(&format!("api {agent}"), said.as_bytes()).0,
+            None => self.random.u64(..),
+        };
+        let interaction = Interaction {
+            key,
+            agent: agent.clone(),
+            conversation: id.clone(),
+            session: None,
+            at: at.wall,
+            origin: Origin::Api,
+            prompt,
+            response,
+            metadata: masked(told.metadata),
+        };
+        let Some(chain) = self.chains.of(&agent) else {
+            return refused(ChainRefusal::TooManyAgents);
+        };
+        let mut rows = Vec::new();
+        if let Some(resumes) = told.resumes {
+            let deed = Deed::Copied;
+            let (agent, conversation) = (agent.clone(), id.clone());
+            let process = chain.get(&id).and_then(|link| link.process.clone());
+            let resumes = Some(resumes);
+            let step = Step { agent, process, conversation, at: at.wall, resumes, deed };
+            let mut changed = Changed::new();
+            rows.extend(self.stepped(at, vec![step], &mut changed));
+        }
+        let Some(chain) = self.chains.of(&agent) else {
+            return refused(ChainRefusal::TooManyAgents);
+        };
+        let (interaction, known) = match chain.record(interaction) {
+            Ok(new) => (new, false),
+            Err(known) => (known, true),
+        };
+        if let Some(session) = interaction.session.and_then(|id| self.sessions.edit(id)) {
+            session.last_activity = session.end.as_ref().map_or(at.wall, |end| end.at);
+        }
+        rows.push(Row::Interaction(Arc::clone(&interaction)));
+        rows.extend(self.links(Changed::from([(agent, id)])));
+        (rows, ChainReply::Recorded { interaction, known })
+    }
+
+    fn replace(
+        &mut self,
+        at: Now,
+        agent: &str,
+        conversation: Option<String>,
+        continuation: Continuation,
+        context: Option<Context>,
+    ) -> (Vec<Row>, ChainReply) {
+        let named = conversation.map(|id| self.conversation_of(&id));
+        let agent = self.spend.agent(agent).to_owned();
+        let room = if agent == OTHER { None } else { self.chains.of(&agent) };
+        let Some(chain) = room else { return refused(ChainRefusal::TooManyAgents) };
+        let Some(id) = named.or_else(|| chain.current.clone()) else {
+            return refused(ChainRefusal::NoConversation);
+        };
+        let news = chain.replace(&id, at.wall, continuation, context);
+        let mut rows = Vec::new();
+        for one in news {
+            rows.extend(self.told_news(at, &agent, &id, one));
+        }
+        rows.extend(self.links(Changed::from([(agent.clone(), id.clone())])));
+        let chain = self.chains.all().into_iter().find(|chain| chain.agent == agent);
+        let chain = chain.unwrap_or_default();
+        (rows, ChainReply::Replaced { chain, conversation: id })
+    }
+
+    /// The agent's own id of a conversation that may be named by its session.
+    fn conversation_of(&self, named: &str) -> String {
+        let session = SessionId::parse(named).and_then(|id| self.sessions.get(id));
+        let native = session.and_then(|session| session.native_id.clone());
+        native.unwrap_or_else(|| clip(named, NATIVE_ID_LENGTH).to_owned())
+    }
+}
+
+fn refused(refusal: ChainRefusal) -> (Vec<Row>, ChainReply) {
+    (Vec::new(), ChainReply::Refused(refusal))
 }
 
 fn resumed_from(conversation: &str, session: Option<SessionId>, number: u64) -> Note {

@@ -10,6 +10,7 @@
 //! world. `sessions` is the only place that numbers events and changes states.
 
 pub mod care;
+pub mod chain_request;
 mod fold_care;
 pub mod entry;
 pub mod happening;

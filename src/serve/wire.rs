@@ -3,6 +3,8 @@
 
 use std::collections::BTreeMap;
 
+pub mod agents;
+
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
