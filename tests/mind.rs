@@ -5,6 +5,7 @@ mod asked;
 mod clock;
 mod looked_after;
 mod replanned;
+mod timed;
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -18,6 +18,7 @@ use crate::serve::control::logs::Logs;
 use crate::serve::control::{self, Busy, NotRead, ReadPlan, Sources};
 use crate::serve::events::Events;
 use crate::serve::wire::SpawnBody;
+use crate::store::reading::reader::Reader;
 use crate::units::Wall;
 
 /// What listens at the ledger's queue.
@@ -37,11 +38,13 @@ pub(super) struct Tied {
     pub(super) pulse: Pulse,
     /// What processes wrote.
     pub(super) logs: Arc<dyn Logs>,
+    /// What is kept.
+    pub(super) history: Reader,
 }
 
 /// Takes orders wherever the plan says.
 pub(super) async fn take_orders(plan: Arc<Plan>, tied: Tied, stopped: watch::Receiver<bool>) {
-    let Tied { source, doors, pictures, events, pulse, logs } = tied;
+    let Tied { source, doors, pictures, events, pulse, logs, history } = tied;
     let sources = Arc::new(Sources {
         pictures,
         orders: Box::new(move |wish| {
@@ -52,6 +55,7 @@ pub(super) async fn take_orders(plan: Arc<Plan>, tied: Tied, stopped: watch::Rec
         read_command: Arc::new(read_command),
         logs,
         events,
+        history,
         alive: Box::new(move || pulse.is_alive()),
     });
     let open = || control::serve(plan.control.clone(), Arc::clone(&sources), stopped.clone());

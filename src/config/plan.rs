@@ -132,6 +132,8 @@ pub struct ProcessPlan {
     pub health: Option<HealthPlan>,
     /// `watchdog`: a run that sends no `WATCHDOG=1` for so long is ended with SIGABRT, as failed.
     pub watchdog: Option<Duration>,
+    /// How long one run may last; then it is asked to end, as one whose time is up.
+    pub max_duration: Option<Duration>,
     /// The commands around its runs.
     pub hooks: Hooks,
     /// When it runs by the clock.
@@ -167,6 +169,7 @@ impl ProcessPlan {
             ready: None,
             health: None,
             watchdog: None,
+            max_duration: None,
             hooks: Hooks::default(),
             schedule: None,
             watch: Vec::new(),

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::ledger::session::{Session, SessionEnd, SessionState};
-use crate::supervise::lifecycle::{EndReason, RunEnd};
+use crate::supervise::lifecycle::{EndReason, RunEnd, StopCause};
 use crate::tokens::{TokenCounts, TokenKind};
 use crate::units::Wall;
 
@@ -33,6 +33,10 @@ impl Outcome {
             }
             EndReason::Requested => {
                 (SessionState::Completed, format!("stopped on request ({status})"))
+            }
+            EndReason::Interrupted(cause @ StopCause::TimeUp) => {
+                let how = if end.forced { "killed" } else { "stopped" };
+                (SessionState::TimedOut, format!("{how} ({status}), because {}", cause.told()))
             }
             EndReason::Interrupted(cause) if end.forced => {
                 (SessionState::Killed, format!("killed ({status}), because {}", cause.told()))
@@ -107,7 +111,7 @@ mod tests {
     fn every_kind_of_end_is_judged_by_the_rules() {
         use EndReason::{Itself, NotSpawned, Requested};
         use ExitStatus::{Code, Unknown};
-        use SessionState::{Completed, Failed, Killed};
+        use SessionState::{Completed, Failed, Killed, TimedOut};
         let term = ExitStatus::Signal(Signal::TERM);
         let kill = ExitStatus::Signal(Signal::KILL);
         check(Code(0), Itself, false, (Completed, "exit code 0"));
@@ -121,6 +125,11 @@ mod tests {
             true,
             (Killed, "killed because it did not end in time (ended by SIGKILL)"),
         );
+        let time_up = EndReason::Interrupted(StopCause::TimeUp);
+        let told = "stopped (exit code 0), because it ran for as long as it may";
+        check(Code(0), time_up, false, (TimedOut, told));
+        let told = "killed (ended by SIGKILL), because it ran for as long as it may";
+        check(kill, time_up, true, (TimedOut, told));
         check(Code(0), Itself, true, (Completed, "exit code 0; what it left behind was killed"));
         let missing = SpawnFailure { step: SpawnStep::Exec, errno: 2 };
         let outcome = Outcome::of_run(&RunEnd {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::supervise::care::Sign;
 use crate::supervise::fact::{ErrandEnd, SpawnFailure};
-use crate::supervise::lifecycle::StopCause;
+use crate::supervise::lifecycle::{StopCause, TestFailure};
 use crate::units::{ErrandId, ExitStatus, Mono, ProcId, RunUsage};
 
 /// What can happen to one process.
@@ -42,6 +42,8 @@ pub enum Input {
     AskedOut,
     /// Its turn to end has come.
     AskNow(StopCause),
+    /// It is killed at this time unless it has ended by then; asked for once it was asked to end.
+    KillBy(Mono),
     /// It must end with the house; SIGKILL at this time at the latest.
     AskedDown(Mono),
     /// It must end sooner than it was told; SIGKILL at this time at the latest.
@@ -60,7 +62,7 @@ pub enum News {
     /// A command ended.
     Errand(ErrandId, ErrandEnd),
     /// A test without a command was answered.
-    Probed(u64, bool),
+    Probed(u64, Option<TestFailure>),
     /// It ends by itself.
     Stopping,
     /// It is not ready until it says so again.

@@ -246,6 +246,20 @@ impl Process {
         self.phase = Phase::Stopping { run, ending };
     }
 
+    /// Stopping: SIGKILL at this time, whatever the plan says. Who was asked before may not gain by it.
+    pub(in crate::supervise) fn kill_by(
+        &mut self,
+        run: Run,
+        ending: Ending,
+        by: Mono,
+        turn: &Turn<'_>,
+    ) {
+        let by = by.min(ending.latest);
+        let is_fresh = ending.asked == turn.now.mono && ending.rung == Rung::Asked;
+        let until = if is_fresh { by } else { ending.until };
+        self.shorten(run, Ending { until, ..ending }, by);
+    }
+
     /// Stopping: SIGKILL at this time at the latest, and no command holds up the asking any more.
     pub(in crate::supervise) fn hurry(
         &mut self,

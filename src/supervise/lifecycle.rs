@@ -209,11 +209,13 @@ pub enum StopCause {
     Watchdog,
     /// A process that it depends on is restarted.
     Dependency,
+    /// It ran for as long as it may.
+    TimeUp,
 }
 
 impl StopCause {
     /// Every cause.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Shutdown,
         Self::Leftovers,
         Self::Order,
@@ -223,6 +225,7 @@ impl StopCause {
         Self::NotReady,
         Self::Watchdog,
         Self::Dependency,
+        Self::TimeUp,
     ];
 
     /// The value of the `cause` label.
@@ -237,6 +240,7 @@ impl StopCause {
             Self::NotReady => "not_ready",
             Self::Watchdog => "watchdog",
             Self::Dependency => "dependency",
+            Self::TimeUp => "time_up",
         }
     }
 
@@ -252,6 +256,7 @@ impl StopCause {
             Self::NotReady => "it was not ready in time",
             Self::Watchdog => "it did not feed its watchdog",
             Self::Dependency => "what it depends on is restarted",
+            Self::TimeUp => "it ran for as long as it may",
         }
     }
 }
@@ -284,8 +289,10 @@ impl Health {
 /// How a health test failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TestFailure {
-    /// It was answered, and the answer was no.
-    Refused,
+    /// Nobody could be asked, or what came back is no answer.
+    Unanswered,
+    /// It was answered with this status of HTTP.
+    Status(u16),
     /// Its command ended so.
     Command(ErrandEnd),
     /// It took too long.

@@ -2,6 +2,7 @@
 //! at all when it names something that is not there.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use crate::config::plan::{Condition, Mode, Standing};
 use crate::supervise::Machine;
@@ -9,8 +10,9 @@ use crate::supervise::action::{Action, Scope};
 use crate::supervise::input::Input;
 use crate::supervise::lifecycle::{Lifecycle, Order, ShutdownCause, StopCause};
 use crate::supervise::phase::{Goal, Phase, Verdict};
+use crate::supervise::process::Process;
 use crate::supervise::wish::{Refusal, Reply, Wish};
-use crate::units::{Now, ProcessIx, RequestId, Signal};
+use crate::units::{Now, ProcessIx, RequestId, SessionId, Signal};
 
 /// The processes that an order means, in the order of the file.
 type Meant = BTreeSet<ProcessIx>;
@@ -52,6 +54,7 @@ impl Machine {
                 false => Reply::Reloaded(self.reload(now, &plan)),
             },
             Wish::Spawn(plan) => self.spawn_beside(now, *plan),
+            Wish::End { session, grace } => self.end_session(now, session, grace),
             Wish::Shutdown => {
                 let open = |ix: &ProcessIx| self.processes[ix.0].verdict().is_none();
                 let open = (0..self.processes.len()).map(ProcessIx).filter(open).collect();
@@ -120,6 +123,22 @@ impl Machine {
         }
         self.forward(signal, scope, |ix| meant.contains(&ix));
         Reply::Accepted(live)
+    }
+
+    /// One run ends now, whatever depends on its process: whoever names a session means this run. One
+    /// that is being ended already gets less time, and never more.
+    fn end_session(&mut self, now: Now, session: SessionId, grace: Option<Duration>) -> Reply {
+        let is_meant = |process: &Process| process.session() == Some(session);
+        let Some(at) = self.processes.iter().position(is_meant) else {
+            return Reply::Refused(Refusal::NotRunning);
+        };
+        let ix = ProcessIx(at);
+        self.step(now, ix, Input::AskedOut);
+        self.step(now, ix, Input::AskNow(StopCause::Order));
+        if let Some(grace) = grace {
+            self.step(now, ix, Input::KillBy(now.mono.after(grace)));
+        }
+        Reply::Accepted(vec![ix])
     }
 
     /// It ends when its turn has come, and stays ended.
@@ -244,6 +263,7 @@ fn kind(wish: &Wish) -> Order {
         Wish::Signal { .. } => Order::Signal,
         Wish::Reload(_) => Order::Reload,
         Wish::Spawn(_) => Order::Spawn,
+        Wish::End { .. } => Order::Stop,
         Wish::Shutdown => Order::Shutdown,
     }
 }

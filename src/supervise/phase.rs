@@ -97,6 +97,8 @@ pub struct Run {
     pub session: SessionId,
     /// When it was opened.
     pub since: Mono,
+    /// When its time is up, where it has no more than so much.
+    pub until: Option<Mono>,
 }
 
 /// How far a run is in being ended.
@@ -164,7 +166,8 @@ impl End {
 
 /// Whether a run that is ended for this cause did not do what it was to do.
 fn is_failure(cause: StopCause) -> bool {
-    matches!(cause, StopCause::Unhealthy | StopCause::NotReady | StopCause::Watchdog)
+    use StopCause::{NotReady, TimeUp, Unhealthy, Watchdog};
+    matches!(cause, Unhealthy | NotReady | Watchdog | TimeUp)
 }
 
 /// How a process ended for good.
@@ -207,7 +210,9 @@ mod tests {
         assert_eq!(by_itself(zero).judged(&[]), Verdict::Ended(zero));
         assert_eq!(by_itself(term).judged(&[]), Verdict::Failed(term));
         assert_eq!(by_itself(term).judged(&[143]), Verdict::Ended(term));
-        for (cause, failed) in [(StopCause::Unhealthy, true), (StopCause::Order, false)] {
+        for (cause, failed) in
+            [(StopCause::Unhealthy, true), (StopCause::TimeUp, true), (StopCause::Order, false)]
+        {
             let end = End { status: zero, reason: EndReason::Interrupted(cause) };
             assert_eq!(end.judged(&[]) == Verdict::Failed(zero), failed, "{cause:?}");
             assert_eq!(end.was_wanted(), !failed, "{cause:?}");

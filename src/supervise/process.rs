@@ -116,8 +116,8 @@ impl Process {
     /// When it wants [`Input::Deadline`].
     pub fn deadline(&self) -> Option<Mono> {
         match &self.phase {
-            Phase::Starting { .. } | Phase::Started { .. } | Phase::Ready { .. } => {
-                self.care.deadline()
+            Phase::Starting { run } | Phase::Started { run } | Phase::Ready { run } => {
+                [self.care.deadline(), run.until].into_iter().flatten().min()
             }
             Phase::Stopping { ending: Ending { rung: Rung::Hooks(chain), until, .. }, .. } => {
                 Some(chain.deadline().min(*until))
@@ -154,7 +154,7 @@ impl Process {
             (P::Waiting, I::AskedUp | I::AskedAgain) => self.streak = 0,
             (P::Waiting, I::AskedOut | I::AskedDown(_) | I::Hurried(_)) => self.finish(Verdict::NotStarted),
             (P::Waiting, I::Struck | I::Forked(_) | I::Executed | I::SpawnFailed(_) | I::Exited(..) | I::TreeEmptied | I::HoldersNamed
-                | I::Heard(_) | I::Deadline | I::AskNow(_) | I::Abandoned | I::Adjusted) => {}
+                | I::Heard(_) | I::Deadline | I::AskNow(_) | I::KillBy(_) | I::Abandoned | I::Adjusted) => {}
 
             (P::Starting { run }, I::Forked(id)) => turn.record(Lifecycle::RunForked { run: run.id, id }),
             (P::Starting { run }, I::Executed) => self.execute(run, turn),
@@ -167,9 +167,9 @@ impl Process {
             (P::Starting { run } | P::Started { run } | P::Ready { run }, I::Hurried(latest)) => self.ask_at_once(run, StopCause::Shutdown, latest, turn),
             (P::Started { run } | P::Ready { run }, I::Adjusted) => self.adjust(run, turn),
             (P::Starting { .. }, I::Freed | I::Blocked | I::Found(_) | I::Struck | I::TreeEmptied | I::HoldersNamed
-                | I::AskedUp | I::AskedAgain | I::AskedOut | I::Abandoned | I::Adjusted) => {}
+                | I::AskedUp | I::AskedAgain | I::AskedOut | I::KillBy(_) | I::Abandoned | I::Adjusted) => {}
             (P::Started { .. } | P::Ready { .. }, I::Freed | I::Blocked | I::Found(_) | I::Struck | I::Forked(_) | I::Executed | I::SpawnFailed(_)
-                | I::TreeEmptied | I::HoldersNamed | I::AskedUp | I::AskedAgain | I::AskedOut | I::Abandoned) => {}
+                | I::TreeEmptied | I::HoldersNamed | I::AskedUp | I::AskedAgain | I::AskedOut | I::KillBy(_) | I::Abandoned) => {}
 
             (P::Stopping { run, .. }, I::Forked(id)) => turn.record(Lifecycle::RunForked { run: run.id, id }),
             (P::Stopping { run, .. }, I::SpawnFailed(why)) => self.fail(run, why, turn),
@@ -180,6 +180,7 @@ impl Process {
             (P::Stopping { run, ending }, I::Deadline) => self.climb(run, ending, turn),
             (P::Stopping { run, ending }, I::AskedDown(latest)) => self.shorten(run, ending, latest),
             (P::Stopping { run, ending }, I::Hurried(latest)) => self.hurry(run, ending, latest, turn),
+            (P::Stopping { run, ending }, I::KillBy(by)) => self.kill_by(run, ending, by, turn),
             (P::Stopping { run, ending }, I::Abandoned) => self.give_up(run, ending, turn),
             (P::Stopping { .. }, I::Freed | I::Blocked | I::Found(_) | I::Struck | I::Executed
                 | I::AskedUp | I::AskedAgain | I::AskedOut | I::AskNow(_) | I::Adjusted) => {}
@@ -189,27 +190,27 @@ impl Process {
             (P::Tidying { run, end, chain }, I::AskedDown(latest)) => self.phase = P::Tidying { run, end, chain: chain.hurried(latest) },
             (P::Tidying { run, end, chain }, I::Hurried(_) | I::Abandoned) => { chain.cut(turn); self.follow(run, end, turn) }
             (P::Tidying { .. }, I::Freed | I::Blocked | I::Found(_) | I::Struck | I::Forked(_) | I::Executed | I::SpawnFailed(_) | I::Exited(..)
-                | I::TreeEmptied | I::HoldersNamed | I::AskedUp | I::AskedAgain | I::AskedOut | I::AskNow(_) | I::Adjusted) => {}
+                | I::TreeEmptied | I::HoldersNamed | I::AskedUp | I::AskedAgain | I::AskedOut | I::AskNow(_) | I::KillBy(_) | I::Adjusted) => {}
 
             (P::Resting { .. }, I::Deadline) => self.open(turn),
             (P::Resting { .. }, I::AskedUp | I::AskedAgain) => self.begin_anew(),
             (P::Resting { last, .. }, I::AskedOut) => self.finish(last.stopped()),
             (P::Resting { last, .. }, I::AskedDown(_) | I::Hurried(_)) => self.finish(last),
             (P::Resting { .. }, I::Freed | I::Blocked | I::Found(_) | I::Struck | I::Forked(_) | I::Executed | I::SpawnFailed(_) | I::Exited(..)
-                | I::TreeEmptied | I::HoldersNamed | I::Heard(_) | I::AskNow(_) | I::Abandoned | I::Adjusted) => {}
+                | I::TreeEmptied | I::HoldersNamed | I::Heard(_) | I::AskNow(_) | I::KillBy(_) | I::Abandoned | I::Adjusted) => {}
 
             (P::Idle { .. }, I::Struck | I::AskedUp | I::AskedAgain) => self.begin_anew(),
             (P::Idle { .. }, I::Adjusted) if turn.schedule().is_none() => self.begin_anew(),
             (P::Idle { last }, I::AskedOut) => self.finish(last.map_or(Verdict::NotStarted, Verdict::stopped)),
             (P::Idle { last }, I::AskedDown(_) | I::Hurried(_)) => self.finish(last.unwrap_or(Verdict::NotStarted)),
             (P::Idle { .. }, I::Freed | I::Blocked | I::Forked(_) | I::Executed | I::SpawnFailed(_) | I::Exited(..) | I::TreeEmptied
-                | I::HoldersNamed | I::Heard(_) | I::Deadline | I::AskNow(_) | I::Abandoned | I::Adjusted) => {}
+                | I::HoldersNamed | I::Heard(_) | I::Deadline | I::AskNow(_) | I::KillBy(_) | I::Abandoned | I::Adjusted) => {}
 
             (P::Done(Verdict::NotStarted), I::Found(id)) if self.goal == Goal::Stopped => self.take_over(id, turn),
             (P::Done(_), I::AskedUp | I::AskedAgain) => self.begin_anew(),
             (P::Done(last), I::Adjusted) if self.goal == Goal::Up && turn.schedule().is_some() => self.phase = P::Idle { last: Some(last) },
             (P::Done(_), I::Freed | I::Blocked | I::Found(_) | I::Struck | I::Forked(_) | I::Executed | I::SpawnFailed(_) | I::Exited(..)
-                | I::TreeEmptied | I::HoldersNamed | I::Heard(_) | I::Deadline | I::AskedOut | I::AskNow(_) | I::AskedDown(_)
+                | I::TreeEmptied | I::HoldersNamed | I::Heard(_) | I::Deadline | I::AskedOut | I::AskNow(_) | I::KillBy(_) | I::AskedDown(_)
                 | I::Hurried(_) | I::Abandoned | I::Adjusted) => {}
         }
     }
@@ -262,7 +263,9 @@ impl Process {
 
     fn new_run(&mut self, adopted: bool, turn: &mut Turn<'_>) -> Run {
         let Now { mono: since, .. } = turn.now;
-        let run = Run { id: turn.source.run(), session: turn.source.session(turn.now), since };
+        let until = turn.plan.max_duration.map(|most| since.after(most));
+        let (id, session) = (turn.source.run(), turn.source.session(turn.now));
+        let run = Run { id, session, since, until };
         let (process, session, attempt) = (turn.ix, run.session, self.runs);
         self.runs += 1;
         turn.record(Lifecycle::RunOpened { run: run.id, process, session, attempt, adopted });

@@ -50,8 +50,8 @@ impl Process {
                 let finding = self.care.errand_ended(errand, end, turn);
                 self.judge(run, finding, turn);
             }
-            News::Probed(test, passed) => {
-                let finding = self.care.probed(test, passed, turn);
+            News::Probed(test, failure) => {
+                let finding = self.care.probed(test, failure, turn);
                 self.judge(run, finding, turn);
             }
             News::Stopping => self.ends_itself(run, turn),
@@ -63,8 +63,11 @@ impl Process {
         }
     }
 
-    /// Starting, Started, Ready: a deadline of its care passed.
+    /// Starting, Started, Ready: its time is up, or a deadline of its care passed.
     pub(in crate::supervise) fn tend(&mut self, run: Run, turn: &mut Turn<'_>) {
+        if run.until.is_some_and(|until| turn.is_past(until)) {
+            return self.ask(run, StopCause::TimeUp, NEVER, turn);
+        }
         if self.care.is_late(turn) {
             return self.ask(run, StopCause::NotReady, NEVER, turn);
         }
@@ -78,9 +81,17 @@ impl Process {
     /// Started, Ready: another plan holds for the same run.
     pub(in crate::supervise) fn adjust(&mut self, run: Run, turn: &mut Turn<'_>) {
         self.care.adjust(run.id, turn);
-        match self.phase {
-            Phase::Ready { .. } => self.care.feed(turn),
-            _ => self.become_ready(run, turn),
+        let run = Run { until: turn.plan.max_duration.map(|most| run.since.after(most)), ..run };
+        match &mut self.phase {
+            Phase::Ready { run: held } => {
+                *held = run;
+                self.care.feed(turn);
+            }
+            Phase::Started { run: held } => {
+                *held = run;
+                self.become_ready(run, turn);
+            }
+            _ => {}
         }
     }
 

@@ -1,6 +1,7 @@
 //! What is wanted of us from outside, and what we answer.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::config::plan::{Changes, Plan, ProcessPlan};
 use crate::units::{ProcessIx, RunId, SessionId, Signal};
@@ -28,6 +29,14 @@ pub enum Wish {
     Reload(Arc<Plan>),
     /// That this runs, once, beside the plan; under a name of ours where its own is empty.
     Spawn(Box<ProcessPlan>),
+    /// That the run which is this session ends and its process stays ended.
+    End {
+        /// The session.
+        session: SessionId,
+        /// From the asking to SIGKILL, where that is not for the plan to say; none of it is "at
+        /// once".
+        grace: Option<Duration>,
+    },
     /// That the house goes down, as after a SIGTERM.
     Shutdown,
 }

@@ -487,7 +487,9 @@ impl Life {
 fn was_well(plan: &ProcessPlan, end: &RunEnd) -> bool {
     let failed_us = matches!(
         end.reason,
-        EndReason::Interrupted(StopCause::Unhealthy | StopCause::NotReady | StopCause::Watchdog)
+        EndReason::Interrupted(
+            StopCause::Unhealthy | StopCause::NotReady | StopCause::Watchdog | StopCause::TimeUp
+        )
     );
     let code = plan.restart.success_codes.contains(&end.status.code());
     !failed_us && (end.status == ExitStatus::Code(0) || code)

@@ -177,6 +177,7 @@ fn inside(process: &ProcessPlan) -> impl PartialEq + '_ {
         health: _,
         hooks: _,
         schedule: _,
+        max_duration: _,
         watch: _,
         forward_signals: _,
         thresholds: _,
