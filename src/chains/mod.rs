@@ -15,6 +15,7 @@ pub mod handover;
 pub mod interaction;
 pub mod limits;
 pub mod step;
+pub mod transcript;
 
 #[cfg(test)]
 mod tests;

@@ -3,6 +3,7 @@
 //! They answer 0 when it is done, 1 when it was refused or failed, 2 for bad usage, and 3 when
 //! nobody answers at the socket.
 
+mod agents;
 mod completions;
 mod enough;
 mod events;
@@ -14,6 +15,7 @@ mod ps;
 mod reload;
 mod signal;
 mod spawn;
+mod transcripts;
 
 use std::io::{self, Write, stderr, stdout};
 use std::path::PathBuf;
@@ -54,6 +56,8 @@ pub(super) enum Verb {
     Spawn(Box<spawn::Options>),
     /// Show what happens, as it happens.
     Events(events::Options),
+    /// Show the chains of agents: their conversations, how full they are, and what to hand over.
+    Agents(agents::Options),
     /// Print a script that completes words in a shell.
     Completions(completions::Options),
 }
@@ -116,6 +120,7 @@ async fn answer(verb: &Verb) -> Result<(), Failure> {
         Verb::Logs(options) => logs::logs(options).await,
         Verb::Spawn(options) => spawn::spawn(options).await,
         Verb::Events(options) => events::events(options).await,
+        Verb::Agents(options) => agents::agents(options).await,
         Verb::Completions(options) => completions::print(options),
     }
 }

@@ -11,7 +11,7 @@ use super::awaiting::Goal;
 use super::problem::Problem;
 use super::query::{Query, decoded};
 use super::role::Caller;
-use super::{Desk, logs, orders, reading, request, spawning, watching};
+use super::{Desk, chains, logs, orders, reading, request, spawning, watching};
 use crate::clock;
 use crate::serve::wire;
 
@@ -47,6 +47,7 @@ pub(super) enum What {
     Reload,
     Spawn,
     ShutDown,
+    Agents(chains::Asked),
 }
 
 pub(super) const fn get(
@@ -68,7 +69,7 @@ pub(super) const fn post(
 const WAIT: &[&str] = &["wait"];
 
 /// The tables of addresses, one for each subject.
-const TABLES: &[&[Route]] = &[ROUTES];
+const TABLES: &[&[Route]] = &[ROUTES, chains::ROUTES];
 
 /// Every address.
 pub fn routes() -> impl Iterator<Item = &'static Route> {
@@ -178,6 +179,7 @@ async fn serve(
             logs::answer(desk, name, &query, request.headers())
         }
         What::Events => watching::answer(desk, &query, request.headers()),
+        What::Agents(asked) => chains::answer(desk, caller, asked, name, &query, request).await,
         What::Describe => Ok(whole(StatusCode::OK, JSON, OPENAPI)),
         _ => read(desk, caller, what, name, &query),
     }

@@ -190,14 +190,18 @@ fn context(context: &Context) -> wire::Context {
 /// The names that somebody may have meant, the nearest first: one slip of the finger in three
 /// letters is forgiven.
 pub(super) fn similar(name: &str, picture: &Snapshot) -> Vec<String> {
-    let most = (name.chars().count() / 3).max(1);
     let known = picture.processes.iter().filter(|process| !process.retired);
-    let names = known.map(|process| &process.name);
-    let mut near: Vec<(usize, &String)> =
+    nearest(name, known.map(|process| process.name.as_str()))
+}
+
+/// The same among any names.
+pub(super) fn nearest<'a>(name: &str, names: impl Iterator<Item = &'a str>) -> Vec<String> {
+    let most = (name.chars().count() / 3).max(1);
+    let mut near: Vec<(usize, &str)> =
         names.map(|known| (strsim::damerau_levenshtein(name, known), known)).collect();
     near.retain(|(distance, _)| *distance <= most);
-    near.sort();
-    near.into_iter().take(MOST_SIMILAR).map(|(_, known)| known.clone()).collect()
+    near.sort_unstable();
+    near.into_iter().take(MOST_SIMILAR).map(|(_, known)| known.to_owned()).collect()
 }
 
 fn seconds(from: Wall, to: Wall) -> f64 {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::{Answer, Page, Question};
+use super::{Answer, Page, Question, chains};
 use crate::ledger::session::{Figures, Session, SessionEnd, SessionKind, SessionState};
 use crate::tokens::TokenCounts;
 use crate::units::{Bytes, ExitStatus, Money, ProcId, SessionId, Signal, Wall};
@@ -75,6 +75,7 @@ pub fn answer<C: Columns>(question: &Question, rows: &[C]) -> Result<Answer, C::
         Question::Events { limit, .. } => {
             Answer::Events(page(rows, *limit, |row| event(row).map(Some))?)
         }
+        Question::Conversation { .. } => chains::answer(rows)?,
         Question::Children { limit, .. } => Answer::Sessions(page(rows, *limit, session)?),
     })
 }

@@ -11,6 +11,8 @@
 //! each question is one statement ([`statement`]) whose rows are understood in one way ([`kept`]) for
 //! every database. An answer is bounded by its question.
 
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
+mod chains;
 pub mod kept;
 pub mod place;
 pub mod reader;
@@ -49,6 +51,13 @@ pub enum Question {
         /// How many at most.
         limit: u32,
     },
+    /// The number of a conversation in the chain of its agent.
+    Conversation {
+        /// Whose chain.
+        agent: String,
+        /// The agent's own id of it.
+        id: String,
+    },
 }
 
 /// What is answered, each to the question of its name.
@@ -60,6 +69,8 @@ pub enum Answer {
     Session(Option<Box<Session>>),
     /// Events, in order.
     Events(Page<KeptEvent>),
+    /// A number, if there is one.
+    Number(Option<u64>),
 }
 
 /// Some of what was asked for.
