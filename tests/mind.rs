@@ -13,7 +13,7 @@ use std::time::Duration;
 use procession::config;
 use procession::config::plan::{
     ControlGroups, ControlPlan, LeakRule, MemoryPlan, Mode, Passing, Plan, PrivacyPlan,
-    ProcessPlan, Recovery, StorePlan,
+    ProcessPlan, Recovery, SessionsPlan, StorePlan,
 };
 use procession::supervise::Machine;
 use procession::supervise::action::{Action, Scope};
@@ -194,6 +194,7 @@ fn plan(processes: Vec<ProcessPlan>) -> Plan {
         cgroups: ControlGroups::Auto,
         memory: MemoryPlan { interval: Duration::from_secs(5), leak_rule: LeakRule::GrowthCount },
         privacy: PrivacyPlan::default(),
+        sessions: SessionsPlan::default(),
         file_digest: None,
     }
 }

@@ -4,6 +4,7 @@
 //! They end in the order of the flow: first the senses, then the ledger, which ends when nobody
 //! can tell it anything any more, then the store.
 
+use std::collections::HashMap;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -31,6 +32,7 @@ use crate::ledger::fold::Ledger;
 use crate::ledger::row::Batch;
 use crate::ledger::snapshot::{LiveRun, Snapshot};
 use crate::ledger::task::{self, Outlets};
+use crate::memory::marker::SESSION_VARIABLE;
 use crate::memory::{SelfFigures, leak, myself, probe};
 use crate::output::door::Output;
 use crate::probing;
@@ -42,7 +44,7 @@ use crate::store::writer::{self, Reports, Resume, Writer};
 use crate::supervise::fact::Fact;
 use crate::tokens::TokenResume;
 use crate::tokens::price::Prices;
-use crate::units::Mono;
+use crate::units::{Mono, SessionId};
 use crate::watch as files;
 
 /// Between the panic of a task and its restart.
@@ -133,8 +135,10 @@ impl Below {
             let _ = opened.try_send((process, session));
         };
         let (events, heard) = control::events(plan, stand.began.wall);
-        let outlets = Outlets { rows, over, waiting, opened, heard, snapshots, live_runs };
-        let ledger = tokio::spawn(task::run(ledger, queue, outlets));
+        let knock = control::knocks_at(&doors);
+        let outlets = Outlets { rows, over, waiting, opened, heard, knock, snapshots, live_runs };
+        let (requests, asked) = mpsc::channel(task::REQUESTS);
+        let ledger = tokio::spawn(task::run(ledger, queue, asked, outlets));
         let start = Following { plans: plans.clone(), began: stand.began.wall, prices, resume };
         let Reports { resume: earlier, health } = reports;
         let mut patient = JoinSet::new();
@@ -157,7 +161,10 @@ impl Below {
             None => Arc::new(NoLogs),
         };
         let (seen, beat, history) = (pictures.clone(), pulse.clone(), writer.reader());
-        let tied = Tied { source, doors, pictures: seen, events, pulse: beat, logs, history };
+        let written = written(plan.memory.interval, output.clone(), weak.clone());
+        senses.spawn(until_lost("output", written));
+        let tied =
+            Tied { source, doors, pictures: seen, events, pulse: beat, logs, history, requests };
         senses.spawn(control::take_orders(Arc::clone(plan), tied, stopped.clone()));
         let sources = sources(pictures, pulse, output);
         senses.spawn(listen(Arc::clone(plan), sources, stopped, weak));
@@ -221,10 +228,16 @@ async fn end_within<T>(patience: Duration, mut task: JoinHandle<T>) {
 fn new_ledger(plan: &Plan, stand: &Stand, prices: &Prices) -> Ledger {
     let seed = super::seed();
     let ledger = Ledger::new(plan, stand.began, stand.pid1, leak::detector, seed);
+    let ledger = ledger.inside(around());
     match prices.as_of() {
         Some(day) => ledger.with_prices_of(day),
         None => ledger,
     }
+}
+
+/// The session that we were started in, where a procession around us says so.
+fn around() -> Option<SessionId> {
+    std::env::var(SESSION_VARIABLE).ok().as_deref().and_then(SessionId::parse)
 }
 
 fn submit_to(writer: &Arc<Writer>) -> impl FnMut(Batch) + use<> {
@@ -348,6 +361,25 @@ async fn sample(
     entries: mpsc::Sender<Entry>,
 ) {
     restarting("memory", || probe::watch(interval, pictures.clone(), entries.clone())).await;
+}
+
+/// Tells the ledger whose output has grown, once a tick, because it is a sign of activity.
+async fn written(interval: Duration, output: Option<Output>, entries: WeakSender<Entry>) {
+    let Some(output) = output else { return };
+    let mut known: HashMap<Arc<str>, u64> = HashMap::new();
+    loop {
+        tokio::time::sleep(interval).await;
+        let bytes = output.figures().into_iter().map(|(name, figures)| (name, figures.bytes));
+        let now: HashMap<Arc<str>, u64> = bytes.collect();
+        let grown = |(name, bytes): &(&Arc<str>, &u64)| known.get(*name).unwrap_or(&0) < bytes;
+        let processes: Vec<Arc<str>> =
+            now.iter().filter(grown).map(|(name, _)| Arc::clone(name)).collect();
+        known = now;
+        let Some(entries) = entries.upgrade() else { return };
+        if !processes.is_empty() {
+            let _ = entries.try_send(Entry::OutputSeen { at: clock::now(), processes });
+        }
+    }
 }
 
 /// Follows the files that processes are restarted for.

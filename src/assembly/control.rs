@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use tokio::sync::mpsc::error::TrySendError;
-use tokio::sync::{oneshot, watch};
+use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::config::beside::Asked;
 use crate::config::load::{beside, load};
@@ -13,12 +13,15 @@ use crate::init::inward::{Doors, Order};
 use crate::init::pulse::Pulse;
 use crate::ledger::entry::Entry;
 use crate::ledger::happening::Narrator;
+use crate::ledger::request::Knock;
 use crate::ledger::snapshot::Snapshot;
+use crate::ledger::task;
 use crate::serve::control::logs::Logs;
 use crate::serve::control::{self, Busy, NotRead, ReadPlan, Sources};
 use crate::serve::events::Events;
 use crate::serve::wire::SpawnBody;
 use crate::store::reading::reader::Reader;
+use crate::supervise::wish::Wish;
 use crate::units::Wall;
 
 /// What listens at the ledger's queue.
@@ -40,16 +43,22 @@ pub(super) struct Tied {
     pub(super) logs: Arc<dyn Logs>,
     /// What is kept.
     pub(super) history: Reader,
+    /// Where the ledger is asked.
+    pub(super) requests: mpsc::Sender<task::Asked>,
 }
 
 /// Takes orders wherever the plan says.
 pub(super) async fn take_orders(plan: Arc<Plan>, tied: Tied, stopped: watch::Receiver<bool>) {
-    let Tied { source, doors, pictures, events, pulse, logs, history } = tied;
+    let Tied { source, doors, pictures, events, pulse, logs, history, requests } = tied;
     let sources = Arc::new(Sources {
         pictures,
         orders: Box::new(move |wish| {
             let (reply, answer) = oneshot::channel();
             doors.orders.try_send(Order { wish, reply }).map(|()| answer).map_err(busy)
+        }),
+        requests: Box::new(move |request| {
+            let (reply, answer) = oneshot::channel();
+            requests.try_send(task::Asked { request, reply }).map(|()| answer).map_err(busy)
         }),
         read_plan: read_plan(source),
         read_command: Arc::new(read_command),
@@ -80,7 +89,22 @@ pub(super) fn events(plan: &Arc<Plan>, began: Wall) -> (Arc<Events>, Ear) {
     (events, Box::new(heard))
 }
 
-fn busy(error: TrySendError<Order>) -> Busy {
+/// Passes on what the ledger asks for, as an order like any other whose answer nobody waits for.
+pub(super) fn knocks_at(doors: &Doors) -> Box<dyn FnMut(Knock) -> bool + Send> {
+    let orders = doors.orders.clone();
+    Box::new(move |knock| {
+        let wish = match knock {
+            Knock::Stop { process } => Wish::Stop(vec![process]),
+            Knock::Signal { process, signal } => {
+                Wish::Signal { names: vec![process], signal, group: false }
+            }
+        };
+        let (reply, _) = oneshot::channel();
+        orders.try_send(Order { wish, reply }).is_ok()
+    })
+}
+
+fn busy<T>(error: TrySendError<T>) -> Busy {
     match error {
         TrySendError::Full(_) => Busy::Full,
         TrySendError::Closed(_) => Busy::Gone,

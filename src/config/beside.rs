@@ -46,7 +46,9 @@ pub fn read(
         return Err(vec![format!("{key}: it has characters that are no text")]);
     }
     let text = format!("processes: {{{}: {{command: [x]{said}}}}}", quoted(name));
-    let read = file::read(&text, around).map_err(|problems| {
+    // What stands at the top of a file is not asked for, so that no variable says it either.
+    let around = Surroundings { vars: &|_| None, ..*around };
+    let read = file::read(&text, &around).map_err(|problems| {
         let faults = problems.iter().filter(|problem| problem.level == Level::Fault);
         let below = format!("processes.{name}.");
         let told = |path: &str| path.strip_prefix(&below).unwrap_or("name").to_owned();

@@ -18,6 +18,7 @@ use super::process::output::{USUAL_MODE, output as process_output};
 use super::process::{Draft, Usual, process, thresholds};
 use super::quantity::print_duration;
 use super::read;
+use super::sessions::sessions;
 use super::store::store;
 use super::surroundings::{Surroundings, default_state_dir};
 use crate::units::ProcessIx;
@@ -117,6 +118,7 @@ fn whole(at: &Cursor<'_>, digest: String, around: &Surroundings<'_>) -> Option<P
         cgroups: cgroups(&mut fields),
         memory,
         privacy: fields.read("privacy", privacy).unwrap_or_default(),
+        sessions: sessions(at, &mut fields, around),
         file_digest: Some(digest),
     };
     fields.finish(&COMPOSE_WORDS);

@@ -28,6 +28,7 @@ pub mod file;
 mod control;
 mod families;
 mod privacy;
+mod sessions;
 mod store;
 mod links;
 mod digest;

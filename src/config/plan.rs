@@ -8,6 +8,7 @@ mod output;
 mod passing;
 mod privacy;
 mod schedule;
+mod sessions;
 mod store;
 mod succession;
 mod watch;
@@ -26,6 +27,7 @@ pub use self::output::{OutputFile, OutputMode, OutputPlan};
 pub use self::passing::{Passing, PassingScope};
 pub use self::privacy::PrivacyPlan;
 pub use self::schedule::Schedule;
+pub use self::sessions::{SessionRule, SessionsPlan};
 pub use self::store::{Password, PostgresHost, PostgresPlan, Roots, StorePlan, Tls};
 pub use self::succession::Changes;
 pub use self::watch::WatchRule;
@@ -66,6 +68,8 @@ pub struct Plan {
     pub memory: MemoryPlan,
     /// What may be kept of what people say to their agents.
     pub privacy: PrivacyPlan,
+    /// How long sessions may rest and last, and how many may be open.
+    pub sessions: SessionsPlan,
     /// SHA-256 of the file's text, in hex, where there is one; see [`Plan::digest`].
     pub file_digest: Option<String>,
 }
@@ -150,6 +154,8 @@ pub struct ProcessPlan {
     pub thresholds: Thresholds,
     /// The coding agent that it runs, if it runs one.
     pub agent: Option<AgentPlan>,
+    /// When its runs are ended for want of activity, or for lasting too long.
+    pub session: SessionRule,
 }
 
 impl ProcessPlan {
@@ -178,6 +184,7 @@ impl ProcessPlan {
             forward_signals: Vec::new(),
             thresholds: Thresholds::default(),
             agent: None,
+            session: SessionRule::default(),
         }
     }
 

@@ -7,6 +7,7 @@
 
 mod output;
 mod process;
+mod sessions;
 mod world;
 
 use std::path::Path;
@@ -14,6 +15,7 @@ use std::path::Path;
 use serde::ser::{Serialize, Serializer};
 
 use self::process::{Process, process};
+use self::sessions::{Sessions, sessions};
 use super::families::{families, names};
 use super::order;
 use super::plan::{ControlGroups, ControlPlan, LeakRule, Mode, Plan, Recovery, StorePlan};
@@ -72,6 +74,7 @@ struct Whole {
     cgroups: &'static str,
     memory: Memory,
     privacy: Privacy,
+    sessions: Sessions,
 }
 
 #[derive(serde::Serialize)]
@@ -149,6 +152,7 @@ fn whole(plan: &Plan) -> Whole {
             },
         },
         privacy: Privacy { excerpts: plan.privacy.excerpts },
+        sessions: sessions(&plan.sessions),
     }
 }
 

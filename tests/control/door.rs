@@ -8,11 +8,15 @@ use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use procession::config::one_command::{Options, one_command};
 use procession::config::plan::{ControlPlan, Plan, ProcessPlan, TcpControl};
+use procession::ledger::fold::Ledger;
 use procession::ledger::happening::Narrator;
 use procession::ledger::snapshot::Snapshot;
+use procession::ledger::task::Answered;
+use procession::memory::leak;
 use procession::serve::control::logs::{Line, Logs, Page, Stream, Turn};
-use procession::serve::control::{Busy, NotRead, Sources, serve};
+use procession::serve::control::{Busy, NotRead, Requests, Sources, serve};
 use procession::serve::events::Events;
 use procession::store::reading::reader::Reader;
 use procession::supervise::lifecycle::Lifecycle;
@@ -63,6 +67,7 @@ impl Door {
         let sources = Arc::new(Sources {
             pictures: shown,
             orders: orders(Arc::clone(&wishes), Arc::clone(&answering)),
+            requests: requests(),
             read_plan: {
                 let reading = Arc::clone(&reading);
                 Arc::new(move || reading.lock().unwrap().clone())
@@ -161,6 +166,19 @@ impl Drop for Door {
             let _ = thread.join();
         }
     }
+}
+
+/// A ledger that keeps nothing answers what applications ask.
+fn requests() -> Requests {
+    let plan = one_command(vec!["web".into()], Options::new(PathBuf::new()));
+    let ledger = Ledger::new(&plan, procession::clock::now(), false, leak::detector, 1);
+    let ledger = Mutex::new(ledger);
+    Box::new(move |request| {
+        let (reply, answer) = oneshot::channel();
+        let (said, _) = ledger.lock().unwrap().ask(procession::clock::now(), request);
+        let _ = reply.send(Answered { reply: said, durable: true });
+        Ok(answer)
+    })
 }
 
 fn orders(

@@ -6,7 +6,8 @@ use std::time::Duration;
 use procession::config::plan::{
     Condition, ControlGroups, ControlPlan, Dependency, HealthPlan, Hook, Hooks, LeakRule,
     MemoryPlan, Mode, OnCrashLoop, OnUnhealthy, Passing, Plan, PrivacyPlan, ProcessPlan, ReadyPlan,
-    Recovery, Replica, RestartPlan, RestartPolicy, Schedule, Standing, StorePlan, Test, Zone,
+    Recovery, Replica, RestartPlan, RestartPolicy, Schedule, SessionsPlan, Standing, StorePlan,
+    Test, Zone,
 };
 use procession::units::{ProcessIx, Signal};
 
@@ -38,6 +39,7 @@ pub fn plan(rng: &mut fastrand::Rng) -> Plan {
         cgroups: ControlGroups::Auto,
         memory: MemoryPlan { interval: Duration::from_secs(5), leak_rule: LeakRule::GrowthCount },
         privacy: PrivacyPlan::default(),
+        sessions: SessionsPlan::default(),
         file_digest: None,
     }
 }

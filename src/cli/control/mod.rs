@@ -13,6 +13,7 @@ mod orders;
 mod phrase;
 mod ps;
 mod reload;
+mod sessions;
 mod signal;
 mod spawn;
 mod transcripts;
@@ -54,6 +55,8 @@ pub(super) enum Verb {
     Logs(logs::Options),
     /// Run a command beside the configured processes.
     Spawn(Box<spawn::Options>),
+    /// Open, keep alive and close sessions of one's own.
+    Sessions(sessions::Options),
     /// Show what happens, as it happens.
     Events(events::Options),
     /// Show the chains of agents: their conversations, how full they are, and what to hand over.
@@ -119,6 +122,7 @@ async fn answer(verb: &Verb) -> Result<(), Failure> {
         Verb::Shutdown(options) => reload::shut_down(options).await,
         Verb::Logs(options) => logs::logs(options).await,
         Verb::Spawn(options) => spawn::spawn(options).await,
+        Verb::Sessions(options) => sessions::sessions(options).await,
         Verb::Events(options) => events::events(options).await,
         Verb::Agents(options) => agents::agents(options).await,
         Verb::Completions(options) => completions::print(options),

@@ -125,6 +125,7 @@ impl Plan {
         put_off(self.cgroups != old.cgroups, "cgroups");
         put_off(self.memory != old.memory, "memory");
         put_off(self.privacy != old.privacy, "privacy");
+        put_off(self.sessions != old.sessions, "sessions");
         let old = old.clone();
         self.mode = old.mode;
         self.passing = old.passing;
@@ -136,6 +137,7 @@ impl Plan {
         self.cgroups = old.cgroups;
         self.memory = old.memory;
         self.privacy = old.privacy;
+        self.sessions = old.sessions;
     }
 }
 
@@ -181,6 +183,7 @@ fn inside(process: &ProcessPlan) -> impl PartialEq + '_ {
         watch: _,
         forward_signals: _,
         thresholds: _,
+        session: _,
     } = process;
     let piped = output.mode != OutputMode::Passthrough;
     let notifies = ready.as_ref().is_some_and(|ready| ready.notify);

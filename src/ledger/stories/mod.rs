@@ -51,6 +51,7 @@ pub(super) fn plan() -> Plan {
         cgroups: ControlGroups::Auto,
         memory: MemoryPlan { interval: Duration::from_secs(5), leak_rule: LeakRule::GrowthCount },
         privacy: PrivacyPlan::default(),
+        sessions: SessionsPlan::default(),
         file_digest: Some("0".into()),
     }
 }

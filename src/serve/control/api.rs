@@ -11,7 +11,7 @@ use super::awaiting::Goal;
 use super::problem::Problem;
 use super::query::{Query, decoded};
 use super::role::Caller;
-use super::{Desk, chains, logs, orders, reading, request, spawning, watching};
+use super::{Desk, chains, external, logs, orders, reading, request, spawning, watching};
 use crate::clock;
 use crate::serve::wire;
 
@@ -47,6 +47,9 @@ pub(super) enum What {
     Reload,
     Spawn,
     ShutDown,
+    /// Sessions of applications.
+    External(external::What),
+    /// Chains of agents.
     Agents(chains::Asked),
 }
 
@@ -69,7 +72,7 @@ pub(super) const fn post(
 const WAIT: &[&str] = &["wait"];
 
 /// The tables of addresses, one for each subject.
-const TABLES: &[&[Route]] = &[ROUTES, chains::ROUTES];
+const TABLES: &[&[Route]] = &[ROUTES, external::ROUTES, chains::ROUTES];
 
 /// Every address.
 pub fn routes() -> impl Iterator<Item = &'static Route> {
@@ -178,6 +181,7 @@ async fn serve(
             find(desk, name)?;
             logs::answer(desk, name, &query, request.headers())
         }
+        What::External(what) => external::answer(desk, caller, what, name, request).await,
         What::Events => watching::answer(desk, &query, request.headers()),
         What::Agents(asked) => chains::answer(desk, caller, asked, name, &query, request).await,
         What::Describe => Ok(whole(StatusCode::OK, JSON, OPENAPI)),

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use crate::config::plan::{
     ControlGroups, ControlPlan, LeakRule, MemoryPlan, Mode, Passing, Plan, PrivacyPlan,
-    ProcessPlan, Recovery, StorePlan,
+    ProcessPlan, Recovery, SessionsPlan, StorePlan,
 };
 use crate::ledger::session::SessionKind;
 use crate::ledger::snapshot::{ProcessView, RunView, Snapshot};
@@ -31,6 +31,7 @@ pub fn plan(names: &[&str]) -> Plan {
         cgroups: ControlGroups::Auto,
         memory: MemoryPlan { interval: Duration::from_secs(5), leak_rule: LeakRule::GrowthCount },
         privacy: PrivacyPlan::default(),
+        sessions: SessionsPlan::default(),
         file_digest: None,
     }
 }

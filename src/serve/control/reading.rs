@@ -159,6 +159,11 @@ pub(super) fn session(it: &session::Session) -> wire::Session {
         cpu_seconds: figures.cpu_seconds,
         tokens: figures.tokens.total(),
         cost_nano_usd: figures.cost.0,
+        total: wire::Totals {
+            cpu_seconds: it.total.cpu_seconds,
+            tokens: it.total.tokens.total(),
+            cost_nano_usd: it.total.cost.0,
+        },
         end: it.end.as_ref().map(|end| wire::SessionEnd {
             at: end.at.to_string(),
             duration_seconds: end.duration.as_secs_f64(),
@@ -184,6 +189,7 @@ fn context(context: &Context) -> wire::Context {
         hostname: context.host.hostname.clone(),
         version: context.version.clone(),
         config_digest: context.config_digest.to_string(),
+        labels: context.labels.clone(),
     }
 }
 
@@ -194,11 +200,11 @@ pub(super) fn similar(name: &str, picture: &Snapshot) -> Vec<String> {
     nearest(name, known.map(|process| process.name.as_str()))
 }
 
-/// The same among any names.
-pub(super) fn nearest<'a>(name: &str, names: impl Iterator<Item = &'a str>) -> Vec<String> {
+/// The nearest of these that somebody may have meant.
+pub(super) fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Vec<String> {
     let most = (name.chars().count() / 3).max(1);
     let mut near: Vec<(usize, &str)> =
-        names.map(|known| (strsim::damerau_levenshtein(name, known), known)).collect();
+        known.map(|known| (strsim::damerau_levenshtein(name, known), known)).collect();
     near.retain(|(distance, _)| *distance <= most);
     near.sort_unstable();
     near.into_iter().take(MOST_SIMILAR).map(|(_, known)| known.to_owned()).collect()
