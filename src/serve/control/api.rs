@@ -21,7 +21,7 @@ pub const OPENAPI: &str = include_str!("../openapi.json");
 /// An address with a method, and what is answered there.
 #[derive(Clone, Copy, Debug)]
 pub struct Route {
-    /// `GET` or `POST`.
+    /// `GET`, `POST` or `PUT`.
     pub method: &'static str,
     /// Its path; a part in braces stands for any name.
     pub path: &'static str,
@@ -67,6 +67,14 @@ pub(super) const fn post(
     what: What,
 ) -> Route {
     Route { method: "POST", path, parameters, what }
+}
+
+pub(super) const fn put(
+    path: &'static str,
+    parameters: &'static [&'static str],
+    what: What,
+) -> Route {
+    Route { method: "PUT", path, parameters, what }
 }
 
 const WAIT: &[&str] = &["wait"];

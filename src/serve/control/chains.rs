@@ -8,16 +8,20 @@ use hyper::header::{ACCEPT, HeaderMap};
 use hyper::{Request, StatusCode};
 
 use super::answer::{Answer, PLAIN, json, whole};
-use super::api::{Route, What, get};
+use super::api::{Route, What, get, post, put};
+use super::orders::audited;
 use super::problem::Problem;
 use super::query::Query;
-use super::role::Caller;
-use super::{Desk, reading};
+use super::role::{Caller, Role};
+use super::{Desk, external, reading, request};
 use crate::chains::chain::{Chain, INTERACTIONS_KEPT, Link};
+use crate::chains::continuation::Continuation;
 use crate::chains::handover::HandOver;
 use crate::chains::interaction::Interaction;
 use crate::chains::limits::Fullness;
-use crate::ledger::snapshot::Snapshot;
+use crate::ledger::chain_request::{ChainRefusal, ChainReply, ChainRequest, Told};
+use crate::ledger::request::{Reply, Request as ToLedger};
+use crate::ledger::snapshot::{ProcessView, Snapshot};
 use crate::serve::wire::agents as wire;
 use crate::store::reading::reader::Unanswered;
 use crate::store::reading::{Answer as Kept, Question};
@@ -31,7 +35,17 @@ pub(in crate::serve::control) enum Asked {
     Interactions,
     Continuation,
     HandOver,
+    Record,
+    Replace,
+    Reset,
 }
+
+/// The longest id of a conversation, in bytes; a UUID has 36.
+const LONGEST_ID: usize = 200;
+/// The most bytes of what an application says beside an interaction, as JSON.
+const LARGEST_METADATA: usize = 4096;
+/// The longest name of an agent, as a configuration has it.
+const LONGEST_NAME: usize = 63;
 
 const OF_ONE: &[&str] = &["conversation"];
 
@@ -47,12 +61,15 @@ pub(super) const ROUTES: &[Route] = &[
     ),
     get("/v1/agents/{agent}/continuation", OF_ONE, What::Agents(Asked::Continuation)),
     get("/v1/agents/{agent}/hand-over", &["conversation", "format"], What::Agents(Asked::HandOver)),
+    post("/v1/agents/{agent}/interactions", &[], What::Agents(Asked::Record)),
+    put("/v1/agents/{agent}/continuation", &[], What::Agents(Asked::Replace)),
+    post("/v1/agents/{agent}/reset", &[], What::Agents(Asked::Reset)),
 ];
 
 /// Answers what is asked of the chains.
 pub(super) async fn answer(
     desk: &Desk,
-    _caller: &Caller,
+    caller: &Caller,
     asked: Asked,
     agent: &str,
     query: &Query,
@@ -61,6 +78,12 @@ pub(super) async fn answer(
     let picture = desk.picture();
     if matches!(asked, Asked::All) {
         return Ok(json(StatusCode::OK, &all(&picture)));
+    }
+    match asked {
+        Asked::Record => return record(desk, caller, agent, request::body(request).await?).await,
+        Asked::Replace => return replace(desk, caller, agent, request::body(request).await?).await,
+        Asked::Reset => return reset(desk, caller, agent).await,
+        _ => {}
     }
     let chain = find(&picture, agent)?;
     match asked {
@@ -71,7 +94,9 @@ pub(super) async fn answer(
             Ok(json(StatusCode::OK, &continuation(chain, link)))
         }
         Asked::HandOver => hand_over(chain, query, request.headers()),
-        Asked::All | Asked::Chain => Ok(json(StatusCode::OK, &shown(chain))),
+        Asked::All | Asked::Chain | Asked::Record | Asked::Replace | Asked::Reset => {
+            Ok(json(StatusCode::OK, &shown(chain)))
+        }
     }
 }
 
@@ -230,4 +255,141 @@ fn conversation<'c>(chain: &'c Chain, query: &Query) -> Result<&'c Arc<Link>, Pr
             Problem::unknown("conversation", "current", &[]).suggest(detail)
         }),
     }
+}
+
+/// Records what an application tells of.
+async fn record(
+    desk: &Desk,
+    caller: &Caller,
+    agent: &str,
+    body: wire::InteractionBody,
+) -> Result<Answer, Problem> {
+    let said = format!("record an interaction of {agent}");
+    let given = async {
+        check_name(agent)?;
+        check_ids([Some(&body.session), body.id.as_ref(), body.resumes.as_ref()])?;
+        let beside = serde_json::to_string(&body.metadata).unwrap_or_default();
+        if beside.len() > LARGEST_METADATA {
+            let fault = format!("`metadata` may have {LARGEST_METADATA} bytes as JSON");
+            return Err(Problem::invalid(fault));
+        }
+        may_tell(caller, agent, &desk.picture())?;
+        let told = Told {
+            agent: agent.to_owned(),
+            conversation: body.session,
+            id: body.id,
+            prompt: body.prompt,
+            response: body.response,
+            resumes: body.resumes,
+            metadata: body.metadata,
+        };
+        ask(desk, ChainRequest::Record(Box::new(told))).await
+    };
+    match audited(caller, &said, given.await)? {
+        ChainReply::Recorded { interaction, known } => {
+            let status = if known { StatusCode::OK } else { StatusCode::CREATED };
+            Ok(json(status, &self::interaction(&interaction)))
+        }
+        _ => Err(Problem::no_reply()),
+    }
+}
+
+/// Puts what an application says in the place of what is known of a conversation.
+async fn replace(
+    desk: &Desk,
+    caller: &Caller,
+    agent: &str,
+    body: wire::ContinuationBody,
+) -> Result<Answer, Problem> {
+    let said = format!("replace the continuation of {agent}");
+    let given = async {
+        check_name(agent)?;
+        check_ids([body.conversation.as_ref(), None, None])?;
+        if body.window == Some(0) {
+            return Err(Problem::invalid("`window` must be at least 1"));
+        }
+        may_tell(caller, agent, &desk.picture())?;
+        let continuation = Continuation { files: body.files, tools: body.tools, tasks: body.tasks };
+        let (tokens, window) = (body.tokens, body.window);
+        let conversation = body.conversation;
+        let agent = agent.to_owned();
+        ask(desk, ChainRequest::Replace { agent, conversation, continuation, tokens, window }).await
+    };
+    match audited(caller, &said, given.await)? {
+        ChainReply::Replaced { chain, conversation } => {
+            let link = chain.get(&conversation).ok_or_else(Problem::no_reply)?;
+            Ok(json(StatusCode::OK, &continuation(&chain, link)))
+        }
+        _ => Err(Problem::no_reply()),
+    }
+}
+
+async fn reset(desk: &Desk, caller: &Caller, agent: &str) -> Result<Answer, Problem> {
+    let said = format!("reset the chain of {agent}");
+    let given = async {
+        find(&desk.picture(), agent)?;
+        caller.role.may_order_all()?;
+        ask(desk, ChainRequest::Reset { agent: agent.to_owned() }).await
+    };
+    match audited(caller, &said, given.await)? {
+        ChainReply::Reset { forgotten } => {
+            Ok(json(StatusCode::OK, &wire::Reset { agent: agent.to_owned(), forgotten }))
+        }
+        _ => Err(Problem::no_reply()),
+    }
+}
+
+async fn ask(desk: &Desk, request: ChainRequest) -> Result<ChainReply, Problem> {
+    match external::ask(desk, ToLedger::Chain(request)).await?.reply {
+        Reply::Chain(ChainReply::Refused(refusal)) => Err(refused(refusal)),
+        Reply::Chain(reply) => Ok(reply),
+        _ => Err(Problem::no_reply()),
+    }
+}
+
+fn refused(refusal: ChainRefusal) -> Problem {
+    match refusal {
+        ChainRefusal::TooManyAgents => {
+            let detail = "there are as many agents as there can be";
+            Problem::conflict("too-many-agents", "too many agents", detail)
+                .suggest("name an agent of the configuration, or one that is known")
+        }
+        ChainRefusal::NoAgent => Problem::conflict("no-agent", "no agent", "it is gone"),
+        ChainRefusal::NoConversation => {
+            let detail = "the agent has had no conversation yet, and none was named";
+            Problem::conflict("no-conversation", "no conversation", detail)
+                .suggest("say which one in `conversation`")
+        }
+    }
+}
+
+/// Whoever may order everything may tell of every agent, and who runs inside a run of that of its own
+/// process.
+fn may_tell(caller: &Caller, agent: &str, picture: &Snapshot) -> Result<(), Problem> {
+    let Role::Member { process, .. } = &caller.role else { return caller.role.may_order_all() };
+    let of_own = |view: &ProcessView| view.name == *process && view.agent.as_deref() == Some(agent);
+    if picture.processes.iter().any(of_own) {
+        return caller.role.may_order(std::slice::from_ref(process), picture);
+    }
+    caller.role.may_order_all()
+}
+
+fn check_name(agent: &str) -> Result<(), Problem> {
+    let fits = |byte: u8| byte.is_ascii_alphanumeric() || b"_.-".contains(&byte);
+    if !agent.is_empty() && agent.len() <= LONGEST_NAME && agent.bytes().all(fits) {
+        return Ok(());
+    }
+    let fault =
+        format!("an agent's name has 1 to {LONGEST_NAME} letters, digits, `_`, `.` and `-`");
+    Err(Problem::invalid(fault))
+}
+
+fn check_ids(ids: [Option<&String>; 3]) -> Result<(), Problem> {
+    let fits =
+        |id: &String| !id.is_empty() && id.len() <= LONGEST_ID && !id.chars().any(char::is_control);
+    if ids.into_iter().flatten().all(fits) {
+        return Ok(());
+    }
+    let fault = format!("an id has 1 to {LONGEST_ID} bytes, and no control characters");
+    Err(Problem::invalid(fault))
 }
