@@ -6,6 +6,8 @@ pub mod history;
 
 use std::collections::BTreeMap;
 
+pub mod agents;
+
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 

@@ -11,7 +11,7 @@ use super::awaiting::Goal;
 use super::problem::Problem;
 use super::query::{Query, decoded};
 use super::role::Caller;
-use super::{Desk, external, history, logs, orders, reading, request, spawning, watching};
+use super::{Desk, chains, external, history, logs, orders, reading, request, spawning, watching};
 use crate::clock;
 use crate::serve::wire;
 
@@ -21,7 +21,7 @@ pub const OPENAPI: &str = include_str!("../openapi.json");
 /// An address with a method, and what is answered there.
 #[derive(Clone, Copy, Debug)]
 pub struct Route {
-    /// `GET` or `POST`.
+    /// `GET`, `POST` or `PUT`.
     pub method: &'static str,
     /// Its path; a part in braces stands for any name.
     pub path: &'static str,
@@ -49,6 +49,8 @@ pub(super) enum What {
     History(history::What),
     /// Sessions of applications.
     External(external::What),
+    /// Chains of agents.
+    Agents(chains::Asked),
 }
 
 pub(super) const fn get(
@@ -67,10 +69,18 @@ pub(super) const fn post(
     Route { method: "POST", path, parameters, what }
 }
 
+pub(super) const fn put(
+    path: &'static str,
+    parameters: &'static [&'static str],
+    what: What,
+) -> Route {
+    Route { method: "PUT", path, parameters, what }
+}
+
 const WAIT: &[&str] = &["wait"];
 
 /// The tables of addresses, one for each subject.
-const TABLES: &[&[Route]] = &[ROUTES, external::ROUTES, history::ROUTES];
+const TABLES: &[&[Route]] = &[ROUTES, external::ROUTES, history::ROUTES, chains::ROUTES];
 
 /// Every address.
 pub fn routes() -> impl Iterator<Item = &'static Route> {
@@ -180,6 +190,7 @@ async fn serve(
         What::History(what) => history::answer(desk, what, name, &query).await,
         What::External(what) => external::answer(desk, caller, what, name, request).await,
         What::Events => watching::answer(desk, &query, request.headers()),
+        What::Agents(asked) => chains::answer(desk, caller, asked, name, &query, request).await,
         What::Describe => Ok(whole(StatusCode::OK, JSON, OPENAPI)),
         _ => read(desk, caller, what, name, &query),
     }

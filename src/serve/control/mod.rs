@@ -20,6 +20,7 @@ pub mod tcp;
 
 mod answer;
 mod awaiting;
+mod chains;
 mod door;
 mod external;
 mod history;

@@ -12,6 +12,8 @@
 //! every database. An answer is bounded by its question.
 
 pub mod compare;
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
+mod chains;
 pub mod kept;
 pub mod place;
 pub mod reader;
@@ -76,6 +78,13 @@ pub enum Question {
         /// Behind which one.
         after: Option<Place>,
     },
+    /// The number of a conversation in the chain of its agent.
+    Conversation {
+        /// Whose chain.
+        agent: String,
+        /// The agent's own id of it.
+        id: String,
+    },
 }
 
 /// What is answered, each to the question of its name.
@@ -89,6 +98,8 @@ pub enum Answer {
     Events(Page<KeptEvent>),
     /// What came of a comparison.
     Compared(Compared),
+    /// A number, if there is one.
+    Number(Option<u64>),
 }
 
 /// Some of what was asked for.
