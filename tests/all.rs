@@ -25,6 +25,7 @@ mod recovery;
 mod rites;
 mod serve;
 mod sim;
+mod spawned;
 mod storm;
 mod support;
 mod terminal;

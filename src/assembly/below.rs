@@ -37,6 +37,7 @@ use crate::memory::{SelfFigures, leak, myself, probe};
 use crate::output::door::Output;
 use crate::probing;
 use crate::serve::Sources;
+use crate::serve::control::feeding::Feeds;
 use crate::serve::control::logs::{Logs, NoLogs};
 use crate::serve::listener::{self, Limits};
 use crate::store::runfile::{RunKeeper, RunRecord};
@@ -113,8 +114,8 @@ impl Below {
         handled: Vec<SurvivorOutcome>,
         links: Links,
     ) -> Self {
-        let Links { pulse, doors, tasks: Tasks { probes, readings, plans }, source, output } =
-            links;
+        let Links { pulse, doors, tasks, source, output, fed } = links;
+        let Tasks { probes, readings, plans } = tasks;
         let on = runtime.enter();
         let (stop, stopped) = watch::channel(false);
         let (snapshots, pictures) = watch::channel(Arc::new(Snapshot::default()));
@@ -134,7 +135,9 @@ impl Below {
         let opened = move |process, session| {
             let _ = opened.try_send((process, session));
         };
-        let (events, heard) = control::events(plan, stand.began.wall);
+        let feeds = Arc::new(Feeds::default());
+        let beside = control::beside(plan, output.clone(), Arc::clone(&feeds));
+        let (events, heard) = control::events(plan, stand.began.wall, &beside);
         let outlets = Outlets { rows, over, waiting, opened, heard, snapshots, live_runs };
         let ledger = tokio::spawn(task::run(ledger, queue, outlets));
         let start = Following { plans: plans.clone(), began: stand.began.wall, prices, resume };
@@ -150,6 +153,7 @@ impl Below {
         senses.spawn(until_lost("probing", probe_health(probes, doors.clone())));
         let reloads = reload::answer(source.clone(), readings, doors.clone());
         senses.spawn(until_lost("reload", reloads));
+        senses.spawn(until_lost("stdin", async move { feeds.follow(fed).await }));
         senses.spawn(report_store(health, weak.clone()));
         senses.spawn(keep_runs(keeper.clone(), runs));
         senses.spawn(sample(plan.memory.interval, pictures.clone(), entries.clone()));
@@ -159,7 +163,7 @@ impl Below {
             None => Arc::new(NoLogs),
         };
         let (seen, beat) = (pictures.clone(), pulse.clone());
-        let tied = Tied { source, doors, pictures: seen, events, pulse: beat, logs };
+        let tied = Tied { source, doors, pictures: seen, events, pulse: beat, logs, beside };
         senses.spawn(control::take_orders(Arc::clone(plan), tied, stopped.clone()));
         let sources = sources(pictures, pulse, output);
         senses.spawn(listen(Arc::clone(plan), sources, stopped, weak));

@@ -11,6 +11,7 @@
 
 pub mod care;
 mod fold_care;
+pub mod beside;
 pub mod entry;
 pub mod happening;
 pub mod row;

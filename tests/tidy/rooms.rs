@@ -43,6 +43,7 @@ pub const TOUCHES: &[&str] = &[
     "src/output/queue.rs",
     "src/output/rotate.rs",
     "src/output/shelf.rs",
+    "src/output/tapes.rs",
     "src/tokens/tail/",
     "src/config/load.rs",
     "src/clock.rs",
@@ -196,7 +197,7 @@ const ROOMS: &[Row] = &[
     ),
     (
         "serve",
-        "metrics output::figures context ledger::care ledger::happening ledger::session \
+        "metrics output::figures output::plan output::tape context ledger::beside ledger::care ledger::happening ledger::session \
          ledger::snapshot tokens memory supervise::lifecycle supervise::wish config::plan",
     ),
     ("watch", "supervise::fact config::plan"),

@@ -14,6 +14,7 @@ mod ps;
 mod reload;
 mod signal;
 mod spawn;
+mod spoken;
 
 use std::io::{self, Write, stderr, stdout};
 use std::path::PathBuf;
@@ -96,7 +97,10 @@ pub(super) fn perform(verb: &Verb) -> u8 {
         Ok(runtime) => runtime,
         Err(error) => return failed(&format!("cannot begin: {error}"), EXIT_FAILED),
     };
-    match runtime.block_on(answer(verb)) {
+    let answered = runtime.block_on(answer(verb));
+    // Whoever still reads our standard input is not waited for.
+    runtime.shutdown_background();
+    match answered {
         Ok(()) | Err(Failure::Unread) => 0,
         Err(Failure::Failed(why)) => failed(&why, EXIT_FAILED),
         Err(Failure::Unreachable(why)) => failed(&why, EXIT_UNREACHABLE),

@@ -11,7 +11,8 @@ use super::awaiting::Goal;
 use super::problem::Problem;
 use super::query::{Query, decoded};
 use super::role::Caller;
-use super::{Desk, logs, orders, reading, request, spawning, watching};
+use super::spawned::Spawned;
+use super::{Desk, logs, orders, reading, request, spawned, spawning, watching};
 use crate::clock;
 use crate::serve::wire;
 
@@ -47,6 +48,7 @@ pub(super) enum What {
     Reload,
     Spawn,
     ShutDown,
+    Spawned(Spawned),
 }
 
 pub(super) const fn get(
@@ -68,7 +70,7 @@ pub(super) const fn post(
 const WAIT: &[&str] = &["wait"];
 
 /// The tables of addresses, one for each subject.
-const TABLES: &[&[Route]] = &[ROUTES];
+const TABLES: &[&[Route]] = &[ROUTES, spawned::ROUTES];
 
 /// Every address.
 pub fn routes() -> impl Iterator<Item = &'static Route> {
@@ -177,6 +179,7 @@ async fn serve(
             find(desk, name)?;
             logs::answer(desk, name, &query, request.headers())
         }
+        What::Spawned(what) => spawned::answer(desk, caller, what, name, query, request).await,
         What::Events => watching::answer(desk, &query, request.headers()),
         What::Describe => Ok(whole(StatusCode::OK, JSON, OPENAPI)),
         _ => read(desk, caller, what, name, &query),

@@ -13,6 +13,8 @@
 //! is full.
 
 pub mod api;
+pub mod beside;
+pub mod feeding;
 pub mod logs;
 pub mod peers;
 pub mod socket;
@@ -27,6 +29,7 @@ mod query;
 mod reading;
 mod request;
 mod role;
+mod spawned;
 mod spawning;
 mod watching;
 
@@ -37,6 +40,7 @@ use std::sync::Arc;
 
 use tokio::sync::{Semaphore, oneshot, watch};
 
+use self::beside::Beside;
 use self::logs::Logs;
 use crate::config::plan::{ControlPlan, Plan, ProcessPlan};
 use crate::ledger::snapshot::Snapshot;
@@ -60,6 +64,8 @@ pub struct Sources {
     pub read_command: ReadCommand,
     /// What processes wrote.
     pub logs: Arc<dyn Logs>,
+    /// Commands beside the plan.
+    pub beside: Arc<Beside>,
     /// What happens.
     pub events: Arc<Events>,
     /// Whether the loop that supervises still turns.
