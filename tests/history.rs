@@ -8,8 +8,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use procession::ledger::entry::OpenSession;
-use procession::ledger::row::{Batch, Row, SessionEvent};
+use procession::ledger::row::{Batch, EventSource, Row, SessionEvent};
 use procession::ledger::session::{Figures, Session, SessionEnd, SessionKind, SessionState};
+use procession::store::reading::{Answer, Question};
 use procession::store::sqlite::SqliteStore;
 use procession::store::{Store, StoreError, writer};
 use procession::tokens::TokenResume;
@@ -126,6 +127,10 @@ impl Store for Hanging {
     fn prune(&mut self, now: Wall) -> Result<bool, StoreError> {
         self.store.prune(now)
     }
+
+    fn answer(&mut self, question: &Question) -> Result<Answer, StoreError> {
+        self.store.answer(question)
+    }
 }
 
 /// The events of a session that came and went.
@@ -146,9 +151,11 @@ fn chapter(at: Wall, number: usize, sequence: usize) -> Batch {
         sequence: sequence as u64,
         at,
         event_type,
+        subtype: None,
         previous_state: None,
         new_state: Some(state.as_str()),
         trigger: "a test".into(),
+        source: EventSource::Init,
         detail: serde_json::json!({}),
     };
     let end =

@@ -18,11 +18,9 @@ use tokio::time::timeout;
 use crate::assembly::control::{self, Tied};
 use crate::assembly::following::{Following, follow};
 use crate::assembly::logs::Shelves;
-use crate::assembly::{Links, Stand, reload};
+use crate::assembly::{Links, Stand, contexts, reload};
 use crate::clock;
 use crate::config::plan::Plan;
-use crate::context::capture::{self, Life};
-use crate::context::host;
 use crate::faults;
 use crate::init::downward::{ProbeOrder, Tasks};
 use crate::init::inward::Doors;
@@ -45,7 +43,7 @@ use crate::store::writer::{self, Reports, Resume, Writer};
 use crate::supervise::fact::Fact;
 use crate::tokens::TokenResume;
 use crate::tokens::price::Prices;
-use crate::units::{Mono, ProcessIx, SessionId};
+use crate::units::Mono;
 use crate::watch as files;
 
 /// Between the panic of a task and its restart.
@@ -148,7 +146,7 @@ impl Below {
         let mut senses = JoinSet::new();
         let current = plans.clone();
         senses.spawn(watch_files(plans.clone(), doors.tidings.clone()));
-        let captured = capture_contexts(plans, contexts, weak.clone());
+        let captured = contexts::capture_each(plans, contexts, weak.clone());
         senses.spawn(until_lost("context", captured));
         senses.spawn(until_lost("probing", probe_health(probes, doors.clone())));
         let reloads = reload::answer(source.clone(), readings, doors.clone());
@@ -162,8 +160,9 @@ impl Below {
             Some(output) => Arc::new(Shelves { output: output.clone(), plans: current }),
             None => Arc::new(NoLogs),
         };
-        let (seen, beat) = (pictures.clone(), pulse.clone());
-        let tied = Tied { source, doors, pictures: seen, events, pulse: beat, logs, beside };
+        let (seen, beat, history) = (pictures.clone(), pulse.clone(), writer.reader());
+        let tied =
+            Tied { source, doors, pictures: seen, events, pulse: beat, logs, beside, history };
         senses.spawn(control::take_orders(Arc::clone(plan), tied, stopped.clone()));
         let sources = sources(pictures, pulse, output);
         senses.spawn(listen(Arc::clone(plan), sources, stopped, weak));
@@ -273,29 +272,6 @@ async fn until_lost(room: &'static str, task: impl Future<Output = ()> + Send + 
     running.spawn(task);
     if running.join_next().await.is_some_and(|ended| ended.is_err_and(|error| error.is_panic())) {
         tracing::error!(target: "assembly", room, "a task panicked; its work is not done until a restart");
-    }
-}
-
-/// Captures the context of each session that is opened, off the ledger's task, because it reads
-/// files of the project.
-async fn capture_contexts(
-    plans: watch::Receiver<Arc<Plan>>,
-    mut opened: mpsc::Receiver<(ProcessIx, SessionId)>,
-    entries: WeakSender<Entry>,
-) {
-    let first = Arc::clone(&plans.borrow());
-    let life = tokio::task::spawn_blocking(move || Life::new(host::facts(), &first.digest())).await;
-    let life = life.unwrap_or_default();
-    while let Some((process, session)) = opened.recv().await {
-        let (plan, life) = (Arc::clone(&plans.borrow()), life.clone());
-        let captured = tokio::task::spawn_blocking(move || {
-            let process = plan.process(process);
-            let dir = process.working_dir.as_deref();
-            capture::capture(&process.words(), dir, &life)
-        });
-        let (Ok(context), Some(entries)) = (captured.await, entries.upgrade()) else { continue };
-        let context = Arc::new(context);
-        let _ = entries.send(Entry::ContextCaptured { session, context }).await;
     }
 }
 

@@ -24,6 +24,7 @@ use crate::serve::control::logs::Logs;
 use crate::serve::control::{self, Busy, NotRead, ReadPlan, Sources};
 use crate::serve::events::Events;
 use crate::serve::wire::SpawnBody;
+use crate::store::reading::reader::Reader;
 use crate::units::{RunId, Wall};
 
 /// What listens at the ledger's queue.
@@ -45,11 +46,13 @@ pub(super) struct Tied {
     pub(super) logs: Arc<dyn Logs>,
     /// Commands beside the plan.
     pub(super) beside: Arc<Beside>,
+    /// What is kept.
+    pub(super) history: Reader,
 }
 
 /// Takes orders wherever the plan says.
 pub(super) async fn take_orders(plan: Arc<Plan>, tied: Tied, stopped: watch::Receiver<bool>) {
-    let Tied { source, doors, pictures, events, pulse, logs, beside } = tied;
+    let Tied { source, doors, pictures, events, pulse, logs, beside, history } = tied;
     let sources = Arc::new(Sources {
         pictures,
         orders: Box::new(move |wish| {
@@ -61,6 +64,7 @@ pub(super) async fn take_orders(plan: Arc<Plan>, tied: Tied, stopped: watch::Rec
         logs,
         beside,
         events,
+        history,
         alive: Box::new(move || pulse.is_alive()),
     });
     let open = || control::serve(plan.control.clone(), Arc::clone(&sources), stopped.clone());

@@ -44,7 +44,8 @@ pub fn state(dir: &Path) -> Option<GitState> {
     // A head whose references lie in tables names a branch that cannot be.
     let branch = target.and_then(|name| name.strip_prefix("refs/heads/"));
     let branch = branch.filter(|name| *name != ".invalid").map(str::to_owned);
-    Some(GitState { branch, commit, dirty })
+    let root = Some(checkout.root.to_string_lossy().into_owned());
+    Some(GitState { root, branch, commit, dirty })
 }
 
 /// Where a checkout and its files lie.

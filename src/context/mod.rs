@@ -50,6 +50,9 @@ pub struct Context {
 /// The state of a git checkout, read from its files.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct GitState {
+    /// The folder with the tracked files, as it would be shown.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub root: Option<String>,
     /// The branch; absent when the head is detached.
     pub branch: Option<String>,
     /// The commit that is checked out; absent before the first one.

@@ -144,16 +144,12 @@ impl Bells {
             Err(Errno::EINTR) => 0,
             Err(error) => return Err(error.into()),
         };
-        let bells = events.into_iter().take(rung).map(|event| Bell::of_word(event.data()));
-        let bells = bells.inspect({
-            let door = Arc::clone(&self.door);
-            move |bell| {
-                if *bell == Bell::Queues {
-                    let _ = door.0.read();
-                }
-            }
-        });
-        Ok(bells)
+        let rung = events.into_iter().take(rung).map(|event| Bell::of_word(event.data()));
+        // Before anybody looks into the queues, so that what is put there meanwhile rings again.
+        if rung.clone().any(|bell| bell == Bell::Queues) {
+            let _ = self.door.0.read();
+        }
+        Ok(rung)
     }
 }
 

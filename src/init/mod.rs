@@ -56,7 +56,7 @@ use crate::init::terminal::Terminal;
 use crate::supervise::Machine;
 use crate::supervise::action::Action;
 use crate::supervise::fact::Fact;
-use crate::supervise::lifecycle::Lifecycle;
+use crate::supervise::lifecycle::{Lifecycle, TestFailure};
 use crate::supervise::shutdown::{EXIT_INTERNAL, House};
 use crate::units::{ErrandId, ExitStatus, Mono, ProcId, ProcessIx, RunId, RunUsage, Signal};
 
@@ -444,8 +444,9 @@ impl Body {
             timeout: *timeout,
             given_up,
         });
+        let failure = Some(TestFailure::Unanswered);
         if order.is_none_or(|order| self.downward.probes.try_send(order).is_err()) {
-            self.learnt.push_back(Fact::Probed { run, test, passed: false });
+            self.learnt.push_back(Fact::Probed { run, test, failure });
         }
     }
 

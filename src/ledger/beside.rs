@@ -174,14 +174,14 @@ impl Roll {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::one_command::{Options, one_command};
     use crate::config::plan::ProcessPlan;
+    use crate::ledger::stories;
     use crate::supervise::lifecycle::EndReason;
 
     fn roll() -> Roll {
-        let mut plan = one_command(vec!["x".into()], Options::new("/state".into()));
+        let mut plan = stories::plan();
         let process = ProcessPlan::new("job", vec!["y".into()]);
-        plan.processes.push(ProcessPlan { standing: Standing::Spawned, ..process });
+        plan.processes[1] = ProcessPlan { standing: Standing::Spawned, ..process };
         Roll::new(Arc::new(plan))
     }
 

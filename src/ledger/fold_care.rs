@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::config::plan::{Changes, Plan};
 use crate::ledger::care::Rest;
 use crate::ledger::fold::{Ledger, Process};
-use crate::ledger::row::Row;
+use crate::ledger::row::{EventSource, Row};
 use crate::ledger::session::SessionKind;
 use crate::ledger::sessions::{Note, Sessions};
 use crate::supervise::fact::Holder;
@@ -53,7 +53,11 @@ impl Ledger {
         live.ready = Some(took);
         let session = live.session;
         let detail = json!({ "seconds": took.as_secs_f64() });
-        self.sessions.note(session, at, Note::new("ready", "it can be used", detail))
+        self.sessions.note(
+            session,
+            at,
+            Note::new("ready", "it can be used", detail).from(EventSource::Init),
+        )
     }
 
     fn health_changed(&mut self, at: Now, run: RunId, health: Health) -> Vec<Row> {
@@ -66,7 +70,11 @@ impl Ledger {
             }
         });
         let detail = json!({ "health": health.as_str() });
-        self.sessions.note(session, at, Note::new("health_changed", "its health tests", detail))
+        self.sessions.note(
+            session,
+            at,
+            Note::new("health_changed", "its health tests", detail).from(EventSource::Init),
+        )
     }
 
     fn test_failed(&mut self, run: RunId, said: Option<Arc<str>>) -> Vec<Row> {
@@ -104,7 +112,11 @@ impl Ledger {
         let detail = json!({
             "holders": named, "seconds": after.as_secs_f64(), "unkillable": unkillable,
         });
-        self.sessions.note(session, at, Note::new("held", "these did not end", detail))
+        self.sessions.note(
+            session,
+            at,
+            Note::new("held", "these did not end", detail).from(EventSource::Init),
+        )
     }
 
     fn orphans_reaped(&mut self, process: Option<ProcessIx>, count: u64) -> Vec<Row> {

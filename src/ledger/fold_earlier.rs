@@ -9,7 +9,7 @@ use crate::ledger::entry::{OpenSession, SurvivorOutcome};
 use crate::ledger::fold::{Ledger, batch};
 use crate::ledger::labels::UNKNOWN;
 use crate::ledger::outcome::wall_span;
-use crate::ledger::row::{Batch, Row, SessionClose, SessionEvent};
+use crate::ledger::row::{Batch, EventSource, Row, SessionClose, SessionEvent};
 use crate::ledger::session::{SessionEnd, SessionState};
 use crate::units::{Now, SessionId};
 
@@ -115,9 +115,11 @@ fn event(
         sequence,
         at: at.wall,
         event_type,
+        subtype: None,
         previous_state,
         new_state,
         trigger: "recovery".to_owned(),
+        source: EventSource::Recovery,
         detail,
     })
 }

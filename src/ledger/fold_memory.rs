@@ -4,7 +4,7 @@ use serde_json::json;
 
 use crate::ledger::fold::{Ledger, batch};
 use crate::ledger::fold_runs::sample_row;
-use crate::ledger::row::{Batch, Row};
+use crate::ledger::row::{Batch, EventSource, Row};
 use crate::ledger::sessions::Note;
 use crate::ledger::watch::Change;
 use crate::memory::{LeakState, MemoryLevel, TreeSample, Verdict};
@@ -55,7 +55,8 @@ impl Ledger {
                 "warning_bytes": thresholds.warning,
                 "critical_bytes": thresholds.critical,
             });
-            let note = Note::new(level_event(level), "memory sample", detail);
+            let note =
+                Note::new(level_event(level), "memory sample", detail).from(EventSource::Probe);
             rows.extend(self.sessions.note(id, sample.at, note));
         }
         if let Some(verdict) = change.leak {
@@ -81,7 +82,11 @@ impl Ledger {
             "growth_bytes_per_second": verdict.growth,
             "evidence": verdict.evidence,
         });
-        self.sessions.note(id, sample.at, Note::new(event_type, "leak rule", detail))
+        self.sessions.note(
+            id,
+            sample.at,
+            Note::new(event_type, "leak rule", detail).from(EventSource::Probe),
+        )
     }
 }
 

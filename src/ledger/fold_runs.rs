@@ -8,7 +8,7 @@ use serde_json::json;
 use crate::context::Context;
 use crate::ledger::fold::{LastRun, Ledger, batch};
 use crate::ledger::outcome::Outcome;
-use crate::ledger::row::{Batch, Row, SampleRow};
+use crate::ledger::row::{Batch, EventSource, Row, SampleRow};
 use crate::ledger::session::{Session, SessionState};
 use crate::ledger::sessions::Note;
 use crate::ledger::snapshot::{HouseView, ProcessView};
@@ -42,11 +42,12 @@ impl Ledger {
             }
             Lifecycle::RunForked { run, id } => self.run_forked(at, run, id),
             Lifecycle::RunExecuted { run } => {
-                let note = Note::new("started", "its program was executed", json!({}));
+                let note = Note::new("started", "its program was executed", json!({}))
+                    .from(EventSource::Init);
                 self.run_advanced(at, run, SessionState::Active, note)
             }
             Lifecycle::RunStopping { run, cause } => {
-                let note = Note::new("stopping", cause.told(), json!({}));
+                let note = Note::new("stopping", cause.told(), json!({})).from(EventSource::Init);
                 self.run_advanced(at, run, SessionState::Stopping, note)
             }
             Lifecycle::RunKilled { run, .. } => self.run_killed(at, run),
@@ -116,7 +117,8 @@ impl Ledger {
         let (name, thresholds) = (process.view.name.clone(), process.view.thresholds);
         let mut rows = self.close_run(at, ix, &missed_end(), None);
         let detail = json!({ "run": run.0, "attempt": attempt, "adopted": adopted });
-        let note = Note::new("opened", open_trigger(attempt, adopted), detail);
+        let note =
+            Note::new("opened", open_trigger(attempt, adopted), detail).from(EventSource::Init);
         rows.extend(self.sessions.open(Session::opened(session, name, at.wall), at, note));
         let memory = MemoryWatch::new((self.make_detector)(self.rule), thresholds);
         if let Some(process) = self.process(ix) {
@@ -145,7 +147,11 @@ impl Ledger {
             session.main = Some(id);
         }
         let detail = json!({ "pid": id.pid, "start_ticks": id.start_ticks });
-        self.sessions.note(session, at, Note::new("forked", "its main process exists", detail))
+        self.sessions.note(
+            session,
+            at,
+            Note::new("forked", "its main process exists", detail).from(EventSource::Init),
+        )
     }
 
     fn run_advanced(&mut self, at: Now, run: RunId, to: SessionState, note: Note) -> Vec<Row> {
@@ -163,7 +169,8 @@ impl Ledger {
         let Some((ix, live)) = self.run_mut(run) else { return self.unknown_run() };
         let session = live.session;
         self.count_kill(ix);
-        let note = Note::new("kill_sent", "it did not end in time", json!({ "signal": "SIGKILL" }));
+        let note = Note::new("kill_sent", "it did not end in time", json!({ "signal": "SIGKILL" }))
+            .from(EventSource::Init);
         self.sessions.note(session, at, note)
     }
 

@@ -11,7 +11,7 @@ use crate::ledger::conversations::Key;
 use crate::ledger::fold::Ledger;
 use crate::ledger::labels::{UNKNOWN, clip};
 use crate::ledger::outcome::{Outcome, summary};
-use crate::ledger::row::Row;
+use crate::ledger::row::{EventSource, Row};
 use crate::ledger::session::{Figures, Session, SessionKind, SessionState};
 use crate::ledger::sessions::Note;
 use crate::tokens::{Cost, TokenBatch, Usage};
@@ -63,7 +63,8 @@ impl Ledger {
             Some(end) => {
                 let figures = summary(session, end, session.events + 1);
                 let note =
-                    Note::new("tokens_late", "a response was closed behind the end", figures);
+                    Note::new("tokens_late", "a response was closed behind the end", figures)
+                        .from(EventSource::Tail);
                 self.sessions.note(id, at, note)
             }
         }
@@ -92,7 +93,7 @@ impl Ledger {
             return Some(self.open_conversation(at, ix, key, owner.outcome, rows));
         };
         if known.was_idle {
-            let note = Note::new("resumed", "usage", json!({}));
+            let note = Note::new("resumed", "usage", json!({})).from(EventSource::Tail);
             rows.extend(self.sessions.advance(known.session, SessionState::Active, at, note));
         }
         Some(known.session)
@@ -121,7 +122,8 @@ impl Ledger {
     ) -> SessionId {
         let id = SessionId::new(at.wall, self.random.u128(..));
         let process = self.processes[ix.0].view.name.clone();
-        let note = Note::new("opened", "first usage", json!({ "native_id": key.native_id }));
+        let note = Note::new("opened", "first usage", json!({ "native_id": key.native_id }))
+            .from(EventSource::Tail);
         rows.extend(self.sessions.open(conversation(id, process, &key, at), at, note));
         if let Some(silent) = self.conversations.follow(key, id, at.mono) {
             rows.extend(self.sessions.end(silent, at, &gave_way(), None));

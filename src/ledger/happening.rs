@@ -233,7 +233,8 @@ fn changed(changes: &Changes, plan: &Plan) -> Value {
 
 fn failure_of(failure: TestFailure) -> Value {
     match failure {
-        TestFailure::Refused => json!("refused"),
+        TestFailure::Unanswered => json!("unanswered"),
+        TestFailure::Status(status) => json!(format!("status {status}")),
         TestFailure::TimedOut => json!("timed_out"),
         TestFailure::Command(end) => json!(errand(end)),
     }

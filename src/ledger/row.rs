@@ -56,14 +56,54 @@ pub struct SessionEvent {
     pub at: Wall,
     /// What: `opened`, `started`, `stopping`, `ended`, `memory_warning`, `leak_suspected`, …
     pub event_type: &'static str,
+    /// Which of the kinds that this type has, where it has some.
+    pub subtype: Option<&'static str>,
     /// The state that it left, where it changed.
     pub previous_state: Option<&'static str>,
     /// The state that it is in from now on.
     pub new_state: Option<&'static str>,
     /// What caused it, in a few words.
     pub trigger: String,
-    /// Everything else that is known, as one JSON object.
+    /// Whose observation it is.
+    pub source: EventSource,
+    /// Everything else that is known, as one JSON object: the `context` of the event, where it is
+    /// told.
     pub detail: serde_json::Value,
+}
+
+/// The version of the shape of events: what a type and its context mean.
+pub const EVENT_VERSION: u32 = 1;
+
+/// Whose observation an event is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum EventSource {
+    /// The loop that starts, stops and reaps.
+    Init,
+    /// What samples memory and CPU time.
+    Probe,
+    /// What reads the agents' logs.
+    Tail,
+    /// Somebody who asked over the API.
+    Api,
+    /// What looks after the sessions of an earlier life.
+    Recovery,
+    /// The ledger itself.
+    #[default]
+    Ledger,
+}
+
+impl EventSource {
+    /// As it is kept and told.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Init => "init",
+            Self::Probe => "probe",
+            Self::Tail => "tail",
+            Self::Api => "api",
+            Self::Recovery => "recovery",
+            Self::Ledger => "ledger",
+        }
+    }
 }
 
 /// The end of a session of which only its identity is known in this life.

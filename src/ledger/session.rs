@@ -157,6 +157,19 @@ impl Session {
             end: None,
         }
     }
+
+    /// The name of the user that it runs as, once that is known.
+    pub fn user(&self) -> Option<&str> {
+        self.context.as_ref()?.user.as_deref()
+    }
+
+    /// What it works on: the checkout that its folder lies in, or the folder itself.
+    pub fn project(&self) -> Option<String> {
+        let context = self.context.as_ref()?;
+        let root = context.git.as_ref().and_then(|git| git.root.clone());
+        let folder = || Some(context.working_dir.as_ref()?.to_string_lossy().into_owned());
+        root.or_else(folder)
+    }
 }
 
 /// What a session used so far.

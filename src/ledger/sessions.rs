@@ -7,7 +7,7 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use crate::ledger::outcome::{Outcome, summary};
-use crate::ledger::row::{Row, SessionEvent};
+use crate::ledger::row::{EventSource, Row, SessionEvent};
 use crate::ledger::session::{Session, SessionEnd, SessionKind, SessionState};
 use crate::ledger::transition::{allowed, may_open_as};
 use crate::units::{ExitStatus, Mono, Now, SessionId};
@@ -24,12 +24,27 @@ pub struct Note {
     pub trigger: String,
     /// Everything else, as a JSON object.
     pub detail: Value,
+    /// Which of the kinds that the type has.
+    pub subtype: Option<&'static str>,
+    /// Whose observation it is.
+    pub source: EventSource,
 }
 
 impl Note {
     /// A note of an event with its cause and its details.
     pub fn new(event_type: &'static str, trigger: impl Into<String>, detail: Value) -> Self {
-        Self { event_type, trigger: trigger.into(), detail }
+        let (trigger, source) = (trigger.into(), EventSource::default());
+        Self { event_type, trigger, detail, subtype: None, source }
+    }
+
+    /// The same, as somebody's observation.
+    pub fn from(self, source: EventSource) -> Self {
+        Self { source, ..self }
+    }
+
+    /// The same, as one of the kinds that its type has.
+    pub fn of(self, subtype: &'static str) -> Self {
+        Self { subtype: Some(subtype), ..self }
     }
 }
 
@@ -69,6 +84,8 @@ impl Sessions {
             return Vec::new();
         }
         let (id, state) = (session.id, session.state);
+        let note =
+            Note { detail: with_identity(note.detail, &session), ..note }.of(session.kind.as_str());
         *Arc::make_mut(&mut self.opened)
             .entry((session.kind, session.process.clone()))
             .or_default() += 1;
@@ -124,7 +141,8 @@ impl Sessions {
         *Arc::make_mut(&mut self.closed)
             .entry((session.kind, session.process.clone(), to))
             .or_default() += 1;
-        let note = Note::new("ended", outcome.reason.clone(), detail);
+        let source = if status.is_some() { EventSource::Init } else { EventSource::Ledger };
+        let note = Note::new("ended", outcome.reason.clone(), detail).of(to.as_str()).from(source);
         let rows = self.write(id, at, (Some(from), Some(to)), note);
         self.retire(id);
         rows
@@ -205,9 +223,11 @@ impl Sessions {
             sequence: session.events,
             at: at.wall,
             event_type: note.event_type,
+            subtype: note.subtype,
             previous_state: previous.map(SessionState::as_str),
             new_state: new.map(SessionState::as_str),
             trigger: note.trigger,
+            source: note.source,
             detail: note.detail,
         };
         session.events += 1;
@@ -220,6 +240,25 @@ impl Sessions {
             self.ended.truncate(ENDED_KEPT);
         }
     }
+}
+
+/// What a session is, beside what is said of its opening: the events alone tell its whole story.
+fn with_identity(detail: Value, session: &Session) -> Value {
+    let mut all = match detail {
+        Value::Object(all) => all,
+        _ => serde_json::Map::new(),
+    };
+    let mut tell = |name: &str, value: Value| {
+        if !value.is_null() {
+            all.insert(name.to_owned(), value);
+        }
+    };
+    tell("kind", session.kind.as_str().into());
+    tell("process", session.process.as_str().into());
+    tell("parent", session.parent.map(|parent| parent.to_string()).into());
+    tell("agent", session.agent.clone().into());
+    tell("native_id", session.native_id.clone().into());
+    Value::Object(all)
 }
 
 #[cfg(test)]

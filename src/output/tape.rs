@@ -122,7 +122,7 @@ impl Tape {
             if wants && room == 0 {
                 break;
             }
-            let last = if wants { last.min(first + room) } else { last };
+            let last = if wants { last.min(first.saturating_add(room)) } else { last };
             if wants {
                 places.push((reel.bytes.len(), first));
                 reel.bytes.extend(self.slice(first - begin, last - begin));

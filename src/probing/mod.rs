@@ -15,6 +15,7 @@ use tokio::time::timeout;
 use crate::config::plan::Test;
 use crate::init::downward::ProbeOrder;
 use crate::supervise::fact::Fact;
+use crate::supervise::lifecycle::TestFailure;
 
 /// Tests that are under way at once; each holds a descriptor.
 const AT_ONCE: usize = 128;
@@ -32,27 +33,31 @@ pub async fn probe(mut orders: mpsc::Receiver<ProbeOrder>, answers: mpsc::Sender
             // Whatever is left undone takes its connection with it.
             let asked = timeout(patience, async {
                 let _place = room.acquire().await;
-                passes(&target).await
+                fails(&target).await
             });
-            let passed = tokio::select! {
-                passed = asked => passed.unwrap_or(false),
+            let failure = tokio::select! {
+                failure = asked => failure.unwrap_or(Some(TestFailure::TimedOut)),
                 _ = given_up => return,
             };
-            let _ = answers.send(Fact::Probed { run, test, passed }).await;
+            let _ = answers.send(Fact::Probed { run, test, failure }).await;
         });
         while under_way.try_join_next().is_some() {}
     }
 }
 
-async fn passes(target: &Test) -> bool {
+/// How a test fails, if it does.
+async fn fails(target: &Test) -> Option<TestFailure> {
     match target {
-        Test::Tcp(address) => TcpStream::connect(address).await.is_ok(),
-        Test::Http { address, host, path } => {
-            let status = get(*address, host, path).await;
-            status.is_ok_and(|status| (200..400).contains(&status))
+        Test::Tcp(address) => {
+            TcpStream::connect(address).await.err().map(|_| TestFailure::Unanswered)
         }
+        Test::Http { address, host, path } => match get(*address, host, path).await {
+            Ok(200..400) => None,
+            Ok(status) => Some(TestFailure::Status(status)),
+            Err(_) => Some(TestFailure::Unanswered),
+        },
         // The body runs commands itself.
-        Test::Exec(_) => false,
+        Test::Exec(_) => Some(TestFailure::Unanswered),
     }
 }
 
@@ -120,7 +125,7 @@ mod tests {
     const SHORT: Duration = Duration::from_millis(100);
     const LONG: Duration = Duration::from_secs(60);
 
-    async fn verdict(target: Test, patience: Duration) -> bool {
+    async fn verdict(target: Test, patience: Duration) -> Option<TestFailure> {
         let (orders, order) = mpsc::channel(1);
         let (answers, mut answer) = mpsc::channel(1);
         let prober = tokio::spawn(probe(order, answers));
@@ -129,12 +134,12 @@ mod tests {
         orders.send(order).await.expect("somebody probes");
         let fact = answer.recv().await.expect("an answer");
         prober.abort();
-        let Fact::Probed { run: RunId(4), test: 9, passed } = fact else { panic!("{fact:?}") };
-        passed
+        let Fact::Probed { run: RunId(4), test: 9, failure } = fact else { panic!("{fact:?}") };
+        failure
     }
 
     /// A server that says this to everybody, and what it was asked.
-    async fn served(says: &'static [u8], patience: Duration) -> (bool, String) {
+    async fn served(says: &'static [u8], patience: Duration) -> (Option<TestFailure>, String) {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let address = listener.local_addr().expect("an address");
         let server = tokio::spawn(async move {
@@ -148,38 +153,39 @@ mod tests {
             String::from_utf8(asked).expect("text")
         });
         let target = Test::Http { address, host: "a:1".into(), path: "/up?x=1".into() };
-        let passed = verdict(target, patience).await;
+        let failure = verdict(target, patience).await;
         if says.is_empty() {
             server.abort();
-            return (passed, String::new());
+            return (failure, String::new());
         }
-        (passed, server.await.expect("it served"))
+        (failure, server.await.expect("it served"))
     }
 
     #[tokio::test]
     async fn a_status_from_200_to_399_passes_and_nothing_else_does() {
-        let cases: [(&'static [u8], bool); 8] = [
-            (b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", true),
-            (b"HTTP/1.0 302 Found\n", true),
-            (b"HTTP/1.1 399\r\n", true),
-            (b"HTTP/1.1 404 Not Found\r\n\r\n", false),
-            (b"HTTP/1.1 503 Service Unavailable\r\n\r\n", false),
-            (b"HTTP/1.1 2000 OK\r\n\r\n", false),
-            (b"SSH-2.0-OpenSSH_9.2\r\n", false),
-            (b"HTTP/1.1 200", false),
+        use TestFailure::{Status, Unanswered};
+        let cases: [(&'static [u8], Option<TestFailure>); 8] = [
+            (b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", None),
+            (b"HTTP/1.0 302 Found\n", None),
+            (b"HTTP/1.1 399\r\n", None),
+            (b"HTTP/1.1 404 Not Found\r\n\r\n", Some(Status(404))),
+            (b"HTTP/1.1 503 Service Unavailable\r\n\r\n", Some(Status(503))),
+            (b"HTTP/1.1 2000 OK\r\n\r\n", Some(Unanswered)),
+            (b"SSH-2.0-OpenSSH_9.2\r\n", Some(Unanswered)),
+            (b"HTTP/1.1 200", Some(Unanswered)),
         ];
         for (says, want) in cases {
-            let (passed, asked) = served(says, LONG).await;
-            assert_eq!(passed, want, "{}", String::from_utf8_lossy(says));
+            let (failure, asked) = served(says, LONG).await;
+            assert_eq!(failure, want, "{}", String::from_utf8_lossy(says));
             assert!(asked.starts_with("GET /up?x=1 HTTP/1.1\r\nHost: a:1\r\n"), "{asked}");
         }
     }
 
     #[tokio::test]
     async fn who_says_nothing_or_for_ever_the_same_fails_in_time() {
-        assert!(!served(b"", SHORT).await.0);
+        assert_eq!(served(b"", SHORT).await.0, Some(TestFailure::TimedOut));
         static ENDLESS: [u8; 1 << 16] = [b'H'; 1 << 16];
-        assert!(!served(&ENDLESS, LONG).await.0);
+        assert_eq!(served(&ENDLESS, LONG).await.0, Some(TestFailure::Unanswered));
     }
 
     #[tokio::test]
@@ -201,7 +207,8 @@ mod tests {
                 drop(hold);
             } else {
                 let told = answer.recv().await.expect("an answer");
-                assert_eq!(told, Fact::Probed { run: RunId(4), test: 2, passed: false });
+                let failure = Some(TestFailure::TimedOut);
+                assert_eq!(told, Fact::Probed { run: RunId(4), test: 2, failure });
             }
             // Only the end of the connection comes now: the rest of the request, and then nothing.
             let end = timeout(LONG, async {
@@ -217,8 +224,8 @@ mod tests {
     async fn a_port_that_is_listened_to_passes_and_one_that_is_not_fails() {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let address = listener.local_addr().expect("an address");
-        assert!(verdict(Test::Tcp(address), LONG).await);
+        assert_eq!(verdict(Test::Tcp(address), LONG).await, None);
         drop(listener);
-        assert!(!verdict(Test::Tcp(address), LONG).await);
+        assert_eq!(verdict(Test::Tcp(address), LONG).await, Some(TestFailure::Unanswered));
     }
 }

@@ -15,7 +15,8 @@ use crate::clock;
 use crate::ledger::entry::StoreHealth;
 use crate::ledger::row::Batch;
 use crate::store::figures::Figures;
-use crate::store::shelf::Shelf;
+use crate::store::reading::reader::{Asked, Unanswered};
+use crate::store::shelf::{Shelf, Woken};
 use crate::store::spool::Spool;
 use crate::store::writer::{Open, Resume};
 use crate::store::{Store, StoreError};
@@ -118,10 +119,34 @@ impl CommitLoop {
     }
 
     fn work_until_left(&mut self) {
-        while self.shelf.wait(|spool, since| self.due(spool, since)) {
-            self.attempt();
+        loop {
+            match self.shelf.wait(|spool, since| self.due(spool, since)) {
+                Woken::Due => self.attempt(),
+                Woken::Asked => {}
+                Woken::Closed => break,
+            }
+            self.answer_all();
         }
         self.finish();
+    }
+
+    /// Answers what is asked, in the order in which it was asked.
+    fn answer_all(&mut self) {
+        while self.answer_one() {}
+    }
+
+    /// Answers the next question, if one waits.
+    fn answer_one(&mut self) -> bool {
+        let Some(Asked { question, reply }) = self.shelf.next_question() else { return false };
+        let answer = match (&self.retry, &mut self.store) {
+            (Some(retry), _) => Err(Unanswered::Away(retry.trouble.clone())),
+            (None, None) => Err(Unanswered::Busy),
+            (None, Some(store)) => {
+                store.answer(&question).map_err(|error| Unanswered::Failed(error.to_string()))
+            }
+        };
+        let _ = reply.send(answer);
+        true
     }
 
     /// When something is to be done next; the past means at once.
@@ -152,6 +177,8 @@ impl CommitLoop {
         while !self.shelf.is_empty() {
             self.commit_group()?;
             self.report();
+            // One between two commits, so that a store that is always busy answers as well.
+            self.answer_one();
         }
         self.prune_if_due();
         Ok(())

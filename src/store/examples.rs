@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::context::{Context, GitState};
-use crate::ledger::row::{Batch, Row, SampleRow, SessionEvent};
+use crate::ledger::row::{Batch, EventSource, Row, SampleRow, SessionEvent};
 use crate::ledger::session::{Figures, Session, SessionEnd, SessionKind, SessionState};
 use crate::tokens::{Cost, TokenCounts, Usage, UsageKey};
 use crate::units::{Bytes, ExitStatus, Money, ProcId, SessionId, Wall};
@@ -31,9 +31,11 @@ pub fn event_of(session: u128, sequence: u64) -> Row {
         sequence,
         at: AT,
         event_type: "started",
+        subtype: Some("anew"),
         previous_state: Some("initializing"),
         new_state: Some("active"),
         trigger: "executed".into(),
+        source: EventSource::Init,
         detail: serde_json::json!({"attempt": 1}),
     })
 }

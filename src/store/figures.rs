@@ -6,6 +6,7 @@ use crate::clock;
 use crate::ledger::entry::OpenSession;
 use crate::ledger::row::Batch;
 use crate::ledger::store_figures::{Operation, StoreFigures};
+use crate::store::reading::{Answer, Question};
 use crate::store::writer::Open;
 use crate::store::{Store, StoreError};
 use crate::tokens::TokenResume;
@@ -75,6 +76,11 @@ impl Store for Counted {
     fn prune(&mut self, now: Wall) -> Result<bool, StoreError> {
         self.figures.time(Operation::Prune, || self.store.prune(now))
     }
+
+    fn answer(&mut self, question: &Question) -> Result<Answer, StoreError> {
+        self.figures.time(Operation::Read, || self.store.answer(question))
+    }
+
     fn hasten(&mut self) {
         self.store.hasten();
     }

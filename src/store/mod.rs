@@ -3,7 +3,7 @@
 //!
 //! [`writer`] owns the one thread that may wait for a disk; what waits for it is on the [`shelf`], and
 //! [`spool`] decides what goes when a disk stays away for too long. `sqlite` and `postgres` are the
-//! stores themselves, and [`figures`] counts what they do. Apart from them, [`life`] is who writes,
+//! stores themselves, [`reading`] is what they are asked, and [`figures`] counts what they do. Apart from them, [`life`] is who writes,
 //! [`runfile`] keeps a small record of what runs now, and [`left_behind`] reads what an
 //! earlier life recorded: this works also when history is in memory or the store is away.
 
@@ -18,6 +18,7 @@ pub mod life;
 mod opening;
 #[cfg(feature = "postgres")]
 pub mod postgres;
+pub mod reading;
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
 mod retention;
 pub mod runfile;
@@ -32,6 +33,7 @@ pub mod writer;
 use crate::ledger::entry::OpenSession;
 use crate::ledger::row::Batch;
 use crate::ledger::store_figures::ErrorCategory;
+use crate::store::reading::{Answer, Question};
 use crate::tokens::TokenResume;
 use crate::units::Wall;
 
@@ -52,6 +54,9 @@ pub trait Store: Send {
     /// Forgets some of what is older than it has to be kept, in one short step. Says whether more
     /// is left to forget.
     fn prune(&mut self, now: Wall) -> Result<bool, StoreError>;
+
+    /// Answers a question about what is kept. Short, because commits wait behind it.
+    fn answer(&mut self, question: &Question) -> Result<Answer, StoreError>;
 
     /// Says that we are leaving: only commits count from now on, and what can be done later is left
     /// to the next life.

@@ -4,13 +4,18 @@
 //! the lock while the disk is asked. There is no second queue: whatever is to be kept waits in this
 //! one place, under one bound, so that what must be given up is chosen among all of it.
 
+use std::collections::VecDeque;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
 use crate::clock;
 use crate::ledger::entry::Waiting;
 use crate::ledger::row::Batch;
+use crate::store::reading::reader::{Asked, MOST_QUESTIONS, Unanswered};
 use crate::store::spool::Spool;
 use crate::units::Mono;
+
+/// Why nothing is answered any more.
+const LEAVING: &str = "procession is leaving";
 
 /// Batches that wait for a commit.
 #[derive(Default)]
@@ -28,6 +33,19 @@ struct Held {
     hurried: bool,
     /// Nobody puts anything in any more.
     closed: bool,
+    /// What is asked of the store meanwhile.
+    questions: VecDeque<Asked>,
+}
+
+/// Why whoever waited goes on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Woken {
+    /// Something is due.
+    Due,
+    /// Something is asked, and nothing else is due.
+    Asked,
+    /// Nothing more comes.
+    Closed,
 }
 
 impl Shelf {
@@ -59,7 +77,9 @@ impl Shelf {
 
     /// Says that nothing more comes.
     pub fn close(&self) {
-        self.lock().closed = true;
+        let mut held = self.lock();
+        held.closed = true;
+        held.questions.clear();
         self.changed.notify_one();
     }
 
@@ -77,16 +97,41 @@ impl Shelf {
         self.lock().spool.rows() == 0
     }
 
-    /// Waits until something is due, by what is there and since when. False once nothing more comes.
-    pub fn wait(&self, due: impl Fn(&Spool, Mono) -> Mono) -> bool {
+    /// Takes a question in, while not too many wait.
+    pub fn ask(&self, asked: Asked) -> Result<(), Unanswered> {
+        let mut held = self.lock();
+        if held.closed {
+            return Err(Unanswered::Away(LEAVING.to_owned()));
+        }
+        if held.questions.len() >= MOST_QUESTIONS {
+            return Err(Unanswered::Busy);
+        }
+        held.questions.push_back(asked);
+        self.changed.notify_one();
+        Ok(())
+    }
+
+    /// Takes out the question that has waited for longest and is still waited for.
+    pub fn next_question(&self) -> Option<Asked> {
+        let mut held = self.lock();
+        held.questions.retain(|asked| !asked.reply.is_closed());
+        held.questions.pop_front()
+    }
+
+    /// Waits until something is due, by what is there and since when, or asked.
+    pub fn wait(&self, due: impl Fn(&Spool, Mono) -> Mono) -> Woken {
         let mut held = self.lock();
         loop {
             if held.closed {
-                return false;
+                held.questions.clear();
+                return Woken::Closed;
             }
             let (now, at) = (clock::now().mono, due(&held.spool, held.since));
             if at <= now || held.hurried && !held.spool.is_empty() {
-                return true;
+                return Woken::Due;
+            }
+            if !held.questions.is_empty() {
+                return Woken::Asked;
             }
             let waited = self.changed.wait_timeout(held, at.since(now));
             held = waited.unwrap_or_else(PoisonError::into_inner).0;

@@ -6,7 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use crate::ledger::row::{Batch, Row, SessionEvent};
+use crate::ledger::row::{Batch, EventSource, Row, SessionEvent};
 use crate::units::SessionId;
 
 /// Rows that may wait while the store is away: at about 1 KiB for the larger kinds 24 MiB of a
@@ -285,9 +285,11 @@ fn gap(event: &SessionEvent, sequence: u64) -> SessionEvent {
         sequence,
         at: event.at,
         event_type: EVENTS_LOST,
+        subtype: None,
         previous_state: None,
         new_state: None,
         trigger: "too much waited for the store, or its file was lost".into(),
+        source: EventSource::Ledger,
         detail: serde_json::json!({}),
     }
 }

@@ -1,6 +1,8 @@
 //! The promises that every store keeps, tried on each of them: SQLite in a file, PostgreSQL on a real
 //! server.
 
+mod reading;
+
 use std::fmt::Write as _;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
@@ -51,6 +53,10 @@ pub const CASES: &[(&str, Case)] = &[
     ("how far a log was read is kept for as long as it may lie there", progress_stays),
     ("pruning takes many short steps", short_steps),
     ("what is looked for has an index", indexes),
+    ("the whole shape of an event is kept", reading::whole_events),
+    ("a session is read back as it was kept", reading::read_back),
+    ("sessions are found by what they are, newest first, page by page", reading::found),
+    ("each question has an index for its order", reading::asked_by_index),
     ("a history that was not brought up is brought up once", brought_up_once),
 ];
 
@@ -361,7 +367,10 @@ fn indexes(history: &mut History<'_>) {
             "SELECT id FROM sessions WHERE user_name = 'u7' AND state = 'active'".to_owned(),
             "sessions_by_user",
         ),
-        (format!("SELECT id, kind FROM sessions WHERE started_ms > {late}"), "sessions_by_start"),
+        (
+            format!("SELECT id FROM sessions WHERE started_ms > {late} ORDER BY started_ms"),
+            "sessions_by_start",
+        ),
         (
             "SELECT id, kind FROM sessions ORDER BY started_ms DESC LIMIT 20".to_owned(),
             "sessions_by_start",

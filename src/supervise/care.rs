@@ -7,7 +7,7 @@ use crate::config::plan::ProcessPlan;
 use crate::supervise::fact::ErrandEnd;
 use crate::supervise::health::{Checkup, Finding, was_frozen};
 use crate::supervise::hooks::{Chain, List, Occasion};
-use crate::supervise::lifecycle::Health;
+use crate::supervise::lifecycle::{Health, TestFailure};
 use crate::supervise::turn::Turn;
 use crate::units::{ErrandId, Mono, RunId};
 
@@ -164,10 +164,15 @@ impl Care {
     }
 
     /// A test without a command was answered.
-    pub fn probed(&mut self, test: u64, passed: bool, turn: &mut Turn<'_>) -> Finding {
+    pub fn probed(
+        &mut self,
+        test: u64,
+        failure: Option<TestFailure>,
+        turn: &mut Turn<'_>,
+    ) -> Finding {
         let plan = turn.plan;
         match (&mut self.checkup, &plan.health) {
-            (Some(checkup), Some(health)) => checkup.probed(test, passed, health, turn),
+            (Some(checkup), Some(health)) => checkup.probed(test, failure, health, turn),
             _ => Finding::Nothing,
         }
     }

@@ -1,5 +1,6 @@
 //! What happened. Past tense, closed, and each about one run wherever it is about a run at all.
 
+use crate::supervise::lifecycle::TestFailure;
 use crate::supervise::wish::Wish;
 use crate::units::{ErrandId, ExitStatus, ProcId, ProcessIx, RequestId, RunId, RunUsage, Signal};
 
@@ -81,8 +82,8 @@ pub enum Fact {
         run: RunId,
         /// The number that the test was asked for with.
         test: u64,
-        /// What it found.
-        passed: bool,
+        /// How it failed, if it did.
+        failure: Option<TestFailure>,
     },
     /// A line of output matched what `ready.log` waits for.
     LineMatched {

@@ -130,14 +130,12 @@ impl Checkup {
     pub fn probed(
         &mut self,
         test: u64,
-        passed: bool,
+        failure: Option<TestFailure>,
         plan: &HealthPlan,
         turn: &mut Turn<'_>,
     ) -> Finding {
         match self.asking {
-            Asking::Probe { test: ours, .. } if ours == test => {
-                self.answered((!passed).then_some(TestFailure::Refused), plan, turn)
-            }
+            Asking::Probe { test: ours, .. } if ours == test => self.answered(failure, plan, turn),
             _ => Finding::Nothing,
         }
     }

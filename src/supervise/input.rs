@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::supervise::care::Sign;
 use crate::supervise::fact::{ErrandEnd, SpawnFailure};
-use crate::supervise::lifecycle::StopCause;
+use crate::supervise::lifecycle::{StopCause, TestFailure};
 use crate::units::{ErrandId, ExitStatus, Mono, ProcId, RunUsage};
 
 /// What can happen to one process.
@@ -62,7 +62,7 @@ pub enum News {
     /// A command ended.
     Errand(ErrandId, ErrandEnd),
     /// A test without a command was answered.
-    Probed(u64, bool),
+    Probed(u64, Option<TestFailure>),
     /// It ends by itself.
     Stopping,
     /// It is not ready until it says so again.

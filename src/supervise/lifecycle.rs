@@ -289,8 +289,10 @@ impl Health {
 /// How a health test failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TestFailure {
-    /// It was answered, and the answer was no.
-    Refused,
+    /// Nobody could be asked, or what came back is no answer.
+    Unanswered,
+    /// It was answered with this status of HTTP.
+    Status(u16),
     /// Its command ended so.
     Command(ErrandEnd),
     /// It took too long.

@@ -169,8 +169,8 @@ impl Machine {
                     self.step(now, ix, Input::Heard(News::Errand(errand, end)));
                 }
             }
-            Fact::Probed { run, test, passed } => {
-                self.step_run(now, run, Input::Heard(News::Probed(test, passed)));
+            Fact::Probed { run, test, failure } => {
+                self.step_run(now, run, Input::Heard(News::Probed(test, failure)));
             }
             Fact::LineMatched { run } => self.line_matched(now, run),
             Fact::Notified { run, notice } => self.notified(now, run, notice),

@@ -50,8 +50,8 @@ impl Process {
                 let finding = self.care.errand_ended(errand, end, turn);
                 self.judge(run, finding, turn);
             }
-            News::Probed(test, passed) => {
-                let finding = self.care.probed(test, passed, turn);
+            News::Probed(test, failure) => {
+                let finding = self.care.probed(test, failure, turn);
                 self.judge(run, finding, turn);
             }
             News::Stopping => self.ends_itself(run, turn),

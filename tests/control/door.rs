@@ -17,6 +17,7 @@ use procession::serve::control::feeding::Feeds;
 use procession::serve::control::logs::{Line, Logs, Page, Stream, Turn};
 use procession::serve::control::{Busy, NotRead, Sources, serve};
 use procession::serve::events::Events;
+use procession::store::reading::reader::Reader;
 use procession::supervise::lifecycle::Lifecycle;
 use procession::supervise::wish::{Reply, Wish};
 use procession::units::Wall;
@@ -82,6 +83,7 @@ impl Door {
             logs: Arc::new(Written),
             beside: Arc::clone(&beside),
             events: Arc::clone(&events),
+            history: Reader::in_memory(),
             alive: Box::new(|| true),
         });
         let (stop, stopped) = watch::channel(false);

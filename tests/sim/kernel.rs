@@ -3,7 +3,7 @@
 use procession::config::plan::{Mode, ProcessPlan, Test};
 use procession::supervise::action::Scope;
 use procession::supervise::fact::{ErrandEnd, Fact, Holder, Notice, SpawnFailure, SpawnStep};
-use procession::supervise::lifecycle::Role;
+use procession::supervise::lifecycle::{Role, TestFailure};
 use procession::units::{ErrandId, ExitStatus, ProcId, ProcessIx, RunId, RunUsage, Signal};
 
 use super::plans::one_in;
@@ -199,11 +199,11 @@ impl Life {
         };
         let timeout = health.timeout.as_nanos() as u64;
         self.check_probe(run, self.now + timeout);
-        let passed = !one_in(&mut self.rng, 4);
+        let failure = one_in(&mut self.rng, 4).then_some(TestFailure::Unanswered);
         // Some answers are lost on the way, and some come too late.
         if !one_in(&mut self.rng, 8) {
             let at = self.now + self.rng.u64(..timeout + timeout / 4);
-            self.facts.push((at, Fact::Probed { run, test, passed }));
+            self.facts.push((at, Fact::Probed { run, test, failure }));
         }
     }
 

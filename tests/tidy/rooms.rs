@@ -184,11 +184,11 @@ const ROOMS: &[Row] = &[
     ("cli", "assembly init::signals serve::wire log config supervise::shutdown"),
     (
         "assembly",
-        "probing output init serve store watch memory::probe tokens::tail metrics ledger context \
+        "probing output init serve store store::reading watch memory::probe tokens::tail metrics ledger context \
          tokens memory faults \
          supervise config",
     ),
-    ("probing", "init::downward supervise::fact config::plan"),
+    ("probing", "init::downward supervise::fact supervise::lifecycle config::plan"),
     // Who is left of a run is found by the same lineage that its memory is counted by.
     (
         "init",
@@ -197,10 +197,13 @@ const ROOMS: &[Row] = &[
     ),
     (
         "serve",
-        "metrics output::figures output::plan output::tape context ledger::beside ledger::care ledger::happening ledger::session \
-         ledger::snapshot tokens memory supervise::lifecycle supervise::wish config::plan",
+        "metrics output::figures output::plan output::tape context ledger::beside ledger::care \
+         ledger::happening ledger::session ledger::snapshot store::reading tokens memory \
+         supervise::lifecycle supervise::wish config::plan",
     ),
     ("watch", "supervise::fact config::plan"),
+    // What is asked of it and answered, for those who ask.
+    ("store::reading", "ledger::session tokens"),
     (
         "store",
         "ledger::entry ledger::row ledger::session ledger::store_figures names context tokens \

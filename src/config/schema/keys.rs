@@ -189,7 +189,11 @@ const PROCESS: [Key; 37] = [
     ("pre_stop", HOOK, "Commands before its stop signal, inside the grace period."),
     ("post_exit", HOOK, "Commands after its end."),
     ("stop_signal", Text, "The signal that asks it to end; SIGTERM unless written."),
-    ("stop_grace_period", Duration, "From that signal to SIGKILL; 10s unless written."),
+    (
+        "stop_grace_period",
+        Duration,
+        "From that signal to SIGKILL; 10s unless written. Who left the group is asked in its last quarter.",
+    ),
     ("forward_signals", Many(&Text), "Signals that are passed on to it when we get them."),
     ("output", OUTPUT_FORM, "What becomes of what it writes."),
     ("develop", Map(&DEVELOP, &["watch"]), "What is done while one works on it."),

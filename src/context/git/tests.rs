@@ -57,7 +57,8 @@ impl Repository {
 
     #[track_caller]
     fn check(&self, branch: Option<&str>, commit: Option<String>, dirty: Option<bool>) {
-        let expected = GitState { branch: branch.map(str::to_owned), commit, dirty };
+        let root = shown(&self.root());
+        let expected = GitState { root, branch: branch.map(str::to_owned), commit, dirty };
         assert_eq!(state(&self.root()), Some(expected.clone()));
         assert_eq!(state(&self.root().join("a")), Some(expected));
     }
@@ -89,6 +90,11 @@ fn git(dir: &Path, arguments: &[&str]) -> Output {
         .env("GIT_CONFIG_NOSYSTEM", "1")
         .output()
         .unwrap()
+}
+
+/// A folder as it is told of.
+fn shown(folder: &Path) -> Option<String> {
+    Some(fs::canonicalize(folder).unwrap().to_string_lossy().into_owned())
 }
 
 #[test]
@@ -225,7 +231,8 @@ fn a_linked_checkout_has_its_own_branch_and_dirt() {
     let there = repository.dir.path().join("there");
     let check = |dirty| {
         let branch = Some("side".to_owned());
-        let expected = GitState { branch, commit: repository.head(), dirty: Some(dirty) };
+        let root = shown(&there);
+        let expected = GitState { root, branch, commit: repository.head(), dirty: Some(dirty) };
         assert_eq!(state(&there), Some(expected));
     };
     check(false);

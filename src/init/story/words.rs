@@ -40,7 +40,8 @@ impl Story {
         said: Option<&str>,
     ) -> Option<Part> {
         let how = match failure {
-            TestFailure::Refused => "it was not answered, or not well".to_owned(),
+            TestFailure::Unanswered => "it was not answered".to_owned(),
+            TestFailure::Status(status) => format!("it was answered with {status}"),
             TestFailure::Command(end) => ended(end),
             TestFailure::TimedOut => "it took too long".to_owned(),
         };

@@ -177,7 +177,7 @@ mod tests {
             tokio::time::sleep(std::time::Duration::from_millis(5)).await;
         };
         assert!(matches!(refused, NotFed::Full(waiting) if waiting > 0), "{refused:?}");
-        assert!(taken <= MOST_WAITING + (64 << 10) && taken >= 200 << 10, "{taken}");
+        assert!((200 << 10..=MOST_WAITING + (64 << 10)).contains(&taken), "{taken}");
         assert!(put(&feeds, "", true).is_ok(), "it can be closed all the same");
         assert_eq!(rest(read).await.len(), taken);
     }

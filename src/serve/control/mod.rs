@@ -47,6 +47,7 @@ use crate::ledger::snapshot::Snapshot;
 use crate::serve::Source;
 use crate::serve::events::Events;
 use crate::serve::wire;
+use crate::store::reading::reader::Reader;
 use crate::supervise::wish::{Reply, Wish};
 
 /// Answers that are streamed at once, over all doors.
@@ -68,6 +69,8 @@ pub struct Sources {
     pub beside: Arc<Beside>,
     /// What happens.
     pub events: Arc<Events>,
+    /// What is kept.
+    pub history: Reader,
     /// Whether the loop that supervises still turns.
     pub alive: Source<bool>,
 }

@@ -60,16 +60,20 @@ pub(super) async fn spawn(
 
 /// The session once it has ended; `None` when that takes too long.
 async fn end_of(desk: &Desk, session: &str, wait: Duration) -> Option<wire::Session> {
+    let shown = |picture: &Snapshot| {
+        reading::find_session(picture, session).filter(|found| found.end.is_some())
+    };
+    let mut pictures = desk.sources.pictures.clone();
     let ended = desk.sources.beside.once(session, wait, |found| found.end.is_some());
     let ended = tokio::select! {
         ended = ended => ended?,
+        picture = pictures.wait_for(|picture| shown(picture).is_some()) => {
+            return picture.ok().and_then(|picture| shown(&picture));
+        }
         () = desk.told_to_stop() => return None,
     };
     ended.end.as_ref()?;
     // What it used is in the picture, which follows in a moment.
-    let shown = |picture: &Snapshot| {
-        reading::find_session(picture, session).filter(|found| found.end.is_some())
-    };
     let picture = settled(desk, |picture| shown(picture).is_some()).await;
     Some(shown(&picture).unwrap_or_else(|| bare(&ended)))
 }

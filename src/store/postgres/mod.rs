@@ -14,6 +14,7 @@ mod fault;
 mod link;
 mod lives;
 mod password;
+mod reading;
 mod resume;
 mod retention;
 mod rows;
@@ -39,6 +40,7 @@ use crate::config::plan::PostgresPlan;
 use crate::ledger::entry::OpenSession;
 use crate::ledger::row::{Batch, Row};
 use crate::store::life::Identity;
+use crate::store::reading::{Answer, Question};
 use crate::store::spool::lost_detail;
 use crate::store::{Store, StoreError};
 use crate::tokens::TokenResume;
@@ -132,6 +134,10 @@ impl Store for PostgresStore {
 
     fn prune(&mut self, now: Wall) -> Result<bool, StoreError> {
         self.with("prune", async |link, us| retention::prune(link, us, now).await)
+    }
+
+    fn answer(&mut self, question: &Question) -> Result<Answer, StoreError> {
+        self.with("read", async |link, _| reading::answer(link, question).await)
     }
 }
 

@@ -8,7 +8,7 @@ use std::sync::LazyLock;
 
 use tokio_postgres::types::ToSql;
 
-use crate::ledger::row::{Row, SampleRow, SessionClose, SessionEvent};
+use crate::ledger::row::{EVENT_VERSION, Row, SampleRow, SessionClose, SessionEvent};
 use crate::ledger::session::Session;
 use crate::store::columns::{self, context_json, millis, signed};
 use crate::store::life::Life;
@@ -76,8 +76,8 @@ fn text(text: &str) -> String {
 pub fn append(event: &SessionEvent, detail: &serde_json::Value) -> Write {
     Write {
         statement: "INSERT INTO session_events (session_id, sequence, at_ms, event_type, \
-                    previous_state, new_state, cause, detail) \
-                    VALUES ($1, $2, $3, $4, $5, $6, $7, $8::text::json)",
+                    previous_state, new_state, cause, detail, subtype, source, version) \
+                    VALUES ($1, $2, $3, $4, $5, $6, $7, $8::text::json, $9, $10, $11)",
         values: values![
             event.session.to_string(),
             signed(event.sequence),
@@ -87,12 +87,15 @@ pub fn append(event: &SessionEvent, detail: &serde_json::Value) -> Write {
             event.new_state,
             text(&event.trigger),
             detail.to_string(),
+            event.subtype,
+            event.source.as_str(),
+            i64::from(EVENT_VERSION),
         ],
     }
 }
 
 /// The columns of a session, in the order of their values.
-const SESSION: [&str; 33] = [
+const SESSION: [&str; 34] = [
     "id",
     "supervisor",
     "kind",
@@ -106,6 +109,7 @@ const SESSION: [&str; 33] = [
     "pid",
     "start_ticks",
     "user_name",
+    "project",
     "context",
     "events",
     "peak_memory_bytes",
@@ -132,13 +136,14 @@ const SESSION: [&str; 33] = [
 const REPLACED: [&str; 4] = ["state", "ended_ms", "duration_ms", "reason"];
 
 /// What a later projection that does not know it leaves as it is.
-const KEPT: [&str; 13] = [
+const KEPT: [&str; 14] = [
     "parent",
     "agent",
     "native_id",
     "pid",
     "start_ticks",
     "user_name",
+    "project",
     "context",
     "peak_memory_bytes",
     "mean_memory_bytes",
@@ -208,7 +213,8 @@ fn project(session: &Session, stamp: &Stamp) -> Write {
             session.last_activity.0,
             session.main.map(|main| i64::from(main.pid)),
             session.main.map(|main| signed(main.start_ticks)),
-            context.and_then(|context| context.user.as_deref()).map(text),
+            session.user().map(text),
+            session.project().as_deref().map(text),
             context.and_then(context_json),
             signed(session.events),
             figures.peak_memory.map(|bytes| signed(bytes.0)),

@@ -11,7 +11,10 @@ use super::fault::Fault;
 use super::lives::HOUSE;
 
 /// The steps from an empty database to the schema of today, in order.
-pub const STEPS: [&str; 1] = [include_str!("../schema/postgres/0001_first.sql")];
+pub const STEPS: [&str; 2] = [
+    include_str!("../schema/postgres/0001_first.sql"),
+    include_str!("../schema/postgres/0002_reading.sql"),
+];
 
 /// How long bringing a database up may take: a step may have to read every row.
 pub const PATIENCE: Duration = Duration::from_secs(10 * 60);

@@ -22,6 +22,7 @@
 
 mod fault;
 mod file;
+mod reading;
 mod resume;
 mod retention;
 mod rows;
@@ -39,6 +40,7 @@ use crate::ledger::entry::OpenSession;
 use crate::ledger::row::Batch;
 use crate::store::figures::Figures;
 use crate::store::life::Life;
+use crate::store::reading::{Answer, Question};
 use crate::store::{Store, StoreError};
 use crate::tokens::TokenResume;
 use crate::units::Wall;
@@ -153,6 +155,10 @@ impl Store for SqliteStore {
 
     fn prune(&mut self, now: Wall) -> Result<bool, StoreError> {
         self.with("prune", |db| Ok(retention::prune(db, now)?))
+    }
+
+    fn answer(&mut self, question: &Question) -> Result<Answer, StoreError> {
+        self.with("read", |db| Ok(reading::answer(db, question)?))
     }
 
     fn hasten(&mut self) {

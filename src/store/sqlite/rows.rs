@@ -8,7 +8,7 @@ use std::os::unix::ffi::OsStrExt;
 use rusqlite::{Connection, OptionalExtension, named_params, params};
 
 use super::fault::Fault;
-use crate::ledger::row::{Row, SampleRow, SessionClose, SessionEvent};
+use crate::ledger::row::{EVENT_VERSION, Row, SampleRow, SessionClose, SessionEvent};
 use crate::ledger::session::Session;
 use crate::store::columns::{self, context_json, millis, signed};
 use crate::store::life::Life;
@@ -57,7 +57,8 @@ fn append(db: &Connection, event: &SessionEvent) -> Result<(), Fault> {
     let detail = if tells_of_lost { &lost_detail(next, event.sequence) } else { &event.detail };
     db.prepare_cached(
         "INSERT INTO session_events (session_id, sequence, at_ms, event_type, previous_state, \
-         new_state, cause, detail) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+         new_state, cause, detail, subtype, source, version) \
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
     )?
     .execute(params![
         id,
@@ -68,6 +69,9 @@ fn append(db: &Connection, event: &SessionEvent) -> Result<(), Fault> {
         event.new_state,
         event.trigger,
         detail.to_string(),
+        event.subtype,
+        event.source.as_str(),
+        EVENT_VERSION,
     ])?;
     Ok(())
 }
@@ -104,14 +108,14 @@ INSERT INTO sessions \
   start_ticks, context, events, peak_memory_bytes, mean_memory_bytes, memory_samples, \
   cpu_seconds, tokens_input, tokens_output, tokens_cache_read, tokens_cache_write_5m, \
   tokens_cache_write_1h, tokens_cache_write, cost_nanodollars, unpriced_tokens, ended_ms, \
-  duration_ms, exit_status, exit_code, exit_signal, reason, supervisor, user_name) \
+  duration_ms, exit_status, exit_code, exit_signal, reason, supervisor, user_name, project) \
 VALUES \
   (:id, :kind, :parent, :process, :agent, :native_id, :state, :started_ms, :last_activity_ms, \
   :pid, :start_ticks, :context, :events, :peak_memory_bytes, :mean_memory_bytes, \
   :memory_samples, :cpu_seconds, :tokens_input, :tokens_output, :tokens_cache_read, \
   :tokens_cache_write_5m, :tokens_cache_write_1h, :tokens_cache_write, :cost_nanodollars, \
   :unpriced_tokens, :ended_ms, :duration_ms, :exit_status, :exit_code, :exit_signal, :reason, \
-  :supervisor, :user_name) \
+  :supervisor, :user_name, :project) \
 ON CONFLICT (id) DO UPDATE SET \
   parent = coalesce(excluded.parent, sessions.parent), \
   agent = coalesce(excluded.agent, sessions.agent), \
@@ -122,6 +126,7 @@ ON CONFLICT (id) DO UPDATE SET \
   start_ticks = coalesce(excluded.start_ticks, sessions.start_ticks), \
   context = coalesce(excluded.context, sessions.context), \
   user_name = coalesce(excluded.user_name, sessions.user_name), \
+  project = coalesce(excluded.project, sessions.project), \
   events = max(excluded.events, sessions.events), \
   peak_memory_bytes = coalesce(excluded.peak_memory_bytes, sessions.peak_memory_bytes), \
   mean_memory_bytes = coalesce(excluded.mean_memory_bytes, sessions.mean_memory_bytes), \
@@ -181,7 +186,8 @@ fn project(db: &Connection, session: &Session, life: Option<&str>) -> rusqlite::
         ":exit_signal": exit_signal,
         ":reason": end.map(|end| end.reason.as_str()),
         ":supervisor": life,
-        ":user_name": session.context.as_ref().and_then(|context| context.user.as_deref()),
+        ":user_name": session.user(),
+        ":project": session.project(),
     })?;
     Ok(())
 }

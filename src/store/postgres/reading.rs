@@ -1,0 +1,43 @@
+//! What is asked of the history, answered.
+
+use tokio_postgres::types::ToSql;
+use tokio_postgres::{Error, Row};
+
+use super::fault::Fault;
+use super::link::Link;
+use crate::store::reading::kept::{self, Columns};
+use crate::store::reading::statement::{self, Value};
+use crate::store::reading::{Answer, Question};
+
+/// Nobody waits for longer, and commits wait behind it.
+const PATIENCE: &str = "SET LOCAL statement_timeout = '5s'";
+
+/// Answers a question.
+pub async fn answer(link: &mut Link, question: &Question) -> Result<Answer, Fault> {
+    let asked = statement::of(question);
+    let transaction = link.client().build_transaction().read_only(true).start().await?;
+    transaction.batch_execute(PATIENCE).await?;
+    let values = asked.values.iter().map(|value| match value {
+        Value::Text(text) => text as &(dyn ToSql + Sync),
+        Value::Number(number) => number,
+    });
+    let rows = transaction.query(&asked.text, &values.collect::<Vec<_>>()).await?;
+    transaction.commit().await?;
+    Ok(kept::answer(question, &rows)?)
+}
+
+impl Columns for Row {
+    type Fault = Error;
+
+    fn text(&self, at: usize) -> Result<Option<String>, Error> {
+        self.try_get(at)
+    }
+
+    fn number(&self, at: usize) -> Result<Option<i64>, Error> {
+        self.try_get(at)
+    }
+
+    fn real(&self, at: usize) -> Result<Option<f64>, Error> {
+        self.try_get(at)
+    }
+}

@@ -1,0 +1,72 @@
+//! Reading what is kept: closed questions with closed answers.
+//!
+//! ```text
+//!   who asks ── Reader::ask ──► shelf ──► the store's thread ──► Store::answer
+//!       ▲                                        │
+//!       └──────────── one shot, in time ◄────────┘
+//! ```
+//!
+//! There is one connection, because a file is locked by whoever writes it. So questions wait with the
+//! rows and are answered between two commits, never in the place of one. What is asked is data, and
+//! each question is one statement ([`statement`]) whose rows are understood in one way ([`kept`]) for
+//! every database. An answer is bounded by its question.
+
+pub mod kept;
+pub mod place;
+pub mod reader;
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
+pub mod statement;
+pub mod wanted;
+
+use self::kept::KeptEvent;
+use self::wanted::Wanted;
+use crate::ledger::session::Session;
+use crate::units::SessionId;
+
+/// The most sessions or events of one answer.
+pub const MOST: u32 = 1000;
+
+/// What can be asked.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Question {
+    /// Sessions of a kind, newest first, page by page.
+    Sessions(Box<Wanted>),
+    /// The session of this identity, else the newest one that is called so by whoever opened it.
+    Session(String),
+    /// What happened to a session, in order.
+    Events {
+        /// To which one.
+        session: SessionId,
+        /// The first sequence number.
+        from: u64,
+        /// How many at most.
+        limit: u32,
+    },
+    /// The sessions that are a part of one, oldest first.
+    Children {
+        /// Of which one.
+        parent: SessionId,
+        /// How many at most.
+        limit: u32,
+    },
+}
+
+/// What is answered, each to the question of its name.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Answer {
+    /// Sessions, in the order of the question.
+    Sessions(Page<Session>),
+    /// The session, if there is one.
+    Session(Option<Box<Session>>),
+    /// Events, in order.
+    Events(Page<KeptEvent>),
+}
+
+/// Some of what was asked for.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Page<T> {
+    /// So many as were asked for, or all.
+    pub items: Vec<T>,
+    /// Whether there are more behind them.
+    pub more: bool,
+}
