@@ -7,6 +7,7 @@
 mod below;
 mod contexts;
 mod following;
+pub mod orphans;
 mod logs;
 mod output;
 mod control;

@@ -17,6 +17,7 @@ mod house;
 mod image;
 mod lifecycle;
 mod mind;
+mod orphans;
 mod output;
 mod picture;
 mod postgres;

@@ -33,6 +33,7 @@ pub const TOUCHES: &[&str] = &[
     "src/memory/myself.rs",
     "src/memory/probe.rs",
     "src/memory/proc.rs",
+    "src/memory/strays.rs",
     "src/output/console.rs",
     "src/output/by_hand.rs",
     "src/output/door.rs",

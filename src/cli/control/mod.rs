@@ -9,6 +9,7 @@ mod events;
 mod knock;
 mod logs;
 mod orders;
+mod orphans;
 mod phrase;
 mod ps;
 mod reload;
@@ -53,6 +54,8 @@ pub(super) enum Verb {
     Logs(logs::Options),
     /// Run a command beside the configured processes.
     Spawn(Box<spawn::Options>),
+    /// List or end what sessions that are over left behind.
+    Orphans(orphans::Options),
     /// Show what happens, as it happens.
     Events(events::Options),
     /// Print a script that completes words in a shell.
@@ -119,6 +122,7 @@ async fn answer(verb: &Verb) -> Result<(), Failure> {
         Verb::Shutdown(options) => reload::shut_down(options).await,
         Verb::Logs(options) => logs::logs(options).await,
         Verb::Spawn(options) => spawn::spawn(options).await,
+        Verb::Orphans(options) => orphans::orphans(options).await,
         Verb::Events(options) => events::events(options).await,
         Verb::Completions(options) => completions::print(options),
     }
@@ -139,6 +143,11 @@ fn print(line: &str) -> Result<(), Failure> {
 impl Door {
     fn client(&self) -> Result<Client, Failure> {
         Ok(Client::new(self.path()?))
+    }
+
+    /// The state folder of the configuration that was named.
+    fn state_dir(&self) -> Option<PathBuf> {
+        load(self.config.as_ref()?).ok().map(|loaded| loaded.plan.state_dir)
     }
 
     /// What was said, else what a configuration says that was named or lies here, else the usual.

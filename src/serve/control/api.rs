@@ -8,11 +8,12 @@ use hyper::{Request, StatusCode};
 
 use super::answer::{Answer, JSON, json, whole};
 use super::awaiting::Goal;
+use super::orphans::Orphans;
 use super::problem::Problem;
 use super::query::{Query, decoded};
 use super::role::Caller;
 use super::spawned::Spawned;
-use super::{Desk, logs, orders, reading, request, spawned, spawning, watching};
+use super::{Desk, logs, orders, orphans, reading, request, spawned, spawning, watching};
 use crate::clock;
 use crate::serve::wire;
 
@@ -49,6 +50,7 @@ pub(super) enum What {
     Spawn,
     ShutDown,
     Spawned(Spawned),
+    Orphans(Orphans),
 }
 
 pub(super) const fn get(
@@ -70,7 +72,7 @@ pub(super) const fn post(
 const WAIT: &[&str] = &["wait"];
 
 /// The tables of addresses, one for each subject.
-const TABLES: &[&[Route]] = &[ROUTES, spawned::ROUTES];
+const TABLES: &[&[Route]] = &[ROUTES, spawned::ROUTES, orphans::ROUTES];
 
 /// Every address.
 pub fn routes() -> impl Iterator<Item = &'static Route> {
@@ -178,6 +180,10 @@ async fn serve(
         What::Logs => {
             find(desk, name)?;
             logs::answer(desk, name, &query, request.headers())
+        }
+        What::Orphans(Orphans::List) => orphans::list(desk, &query).await,
+        What::Orphans(Orphans::End) => {
+            orphans::end(desk, caller, request::body(request).await?).await
         }
         What::Spawned(what) => spawned::answer(desk, caller, what, name, query, request).await,
         What::Events => watching::answer(desk, &query, request.headers()),

@@ -24,6 +24,7 @@ mod answer;
 mod awaiting;
 mod door;
 mod orders;
+mod orphans;
 mod problem;
 mod query;
 mod reading;
@@ -39,6 +40,8 @@ pub(in crate::serve) mod example;
 use std::sync::Arc;
 
 use tokio::sync::{Semaphore, oneshot, watch};
+
+pub use self::orphans::told as told_of_orphan;
 
 use self::beside::Beside;
 use self::logs::Logs;
