@@ -9,7 +9,9 @@ use std::time::{Duration, Instant};
 
 use procession::ledger::entry::OpenSession;
 use procession::ledger::row::{Batch, EventSource, Row, SessionEvent};
-use procession::ledger::session::{Figures, Session, SessionEnd, SessionKind, SessionState};
+use procession::ledger::session::{
+    Figures, Session, SessionEnd, SessionKind, SessionState, Totals,
+};
 use procession::store::reading::{Answer, Question};
 use procession::store::sqlite::SqliteStore;
 use procession::store::{Store, StoreError, writer};
@@ -174,6 +176,7 @@ fn chapter(at: Wall, number: usize, sequence: usize) -> Batch {
         context: None,
         events: sequence as u64 + 1,
         figures: Figures::default(),
+        total: Totals::default(),
         end: state.is_end().then(end),
     };
     Batch { rows: vec![Row::Event(event), Row::Session(Box::new(session))] }

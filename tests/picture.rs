@@ -9,7 +9,9 @@ use procession::config::plan::ProcessPlan;
 use procession::faults::Faults;
 use procession::ledger::care::{Care, Rest};
 use procession::ledger::entry::StoreHealth;
-use procession::ledger::session::{Figures, Session, SessionEnd, SessionKind, SessionState};
+use procession::ledger::session::{
+    Figures, Session, SessionEnd, SessionKind, SessionState, Totals,
+};
 use procession::ledger::snapshot::{HouseView, ProcessView, RunView, Snapshot, TokenSeries};
 use procession::ledger::store_figures::{ErrorCategory, Operation, StoreFigures};
 use procession::memory::{LeakState, MemoryLevel, SelfFigures, TreeSample, Turns, Verdict};
@@ -322,6 +324,7 @@ pub fn run_of(process: &str, number: u64) -> Arc<Session> {
         context: None,
         events: 4,
         figures: Figures::default(),
+        total: Totals::default(),
         end: None,
     })
 }

@@ -387,13 +387,14 @@ fn a_thousand_in_a_row_and_a_hundred_at_once_are_all_heard_of() {
             _ => json!({ "command": ["echo", text] }),
         };
         let id = it.spawn(body);
-        let ended = it.end(&id);
-        assert_eq!(ended["end"]["exit_code"], 0, "{ended}");
         assert_eq!(it.all(&id, ""), format!("{text}\n"));
+        if number.is_multiple_of(10) {
+            assert_eq!(it.end(&id)["end"]["exit_code"], 0);
+        }
     };
-    (0..300).for_each(run);
+    (0..200).for_each(run);
     let before = it.resident_kib();
-    (300..1300).for_each(run);
+    (200..1200).for_each(run);
     let after = it.resident_kib();
     assert!(after < before + 4096, "from {before} to {after} KiB");
     let all = it.get("/v1/spawned").check(200, "Commands");
@@ -438,4 +439,35 @@ fn the_terminal_speaks_to_a_command() {
     drop(keys);
     let text = std::fs::read_to_string(it.house.dir().join("spoken")).expect("it wrote");
     assert_eq!(text, "two one\n");
+}
+
+#[test]
+fn the_verbs_do_what_the_doors_do() {
+    let it = Sandbox::open();
+    let out = |arguments: &[&str]| {
+        let output = it.command(arguments).output().expect("our own binary");
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        (output.status.code(), text, String::from_utf8_lossy(&output.stderr).into_owned())
+    };
+    let line = "read a; echo \"got $a\"; echo oops >&2; read b; exit 5";
+    let id = it.spawn(json!({ "shell": line, "stdin": "pipe" }));
+    assert_eq!(out(&["sessions", "write", &id, "one\n"]).0, Some(0));
+    it.read_until(&id, &mut 0, "oops\n");
+    assert_eq!(out(&["sessions", "output", &id]).1, "got one\noops\n");
+    assert_eq!(out(&["sessions", "output", &id, "--stream", "stderr"]).1, "oops\n");
+    let still = out(&["sessions", "wait", &id, "--timeout", "0.1"]);
+    assert!(still.0 == Some(1) && still.2.contains("still runs"), "{still:?}");
+    assert_eq!(out(&["sessions", "write", &id, "--close", "two\n"]).0, Some(0));
+    assert_eq!(out(&["sessions", "wait", &id]).0, Some(5));
+    assert_eq!(out(&["sessions", "output", "--follow", &id]).1, "got one\noops\n");
+    let refused = out(&["sessions", "write", &id, "three"]);
+    assert!(refused.0 == Some(1) && refused.2.contains("reads nothing any more"), "{refused:?}");
+    let id = it.shell("exec sleep 1000");
+    let ended = out(&["sessions", "terminate", &id, "--force"]);
+    assert!(ended.0 == Some(0) && ended.1.contains("SIGKILL"), "{ended:?}");
+    let json = out(&["sessions", "wait", &id, "--json"]);
+    assert_eq!(json.0, Some(137));
+    let command: Value = serde_json::from_str(&json.1).expect("JSON");
+    assert_eq!(command["state"], "killed");
+    assert_eq!(out(&["sessions", "wait", "4711"]).0, Some(1), "nobody is called so");
 }

@@ -4,6 +4,7 @@
 //! They end in the order of the flow: first the senses, then the ledger, which ends when nobody
 //! can tell it anything any more, then the store.
 
+use std::collections::HashMap;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -17,8 +18,7 @@ use tokio::time::timeout;
 
 use crate::assembly::control::{self, Tied};
 use crate::assembly::following::{Following, follow};
-use crate::assembly::logs::Shelves;
-use crate::assembly::{Links, Stand, contexts, reload};
+use crate::assembly::{Links, Stand, contexts, logs, reload};
 use crate::clock;
 use crate::config::plan::Plan;
 use crate::faults;
@@ -31,19 +31,20 @@ use crate::ledger::fold::Ledger;
 use crate::ledger::row::Batch;
 use crate::ledger::snapshot::{LiveRun, Snapshot};
 use crate::ledger::task::{self, Outlets};
+use crate::ledger::veil::Veil;
+use crate::memory::marker::SESSION_VARIABLE;
 use crate::memory::{SelfFigures, leak, myself, probe};
 use crate::output::door::Output;
 use crate::probing;
 use crate::serve::Sources;
-use crate::serve::control::feeding::Feeds;
-use crate::serve::control::logs::{Logs, NoLogs};
 use crate::serve::listener::{self, Limits};
 use crate::store::runfile::{RunKeeper, RunRecord};
+use crate::store::salt;
 use crate::store::writer::{self, Reports, Resume, Writer};
 use crate::supervise::fact::Fact;
 use crate::tokens::TokenResume;
 use crate::tokens::price::Prices;
-use crate::units::Mono;
+use crate::units::{Mono, SessionId};
 use crate::watch as files;
 
 /// Between the panic of a task and its restart.
@@ -133,11 +134,12 @@ impl Below {
         let opened = move |process, session| {
             let _ = opened.try_send((process, session));
         };
-        let feeds = Arc::new(Feeds::default());
-        let beside = control::beside(plan, output.clone(), Arc::clone(&feeds));
+        let beside = control::beside(plan, output.clone());
         let (events, heard) = control::events(plan, stand.began.wall, &beside);
-        let outlets = Outlets { rows, over, waiting, opened, heard, snapshots, live_runs };
-        let ledger = tokio::spawn(task::run(ledger, queue, outlets));
+        let knock = control::knocks_at(&doors);
+        let outlets = Outlets { rows, over, waiting, opened, heard, knock, snapshots, live_runs };
+        let (requests, asked) = mpsc::channel(task::REQUESTS);
+        let ledger = tokio::spawn(task::run(ledger, queue, asked, outlets));
         let start = Following { plans: plans.clone(), began: stand.began.wall, prices, resume };
         let Reports { resume: earlier, health } = reports;
         let mut patient = JoinSet::new();
@@ -151,18 +153,18 @@ impl Below {
         senses.spawn(until_lost("probing", probe_health(probes, doors.clone())));
         let reloads = reload::answer(source.clone(), readings, doors.clone());
         senses.spawn(until_lost("reload", reloads));
-        senses.spawn(until_lost("stdin", async move { feeds.follow(fed).await }));
+        senses.spawn(until_lost("stdin", control::feed(&beside, fed)));
         senses.spawn(report_store(health, weak.clone()));
         senses.spawn(keep_runs(keeper.clone(), runs));
         senses.spawn(sample(plan.memory.interval, pictures.clone(), entries.clone()));
         senses.spawn(give_memory_back(pictures.clone()));
-        let logs: Arc<dyn Logs> = match &output {
-            Some(output) => Arc::new(Shelves { output: output.clone(), plans: current }),
-            None => Arc::new(NoLogs),
+        let logs = logs::of(output.clone(), current);
+        let written = written(plan.memory.interval, output.clone(), weak.clone());
+        senses.spawn(until_lost("output", written));
+        let tied = {
+            let (pictures, pulse, history) = (pictures.clone(), pulse.clone(), writer.reader());
+            Tied { source, doors, pictures, events, pulse, logs, beside, history, requests }
         };
-        let (seen, beat, history) = (pictures.clone(), pulse.clone(), writer.reader());
-        let tied =
-            Tied { source, doors, pictures: seen, events, pulse: beat, logs, beside, history };
         senses.spawn(control::take_orders(Arc::clone(plan), tied, stopped.clone()));
         let sources = sources(pictures, pulse, output);
         senses.spawn(listen(Arc::clone(plan), sources, stopped, weak));
@@ -226,10 +228,23 @@ async fn end_within<T>(patience: Duration, mut task: JoinHandle<T>) {
 fn new_ledger(plan: &Plan, stand: &Stand, prices: &Prices) -> Ledger {
     let seed = super::seed();
     let ledger = Ledger::new(plan, stand.began, stand.pid1, leak::detector, seed);
+    let ledger = ledger.inside(around()).behind(veil(plan));
     match prices.as_of() {
         Some(day) => ledger.with_prices_of(day),
         None => ledger,
     }
+}
+
+/// The session that we were started in, where a procession around us says so.
+fn around() -> Option<SessionId> {
+    std::env::var(SESSION_VARIABLE).ok().as_deref().and_then(SessionId::parse)
+}
+
+/// What `privacy` asks for; a salt is only read where something is hashed.
+fn veil(plan: &Plan) -> Veil {
+    let passing = salt::passing();
+    let salt = if plan.privacy.hashes() { salt::kept(&plan.state_dir) } else { passing };
+    Veil::new(plan.privacy.clone(), salt, passing)
 }
 
 fn submit_to(writer: &Arc<Writer>) -> impl FnMut(Batch) + use<> {
@@ -349,6 +364,25 @@ async fn sample(
     entries: mpsc::Sender<Entry>,
 ) {
     restarting("memory", || probe::watch(interval, pictures.clone(), entries.clone())).await;
+}
+
+/// Tells the ledger whose output has grown, once a tick, because it is a sign of activity.
+async fn written(interval: Duration, output: Option<Output>, entries: WeakSender<Entry>) {
+    let Some(output) = output else { return };
+    let mut known: HashMap<Arc<str>, u64> = HashMap::new();
+    loop {
+        tokio::time::sleep(interval).await;
+        let bytes = output.figures().into_iter().map(|(name, figures)| (name, figures.bytes));
+        let now: HashMap<Arc<str>, u64> = bytes.collect();
+        let grown = |(name, bytes): &(&Arc<str>, &u64)| known.get(*name).unwrap_or(&0) < bytes;
+        let processes: Vec<Arc<str>> =
+            now.iter().filter(grown).map(|(name, _)| Arc::clone(name)).collect();
+        known = now;
+        let Some(entries) = entries.upgrade() else { return };
+        if !processes.is_empty() {
+            let _ = entries.try_send(Entry::OutputSeen { at: clock::now(), processes });
+        }
+    }
 }
 
 /// Follows the files that processes are restarted for.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::mpsc::error::TrySendError;
-use tokio::sync::{oneshot, watch};
+use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::config::beside::Asked;
 use crate::config::load::{self, load};
@@ -15,16 +15,19 @@ use crate::init::pulse::Pulse;
 use crate::ledger::beside::Roll;
 use crate::ledger::entry::Entry;
 use crate::ledger::happening::Narrator;
+use crate::ledger::request::Knock;
 use crate::ledger::snapshot::Snapshot;
+use crate::ledger::task;
 use crate::output::door::Output;
 use crate::output::tape::Wanted;
 use crate::serve::control::beside::{Beside, NoTapes, Reading, Tapes};
-use crate::serve::control::feeding::Feeds;
+use crate::serve::control::feeding::{Feeding, Feeds};
 use crate::serve::control::logs::Logs;
 use crate::serve::control::{self, Busy, NotRead, ReadPlan, Sources};
 use crate::serve::events::Events;
 use crate::serve::wire::SpawnBody;
 use crate::store::reading::reader::Reader;
+use crate::supervise::wish::Wish;
 use crate::units::{RunId, Wall};
 
 /// What listens at the ledger's queue.
@@ -48,16 +51,22 @@ pub(super) struct Tied {
     pub(super) beside: Arc<Beside>,
     /// What is kept.
     pub(super) history: Reader,
+    /// Where the ledger is asked.
+    pub(super) requests: mpsc::Sender<task::Asked>,
 }
 
 /// Takes orders wherever the plan says.
 pub(super) async fn take_orders(plan: Arc<Plan>, tied: Tied, stopped: watch::Receiver<bool>) {
-    let Tied { source, doors, pictures, events, pulse, logs, beside, history } = tied;
+    let Tied { source, doors, pictures, events, pulse, logs, beside, history, requests } = tied;
     let sources = Arc::new(Sources {
         pictures,
         orders: Box::new(move |wish| {
             let (reply, answer) = oneshot::channel();
             doors.orders.try_send(Order { wish, reply }).map(|()| answer).map_err(busy)
+        }),
+        requests: Box::new(move |request| {
+            let (reply, answer) = oneshot::channel();
+            requests.try_send(task::Asked { request, reply }).map(|()| answer).map_err(busy)
         }),
         read_plan: read_plan(source),
         read_command: Arc::new(read_command),
@@ -72,12 +81,21 @@ pub(super) async fn take_orders(plan: Arc<Plan>, tied: Tied, stopped: watch::Rec
 }
 
 /// What is known of commands beside the plan: nobody yet.
-pub(super) fn beside(plan: &Arc<Plan>, output: Option<Output>, feeds: Arc<Feeds>) -> Arc<Beside> {
+pub(super) fn beside(plan: &Arc<Plan>, output: Option<Output>) -> Arc<Beside> {
     let tapes: Arc<dyn Tapes> = match output {
         Some(output) => Arc::new(Recorded(output)),
         None => Arc::new(NoTapes),
     };
-    Arc::new(Beside::new(Roll::new(Arc::clone(plan)), tapes, feeds))
+    Arc::new(Beside::new(Roll::new(Arc::clone(plan)), tapes, Arc::new(Feeds::default())))
+}
+
+/// Writes to commands beside the plan what they are told, by the pipes that the loop hands over.
+pub(super) fn feed(
+    beside: &Beside,
+    pipes: mpsc::Receiver<Feeding>,
+) -> impl Future<Output = ()> + Send + use<> {
+    let feeds = Arc::clone(&beside.feeds);
+    async move { feeds.follow(pipes).await }
 }
 
 /// The tapes of the output room.
@@ -108,7 +126,22 @@ pub(super) fn events(plan: &Arc<Plan>, began: Wall, beside: &Arc<Beside>) -> (Ar
     (events, Box::new(heard))
 }
 
-fn busy(error: TrySendError<Order>) -> Busy {
+/// Passes on what the ledger asks for, as an order like any other whose answer nobody waits for.
+pub(super) fn knocks_at(doors: &Doors) -> Box<dyn FnMut(Knock) -> bool + Send> {
+    let orders = doors.orders.clone();
+    Box::new(move |knock| {
+        let wish = match knock {
+            Knock::Stop { process } => Wish::Stop(vec![process]),
+            Knock::Signal { process, signal } => {
+                Wish::Signal { names: vec![process], signal, group: false }
+            }
+        };
+        let (reply, _) = oneshot::channel();
+        orders.try_send(Order { wish, reply }).is_ok()
+    })
+}
+
+fn busy<T>(error: TrySendError<T>) -> Busy {
     match error {
         TrySendError::Full(_) => Busy::Full,
         TrySendError::Closed(_) => Busy::Gone,

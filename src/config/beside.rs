@@ -68,7 +68,9 @@ pub fn read(
     }
     let bounds = Bounds::read(asked);
     let text = format!("processes: {{{}: {{command: [x]{said}}}}}", quoted(name));
-    let read = file::read(&text, around);
+    // What stands at the top of a file is not asked for, so that no variable says it either.
+    let around = Surroundings { vars: &|_| None, ..*around };
+    let read = file::read(&text, &around);
     let (read, bounds) = match (read, bounds) {
         (Ok(read), Ok(bounds)) => (read, bounds),
         (read, bounds) => {

@@ -12,11 +12,13 @@ use super::plan::{
     ControlGroups, LeakRule, MemoryPlan, Mode, OutputPlan, Passing, Plan, ProcessPlan, Recovery,
     Thresholds,
 };
+use super::privacy::privacy;
 use super::problem::{Problems, Sink, quoted};
 use super::process::output::{USUAL_MODE, output as process_output};
 use super::process::{Draft, Usual, process, thresholds};
 use super::quantity::print_duration;
 use super::read;
+use super::sessions::sessions;
 use super::store::store;
 use super::surroundings::{Surroundings, default_state_dir};
 use crate::units::ProcessIx;
@@ -115,6 +117,8 @@ fn whole(at: &Cursor<'_>, digest: String, around: &Surroundings<'_>) -> Option<P
         recovery: recovery(&mut fields),
         cgroups: cgroups(&mut fields),
         memory,
+        sessions: sessions(at, &mut fields, around),
+        privacy: privacy(&mut fields),
         file_digest: Some(digest),
     };
     fields.finish(&COMPOSE_WORDS);

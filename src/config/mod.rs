@@ -27,6 +27,8 @@ pub mod surroundings;
 pub mod file;
 mod control;
 mod families;
+mod sessions;
+mod privacy;
 mod store;
 mod links;
 mod digest;

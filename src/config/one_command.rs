@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::file::{DEFAULT_INTERVAL, DEFAULT_LISTEN, DEFAULT_SHUTDOWN};
 use super::plan::{
     AgentPlan, ControlGroups, ControlPlan, Dialect, LeakRule, MemoryPlan, Mode, Passing, Plan,
-    ProcessPlan, Recovery, StorePlan,
+    PrivacyPlan, ProcessPlan, Recovery, SessionsPlan, StorePlan,
 };
 use super::read::name_fault;
 use crate::units::ProcessIx;
@@ -75,6 +75,8 @@ pub fn one_command(command: Vec<OsString>, options: Options) -> Plan {
         recovery: options.recovery,
         cgroups: ControlGroups::Off,
         memory: MemoryPlan { interval: options.memory_interval, leak_rule: LeakRule::GrowthCount },
+        sessions: SessionsPlan::default(),
+        privacy: PrivacyPlan::default(),
         file_digest: None,
     }
 }

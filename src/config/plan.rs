@@ -6,7 +6,9 @@ mod health;
 mod hooks;
 mod output;
 mod passing;
+mod privacy;
 mod schedule;
+mod sessions;
 mod store;
 mod succession;
 mod watch;
@@ -23,7 +25,9 @@ pub use self::health::{HealthPlan, OnUnhealthy, ReadyPlan, Test};
 pub use self::hooks::{Hook, Hooks};
 pub use self::output::{OutputFile, OutputMode, OutputPlan};
 pub use self::passing::{Passing, PassingScope};
+pub use self::privacy::{PrivacyPlan, Treatment};
 pub use self::schedule::Schedule;
+pub use self::sessions::{SessionRule, SessionsPlan};
 pub use self::store::{Password, PostgresHost, PostgresPlan, Roots, StorePlan, Tls};
 pub use self::succession::Changes;
 pub use self::watch::WatchRule;
@@ -61,6 +65,10 @@ pub struct Plan {
     pub cgroups: ControlGroups,
     /// How often memory is sampled, and which rule judges it.
     pub memory: MemoryPlan,
+    /// How long sessions may rest and last, and how many may be open.
+    pub sessions: SessionsPlan,
+    /// What is learnt of those who work here.
+    pub privacy: PrivacyPlan,
     /// SHA-256 of the file's text, in hex, where there is one; see [`Plan::digest`].
     pub file_digest: Option<String>,
 }
@@ -145,6 +153,8 @@ pub struct ProcessPlan {
     pub thresholds: Thresholds,
     /// The coding agent that it runs, if it runs one.
     pub agent: Option<AgentPlan>,
+    /// When its runs are ended for want of activity, or for lasting too long.
+    pub session: SessionRule,
 }
 
 impl ProcessPlan {
@@ -173,6 +183,7 @@ impl ProcessPlan {
             forward_signals: Vec::new(),
             thresholds: Thresholds::default(),
             agent: None,
+            session: SessionRule::default(),
         }
     }
 

@@ -21,6 +21,7 @@ use super::plan::{
     OutputMode, OutputPlan, ProcessPlan, ReadyPlan, Standing, Stdin, Thresholds, World,
 };
 use super::read;
+use super::sessions::session;
 use super::surroundings::Surroundings;
 use crate::units::{Bytes, Signal};
 
@@ -125,6 +126,7 @@ pub(super) fn process<'a>(
             .read("memory", |at| memory(at, usual.thresholds))
             .unwrap_or(usual.thresholds),
         agent: fields.read("agent", |at| agent::agent(at, around)),
+        session: fields.read("session", session).unwrap_or_default(),
         ..ProcessPlan::new(name, command)
     };
     let wanted = fields.read("depends_on", depends::depends_on).unwrap_or_default();

@@ -6,14 +6,18 @@
 //! what is promised here.
 
 mod output;
+mod privacy;
 mod process;
+mod sessions;
 mod world;
 
 use std::path::Path;
 
 use serde::ser::{Serialize, Serializer};
 
+use self::privacy::{Privacy, privacy};
 use self::process::{Process, process};
+use self::sessions::{Sessions, sessions};
 use super::families::{families, names};
 use super::order;
 use super::plan::{ControlGroups, ControlPlan, LeakRule, Mode, Plan, Recovery, StorePlan};
@@ -71,6 +75,8 @@ struct Whole {
     recovery: &'static str,
     cgroups: &'static str,
     memory: Memory,
+    sessions: Sessions,
+    privacy: Privacy,
 }
 
 #[derive(serde::Serialize)]
@@ -142,6 +148,8 @@ fn whole(plan: &Plan) -> Whole {
                 LeakRule::GrowthCount => "growth-count",
             },
         },
+        sessions: sessions(&plan.sessions),
+        privacy: privacy(&plan.privacy),
     }
 }
 

@@ -3,6 +3,7 @@
 //! Reads files, and some of them on whatever disk the project lies on: call it where waiting harms
 //! nobody.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf, absolute};
 use std::sync::Arc;
 
@@ -40,6 +41,7 @@ pub fn capture(command: &[String], working_dir: Option<&Path>, life: &Life) -> C
         host: Arc::clone(&life.host),
         version: env!("CARGO_PKG_VERSION").to_owned(),
         config_digest: Arc::clone(&life.digest),
+        labels: BTreeMap::new(),
     }
 }
 

@@ -15,6 +15,7 @@ pub mod identity;
 mod index;
 mod read;
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -45,6 +46,9 @@ pub struct Context {
     pub version: String,
     /// SHA-256 of the configuration, in hex.
     pub config_digest: Arc<str>,
+    /// Names and values that an application gave its session.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub labels: BTreeMap<String, String>,
 }
 
 /// The state of a git checkout, read from its files.

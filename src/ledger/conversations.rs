@@ -10,9 +10,6 @@ use crate::units::{Mono, SessionId};
 /// conversation for each task would otherwise hold all of them for ever.
 const PER_RUN: usize = 100;
 
-/// How long a conversation may rest before it counts as idle.
-const IDLE_AFTER: Duration = Duration::from_secs(3600);
-
 /// How an agent's conversation is told from all others.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Key {
@@ -84,12 +81,12 @@ impl Conversations {
         self.followed.retain(|key, _| key.run != run);
     }
 
-    /// Those that have rested for too long since the last time this was asked.
-    pub fn newly_idle(&mut self, at: Mono) -> Vec<SessionId> {
+    /// Those that have rested for so long, and did not when this was last asked.
+    pub fn newly_idle(&mut self, at: Mono, idle: Duration) -> Vec<SessionId> {
         let resting = self
             .followed
             .values_mut()
-            .filter(|followed| !followed.idle && at.since(followed.last_usage) >= IDLE_AFTER);
+            .filter(|followed| !followed.idle && at.since(followed.last_usage) >= idle);
         resting
             .map(|followed| {
                 followed.idle = true;
@@ -105,6 +102,7 @@ mod tests {
     use crate::units::Wall;
 
     const HOUR: u64 = 3_600_000_000_000;
+    const AN_HOUR: Duration = Duration::from_nanos(HOUR);
 
     fn id(n: u128) -> SessionId {
         SessionId::new(Wall(7), n)
@@ -118,13 +116,13 @@ mod tests {
     fn an_hour_of_silence_is_told_once_and_ended_by_use() {
         let mut talks = Conversations::default();
         talks.follow(key(1), id(2), Mono(0));
-        assert!(talks.newly_idle(Mono(HOUR - 1)).is_empty());
-        assert_eq!(talks.newly_idle(Mono(HOUR)), [id(2)]);
-        assert!(talks.newly_idle(Mono(HOUR + 1)).is_empty());
+        assert!(talks.newly_idle(Mono(HOUR - 1), AN_HOUR).is_empty());
+        assert_eq!(talks.newly_idle(Mono(HOUR), AN_HOUR), [id(2)]);
+        assert!(talks.newly_idle(Mono(HOUR + 1), AN_HOUR).is_empty());
         let known = |was_idle| Some(Known { session: id(2), was_idle });
         assert_eq!(talks.used(&key(1), Mono(HOUR + 2)), known(true));
         assert_eq!(talks.used(&key(1), Mono(HOUR + 3)), known(false));
-        assert_eq!(talks.newly_idle(Mono(2 * HOUR + 3)), [id(2)]);
+        assert_eq!(talks.newly_idle(Mono(2 * HOUR + 3), AN_HOUR), [id(2)]);
     }
 
     #[test]

@@ -44,6 +44,18 @@ pub enum Entry {
         /// What was found.
         batch: TokenBatch,
     },
+    /// From the readers of output, at most once a tick: who wrote something.
+    OutputSeen {
+        /// When that was looked at.
+        at: Now,
+        /// Their names.
+        processes: Vec<Arc<str>>,
+    },
+    /// From our own clock, when something waits for time to pass.
+    TimePassed {
+        /// Until when.
+        at: Now,
+    },
     /// From the store, once at the start: sessions that an earlier life left open.
     OpenSessionsFound {
         /// When they were found.
@@ -105,12 +117,22 @@ pub struct SurvivorOutcome {
 /// What was handed to the store and is not committed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Waiting {
+    /// Rows that were handed over, in this life.
+    pub handed: u64,
     /// Rows that wait for a commit.
     pub rows: u64,
     /// Rows that had to be given up, in this life.
     pub dropped: u64,
     /// For how long rows have waited without any commit; zero while none wait.
     pub unmoved: Duration,
+}
+
+impl Waiting {
+    /// Rows whose fate is known: all that were handed over before as many more. They are committed in
+    /// order, and only where far too many wait is one given up before its turn.
+    pub fn settled(&self) -> u64 {
+        self.handed.saturating_sub(self.rows)
+    }
 }
 
 /// How the store is.

@@ -3,24 +3,28 @@
 
 use std::sync::Arc;
 
-use crate::config::plan::{LeakRule, Plan, ProcessPlan, Standing, StorePlan};
+use crate::config::plan::{
+    LeakRule, Plan, ProcessPlan, SessionRule, SessionsPlan, Standing, StorePlan,
+};
+use crate::ledger::activity::Activity;
 use crate::ledger::conversations::Conversations;
 use crate::ledger::entry::{Entry, StoreHealth};
+use crate::ledger::external::Externals;
 use crate::ledger::fold_care::expect;
 use crate::ledger::fold_earlier::Earlier;
 use crate::ledger::fold_runs::Run;
+use crate::ledger::labels::UNKNOWN;
 use crate::ledger::outcome::Outcome;
+use crate::ledger::request::{Knock, Request};
 use crate::ledger::row::{Batch, Row};
-use crate::ledger::session::SessionState;
-use crate::ledger::sessions::{Note, Sessions};
+use crate::ledger::session::SessionKind;
+use crate::ledger::sessions::Sessions;
 use crate::ledger::snapshot::{HouseView, ProcessView};
 use crate::ledger::spend::Spend;
+use crate::ledger::veil::Veil;
 use crate::memory::LeakDetector;
 use crate::supervise::lifecycle::SignalResponse;
 use crate::units::{Mono, Now, ProcessIx, SessionId, Wall};
-
-/// How often it is asked which conversations have gone idle, at most.
-const IDLE_CHECK_NANOS: u64 = 10_000_000_000;
 
 /// What makes a detector for a rule.
 pub type MakeDetector = fn(LeakRule) -> Box<dyn LeakDetector>;
@@ -41,7 +45,20 @@ pub struct Ledger {
     pub(super) random: fastrand::Rng,
     /// The latest time that an entry carried; entries without one happened then.
     pub(super) now: Now,
-    idle_checked: Mono,
+    /// How long sessions may rest and last.
+    pub(super) rules: SessionsPlan,
+    pub(super) externals: Externals,
+    pub(super) activity: Activity,
+    /// The session that we are a part of ourselves, of a procession around us.
+    pub(super) around: Option<SessionId>,
+    /// What is to be asked for at the control door.
+    pub(super) knocks: Vec<Knock>,
+    pub(super) idle_checked: Mono,
+    /// When live sessions are next written down whole; `None` where they never are.
+    pub(super) snapshot_at: Option<Mono>,
+    /// When ended external sessions are next let go of.
+    pub(super) cleanup_at: Mono,
+    veil: Veil,
 }
 
 /// A process of the plan with its live run and its last one.
@@ -50,6 +67,10 @@ pub(super) struct Process {
     pub(super) view: ProcessView,
     pub(super) run: Option<Run>,
     pub(super) last: Option<LastRun>,
+    /// How long its runs may rest and last.
+    pub(super) rule: SessionRule,
+    /// Whether it is a command that was spawned beside the plan.
+    pub(super) spawned: bool,
 }
 
 /// A run that ended, for what is learnt of it behind its end.
@@ -81,14 +102,44 @@ impl Ledger {
             make_detector,
             random: fastrand::Rng::with_seed(seed),
             now: started,
+            rules: plan.sessions.clone(),
+            externals: Externals::default(),
+            activity: Activity::default(),
+            around: None,
+            knocks: Vec::new(),
             idle_checked: started.mono,
+            snapshot_at: plan.sessions.snapshot_interval.map(|span| started.mono.after(span)),
+            cleanup_at: started.mono.after(plan.sessions.cleanup_interval),
+            veil: Veil::default(),
         }
+    }
+
+    /// Says of which session of another procession we are a part; every run of ours is one of it.
+    pub fn inside(mut self, around: Option<SessionId>) -> Self {
+        self.around = around;
+        self
     }
 
     /// Says which day the prices are of.
     pub fn with_prices_of(mut self, day: Wall) -> Self {
         self.prices_as_of = Some(day);
         self
+    }
+
+    /// Says what is masked and left out of whatever comes in.
+    pub fn behind(mut self, veil: Veil) -> Self {
+        self.veil = veil;
+        self
+    }
+
+    /// An entry as it may be taken in and looked on at.
+    pub fn veiled(&self, entry: Entry) -> Entry {
+        self.veil.entry(entry)
+    }
+
+    /// A request as it may be taken in.
+    pub fn veiled_request(&self, request: Request) -> Request {
+        self.veil.request(request)
     }
 
     /// Takes an entry in and answers with what is to be kept, in order.
@@ -114,6 +165,12 @@ impl Ledger {
                 batches.extend(batch(self.tokens_read(at, read)));
                 batches
             }
+            Entry::OutputSeen { at, processes } => {
+                let mut batches = self.turn_to(at);
+                batches.extend(batch(self.output_seen(at, &processes)));
+                batches
+            }
+            Entry::TimePassed { at } => self.turn_to(at),
             Entry::OpenSessionsFound { at, sessions } => self.open_sessions_found(at, sessions),
             Entry::SurvivorsHandled { at, outcomes } => self.survivors_handled(at, outcomes),
             Entry::StoreReported(health) => {
@@ -140,27 +197,17 @@ impl Ledger {
         self.processes.get_mut(ix.0)
     }
 
-    /// Moves the clock on, and with it whatever waits for time to pass.
-    fn turn_to(&mut self, at: Now) -> Vec<Batch> {
-        if at.mono >= self.now.mono {
-            self.now = at;
-        }
-        if at.mono.0.saturating_sub(self.idle_checked.0) < IDLE_CHECK_NANOS {
-            return Vec::new();
-        }
-        self.idle_checked = at.mono;
-        let idle = self.conversations.newly_idle(at.mono);
-        let rows = idle.into_iter().flat_map(|session| {
-            let note = Note::new("idle", "no usage for an hour", serde_json::json!({}));
-            self.sessions.advance(session, SessionState::Idle, at, note)
-        });
-        batch(rows.collect()).into_iter().collect()
+    /// What is to be asked for at the control door, since the last time this was asked.
+    pub fn take_knocks(&mut self) -> Vec<Knock> {
+        std::mem::take(&mut self.knocks)
     }
 }
 
 impl Process {
     pub(super) fn new(place: ProcessIx, plan: &ProcessPlan) -> Self {
-        Self { view: ProcessView::new(place, plan), run: None, last: None }
+        let spawned = plan.standing == Standing::Spawned;
+        let view = ProcessView::new(place, plan);
+        Self { view, run: None, last: None, rule: plan.session, spawned }
     }
 
     /// Goes on under another plan. A place that was taken over by another name begins at 0.
@@ -168,6 +215,8 @@ impl Process {
         if self.view.name != plan.name {
             self.view = ProcessView::new(self.view.place, plan);
         }
+        self.rule = plan.session;
+        self.spawned = plan.standing == Standing::Spawned;
         self.view.retired = plan.standing == Standing::Retired;
         self.view.thresholds = plan.thresholds;
         self.view.schedule = plan.schedule.clone().map(Arc::new);
@@ -188,6 +237,8 @@ fn house(plan: &Plan, started: Now, pid1: bool) -> HouseView {
         started: started.wall,
         pid1,
         signals: forwarded.map(|signal| ((*signal, response), 0)).collect(),
+        sessions_limit: plan.sessions.max_concurrent,
+        idle_warnings: SessionKind::ALL.map(|kind| (kind, 0)).into(),
         store: (plan.store != StorePlan::Memory).then(StoreHealth::default),
         listener_up: plan.listen.map(|_| false),
         ..HouseView::default()
@@ -196,6 +247,7 @@ fn house(plan: &Plan, started: Now, pid1: bool) -> HouseView {
 
 fn sessions(plan: &Plan) -> Sessions {
     let mut sessions = Sessions::default();
+    sessions.expect(SessionKind::External, UNKNOWN);
     for process in &plan.processes {
         expect(&mut sessions, &process.name, process.agent.is_some());
     }

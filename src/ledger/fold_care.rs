@@ -157,6 +157,7 @@ impl Ledger {
                 None => self.processes.push(Process::new(ix, planned)),
             }
         }
+        self.follow_rules();
         let new = changes.added.iter().filter_map(|ix| plan.processes.get(ix.0));
         for process in new {
             expect(&mut self.sessions, &process.name, process.agent.is_some());
@@ -167,6 +168,16 @@ impl Ledger {
             self.house.signals.entry((*signal, response)).or_default();
         }
         Vec::new()
+    }
+
+    /// Live runs may rest and last as long as the plan says now.
+    fn follow_rules(&mut self) {
+        for ix in (0..self.processes.len()).map(ProcessIx) {
+            let bounds = self.bounds_of(ix);
+            if let Some(run) = &self.processes[ix.0].run {
+                self.activity.rebound(run.session, bounds, run.opened, self.now.mono);
+            }
+        }
     }
 }
 

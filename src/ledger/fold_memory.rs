@@ -24,20 +24,23 @@ impl Ledger {
             let session = run.session;
             let change = run.memory.observe(sample);
             kept.push(sample_row(session, sample, "interval"));
-            self.refresh(ix, session, change.worked.then_some(sample));
+            self.refresh(ix, session);
+            if change.worked {
+                events.extend(self.signed(sample.at, session));
+            }
             events.extend(self.memory_events(ix, session, sample, change));
         }
         batch(kept).into_iter().chain(batch(events)).collect()
     }
 
-    /// Brings the session's figures up to date, and its last activity where it worked.
-    fn refresh(&mut self, ix: ProcessIx, id: SessionId, worked: Option<&TreeSample>) {
+    /// Brings the session's figures up to date.
+    fn refresh(&mut self, ix: ProcessIx, id: SessionId) {
         let run = self.processes.get(ix.0).and_then(|process| process.run.as_ref());
         let (Some(run), Some(session)) = (run, self.sessions.edit(id)) else { return };
+        let before = session.figures.cpu_seconds;
         run.memory.fill(&mut session.figures);
-        if let Some(sample) = worked {
-            session.last_activity = sample.at.wall;
-        }
+        let now = std::mem::replace(&mut session.figures.cpu_seconds, before);
+        self.sessions.used_cpu(id, now);
     }
 
     fn memory_events(

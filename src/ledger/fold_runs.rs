@@ -31,6 +31,8 @@ pub(super) struct Run {
     pub(super) memory: MemoryWatch,
     /// Whether it was counted as one that had to be killed.
     killed: bool,
+    /// Why its end was asked for, where its time was up.
+    pub(super) timed_out: Option<String>,
 }
 
 impl Ledger {
@@ -119,7 +121,9 @@ impl Ledger {
         let detail = json!({ "run": run.0, "attempt": attempt, "adopted": adopted });
         let note =
             Note::new("opened", open_trigger(attempt, adopted), detail).from(EventSource::Init);
-        rows.extend(self.sessions.open(Session::opened(session, name, at.wall), at, note));
+        let opened = Session { parent: self.around, ..Session::opened(session, name, at.wall) };
+        rows.extend(self.sessions.open(opened, at, note));
+        self.activity.watch(session, self.bounds_of(ix), at.mono);
         let memory = MemoryWatch::new((self.make_detector)(self.rule), thresholds);
         if let Some(process) = self.process(ix) {
             process.view.restarts = process.view.restarts.max(attempt.into());
@@ -134,6 +138,7 @@ impl Ledger {
                 status: None,
                 memory,
                 killed: false,
+                timed_out: None,
             });
         }
         rows
@@ -157,7 +162,7 @@ impl Ledger {
     fn run_advanced(&mut self, at: Now, run: RunId, to: SessionState, note: Note) -> Vec<Row> {
         let Some((_, live)) = self.run_mut(run) else { return self.unknown_run() };
         let session = live.session;
-        self.touch(session, at);
+        self.sessions.touch(session, at.wall);
         let rows = self.sessions.advance(session, to, at, note);
         if rows.is_empty() {
             self.ignore();
@@ -188,7 +193,7 @@ impl Ledger {
         if end.forced {
             self.count_kill(ix);
         }
-        let rows = self.close_run(at, ix, &Outcome::of_run(end), Some(end));
+        let rows = self.close_run(at, ix, &self.outcome_of(ix, end), Some(end));
         self.house.reaped_runs += u64::from(was_reaped(end));
         self.care_ended(ix, end);
         if let Some(process) = self.process(ix) {
@@ -199,6 +204,18 @@ impl Ledger {
             }
         }
         rows
+    }
+
+    /// How a run ended: as it did by itself, unless its time was up and we asked for its end.
+    fn outcome_of(&self, ix: ProcessIx, end: &RunEnd) -> Outcome {
+        let run = self.processes.get(ix.0).and_then(|process| process.run.as_ref());
+        match (run.and_then(|run| run.timed_out.clone()), end.reason) {
+            (Some(reason), EndReason::Requested) => {
+                let reason = format!("{reason} ({})", end.status);
+                Outcome { state: SessionState::TimedOut, reason }
+            }
+            _ => Outcome::of_run(end),
+        }
     }
 
     /// Ends the live run of a process, if it has one, with all that it holds: conversations first,
@@ -218,14 +235,12 @@ impl Ledger {
         process.view.last_exit = Some(at.wall);
         let last = LastRun { session: run.session, outcome: outcome.clone() };
         let before = process.last.replace(last);
-        if let Some(session) = self.sessions.edit(run.session) {
-            session.figures.cpu_seconds = cpu;
-        }
+        self.sessions.used_cpu(run.session, cpu);
         let mut rows = Vec::new();
         for talk in self.conversations.of(run.session) {
             rows.extend(self.sessions.end(talk, at, &outcome.of_conversation(), None));
         }
-        rows.extend(self.sessions.end(run.session, at, outcome, end.map(|end| end.status)));
+        rows.extend(self.end_tree(at, run.session, outcome, end.map(|end| end.status)));
         rows.extend(
             run.memory.last().map(|sample| sample_row(run.session, &sample, "session_end")),
         );
@@ -238,9 +253,11 @@ impl Ledger {
     /// We leave: whatever is live still will not be seen to end.
     fn left(&mut self, at: Now, code: u8) -> Vec<Row> {
         let outcome = Outcome::lost(&format!("its end was not seen before we left with {code}"));
-        (0..self.processes.len())
-            .flat_map(|ix| self.close_run(at, ProcessIx(ix), &outcome, None))
-            .collect()
+        let runs = 0..self.processes.len();
+        let mut rows: Vec<Row> =
+            runs.flat_map(|ix| self.close_run(at, ProcessIx(ix), &outcome, None)).collect();
+        rows.extend(self.end_externals(at, &outcome));
+        rows
     }
 
     /// Takes in where and as whom a session runs; it may have ended in the meantime.
@@ -253,13 +270,6 @@ impl Ledger {
         session.context = Some(context);
         let note = Note::new("context_captured", "session opened", detail);
         batch(self.sessions.note(id, self.now, note)).into_iter().collect()
-    }
-
-    /// Takes a sign of activity.
-    pub(super) fn touch(&mut self, id: SessionId, at: Now) {
-        if let Some(session) = self.sessions.edit(id) {
-            session.last_activity = at.wall;
-        }
     }
 
     pub(super) fn run_mut(&mut self, id: RunId) -> Option<(ProcessIx, &mut Run)> {

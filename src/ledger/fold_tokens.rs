@@ -12,7 +12,7 @@ use crate::ledger::fold::Ledger;
 use crate::ledger::labels::{UNKNOWN, clip};
 use crate::ledger::outcome::{Outcome, summary};
 use crate::ledger::row::{EventSource, Row};
-use crate::ledger::session::{Figures, Session, SessionKind, SessionState};
+use crate::ledger::session::{Figures, Session, SessionKind, SessionState, Totals};
 use crate::ledger::sessions::Note;
 use crate::tokens::{Cost, TokenBatch, Usage};
 use crate::units::{Now, ProcessIx, SessionId, Wall};
@@ -40,6 +40,9 @@ impl Ledger {
         for usage in batch.usages {
             self.spend.count(&process, &usage);
             let session = ix.and_then(|ix| self.attribute(at, ix, &usage, &mut rows));
+            if let Some(id) = session {
+                rows.extend(self.signed(at, id));
+            }
             changed.extend(session.and_then(|id| self.spent(at, id, &usage)).into_iter().flatten());
             rows.push(Row::Usage { session, process: process.clone(), usage: Box::new(usage) });
         }
@@ -145,6 +148,12 @@ impl Ledger {
                 session.last_activity = session.end.as_ref().map_or(at.wall, |end| end.at);
             }
         }
+        // What a conversation uses is its run's own already, so that it is added once for all.
+        for id in self.sessions.chain(id) {
+            if let Some(session) = self.sessions.edit(id) {
+                add(&mut session.total, usage);
+            }
+        }
         Some(both)
     }
 }
@@ -161,6 +170,16 @@ fn book(figures: &mut Figures, usage: &Usage) {
         Cost::Priced(money) => figures.cost = figures.cost.saturating_add(money),
         Cost::Unpriced => {
             figures.unpriced_tokens = figures.unpriced_tokens.saturating_add(usage.tokens.total());
+        }
+    }
+}
+
+fn add(total: &mut Totals, usage: &Usage) {
+    total.tokens = total.tokens.plus(&usage.tokens);
+    match usage.cost {
+        Cost::Priced(money) => total.cost = total.cost.saturating_add(money),
+        Cost::Unpriced => {
+            total.unpriced_tokens = total.unpriced_tokens.saturating_add(usage.tokens.total());
         }
     }
 }

@@ -14,6 +14,7 @@ mod fold_care;
 pub mod beside;
 pub mod entry;
 pub mod happening;
+pub mod request;
 pub mod row;
 pub mod session;
 pub mod snapshot;
@@ -22,17 +23,22 @@ pub mod store_figures;
 pub mod fold;
 mod fold_earlier;
 mod fold_memory;
+mod fold_requests;
 mod fold_runs;
+mod fold_time;
 mod fold_tokens;
 pub mod task;
 mod view;
 
+mod activity;
 mod conversations;
+mod external;
 mod labels;
 mod outcome;
 mod sessions;
 mod spend;
 mod transition;
+pub mod veil;
 mod watch;
 
 #[cfg(test)]

@@ -83,6 +83,43 @@ pub fn summary(session: &Session, end: &SessionEnd, events: u64) -> Value {
         "tokens_total": figures.tokens.total(),
         "unpriced_tokens": figures.unpriced_tokens,
         "cost_nano_usd": figures.cost,
+        "total": total(session),
+    })
+}
+
+/// What is known of a session now, for the detail of a snapshot.
+pub fn known(session: &Session) -> Value {
+    let figures = &session.figures;
+    json!({
+        "kind": session.kind.as_str(),
+        "state": session.state.as_str(),
+        "parent": session.parent.map(|parent| parent.to_string()),
+        "process": session.process,
+        "agent": session.agent,
+        "native_id": session.native_id,
+        "started": session.started.to_string(),
+        "last_activity": session.last_activity.to_string(),
+        "events": session.events + 1,
+        "peak_memory_bytes": figures.peak_memory,
+        "mean_memory_bytes": figures.mean_memory,
+        "memory_samples": figures.samples,
+        "cpu_seconds": figures.cpu_seconds,
+        "tokens": tokens(&figures.tokens),
+        "tokens_total": figures.tokens.total(),
+        "unpriced_tokens": figures.unpriced_tokens,
+        "cost_nano_usd": figures.cost,
+        "total": total(session),
+    })
+}
+
+/// What it used with everything below it.
+fn total(session: &Session) -> Value {
+    let total = &session.total;
+    json!({
+        "cpu_seconds": total.cpu_seconds,
+        "tokens": total.tokens.total(),
+        "unpriced_tokens": total.unpriced_tokens,
+        "cost_nano_usd": total.cost,
     })
 }
 

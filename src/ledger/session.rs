@@ -133,6 +133,8 @@ pub struct Session {
     pub events: u64,
     /// Figures so far.
     pub figures: Figures,
+    /// What it and everything below it used so far.
+    pub total: Totals,
     /// Its end, once it ended.
     pub end: Option<SessionEnd>,
 }
@@ -154,6 +156,7 @@ impl Session {
             context: None,
             events: 0,
             figures: Figures::default(),
+            total: Totals::default(),
             end: None,
         }
     }
@@ -181,6 +184,20 @@ pub struct Figures {
     pub mean_memory: Option<Bytes>,
     /// Samples that the two above are made of.
     pub samples: u64,
+    /// User and system CPU seconds.
+    pub cpu_seconds: Option<f64>,
+    /// Tokens by kind.
+    pub tokens: TokenCounts,
+    /// What the priced part of them cost.
+    pub cost: Money,
+    /// Tokens that no price is known for.
+    pub unpriced_tokens: u64,
+}
+
+/// What a session and everything below it used so far. Memory is not among it: a tree's own size
+/// counts all that runs in it already.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Totals {
     /// User and system CPU seconds.
     pub cpu_seconds: Option<f64>,
     /// Tokens by kind.

@@ -3,14 +3,16 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::ledger::outcome::{Outcome, summary};
+use crate::ledger::outcome::{Outcome, summary, wall_span};
 use crate::ledger::row::{EventSource, Row, SessionEvent};
 use crate::ledger::session::{Session, SessionEnd, SessionKind, SessionState};
 use crate::ledger::transition::{allowed, may_open_as};
-use crate::units::{ExitStatus, Mono, Now, SessionId};
+use crate::tokens::TokenCounts;
+use crate::units::{ExitStatus, Money, Mono, Now, SessionId, Wall};
 
 /// Ended sessions that are kept in memory; the store keeps the rest.
 const ENDED_KEPT: usize = 100;
@@ -66,6 +68,8 @@ struct Live {
     opened: Mono,
     /// Whether it has been said that a part of its story is missing.
     incomplete: bool,
+    /// What it was when it was last written down whole: its last activity, and its events.
+    saved: (Wall, u64),
 }
 
 impl Sessions {
@@ -89,7 +93,9 @@ impl Sessions {
         *Arc::make_mut(&mut self.opened)
             .entry((session.kind, session.process.clone()))
             .or_default() += 1;
-        let live = Live { session: Arc::new(session), opened: at.mono, incomplete: false };
+        let saved = (session.last_activity, 1);
+        let session = Arc::new(session);
+        let live = Live { session, opened: at.mono, incomplete: false, saved };
         self.live.insert(id, live);
         self.write(id, at, (None, Some(state)), note)
     }
@@ -178,6 +184,103 @@ impl Sessions {
         Some(Arc::make_mut(session))
     }
 
+    /// The same, as the pictures share it.
+    pub fn shared(&self, id: SessionId) -> Option<Arc<Session>> {
+        let live = self.live.get(&id).map(|live| &live.session);
+        live.or_else(|| self.ended.iter().find(|session| session.id == id)).cloned()
+    }
+
+    /// The external session that ended last of those that had this own id.
+    pub fn native(&self, native_id: &str) -> Option<&Session> {
+        let is_it = |session: &&Arc<Session>| {
+            session.kind == SessionKind::External && session.native_id.as_deref() == Some(native_id)
+        };
+        self.ended.iter().find(is_it).map(Arc::as_ref)
+    }
+
+    /// A session and all above it, as far as they are known, nearest first.
+    pub fn chain(&self, id: SessionId) -> Vec<SessionId> {
+        let mut chain = Vec::new();
+        let mut next = Some(id);
+        while let Some(session) = next.and_then(|id| self.get(id)) {
+            chain.push(session.id);
+            // Who is opened inside another is younger, so that no chain comes back to itself.
+            next = session.parent.filter(|parent| !chain.contains(parent));
+        }
+        chain
+    }
+
+    /// Takes a sign of activity.
+    pub fn touch(&mut self, id: SessionId, at: Wall) {
+        if let Some(session) = self.edit(id).filter(|session| session.end.is_none()) {
+            session.last_activity = at;
+        }
+    }
+
+    /// Counts tokens for a session and for all above it.
+    pub fn spent(&mut self, id: SessionId, tokens: &TokenCounts, cost: Option<Money>) {
+        let unpriced = if cost.is_none() { tokens.total() } else { 0 };
+        let cost = cost.unwrap_or_default();
+        if let Some(session) = self.edit(id) {
+            let figures = &mut session.figures;
+            figures.tokens = figures.tokens.plus(tokens);
+            figures.cost = figures.cost.saturating_add(cost);
+            figures.unpriced_tokens = figures.unpriced_tokens.saturating_add(unpriced);
+        }
+        for id in self.chain(id) {
+            if let Some(session) = self.edit(id) {
+                let total = &mut session.total;
+                total.tokens = total.tokens.plus(tokens);
+                total.cost = total.cost.saturating_add(cost);
+                total.unpriced_tokens = total.unpriced_tokens.saturating_add(unpriced);
+            }
+        }
+    }
+
+    /// Sets the CPU time of a session, and adds what it grew by to all above it.
+    pub fn used_cpu(&mut self, id: SessionId, cpu_seconds: Option<f64>) {
+        let Some(session) = self.edit(id) else { return };
+        let before = std::mem::replace(&mut session.figures.cpu_seconds, cpu_seconds);
+        let Some(now) = cpu_seconds else { return };
+        let grown = now - before.unwrap_or(0.0);
+        for id in self.chain(id) {
+            if let Some(session) = self.edit(id) {
+                session.total.cpu_seconds = Some(session.total.cpu_seconds.unwrap_or(0.0) + grown);
+            }
+        }
+    }
+
+    /// Whether any session is live.
+    pub fn has_live(&self) -> bool {
+        !self.live.is_empty()
+    }
+
+    /// Whether one of this kind ended lately.
+    pub fn has_ended(&self, kind: SessionKind) -> bool {
+        self.ended.iter().any(|session| session.kind == kind)
+    }
+
+    /// Lets go of those of a kind that ended so long ago.
+    pub fn let_go(&mut self, kind: SessionKind, now: Wall, after: Duration) {
+        let old = |session: &Session| {
+            session.end.as_ref().is_some_and(|end| wall_span(end.at, now) >= after)
+        };
+        self.ended.retain(|session| session.kind != kind || !old(session));
+    }
+
+    /// Live sessions that are not what they were when they were last written down whole.
+    pub fn changed(&self) -> Vec<SessionId> {
+        let now = |live: &Live| (live.session.last_activity, live.session.events);
+        self.live.iter().filter(|(_, live)| live.saved != now(live)).map(|(id, _)| *id).collect()
+    }
+
+    /// A session was written down whole.
+    pub fn saved(&mut self, id: SessionId) {
+        if let Some(live) = self.live.get_mut(&id) {
+            live.saved = (live.session.last_activity, live.session.events);
+        }
+    }
+
     /// The row that replaces the kept projection of a session.
     pub fn projection(&self, id: SessionId) -> Option<Row> {
         self.get(id).map(|session| Row::Session(Box::new(session.clone())))
@@ -264,8 +367,7 @@ fn with_identity(detail: Value, session: &Session) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ledger::session::Figures;
-    use crate::units::Wall;
+    use crate::ledger::session::{Figures, Totals};
 
     fn at(ms: u64) -> Now {
         Now { mono: Mono(ms * 1_000_000), wall: Wall(1_000_000 + ms as i64) }
@@ -286,6 +388,7 @@ mod tests {
             context: None,
             events: 0,
             figures: Figures::default(),
+            total: Totals::default(),
             end: None,
         }
     }

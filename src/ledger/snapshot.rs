@@ -91,6 +91,14 @@ pub struct HouseView {
     pub survivors_ended: u64,
     /// See [`HouseView::survivors_ended`].
     pub survivors_adopted: u64,
+    /// External sessions and spawned commands that may be open at once.
+    pub sessions_limit: u32,
+    /// How many of them are open.
+    pub sessions_open: u32,
+    /// Requests for one more that were refused because as many were open.
+    pub sessions_refused: u64,
+    /// Warnings before an end for want of activity, by kind of session.
+    pub idle_warnings: BTreeMap<SessionKind, u64>,
 }
 
 /// What is known of one process of the plan.

@@ -1,16 +1,18 @@
 //! The task around the fold: takes entries from the queue, hands rows to the store, and publishes
 //! pictures. It sleeps while nothing happens, and it waits neither for the store nor for a reader.
 
+use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::{mpsc, watch};
-use tokio::time::{Instant, timeout_at};
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::time::{Instant, sleep_until};
 
 use crate::clock;
 use crate::ledger::entry::{Entry, Waiting};
 use crate::ledger::fold::Ledger;
+use crate::ledger::request::{Knock, Reply, Request};
 use crate::ledger::row::Batch;
 use crate::ledger::snapshot::{LiveRun, Snapshot};
 use crate::supervise::lifecycle::Lifecycle;
@@ -29,6 +31,34 @@ const WORTH_SAYING: Duration = Duration::from_secs(2);
 /// From one look at rows that wait to the next, while nothing else happens.
 const LOOK_GAP: Duration = Duration::from_millis(500);
 
+/// Requests that may wait for the ledger, which takes them within microseconds.
+pub const REQUESTS: usize = 256;
+
+/// From one look at whether an answer is durable to the next.
+const COMMIT_LOOK: Duration = Duration::from_millis(5);
+
+/// How long an answer is held back until what it says is durable. A store that is away costs those
+/// who ask this long, and the answer says so.
+const COMMIT_WAIT: Duration = Duration::from_secs(2);
+
+/// A request with somebody who waits for the answer.
+#[derive(Debug)]
+pub struct Asked {
+    /// What is asked for.
+    pub request: Request,
+    /// Where the answer goes; nobody may listen any more.
+    pub reply: oneshot::Sender<Answered>,
+}
+
+/// An answer.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Answered {
+    /// What it says.
+    pub reply: Reply,
+    /// Whether it outlives us: false where the store was away for too long.
+    pub durable: bool,
+}
+
 /// Where everything goes that the ledger says.
 pub struct Outlets<R, O> {
     /// Takes what is to be kept. Must not block.
@@ -42,6 +72,8 @@ pub struct Outlets<R, O> {
     pub opened: O,
     /// Told of each entry before it is folded, for those who look on. Must not block.
     pub heard: Box<dyn FnMut(&Entry) + Send>,
+    /// Asks for something at the control door; false where it could not be passed on. Must not block.
+    pub knock: Box<dyn FnMut(Knock) -> bool + Send>,
     /// For every reader.
     pub snapshots: watch::Sender<Arc<Snapshot>>,
     /// For the run file: changes whenever a run gets its main process or ends.
@@ -49,22 +81,29 @@ pub struct Outlets<R, O> {
 }
 
 /// Runs until every sender of `entries` is gone and what they sent is taken in.
-pub async fn run<R, O>(ledger: Ledger, mut entries: mpsc::Receiver<Entry>, outlets: Outlets<R, O>)
-where
+pub async fn run<R, O>(
+    ledger: Ledger,
+    mut entries: mpsc::Receiver<Entry>,
+    mut requests: mpsc::Receiver<Asked>,
+    outlets: Outlets<R, O>,
+) where
     R: FnMut(Batch),
     O: Fn(ProcessIx, SessionId),
 {
     let mut keeper = Keeper::new(ledger, outlets);
     let mut queued = Vec::with_capacity(BURST);
+    let mut asked = Vec::new();
     loop {
-        let arrived = match keeper.next_wake() {
-            Some(wake) => timeout_at(wake, entries.recv_many(&mut queued, BURST)).await,
-            None => Ok(entries.recv_many(&mut queued, BURST).await),
-        };
-        if arrived == Ok(0) {
-            break;
+        let wake = keeper.next_wake();
+        tokio::select! {
+            arrived = entries.recv_many(&mut queued, BURST) => if arrived == 0 { break },
+            Some(first) = requests.recv() => asked.push(first),
+            () = sleep_until(wake.unwrap_or_else(clock::instant)), if wake.is_some() => {}
         }
         queued.drain(..).for_each(|entry| keeper.take(entry));
+        asked.drain(..).for_each(|one| keeper.answer(one));
+        keeper.pass_time();
+        keeper.settle_answers();
         keeper.report_live_runs();
         keeper.watch_store();
         keeper.publish_if_due();
@@ -88,6 +127,18 @@ struct Keeper<R, O> {
     /// Whether it was said that it waits for long, and that something was given up.
     lags: bool,
     drops: bool,
+    /// Answers that are not durable yet, oldest first.
+    unsettled: VecDeque<Unsettled>,
+}
+
+/// An answer that is held back.
+struct Unsettled {
+    reply: Reply,
+    to: oneshot::Sender<Answered>,
+    /// It is durable once so many rows are settled.
+    rows: u64,
+    /// It is given all the same by then.
+    until: Instant,
 }
 
 impl<R, O> Keeper<R, O>
@@ -108,12 +159,14 @@ where
             waits: false,
             lags: false,
             drops: false,
+            unsettled: VecDeque::new(),
         };
         keeper.publish();
         keeper
     }
 
     fn take(&mut self, entry: Entry) {
+        let entry = self.ledger.veiled(entry);
         let opened = opened_run(&entry);
         let is_last = matches!(&entry, Entry::Lifecycle { event: Lifecycle::Left { .. }, .. });
         self.runs_changed |= changes_runs(&entry);
@@ -128,11 +181,70 @@ where
             }
         }
         self.changed = true;
+        self.knock();
         if is_last {
             (self.outlets.over)();
         }
         if let Some((process, session)) = opened {
             (self.outlets.opened)(process, session);
+        }
+    }
+
+    /// Answers a request once what it changed is durable.
+    fn answer(&mut self, asked: Asked) {
+        let Asked { request, reply: to } = asked;
+        let request = self.ledger.veiled_request(request);
+        let at = clock::now();
+        let folded = catch_unwind(AssertUnwindSafe(|| self.ledger.ask(at, request)));
+        let Ok((reply, batches)) = folded else {
+            self.ledger.ignore();
+            tracing::error!(target: "ledger", "a request could not be taken in and was dropped");
+            return;
+        };
+        self.changed = true;
+        self.knock();
+        let keeps = !batches.is_empty();
+        batches.into_iter().for_each(|batch| (self.outlets.rows)(batch));
+        if !keeps {
+            let _ = to.send(Answered { reply, durable: true });
+            return;
+        }
+        let rows = (self.outlets.waiting)().handed;
+        let until = clock::instant() + COMMIT_WAIT;
+        self.unsettled.push_back(Unsettled { reply, to, rows, until });
+    }
+
+    /// Gives the answers that are durable by now, and those that waited for too long.
+    fn settle_answers(&mut self) {
+        if self.unsettled.is_empty() {
+            return;
+        }
+        let (settled, now) = ((self.outlets.waiting)().settled(), clock::instant());
+        while let Some(first) = self.unsettled.front() {
+            let durable = first.rows <= settled;
+            if !durable && now < first.until {
+                return;
+            }
+            if let Some(Unsettled { reply, to, .. }) = self.unsettled.pop_front() {
+                let _ = to.send(Answered { reply, durable });
+            }
+        }
+    }
+
+    /// Tells the ledger the time when it waits for that.
+    fn pass_time(&mut self) {
+        let at = clock::now();
+        if self.ledger.next_due().is_some_and(|due| at.mono >= due) {
+            self.take(Entry::TimePassed { at });
+        }
+    }
+
+    /// Passes on what the ledger asks for. One that finds no room is asked for again by the ledger.
+    fn knock(&mut self) {
+        for knock in self.ledger.take_knocks() {
+            if !(self.outlets.knock)(knock) {
+                tracing::warn!(target: "ledger", "an end could not be asked for yet: the door is busy");
+            }
         }
     }
 
@@ -152,7 +264,7 @@ where
     /// Says once when the store has stood still for long, once when it goes on, and once in a life
     /// that something had to be given up.
     fn watch_store(&mut self) {
-        let Waiting { rows, dropped, unmoved } = (self.outlets.waiting)();
+        let Waiting { rows, dropped, unmoved, .. } = (self.outlets.waiting)();
         self.looked = clock::instant();
         self.waits = rows > 0;
         let lags = unmoved >= WORTH_SAYING;
@@ -192,7 +304,9 @@ where
     fn next_wake(&self) -> Option<Instant> {
         let picture = self.changed.then(|| self.published + PICTURE_GAP);
         let look = self.waits.then(|| self.looked + LOOK_GAP);
-        picture.into_iter().chain(look).min()
+        let answer = (!self.unsettled.is_empty()).then(|| clock::instant() + COMMIT_LOOK);
+        let due = self.ledger.next_due().map(clock::instant_of);
+        [picture, look, answer, due].into_iter().flatten().min()
     }
 }
 
@@ -225,6 +339,7 @@ mod tests {
     /// The other ends of a running task.
     struct Ends {
         entries: mpsc::Sender<Entry>,
+        requests: mpsc::Sender<Asked>,
         snapshots: watch::Receiver<Arc<Snapshot>>,
         live_runs: watch::Receiver<Vec<LiveRun>>,
         kept: Kept,
@@ -236,6 +351,7 @@ mod tests {
 
     fn start() -> Ends {
         let (entries, queue) = mpsc::channel(64);
+        let (requests, request) = mpsc::channel(64);
         let (snapshots, snapshot) = watch::channel(Arc::new(Snapshot::default()));
         let (live_runs, live_run) = watch::channel(Vec::new());
         let (kept, opened) = (Kept::default(), Arc::new(Mutex::new(Vec::new())));
@@ -253,12 +369,14 @@ mod tests {
             waiting: Box::new(move || *waits.lock().unwrap()),
             opened: opened_run,
             heard,
+            knock: Box::new(|_| true),
             snapshots,
             live_runs,
         };
-        let task = tokio::spawn(run(ledger(), queue, outlets));
+        let task = tokio::spawn(run(ledger(), queue, request, outlets));
         Ends {
             entries,
+            requests,
             snapshots: snapshot,
             live_runs: live_run,
             kept,
@@ -299,7 +417,8 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn what_waits_for_the_store_is_shown_although_the_store_says_nothing() {
         let mut ends = start();
-        *ends.waiting.lock().unwrap() = Waiting { rows: 2, dropped: 1, unmoved: WORTH_SAYING };
+        *ends.waiting.lock().unwrap() =
+            Waiting { handed: 2, rows: 2, dropped: 1, unmoved: WORTH_SAYING };
         ends.entries.send(opened(0, 1, WEB, 0)).await.unwrap();
         let waits = |picture: &Arc<Snapshot>| picture.house.store.is_some_and(|s| s.pending == 2);
         let shown = picture(&mut ends, waits).await;

@@ -2,7 +2,7 @@
 
 use crate::ledger::fold::{Ledger, Process};
 use crate::ledger::fold_runs::Run;
-use crate::ledger::snapshot::{LiveRun, ProcessView, RunView, Snapshot};
+use crate::ledger::snapshot::{HouseView, LiveRun, ProcessView, RunView, Snapshot};
 use crate::units::Now;
 
 impl Ledger {
@@ -11,7 +11,10 @@ impl Ledger {
         Snapshot {
             generation,
             at,
-            house: self.house.clone(),
+            house: HouseView {
+                sessions_open: u32::try_from(self.open_bounded()).unwrap_or(u32::MAX),
+                ..self.house.clone()
+            },
             processes: self
                 .processes
                 .iter()

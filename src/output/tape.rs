@@ -119,15 +119,16 @@ impl Tape {
             }
             let wants = wanted.which.is_none_or(|which| which == stretch.which);
             let room = (wanted.most - reel.bytes.len()) as u64;
-            if wants && room == 0 {
-                break;
-            }
-            let last = if wants { last.min(first.saturating_add(room)) } else { last };
+            let fits = if wants { last.min(first.saturating_add(room)) } else { last };
             if wants {
                 places.push((reel.bytes.len(), first));
-                reel.bytes.extend(self.slice(first - begin, last - begin));
+                reel.bytes.extend(self.slice(first - begin, fits - begin));
             }
-            reel.next = last;
+            reel.next = fits;
+            // What found no room is read next time, and so is all that comes behind it.
+            if fits < last {
+                break;
+            }
         }
         let complete = self.over && reel.next == self.end;
         if wanted.whole_characters && !complete {

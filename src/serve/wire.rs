@@ -1,6 +1,7 @@
 //! Every JSON shape of the control API: a promise to whoever reads or writes it. `openapi.json`
 //! describes them, and a test holds real answers against it. What is not known is left out.
 
+pub mod external;
 pub mod orphans;
 pub mod spawned;
 
@@ -221,6 +222,9 @@ pub struct Session {
     pub tokens: u64,
     /// What the priced part of them cost, in nano-dollars.
     pub cost_nano_usd: i64,
+    /// What it and everything below it used.
+    #[serde(default)]
+    pub total: Totals,
     /// How it ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub end: Option<SessionEnd>,
@@ -252,6 +256,9 @@ pub struct Context {
     pub version: String,
     /// SHA-256 of the configuration, in hex.
     pub config_digest: String,
+    /// Names and values that an application gave its session.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub labels: BTreeMap<String, String>,
 }
 
 /// The state of a git checkout.
@@ -266,6 +273,18 @@ pub struct Git {
     /// Whether a tracked file was changed, where that could be told.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub dirty: Option<bool>,
+}
+
+/// What a session and everything below it used.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Totals {
+    /// User and system CPU seconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cpu_seconds: Option<f64>,
+    /// Tokens.
+    pub tokens: u64,
+    /// What the priced part of them cost, in nano-dollars.
+    pub cost_nano_usd: i64,
 }
 
 /// How a session ended.

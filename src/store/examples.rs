@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::context::{Context, GitState};
 use crate::ledger::row::{Batch, EventSource, Row, SampleRow, SessionEvent};
-use crate::ledger::session::{Figures, Session, SessionEnd, SessionKind, SessionState};
+use crate::ledger::session::{Figures, Session, SessionEnd, SessionKind, SessionState, Totals};
 use crate::tokens::{Cost, TokenCounts, Usage, UsageKey};
 use crate::units::{Bytes, ExitStatus, Money, ProcId, SessionId, Wall};
 
@@ -69,6 +69,7 @@ pub fn session(number: u128) -> Row {
             cost: Money(77),
             unpriced_tokens: 6,
         },
+        total: Totals::default(),
         end: None,
     }))
 }
@@ -98,6 +99,7 @@ pub fn bare(number: u128) -> Session {
         context: None,
         events: 1,
         figures: Figures::default(),
+        total: Totals::default(),
         end: None,
     }
 }

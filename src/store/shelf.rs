@@ -27,6 +27,8 @@ pub struct Shelf {
 #[derive(Default)]
 struct Held {
     spool: Spool,
+    /// Rows that were put here, in this life.
+    handed: u64,
     /// Since when something has waited without a commit; meaningless while nothing waits.
     since: Mono,
     /// The end is near: nothing is worth waiting for.
@@ -57,6 +59,7 @@ impl Shelf {
         if held.spool.rows() == 0 {
             held.since = clock::now().mono;
         }
+        held.handed += batch.rows.len() as u64;
         held.spool.push(batch);
         if first || held.spool.is_full_group() != was_full {
             self.changed.notify_one();
@@ -89,7 +92,7 @@ impl Shelf {
         let rows = held.spool.rows() as u64;
         let since = if rows == 0 { None } else { Some(held.since) };
         let unmoved = since.map(|since| clock::now().mono.since(since)).unwrap_or_default();
-        Waiting { rows, dropped: held.spool.dropped(), unmoved }
+        Waiting { handed: held.handed, rows, dropped: held.spool.dropped(), unmoved }
     }
 
     /// Whether nothing waits.

@@ -8,14 +8,18 @@ use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use procession::config::one_command::{Options, one_command};
 use procession::config::plan::{ControlPlan, Plan, ProcessPlan, TcpControl};
 use procession::ledger::beside::Roll;
+use procession::ledger::fold::Ledger;
 use procession::ledger::happening::Narrator;
 use procession::ledger::snapshot::Snapshot;
+use procession::ledger::task::Answered;
+use procession::memory::leak;
 use procession::serve::control::beside::{Beside, NoTapes};
 use procession::serve::control::feeding::Feeds;
 use procession::serve::control::logs::{Line, Logs, Page, Stream, Turn};
-use procession::serve::control::{Busy, NotRead, Sources, serve};
+use procession::serve::control::{Busy, NotRead, Requests, Sources, serve};
 use procession::serve::events::Events;
 use procession::store::reading::reader::Reader;
 use procession::supervise::lifecycle::Lifecycle;
@@ -63,15 +67,13 @@ impl Door {
         let accept: Answering = Box::new(|_| Ok(Some(Reply::Accepted(Vec::new()))));
         let answering = Arc::new(Mutex::new(accept));
         let reading = Arc::new(Mutex::new(Err(NotRead::NoFile)));
-        let known = procession::config::one_command::one_command(
-            vec!["web".into()],
-            procession::config::one_command::Options::new(PathBuf::new()),
-        );
+        let known = one_command(vec!["web".into()], Options::new(PathBuf::new()));
         let roll = Roll::new(Arc::new(known));
         let beside = Arc::new(Beside::new(roll, Arc::new(NoTapes), Arc::new(Feeds::default())));
         let sources = Arc::new(Sources {
             pictures: shown,
             orders: orders(Arc::clone(&wishes), Arc::clone(&answering)),
+            requests: requests(),
             read_plan: {
                 let reading = Arc::clone(&reading);
                 Arc::new(move || reading.lock().unwrap().clone())
@@ -113,10 +115,7 @@ impl Door {
 
     /// Tells of so many things that happened.
     pub fn tell(&self, events: impl IntoIterator<Item = Lifecycle>) {
-        let plan = procession::config::one_command::one_command(
-            vec!["web".into()],
-            procession::config::one_command::Options::new(PathBuf::new()),
-        );
+        let plan = one_command(vec!["web".into()], Options::new(PathBuf::new()));
         let mut narrator = Narrator::new(Arc::new(plan));
         for event in events {
             let told = narrator.tell(Wall(5), &event);
@@ -171,6 +170,19 @@ impl Drop for Door {
             let _ = thread.join();
         }
     }
+}
+
+/// A ledger that keeps nothing answers what applications ask.
+fn requests() -> Requests {
+    let plan = one_command(vec!["web".into()], Options::new(PathBuf::new()));
+    let ledger = Ledger::new(&plan, procession::clock::now(), false, leak::detector, 1);
+    let ledger = Mutex::new(ledger);
+    Box::new(move |request| {
+        let (reply, answer) = oneshot::channel();
+        let (said, _) = ledger.lock().unwrap().ask(procession::clock::now(), request);
+        let _ = reply.send(Answered { reply: said, durable: true });
+        Ok(answer)
+    })
 }
 
 fn orders(

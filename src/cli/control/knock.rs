@@ -93,6 +93,26 @@ impl Client {
         mut take: impl FnMut(&str) -> Result<ControlFlow<()>, Failure>,
     ) -> Result<(), Failure> {
         let answer = self.ask(Method::GET, path, None, PATIENCE).await?;
+        self.each_line(answer, &mut take).await
+    }
+
+    /// The same for what is ordered.
+    pub(super) async fn post_lines(
+        &self,
+        path: &str,
+        body: &impl Serialize,
+        mut take: impl FnMut(&str) -> Result<ControlFlow<()>, Failure>,
+    ) -> Result<(), Failure> {
+        let body = serde_json::to_string(body).unwrap_or_default();
+        let answer = self.ask(Method::POST, path, Some(body), PATIENCE).await?;
+        self.each_line(answer, &mut take).await
+    }
+
+    async fn each_line(
+        &self,
+        answer: Response<Incoming>,
+        take: &mut impl FnMut(&str) -> Result<ControlFlow<()>, Failure>,
+    ) -> Result<(), Failure> {
         if !answer.status().is_success() {
             return self.text(answer).await.map(drop);
         }

@@ -13,6 +13,7 @@ mod orphans;
 mod phrase;
 mod ps;
 mod reload;
+mod sessions;
 mod signal;
 mod spawn;
 mod spoken;
@@ -56,6 +57,8 @@ pub(super) enum Verb {
     Spawn(Box<spawn::Options>),
     /// List or end what sessions that are over left behind.
     Orphans(orphans::Options),
+    /// Open, keep alive and close sessions of one's own.
+    Sessions(sessions::Options),
     /// Show what happens, as it happens.
     Events(events::Options),
     /// Print a script that completes words in a shell.
@@ -123,6 +126,7 @@ async fn answer(verb: &Verb) -> Result<(), Failure> {
         Verb::Logs(options) => logs::logs(options).await,
         Verb::Spawn(options) => spawn::spawn(options).await,
         Verb::Orphans(options) => orphans::orphans(options).await,
+        Verb::Sessions(options) => sessions::sessions(options).await,
         Verb::Events(options) => events::events(options).await,
         Verb::Completions(options) => completions::print(options),
     }

@@ -124,6 +124,8 @@ impl Plan {
         put_off(self.recovery != old.recovery, "recovery");
         put_off(self.cgroups != old.cgroups, "cgroups");
         put_off(self.memory != old.memory, "memory");
+        put_off(self.sessions != old.sessions, "sessions");
+        put_off(self.privacy != old.privacy, "privacy");
         let old = old.clone();
         self.mode = old.mode;
         self.passing = old.passing;
@@ -134,6 +136,7 @@ impl Plan {
         self.recovery = old.recovery;
         self.cgroups = old.cgroups;
         self.memory = old.memory;
+        self.sessions = old.sessions;
     }
 }
 
@@ -179,6 +182,7 @@ fn inside(process: &ProcessPlan) -> impl PartialEq + '_ {
         watch: _,
         forward_signals: _,
         thresholds: _,
+        session: _,
     } = process;
     let piped = output.mode != OutputMode::Passthrough;
     let notifies = ready.as_ref().is_some_and(|ready| ready.notify);

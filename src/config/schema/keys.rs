@@ -11,7 +11,7 @@ const OFF_OR_TEXT: Form = Either(&[Off, Text]);
 const PATHS: Form = Many(&Text);
 
 /// The top of the file.
-pub(super) const FILE: [Key; 11] = [
+pub(super) const FILE: [Key; 13] = [
     ("processes", Named(&Map(&PROCESS, &[])), "What to run, by name."),
     (
         "exit_code_from",
@@ -55,6 +55,78 @@ pub(super) const FILE: [Key; 11] = [
     ),
     ("memory", Map(&MEMORY, &[]), "How memory is watched."),
     ("output", OUTPUT_FORM, "What becomes of what processes write, unless they say otherwise."),
+    (
+        "sessions",
+        Map(&SESSIONS, &[]),
+        "How long sessions may rest and last, and how many may be open.",
+    ),
+    ("privacy", Map(&PRIVACY, &[]), "What is learnt of those who work here, and what is masked."),
+];
+
+const OFF_OR_DURATION: Form = Either(&[Off, Duration]);
+
+const SESSIONS: [Key; 7] = [
+    (
+        "idle_timeout",
+        OFF_OR_DURATION,
+        "External sessions and spawned commands without activity for so long are ended as timed out, conversations turn idle; 1h unless written (or SESSION_TIMEOUT_SECS), `false` never.",
+    ),
+    (
+        "max_duration",
+        OFF_OR_DURATION,
+        "External sessions and spawned commands that last so long are ended as timed out; never unless written.",
+    ),
+    (
+        "max_concurrent",
+        Whole(1, 100_000),
+        "External sessions and spawned commands that may be open at once; 100 unless written (or SESSION_MAX_CONCURRENT).",
+    ),
+    (
+        "cleanup_interval",
+        Duration,
+        "How often ended external sessions are let go of in memory; 5m unless written (or SESSION_CLEANUP_INTERVAL).",
+    ),
+    (
+        "warn_at",
+        Many(&Number(0.0, 1.0)),
+        "The parts of the idle time-out after which a warning is given; [0.5, 0.8, 0.95] unless written. At the first one the session turns idle.",
+    ),
+    (
+        "warn_signal",
+        OFF_OR_TEXT,
+        "The signal that a run gets with each warning; none unless written.",
+    ),
+    (
+        "snapshot_interval",
+        OFF_OR_DURATION,
+        "How often what is known of a live session is written into its history; 15m unless written.",
+    ),
+];
+
+const SESSION: [Key; 2] = [
+    ("idle_timeout", OFF_OR_DURATION, "A run without activity for so long is stopped."),
+    ("max_duration", OFF_OR_DURATION, "A run that lasts so long is stopped."),
+];
+
+const TREATMENT: Form = Words(&["collect", "hash", "drop"]);
+
+const PRIVACY: [Key; 7] = [
+    ("command", TREATMENT, "The command of a session; its secrets are masked in any case."),
+    ("working_dir", TREATMENT, "The folder that it runs in."),
+    ("user", TREATMENT, "The name of the user that it runs as."),
+    ("git", TREATMENT, "The branch and the commit of the checkout that it works in."),
+    ("hostname", TREATMENT, "The name of the host."),
+    ("native_ids", TREATMENT, "The ids that agents and applications give their conversations."),
+    (
+        "patterns",
+        List(&Map(&PATTERN, &["regex"])),
+        "What is masked beside keys, tokens, addresses, account and card numbers.",
+    ),
+];
+
+const PATTERN: [Key; 2] = [
+    ("name", Text, "What it finds, for people."),
+    ("regex", Text, "A regular expression; what it finds is masked wherever it stands."),
 ];
 
 const METRICS: [Key; 1] =
@@ -97,7 +169,7 @@ const CRITICAL: &str = "The memory of a tree that is worth a page; 6000MiB unles
 const THRESHOLDS: [Key; 2] = [("warning", Size, WARNING), ("critical", Size, CRITICAL)];
 
 /// A process.
-const PROCESS: [Key; 37] = [
+const PROCESS: [Key; 38] = [
     (
         "command",
         COMMAND,
@@ -199,6 +271,11 @@ const PROCESS: [Key; 37] = [
     ("develop", Map(&DEVELOP, &["watch"]), "What is done while one works on it."),
     ("memory", Map(&THRESHOLDS, &[]), "Its own thresholds."),
     ("agent", Either(&[Words(&["claude"]), Map(&AGENT, &[])]), "The coding agent that it runs."),
+    (
+        "session",
+        Map(&SESSION, &[]),
+        "When its runs are ended as timed out; they never are unless written.",
+    ),
 ];
 
 const SCHEDULE: [Key; 2] = [

@@ -5,6 +5,7 @@ use std::collections::HashSet;
 use serde::Serialize;
 
 use super::output::{Output, output};
+use super::sessions::{Session, session};
 use super::world::{World, world};
 use super::{OrOff, Ordered, is_empty, path_text, plain};
 use crate::config::families::named;
@@ -75,6 +76,8 @@ pub(super) struct Process {
     memory: Thresholds,
     #[serde(skip_serializing_if = "Option::is_none")]
     agent: Option<Agent>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    session: Option<Session>,
 }
 
 #[derive(Serialize)]
@@ -192,6 +195,7 @@ pub(super) fn process(plan: &Plan, one: &ProcessPlan, replicas: Option<u32>) -> 
             critical: print_bytes(one.thresholds.critical),
         },
         agent: one.agent.as_ref().map(agent),
+        session: session(one.session),
     }
 }
 

@@ -13,7 +13,7 @@ use super::problem::Problem;
 use super::query::{Query, decoded};
 use super::role::Caller;
 use super::spawned::Spawned;
-use super::{Desk, logs, orders, orphans, reading, request, spawned, spawning, watching};
+use super::{Desk, external, logs, orders, orphans, reading, request, spawned, spawning, watching};
 use crate::clock;
 use crate::serve::wire;
 
@@ -51,6 +51,8 @@ pub(super) enum What {
     ShutDown,
     Spawned(Spawned),
     Orphans(Orphans),
+    /// Sessions of applications.
+    External(external::What),
 }
 
 pub(super) const fn get(
@@ -72,7 +74,7 @@ pub(super) const fn post(
 const WAIT: &[&str] = &["wait"];
 
 /// The tables of addresses, one for each subject.
-const TABLES: &[&[Route]] = &[ROUTES, spawned::ROUTES, orphans::ROUTES];
+const TABLES: &[&[Route]] = &[ROUTES, external::ROUTES, spawned::ROUTES, orphans::ROUTES];
 
 /// Every address.
 pub fn routes() -> impl Iterator<Item = &'static Route> {
@@ -186,6 +188,7 @@ async fn serve(
             orphans::end(desk, caller, request::body(request).await?).await
         }
         What::Spawned(what) => spawned::answer(desk, caller, what, name, query, request).await,
+        What::External(what) => external::answer(desk, caller, what, name, request).await,
         What::Events => watching::answer(desk, &query, request.headers()),
         What::Describe => Ok(whole(StatusCode::OK, JSON, OPENAPI)),
         _ => read(desk, caller, what, name, &query),

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use crate::config::plan::{
     ControlGroups, ControlPlan, LeakRule, MemoryPlan, Mode, Passing, Plan, ProcessPlan, Recovery,
-    StorePlan,
+    SessionsPlan, StorePlan,
 };
 use crate::ledger::session::SessionKind;
 use crate::ledger::snapshot::{ProcessView, RunView, Snapshot};
@@ -30,6 +30,9 @@ pub fn plan(names: &[&str]) -> Plan {
         recovery: Recovery::End,
         cgroups: ControlGroups::Auto,
         memory: MemoryPlan { interval: Duration::from_secs(5), leak_rule: LeakRule::GrowthCount },
+        sessions: SessionsPlan::default(),
+
+        privacy: Default::default(),
         file_digest: None,
     }
 }

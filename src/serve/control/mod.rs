@@ -23,6 +23,7 @@ pub mod tcp;
 mod answer;
 mod awaiting;
 mod door;
+mod external;
 mod orders;
 mod orphans;
 mod problem;
@@ -46,7 +47,9 @@ pub use self::orphans::told as told_of_orphan;
 use self::beside::Beside;
 use self::logs::Logs;
 use crate::config::plan::{ControlPlan, Plan, ProcessPlan};
+use crate::ledger::request::Request;
 use crate::ledger::snapshot::Snapshot;
+use crate::ledger::task::Answered;
 use crate::serve::Source;
 use crate::serve::events::Events;
 use crate::serve::wire;
@@ -62,6 +65,8 @@ pub struct Sources {
     pub pictures: watch::Receiver<Arc<Snapshot>>,
     /// Offers an order to the loop; never waits.
     pub orders: Orders,
+    /// Asks the ledger; never waits.
+    pub requests: Requests,
     /// Reads the configuration anew. It may wait for disks, so that it is called aside.
     pub read_plan: ReadPlan,
     /// How what is asked of a command is read.
@@ -80,6 +85,9 @@ pub struct Sources {
 
 /// How an order is offered.
 pub type Orders = Box<dyn Fn(Wish) -> Result<oneshot::Receiver<Reply>, Busy> + Send + Sync>;
+
+/// How the ledger is asked.
+pub type Requests = Box<dyn Fn(Request) -> Result<oneshot::Receiver<Answered>, Busy> + Send + Sync>;
 
 /// How the configuration is read anew.
 pub type ReadPlan = Arc<dyn Fn() -> Result<Arc<Plan>, NotRead> + Send + Sync>;

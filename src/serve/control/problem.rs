@@ -152,6 +152,19 @@ impl Problem {
         Self { header: Some((RETRY_AFTER, "1".to_owned())), ..problem }
     }
 
+    /// As many sessions are open as may be.
+    pub(super) fn too_many_sessions(limit: u32) -> Self {
+        let status = StatusCode::TOO_MANY_REQUESTS;
+        let detail = format!(
+            "{limit} sessions of applications and spawned commands are open, and no more may be"
+        );
+        let problem = Self::new(status, "too-many-sessions", "too many sessions", detail);
+        Self { header: Some((RETRY_AFTER, "5".to_owned())), ..problem }.suggest(
+            "close one, or raise `sessions.max_concurrent` in the file (SESSION_MAX_CONCURRENT in \
+             the environment where the file is silent)",
+        )
+    }
+
     /// It may be possible in a moment.
     pub(super) fn busy(detail: &str) -> Self {
         let status = StatusCode::SERVICE_UNAVAILABLE;
@@ -170,6 +183,10 @@ impl Problem {
         let detail = "the loop that supervises did not answer in time; the order may still be \
                       carried out";
         Self::new(StatusCode::GATEWAY_TIMEOUT, "no-reply", "no answer", detail)
+    }
+
+    pub(super) fn has_suggestion(&self) -> bool {
+        self.said.suggestion.is_some()
     }
 
     pub(super) fn status(&self) -> u16 {

@@ -159,6 +159,11 @@ pub(super) fn session(it: &session::Session) -> wire::Session {
         cpu_seconds: figures.cpu_seconds,
         tokens: figures.tokens.total(),
         cost_nano_usd: figures.cost.0,
+        total: wire::Totals {
+            cpu_seconds: it.total.cpu_seconds,
+            tokens: it.total.tokens.total(),
+            cost_nano_usd: it.total.cost.0,
+        },
         end: it.end.as_ref().map(|end| wire::SessionEnd {
             at: end.at.to_string(),
             duration_seconds: end.duration.as_secs_f64(),
@@ -184,20 +189,25 @@ fn context(context: &Context) -> wire::Context {
         hostname: context.host.hostname.clone(),
         version: context.version.clone(),
         config_digest: context.config_digest.to_string(),
+        labels: context.labels.clone(),
     }
 }
 
 /// The names that somebody may have meant, the nearest first: one slip of the finger in three
 /// letters is forgiven.
 pub(super) fn similar(name: &str, picture: &Snapshot) -> Vec<String> {
-    let most = (name.chars().count() / 3).max(1);
     let known = picture.processes.iter().filter(|process| !process.retired);
-    let names = known.map(|process| &process.name);
-    let mut near: Vec<(usize, &String)> =
-        names.map(|known| (strsim::damerau_levenshtein(name, known), known)).collect();
+    nearest(name, known.map(|process| process.name.as_str()))
+}
+
+/// The nearest of these that somebody may have meant.
+pub(super) fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Vec<String> {
+    let most = (name.chars().count() / 3).max(1);
+    let mut near: Vec<(usize, &str)> =
+        known.map(|known| (strsim::damerau_levenshtein(name, known), known)).collect();
     near.retain(|(distance, _)| *distance <= most);
-    near.sort();
-    near.into_iter().take(MOST_SIMILAR).map(|(_, known)| known.clone()).collect()
+    near.sort_unstable();
+    near.into_iter().take(MOST_SIMILAR).map(|(_, known)| known.to_owned()).collect()
 }
 
 fn seconds(from: Wall, to: Wall) -> f64 {

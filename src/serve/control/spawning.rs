@@ -11,7 +11,7 @@ use super::answer::{Answer, json};
 use super::orders::{READING, audited, give, name, settled, strange};
 use super::problem::Problem;
 use super::role::Caller;
-use super::{Desk, reading};
+use super::{Desk, external, reading};
 use crate::config::plan::{OutputMode, OutputPlan, ProcessPlan, Standing};
 use crate::ledger::beside::Command;
 use crate::ledger::session;
@@ -39,6 +39,7 @@ pub(super) async fn spawn(
     let given = async {
         caller.role.may_order_all()?;
         let plan = asked(desk, plan_of(&body)?, body).await?;
+        external::admit(desk).await?;
         give(desk, Wish::Spawn(Box::new(plan))).await
     };
     let (process, run, session) = match audited(caller, &said, given.await)? {

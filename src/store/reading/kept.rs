@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::{Answer, Page, Question};
-use crate::ledger::session::{Figures, Session, SessionEnd, SessionKind, SessionState};
+use crate::ledger::session::{Figures, Session, SessionEnd, SessionKind, SessionState, Totals};
 use crate::tokens::TokenCounts;
 use crate::units::{Bytes, ExitStatus, Money, ProcId, SessionId, Signal, Wall};
 
@@ -114,6 +114,7 @@ fn session<C: Columns>(row: &C) -> Result<Option<Session>, C::Fault> {
         main: main(row)?,
         context: context.map(Arc::new),
         events: count(row, 12)?,
+        total: own(&figures(row)?),
         figures: figures(row)?,
         end: end(row)?,
     }))
@@ -123,6 +124,12 @@ fn main<C: Columns>(row: &C) -> Result<Option<ProcId>, C::Fault> {
     let pid = row.number(9)?.and_then(|pid| i32::try_from(pid).ok());
     let ticks = row.number(10)?.map(i64::cast_unsigned);
     Ok(pid.zip(ticks).map(|(pid, start_ticks)| ProcId { pid, start_ticks }))
+}
+
+/// What is below a session is not kept with it: its own share is what is known here.
+fn own(figures: &Figures) -> Totals {
+    let Figures { cpu_seconds, ref tokens, cost, unpriced_tokens, .. } = *figures;
+    Totals { cpu_seconds, tokens: *tokens, cost, unpriced_tokens }
 }
 
 fn figures<C: Columns>(row: &C) -> Result<Figures, C::Fault> {

@@ -1,0 +1,49 @@
+//! `procession sessions …`: spans of work, those of applications among them. One file for each verb.
+
+mod close;
+mod heartbeat;
+mod open;
+mod output;
+mod terminate;
+mod wait;
+mod write;
+
+use clap::{Args, Subcommand};
+
+use super::Failure;
+
+#[derive(Debug, Args)]
+pub struct Options {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    /// Open a session of one's own, and print its id.
+    Open(open::Options),
+    /// Say that a session is active.
+    Heartbeat(heartbeat::Options),
+    /// Close a session.
+    Close(close::Options),
+    /// Show what a spawned command wrote, and what it writes.
+    Output(output::Options),
+    /// Send a spawned command what comes on standard input.
+    Write(write::Options),
+    /// End a spawned command: ask it, then kill it.
+    Terminate(terminate::Options),
+    /// Wait for the end of a spawned command, and end with its exit code.
+    Wait(wait::Options),
+}
+
+pub async fn sessions(options: &Options) -> Result<(), Failure> {
+    match &options.verb {
+        Verb::Open(options) => open::open(options).await,
+        Verb::Heartbeat(options) => heartbeat::heartbeat(options).await,
+        Verb::Close(options) => close::close(options).await,
+        Verb::Output(options) => output::output(options).await,
+        Verb::Write(options) => write::write(options).await,
+        Verb::Terminate(options) => terminate::terminate(options).await,
+        Verb::Wait(options) => wait::wait(options).await,
+    }
+}

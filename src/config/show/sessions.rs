@@ -1,0 +1,48 @@
+//! How `sessions`, and `session` of a process, are shown.
+
+use std::time::Duration;
+
+use super::OrOff;
+use crate::config::plan::{SessionRule, SessionsPlan};
+use crate::config::quantity::print_duration;
+
+#[derive(serde::Serialize)]
+pub(super) struct Sessions {
+    idle_timeout: OrOff<String>,
+    max_duration: OrOff<String>,
+    max_concurrent: u32,
+    cleanup_interval: String,
+    warn_at: Vec<f64>,
+    warn_signal: OrOff<String>,
+    snapshot_interval: OrOff<String>,
+}
+
+#[derive(serde::Serialize)]
+pub(super) struct Session {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    idle_timeout: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    max_duration: Option<String>,
+}
+
+pub(super) fn sessions(plan: &SessionsPlan) -> Sessions {
+    let or_off = |span: Option<Duration>| OrOff::of(span.map(print_duration));
+    Sessions {
+        idle_timeout: or_off(plan.idle_timeout),
+        max_duration: or_off(plan.max_duration),
+        max_concurrent: plan.max_concurrent,
+        cleanup_interval: print_duration(plan.cleanup_interval),
+        warn_at: plan.warn_at.clone(),
+        warn_signal: OrOff::of(plan.warn_signal.map(|signal| signal.to_string())),
+        snapshot_interval: or_off(plan.snapshot_interval),
+    }
+}
+
+/// Nothing where nothing is asked for.
+pub(super) fn session(rule: SessionRule) -> Option<Session> {
+    let SessionRule { idle_timeout, max_duration } = rule;
+    (!rule.is_empty()).then(|| Session {
+        idle_timeout: idle_timeout.map(print_duration),
+        max_duration: max_duration.map(print_duration),
+    })
+}

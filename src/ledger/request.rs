@@ -1,0 +1,201 @@
+//! What an application asks of the ledger, and what it is answered: external sessions are opened,
+//! kept alive and closed by it. Folded like every entry, so that the same requests give the same
+//! history.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use crate::ledger::session::{Session, SessionState};
+use crate::tokens::TokenCounts;
+use crate::units::{Money, SessionId, Signal};
+
+/// The longest id that an application may give its session.
+pub const LONGEST_ID: usize = 128;
+
+/// Something that is asked for.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Request {
+    /// That a session is opened, or that the live one of the same own id is answered.
+    Open(Box<Opening>),
+    /// That a session counts as active.
+    Beat {
+        /// Which one.
+        session: Named,
+        /// What is told along.
+        beat: Beat,
+    },
+    /// That a session ends.
+    Close {
+        /// Which one.
+        session: Named,
+        /// How it went.
+        closing: Closing,
+    },
+    /// The connection that a session was bound to is gone.
+    Dropped(SessionId),
+    /// Whether one more command may be spawned beside the sessions that are open.
+    Admit,
+}
+
+/// A session as somebody means it, and what they may mean.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Named {
+    /// Its identity, or the id that its application gave it.
+    pub id: String,
+    /// Only what belongs to this session is seen; everything where nothing is said.
+    pub within: Option<SessionId>,
+}
+
+/// A session that is to be opened.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Opening {
+    /// The application's own id of it.
+    pub native_id: Option<String>,
+    /// The session that it is a part of, by identity or own id.
+    pub parent: Option<String>,
+    /// The session that the asker is a part of: the parent where none is named, and the only tree
+    /// that a parent may be of.
+    pub within: Option<SessionId>,
+    /// What becomes of it when its parent ends.
+    pub on_parent_end: OnParentEnd,
+    /// Whether it ends with the connection that opened it.
+    pub bound: bool,
+    /// What it does not inherit from its parent.
+    pub own: OwnContext,
+}
+
+/// What a session says of itself rather than to inherit it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct OwnContext {
+    /// The agent.
+    pub agent: Option<String>,
+    /// The user's name.
+    pub user: Option<String>,
+    /// As whom the asker runs, for a session that inherits nothing.
+    pub uid: Option<u32>,
+    /// The project's folder.
+    pub working_dir: Option<PathBuf>,
+    /// Names and values of the application's own; added to those that are inherited.
+    pub labels: BTreeMap<String, String>,
+}
+
+/// What becomes of a session when its parent ends.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum OnParentEnd {
+    /// It ends as well, in the same way.
+    #[default]
+    End,
+    /// It goes on by itself.
+    Orphan,
+    /// Its parent is held open, as stopping, until it is over.
+    Wait,
+}
+
+impl OnParentEnd {
+    /// Every policy.
+    pub const ALL: [Self; 3] = [Self::End, Self::Orphan, Self::Wait];
+
+    /// Reads what [`OnParentEnd::as_str`] writes.
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|known| known.as_str() == text)
+    }
+
+    /// As it is written in a request.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::End => "end",
+            Self::Orphan => "orphan",
+            Self::Wait => "wait",
+        }
+    }
+}
+
+/// A sign of life with what was used since the last one.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Beat {
+    /// Tokens.
+    pub tokens: TokenCounts,
+    /// What they cost.
+    pub cost: Option<Money>,
+    /// What is done, in a few words.
+    pub note: Option<String>,
+}
+
+impl Beat {
+    /// Whether it says more than that the session lives.
+    pub fn tells(&self) -> bool {
+        *self != Self::default()
+    }
+}
+
+/// How a session went.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Closing {
+    /// Whether it failed; else it completed.
+    pub failed: bool,
+    /// Why, in words.
+    pub reason: Option<String>,
+}
+
+/// What is answered.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Reply {
+    /// It is open: a new one, or the one that was.
+    Opened {
+        /// The session.
+        session: Arc<Session>,
+        /// Whether it was opened by this request.
+        new: bool,
+    },
+    /// It was done.
+    Done(Arc<Session>),
+    /// One more command may be spawned.
+    Admitted,
+    /// It was not done.
+    Refused(Refusal),
+}
+
+/// Why it was not done.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// Nothing that the asker may mean has this id.
+    Unknown(String),
+    /// A session that the asker has nothing to do with has this own id.
+    Taken(String),
+    /// It has ended.
+    Ended {
+        /// Which one.
+        session: SessionId,
+        /// How.
+        state: SessionState,
+    },
+    /// It is no session that applications open and close.
+    NotExternal(SessionId),
+    /// It is being ended.
+    Stopping(SessionId),
+    /// As many are open as may be.
+    Limit {
+        /// So many.
+        limit: u32,
+    },
+    /// Everything is being stopped.
+    GoingDown,
+}
+
+/// What the ledger asks for at the control door, like any operator: it ends nothing by itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Knock {
+    /// That a process is stopped.
+    Stop {
+        /// Its name.
+        process: String,
+    },
+    /// That a process gets a signal.
+    Signal {
+        /// Its name.
+        process: String,
+        /// Which one.
+        signal: Signal,
+    },
+}
