@@ -19,8 +19,9 @@ use super::role::Caller;
 use super::{Desk, api};
 use crate::serve::patience::Patient;
 
-/// Open connections. When one more comes, the oldest makes room.
-pub(super) const CONNECTIONS: usize = 64;
+/// Open connections. When one more comes, the oldest makes room. Enough for somebody who waits for each
+/// of as many commands as may run beside the plan, twice.
+pub(super) const CONNECTIONS: usize = 256;
 
 /// For the head of a request to arrive, and for a connection to stay idle between two.
 const HEAD: Duration = Duration::from_secs(10);
