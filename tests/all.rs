@@ -24,6 +24,7 @@ mod pid1;
 mod recovery;
 mod rites;
 mod serve;
+mod sessions;
 mod sim;
 mod storm;
 mod support;

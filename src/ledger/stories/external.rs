@@ -409,7 +409,7 @@ fn a_day_of_sessions_leaves_nothing_behind() {
         let id = format!("job-{n}");
         let opening = match parent.filter(|_| n % 3 != 0) {
             Some(parent) => child(&id, parent, OnParentEnd::ALL[(n % 3) as usize]),
-            None => self::opening(&id),
+            None => opening(&id),
         };
         let (reply, batches) = ledger.ask(at(now), Request::Open(Box::new(opening)));
         count(batches, &mut open);
