@@ -45,6 +45,8 @@ pub(super) fn plan() -> Plan {
         cgroups: ControlGroups::Auto,
         memory: MemoryPlan { interval: Duration::from_secs(5), leak_rule: LeakRule::GrowthCount },
         sessions: SessionsPlan::default(),
+
+        privacy: Default::default(),
         file_digest: Some("0".into()),
     }
 }
