@@ -26,6 +26,7 @@ mod pid1;
 mod recovery;
 mod rites;
 mod serve;
+mod sessions;
 mod sim;
 mod spawned;
 mod storm;

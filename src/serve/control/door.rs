@@ -17,6 +17,7 @@ use tokio::time::sleep;
 use super::answer::{Answer, Content};
 use super::role::Caller;
 use super::{Desk, api};
+use crate::serve::connections::Engaged;
 use crate::serve::patience::Patient;
 
 /// Open connections. When one more comes, the oldest makes room. Enough for somebody who waits for each
@@ -53,18 +54,20 @@ pub(super) enum Pass {
 pub(super) async fn converse<S>(
     stream: S,
     desk: Arc<Desk>,
+    engaged: Engaged,
     admit: impl Fn(&Request<Incoming>) -> Pass + Send + Sync + 'static,
 ) where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let (admit, at) = (Arc::new(admit), Arc::clone(&desk));
     let service = service_fn(move |request| {
-        let (desk, admit) = (Arc::clone(&at), Arc::clone(&admit));
+        let (desk, admit, engaged) = (Arc::clone(&at), Arc::clone(&admit), engaged.clone());
         async move {
             let answer: Response<Content> = match admit(&request) {
                 Pass::Caller(caller) => api::answer(&desk, &caller, request).await,
                 Pass::Refused(answer) => answer,
             };
+            engaged.set(matches!(answer.body(), Content::Streamed(_)));
             Ok::<_, Infallible>(answer)
         }
     });
