@@ -226,6 +226,7 @@ mod tests {
             hostname: one,
             native_ids: one,
             metadata: one,
+            excerpts: true,
             masker: Masker::new(patterns),
         };
         Veil::new(plan, Salt([1; 32]), Salt([2; 32]))

@@ -194,7 +194,11 @@ impl CommitLoop {
         }
         let mut store = (self.open)()?;
         if self.resume.is_some() {
-            let found = Resume { open: store.open_sessions()?, tokens: store.token_resume()? };
+            let found = Resume {
+                open: store.open_sessions()?,
+                tokens: store.token_resume()?,
+                chains: store.chains()?,
+            };
             let _ = self.resume.take().map(|resume| resume.send(found));
         }
         self.store = Some(store);

@@ -2,6 +2,7 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use crate::chains::chain::KeptChain;
 use crate::clock;
 use crate::config::plan::RetentionPlan;
 use crate::ledger::entry::OpenSession;
@@ -69,6 +70,10 @@ impl Store for Counted {
 
     fn token_resume(&mut self) -> Result<TokenResume, StoreError> {
         self.figures.time(Operation::Resume, || self.store.token_resume())
+    }
+
+    fn chains(&mut self) -> Result<Vec<(String, KeptChain)>, StoreError> {
+        self.figures.time(Operation::Resume, || self.store.chains())
     }
 
     fn commit(&mut self, batches: &[Batch]) -> Result<(), StoreError> {

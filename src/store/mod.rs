@@ -9,6 +9,8 @@
 
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
 mod columns;
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
+mod chains;
 mod commit_loop;
 #[cfg(test)]
 mod examples;
@@ -31,6 +33,7 @@ pub mod sqlite;
 mod suite;
 pub mod writer;
 
+use crate::chains::chain::KeptChain;
 use crate::config::plan::RetentionPlan;
 use crate::ledger::entry::OpenSession;
 use crate::ledger::row::Batch;
@@ -49,6 +52,9 @@ pub trait Store: Send {
 
     /// How far the logs were read and which responses are known.
     fn token_resume(&mut self) -> Result<TokenResume, StoreError>;
+
+    /// The chains of agents, the newest conversations of each.
+    fn chains(&mut self) -> Result<Vec<(String, KeptChain)>, StoreError>;
 
     /// Commits the batches in one transaction: all of them, or none. What was committed before is
     /// passed over, so that a commit whose outcome is unknown can simply be tried again.

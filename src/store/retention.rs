@@ -15,9 +15,10 @@ pub const PRUNED_ROWS: u32 = 2_000;
 
 /// What belongs to a session (`$1`) and goes with its history. Responses stay, without saying whose
 /// they were: the keys keep them from being counted twice.
-pub const HISTORY: [&str; 3] = [
+pub const HISTORY: [&str; 4] = [
     "DELETE FROM session_events WHERE session_id = $1",
     "DELETE FROM memory_samples WHERE session_id = $1",
+    "DELETE FROM interactions WHERE session_id = $1",
     "UPDATE token_usage SET session_id = NULL, conversation = '' WHERE session_id = $1",
 ];
 
@@ -26,8 +27,9 @@ pub const HISTORY: [&str; 3] = [
 pub const ARCHIVE: &str = "UPDATE sessions SET context = NULL, project = NULL, archived_ms = $1 \
     WHERE id = $2";
 
-/// The session (`$1`) itself.
-pub const OUTLINE: &str = "DELETE FROM sessions WHERE id = $1";
+/// The session (`$1`) itself, with its place in the chain of its agent.
+pub const OUTLINE: [&str; 2] =
+    ["DELETE FROM agent_chains WHERE session_id = $1", "DELETE FROM sessions WHERE id = $1"];
 
 /// Sessions whose history may go: they ended well before `$1`, or otherwise before `$2`.
 pub const TO_ARCHIVE: &str = "SELECT id FROM sessions WHERE archived_ms IS NULL AND ended_ms IS NOT \

@@ -1,6 +1,7 @@
 //! The promises that every store keeps, tried on each of them: SQLite in a file, PostgreSQL on a real
 //! server.
 
+mod chains;
 mod reading;
 mod rights;
 
@@ -65,6 +66,9 @@ pub const CASES: &[(&str, Case)] = &[
     ("what is purged by age and state goes", rights::purged),
     ("the audit trail is kept, found and not changed", rights::audited),
     ("a history that was not brought up is brought up once", brought_up_once),
+    ("what is known of chains comes back in a next life", chains::kept),
+    ("of chains the newest come back and the rest can be asked for", chains::bounded),
+    ("chains are forgotten on request and when they are old", chains::forgotten),
 ];
 
 /// Runs every case, and says which one failed.

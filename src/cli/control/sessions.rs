@@ -5,6 +5,10 @@ pub mod export;
 mod heartbeat;
 mod open;
 mod purge;
+mod output;
+mod terminate;
+mod wait;
+mod write;
 
 use clap::{Args, Subcommand};
 
@@ -30,6 +34,14 @@ enum Verb {
     Purge(purge::Purge),
     /// Forget the ended sessions of a user or an agent, with all that are a part of them.
     Forget(purge::Forget),
+    /// Show what a spawned command wrote, and what it writes.
+    Output(output::Options),
+    /// Send a spawned command what comes on standard input.
+    Write(write::Options),
+    /// End a spawned command: ask it, then kill it.
+    Terminate(terminate::Options),
+    /// Wait for the end of a spawned command, and end with its exit code.
+    Wait(wait::Options),
 }
 
 pub async fn sessions(options: &Options) -> Result<(), Failure> {
@@ -40,5 +52,9 @@ pub async fn sessions(options: &Options) -> Result<(), Failure> {
         Verb::Export(options) => export::export(options).await,
         Verb::Purge(options) => purge::purge(options).await,
         Verb::Forget(options) => purge::forget(options).await,
+        Verb::Output(options) => output::output(options).await,
+        Verb::Write(options) => write::write(options).await,
+        Verb::Terminate(options) => terminate::terminate(options).await,
+        Verb::Wait(options) => wait::wait(options).await,
     }
 }

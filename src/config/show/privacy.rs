@@ -12,6 +12,7 @@ pub(super) struct Privacy {
     hostname: &'static str,
     native_ids: &'static str,
     metadata: &'static str,
+    excerpts: bool,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     patterns: Vec<Pattern>,
 }
@@ -32,6 +33,7 @@ pub(super) fn privacy(plan: &PrivacyPlan) -> Privacy {
         hostname: plan.hostname.as_str(),
         native_ids: plan.native_ids.as_str(),
         metadata: plan.metadata.as_str(),
+        excerpts: plan.excerpts,
         patterns: patterns
             .map(|one| Pattern { name: plain(&one.name), regex: plain(one.as_str()) })
             .collect(),

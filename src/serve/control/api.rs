@@ -9,11 +9,14 @@ use hyper::{Request, StatusCode};
 use super::answer::{Answer, JSON, json, whole};
 use super::awaiting::Goal;
 use super::gate::{self, About};
+use super::orphans::Orphans;
 use super::problem::Problem;
 use super::query::{Query, decoded};
 use super::role::{Caller, Limits};
+use super::spawned::Spawned;
 use super::trail::Asked;
-use super::{Desk, external, history, logs, orders, reading, request, rights, spawning, watching};
+use super::{Desk, chains, external, history, logs, orders, orphans, reading, request, rights};
+use super::{spawned, spawning, watching};
 use crate::clock;
 use crate::serve::wire;
 
@@ -23,7 +26,7 @@ pub const OPENAPI: &str = include_str!("../openapi.json");
 /// An address with a method, and what is answered there.
 #[derive(Clone, Copy, Debug)]
 pub struct Route {
-    /// `GET` or `POST`.
+    /// `GET`, `POST` or `PUT`.
     pub method: &'static str,
     /// Its path; a part in braces stands for any name.
     pub path: &'static str,
@@ -51,8 +54,12 @@ pub(super) enum What {
     Rights(rights::What),
     /// Sessions, live and ended.
     History(history::What),
+    Spawned(Spawned),
+    Orphans(Orphans),
     /// Sessions of applications.
     External(external::What),
+    /// Chains of agents.
+    Agents(chains::Asked),
 }
 
 pub(super) const fn get(
@@ -71,10 +78,26 @@ pub(super) const fn post(
     Route { method: "POST", path, parameters, what }
 }
 
+pub(super) const fn put(
+    path: &'static str,
+    parameters: &'static [&'static str],
+    what: What,
+) -> Route {
+    Route { method: "PUT", path, parameters, what }
+}
+
 const WAIT: &[&str] = &["wait"];
 
 /// The tables of addresses, one for each subject.
-const TABLES: &[&[Route]] = &[ROUTES, external::ROUTES, history::ROUTES, rights::ROUTES];
+const TABLES: &[&[Route]] = &[
+    ROUTES,
+    external::ROUTES,
+    history::ROUTES,
+    chains::ROUTES,
+    spawned::ROUTES,
+    orphans::ROUTES,
+    rights::ROUTES,
+];
 
 /// Every address.
 pub fn routes() -> impl Iterator<Item = &'static Route> {
@@ -246,8 +269,14 @@ async fn serve(
             logs::answer(desk, name, &query, request.headers())
         }
         What::History(what) => history::answer(desk, what, name, &query).await,
+        What::Orphans(Orphans::List) => orphans::list(desk, &query).await,
+        What::Orphans(Orphans::End) => {
+            orphans::end(desk, caller, request::body(request).await?).await
+        }
+        What::Spawned(what) => spawned::answer(desk, caller, what, name, query, request).await,
         What::External(what) => external::answer(desk, caller, what, name, request).await,
         What::Events => watching::answer(desk, &query, request.headers()),
+        What::Agents(asked) => chains::answer(desk, caller, asked, name, &query, request).await,
         What::Describe => Ok(whole(StatusCode::OK, JSON, OPENAPI)),
         _ => read(desk, caller, what, name, &query),
     }

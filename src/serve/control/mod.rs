@@ -13,6 +13,8 @@
 //! is full.
 
 pub mod api;
+pub mod beside;
+pub mod feeding;
 pub mod logs;
 pub mod peers;
 pub mod socket;
@@ -20,12 +22,14 @@ pub mod tcp;
 
 mod answer;
 mod awaiting;
+mod chains;
 mod door;
 mod external;
 mod history;
 mod orders;
 mod export;
 mod gate;
+mod orphans;
 mod problem;
 mod query;
 mod reading;
@@ -33,6 +37,7 @@ mod request;
 mod rights;
 mod role;
 pub mod trail;
+mod spawned;
 mod spawning;
 mod watching;
 
@@ -43,6 +48,9 @@ use std::sync::Arc;
 
 use tokio::sync::{Semaphore, oneshot, watch};
 
+pub use self::orphans::told as told_of_orphan;
+
+use self::beside::Beside;
 use self::logs::Logs;
 use crate::config::plan::{ControlPlan, Plan, ProcessPlan};
 use crate::ledger::forget::Whose;
@@ -73,6 +81,8 @@ pub struct Sources {
     pub read_command: ReadCommand,
     /// What processes wrote.
     pub logs: Arc<dyn Logs>,
+    /// Commands beside the plan.
+    pub beside: Arc<Beside>,
     /// What happens.
     pub events: Arc<Events>,
     /// What is kept.

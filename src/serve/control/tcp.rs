@@ -52,7 +52,8 @@ pub(super) async fn serve(plan: TcpControl, desk: &Arc<Desk>) {
                     let _ = stream.set_nodelay(true);
                     let tokens = Arc::clone(&tokens);
                     let admit = move |request: &Request<Incoming>| admitted(request, from, &tokens);
-                    let conversation = door::converse(stream, Arc::clone(desk), admit);
+                    let desk = Arc::clone(desk);
+                    let conversation = |engaged| door::converse(stream, desk, engaged, admit);
                     connections.admit(conversation, CONNECTIONS).await;
                 }
                 Err(error) => door::pause(&error).await,

@@ -10,6 +10,7 @@
 //! once more; what fails then is tried again by whoever asked, ever more slowly.
 
 mod append;
+mod chains;
 mod fault;
 mod link;
 mod lives;
@@ -35,6 +36,7 @@ use self::append::{Known, Place};
 use self::fault::Fault;
 use self::link::Link;
 use self::rows::{Stamp, Write};
+use crate::chains::chain::KeptChain;
 use crate::clock;
 use crate::config::plan::PostgresPlan;
 use crate::config::plan::RetentionPlan;
@@ -126,6 +128,10 @@ impl Store for PostgresStore {
 
     fn token_resume(&mut self) -> Result<TokenResume, StoreError> {
         self.with("read token progress from", resume::token_resume)
+    }
+
+    fn chains(&mut self) -> Result<Vec<(String, KeptChain)>, StoreError> {
+        self.with("read the chains from", chains::chains)
     }
 
     fn commit(&mut self, batches: &[Batch]) -> Result<(), StoreError> {

@@ -63,6 +63,16 @@ pub async fn prune(
              (SELECT id FROM audit WHERE at_ms < $1 ORDER BY at_ms LIMIT $2)",
             bounds.audit,
         ),
+        (
+            "DELETE FROM agent_chains WHERE (instance, agent, conversation) IN (SELECT instance, \
+             agent, conversation FROM agent_chains WHERE last_ms < $1 LIMIT $2)",
+            bounds.failed,
+        ),
+        (
+            "DELETE FROM interactions WHERE (instance, key) IN \
+             (SELECT instance, key FROM interactions WHERE at_ms < $1 LIMIT $2)",
+            bounds.failed,
+        ),
     ] {
         let gone = transaction.execute(statement, &[&bound, &i64::from(PRUNED_ROWS)]).await?;
         more |= gone == u64::from(PRUNED_ROWS);
@@ -133,13 +143,14 @@ async fn forget_all(
     for statement in HISTORY {
         transaction.execute(&of_all(statement), &[&ids]).await?;
     }
-    match archived {
-        Some(at) => {
-            let archive = ARCHIVE.replace("= $2", "= ANY ($2)");
-            transaction.execute(&archive, &[&at.0, &ids]).await?
-        }
-        None => transaction.execute(&of_all(OUTLINE), &[&ids]).await?,
-    };
+    if let Some(at) = archived {
+        let archive = ARCHIVE.replace("= $2", "= ANY ($2)");
+        transaction.execute(&archive, &[&at.0, &ids]).await?;
+        return Ok(());
+    }
+    for statement in OUTLINE {
+        transaction.execute(&of_all(statement), &[&ids]).await?;
+    }
     Ok(())
 }
 

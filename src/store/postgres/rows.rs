@@ -8,6 +8,7 @@ use std::sync::LazyLock;
 
 use tokio_postgres::types::ToSql;
 
+use super::chains;
 use crate::ledger::audit::AuditRow;
 use crate::ledger::row::{EVENT_VERSION, Row, SampleRow, SessionClose, SessionEvent};
 use crate::ledger::session::Session;
@@ -31,6 +32,11 @@ impl Stamp {
     /// Of a life, at a time by our clock.
     pub fn new(life: &Life, at: Wall) -> Self {
         Self { life: life.id.to_string(), instance: life.instance.clone(), at }
+    }
+
+    /// The same for all lives with one state folder.
+    pub fn instance(&self) -> String {
+        self.instance.clone()
     }
 
     /// The life that writes.
@@ -66,11 +72,14 @@ pub fn write(row: &Row, stamp: &Stamp) -> Write {
             values: values![stamp.instance.clone(), key.0.cast_signed(), stamp.at.0],
         },
         Row::Audit(row) => audited(row, stamp),
+        Row::Link { agent, link } => chains::put_link(agent, link, stamp),
+        Row::Interaction(interaction) => chains::put_interaction(interaction, stamp),
+        Row::ChainReset(agent) => chains::reset(agent, stamp),
     }
 }
 
 /// Text as the database takes it: it knows no NUL character.
-fn text(text: &str) -> String {
+pub fn text(text: &str) -> String {
     text.replace('\0', "\u{fffd}")
 }
 

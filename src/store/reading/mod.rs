@@ -13,6 +13,8 @@
 
 pub mod audit;
 pub mod compare;
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
+mod chains;
 pub mod kept;
 pub mod place;
 pub mod reader;
@@ -90,6 +92,13 @@ pub enum Question {
         /// Behind which one.
         after: Option<Place>,
     },
+    /// The number of a conversation in the chain of its agent.
+    Conversation {
+        /// Whose chain.
+        agent: String,
+        /// The agent's own id of it.
+        id: String,
+    },
 }
 
 /// What is answered, each to the question of its name.
@@ -103,6 +112,8 @@ pub enum Answer {
     Events(Page<KeptEvent>),
     /// What came of a comparison.
     Compared(Compared),
+    /// A number, if there is one.
+    Number(Option<u64>),
     /// Lines of the audit trail, newest first.
     Audit(Page<AuditRow>),
     /// What was forgotten, or would be.

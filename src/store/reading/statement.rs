@@ -3,6 +3,7 @@
 use std::fmt::Write;
 
 use super::audit::AuditWanted;
+use super::chains;
 use super::compare::AT_ONCE;
 use super::kept::{AUDIT, EVENT, SESSION};
 use super::wanted::{Standing, Wanted};
@@ -46,6 +47,7 @@ pub fn of(question: &Question) -> Statement {
             it.ordered("sequence", *limit);
             it
         }
+        Question::Conversation { agent, id } => chains::number(agent, id),
         Question::Children { parent, limit } => {
             let mut it = Statement::from(format!("SELECT {SESSION} FROM sessions WHERE "));
             it.and_text("parent =", &parent.to_string());

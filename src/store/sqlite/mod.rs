@@ -20,6 +20,7 @@
 //! The file must never be opened and closed by other means in this process: POSIX locks are
 //! per process, and closing any descriptor of the file would silently give ours up.
 
+mod chains;
 mod fault;
 mod file;
 mod reading;
@@ -35,6 +36,7 @@ use rusqlite::Connection;
 
 use self::fault::Fault;
 use self::file::OpenFile;
+use crate::chains::chain::KeptChain;
 use crate::clock;
 use crate::config::plan::RetentionPlan;
 use crate::ledger::entry::OpenSession;
@@ -136,6 +138,10 @@ impl Store for SqliteStore {
 
     fn token_resume(&mut self) -> Result<TokenResume, StoreError> {
         self.with("read token progress from", |db| Ok(resume::token_resume(db)?))
+    }
+
+    fn chains(&mut self) -> Result<Vec<(String, KeptChain)>, StoreError> {
+        self.with("read the chains from", |db| Ok(chains::chains(db)?))
     }
 
     fn commit(&mut self, batches: &[Batch]) -> Result<(), StoreError> {

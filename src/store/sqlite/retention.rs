@@ -42,6 +42,16 @@ pub fn prune(db: &mut Connection, now: Wall, keep: &RetentionPlan) -> rusqlite::
              (SELECT id FROM audit WHERE at_ms < ?1 ORDER BY at_ms LIMIT ?2)",
             bounds.audit,
         ),
+        (
+            "DELETE FROM agent_chains WHERE (agent, conversation) IN (SELECT agent, conversation \
+             FROM agent_chains WHERE last_ms < ?1 LIMIT ?2)",
+            bounds.failed,
+        ),
+        (
+            "DELETE FROM interactions WHERE key IN \
+             (SELECT key FROM interactions WHERE at_ms < ?1 LIMIT ?2)",
+            bounds.failed,
+        ),
         // By number and not by age: a log that lies there untouched would be taken for a new one,
         // and all of it counted again.
         (
@@ -81,13 +91,17 @@ fn drop_outlines(db: &Connection, bounds: Bounds) -> rusqlite::Result<bool> {
     let ids = ids(db, TO_DROP, params![bounds.archived, PRUNED_SESSIONS])?;
     for id in &ids {
         forget_history(db, id)?;
-        db.prepare_cached(OUTLINE)?.execute([id])?;
+        forget_outline(db, id)?;
     }
     Ok(ids.len() == PRUNED_SESSIONS as usize)
 }
 
 fn forget_history(db: &Connection, id: &str) -> rusqlite::Result<()> {
     HISTORY.iter().try_for_each(|one| db.prepare_cached(one)?.execute([id]).map(drop))
+}
+
+fn forget_outline(db: &Connection, id: &str) -> rusqlite::Result<()> {
+    OUTLINE.iter().try_for_each(|one| db.prepare_cached(one)?.execute([id]).map(drop))
 }
 
 fn ids(
@@ -114,7 +128,7 @@ pub fn forget(db: &mut Connection, whose: &Whose, step: bool) -> rusqlite::Resul
     let ids = ids(&transaction, &meant.text, params_from_iter(&meant.values))?;
     for id in &ids {
         forget_history(&transaction, id)?;
-        transaction.prepare_cached(OUTLINE)?.execute([id])?;
+        forget_outline(&transaction, id)?;
     }
     transaction.commit()?;
     let more = ids.len() == PRUNED_SESSIONS as usize;

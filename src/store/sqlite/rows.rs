@@ -7,6 +7,7 @@ use std::os::unix::ffi::OsStrExt;
 
 use rusqlite::{Connection, OptionalExtension, named_params, params};
 
+use super::chains;
 use super::fault::Fault;
 use crate::ledger::audit::AuditRow;
 use crate::ledger::row::{EVENT_VERSION, Row, SampleRow, SessionClose, SessionEvent};
@@ -38,6 +39,9 @@ pub fn write(db: &Connection, row: &Row, stamp: Stamp<'_>) -> Result<(), Fault> 
         Row::Progress(progress) => Ok(advance(db, progress, stored)?),
         Row::Seen(key) => Ok(seen(db, *key, stored)?),
         Row::Audit(row) => Ok(audited(db, row)?),
+        Row::Link { agent, link } => Ok(chains::put_link(db, agent, link)?),
+        Row::Interaction(interaction) => Ok(chains::put_interaction(db, interaction)?),
+        Row::ChainReset(agent) => Ok(chains::reset(db, agent)?),
     }
 }
 

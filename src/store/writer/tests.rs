@@ -85,6 +85,10 @@ impl Store for Fake {
         Ok(TokenResume::default())
     }
 
+    fn chains(&mut self) -> Result<Vec<(String, KeptChain)>, StoreError> {
+        Ok(Vec::new())
+    }
+
     fn commit(&mut self, batches: &[Batch]) -> Result<(), StoreError> {
         self.state().attempts += 1;
         while self.state().trouble == Trouble::Hangs {

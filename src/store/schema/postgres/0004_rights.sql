@@ -31,3 +31,4 @@ CREATE TRIGGER audit_append_only BEFORE UPDATE ON audit
 
 ALTER TABLE sessions ADD COLUMN archived_ms bigint;   -- NULL while its history is whole
 CREATE INDEX sessions_to_archive ON sessions (ended_ms) WHERE archived_ms IS NULL AND ended_ms IS NOT NULL;
+CREATE INDEX interactions_by_session ON interactions (session_id);
