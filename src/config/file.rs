@@ -117,8 +117,8 @@ fn whole(at: &Cursor<'_>, digest: String, around: &Surroundings<'_>) -> Option<P
         recovery: recovery(&mut fields),
         cgroups: cgroups(&mut fields),
         memory,
-        privacy: fields.read("privacy", privacy).unwrap_or_default(),
         sessions: sessions(at, &mut fields, around),
+        privacy: privacy(&mut fields),
         file_digest: Some(digest),
     };
     fields.finish(&COMPOSE_WORDS);

@@ -25,7 +25,7 @@ pub use self::health::{HealthPlan, OnUnhealthy, ReadyPlan, Test};
 pub use self::hooks::{Hook, Hooks};
 pub use self::output::{OutputFile, OutputMode, OutputPlan};
 pub use self::passing::{Passing, PassingScope};
-pub use self::privacy::PrivacyPlan;
+pub use self::privacy::{PrivacyPlan, Treatment};
 pub use self::schedule::Schedule;
 pub use self::sessions::{SessionRule, SessionsPlan};
 pub use self::store::{Password, PostgresHost, PostgresPlan, Roots, StorePlan, Tls};
@@ -66,10 +66,10 @@ pub struct Plan {
     pub cgroups: ControlGroups,
     /// How often memory is sampled, and which rule judges it.
     pub memory: MemoryPlan,
-    /// What may be kept of what people say to their agents.
-    pub privacy: PrivacyPlan,
     /// How long sessions may rest and last, and how many may be open.
     pub sessions: SessionsPlan,
+    /// What is learnt of those who work here.
+    pub privacy: PrivacyPlan,
     /// SHA-256 of the file's text, in hex, where there is one; see [`Plan::digest`].
     pub file_digest: Option<String>,
 }

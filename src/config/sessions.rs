@@ -42,11 +42,11 @@ pub(super) fn sessions(
     };
     let plan = SessionsPlan {
         idle_timeout: match fields.get("idle_timeout") {
-            Some(at) => read::unless_off(&at, |at| span(at)).flatten(),
+            Some(at) => read::unless_off(&at, span).flatten(),
             None => said_timeout(file, around).unwrap_or(usual.idle_timeout),
         },
         max_duration: fields
-            .read("max_duration", |at| read::unless_off(at, |at| span(at)))
+            .read("max_duration", |at| read::unless_off(at, span))
             .unwrap_or(usual.max_duration),
         max_concurrent: match fields.get("max_concurrent") {
             Some(at) => limit(&at),
@@ -63,7 +63,7 @@ pub(super) fn sessions(
             .read("warn_signal", |at| read::unless_off(at, read::signal))
             .unwrap_or(usual.warn_signal),
         snapshot_interval: fields
-            .read("snapshot_interval", |at| read::unless_off(at, |at| span(at)))
+            .read("snapshot_interval", |at| read::unless_off(at, span))
             .unwrap_or(usual.snapshot_interval),
     };
     fields.finish(&[
@@ -77,7 +77,7 @@ pub(super) fn sessions(
 pub(super) fn session(at: &Cursor<'_>) -> Option<SessionRule> {
     let mut fields = at.fields("a map with `idle_timeout` or `max_duration`")?;
     let mut rule = SessionRule::default();
-    let or_never = |at: &Cursor<'_>| read::unless_off(at, |at| span(at));
+    let or_never = |at: &Cursor<'_>| read::unless_off(at, span);
     rule.idle_timeout = fields.read("idle_timeout", or_never).flatten();
     rule.max_duration = fields.read("max_duration", or_never).flatten();
     fields.finish(&[("timeout", "did you mean `idle_timeout`?")]);

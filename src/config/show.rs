@@ -6,6 +6,7 @@
 //! what is promised here.
 
 mod output;
+mod privacy;
 mod process;
 mod sessions;
 mod world;
@@ -14,6 +15,7 @@ use std::path::Path;
 
 use serde::ser::{Serialize, Serializer};
 
+use self::privacy::{Privacy, privacy};
 use self::process::{Process, process};
 use self::sessions::{Sessions, sessions};
 use super::families::{families, names};
@@ -73,13 +75,8 @@ struct Whole {
     recovery: &'static str,
     cgroups: &'static str,
     memory: Memory,
-    privacy: Privacy,
     sessions: Sessions,
-}
-
-#[derive(serde::Serialize)]
-struct Privacy {
-    excerpts: bool,
+    privacy: Privacy,
 }
 
 #[derive(serde::Serialize)]
@@ -151,8 +148,8 @@ fn whole(plan: &Plan) -> Whole {
                 LeakRule::GrowthCount => "growth-count",
             },
         },
-        privacy: Privacy { excerpts: plan.privacy.excerpts },
         sessions: sessions(&plan.sessions),
+        privacy: privacy(&plan.privacy),
     }
 }
 

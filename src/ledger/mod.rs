@@ -39,6 +39,7 @@ mod outcome;
 mod sessions;
 mod spend;
 mod transition;
+pub mod veil;
 mod watch;
 
 #[cfg(test)]

@@ -166,6 +166,7 @@ where
     }
 
     fn take(&mut self, entry: Entry) {
+        let entry = self.ledger.veiled(entry);
         let opened = opened_run(&entry);
         let is_last = matches!(&entry, Entry::Lifecycle { event: Lifecycle::Left { .. }, .. });
         self.runs_changed |= changes_runs(&entry);
@@ -192,6 +193,7 @@ where
     /// Answers a request once what it changed is durable.
     fn answer(&mut self, asked: Asked) {
         let Asked { request, reply: to } = asked;
+        let request = self.ledger.veiled_request(request);
         let at = clock::now();
         let folded = catch_unwind(AssertUnwindSafe(|| self.ledger.ask(at, request)));
         let Ok((reply, batches)) = folded else {

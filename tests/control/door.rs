@@ -108,10 +108,7 @@ impl Door {
 
     /// Tells of so many things that happened.
     pub fn tell(&self, events: impl IntoIterator<Item = Lifecycle>) {
-        let plan = procession::config::one_command::one_command(
-            vec!["web".into()],
-            procession::config::one_command::Options::new(PathBuf::new()),
-        );
+        let plan = one_command(vec!["web".into()], Options::new(PathBuf::new()));
         let mut narrator = Narrator::new(Arc::new(plan));
         for event in events {
             let told = narrator.tell(Wall(5), &event);

@@ -55,12 +55,12 @@ pub(super) const FILE: [Key; 13] = [
     ),
     ("memory", Map(&MEMORY, &[]), "How memory is watched."),
     ("output", OUTPUT_FORM, "What becomes of what processes write, unless they say otherwise."),
-    ("privacy", Map(&PRIVACY, &[]), "What may be kept of what people say to their agents."),
     (
         "sessions",
         Map(&SESSIONS, &[]),
         "How long sessions may rest and last, and how many may be open.",
     ),
+    ("privacy", Map(&PRIVACY, &[]), "What is learnt of those who work here, and what is masked."),
 ];
 
 const OFF_OR_DURATION: Form = Either(&[Off, Duration]);
@@ -108,11 +108,31 @@ const SESSION: [Key; 2] = [
     ("max_duration", OFF_OR_DURATION, "A run that lasts so long is stopped."),
 ];
 
-const PRIVACY: [Key; 1] = [(
-    "excerpts",
-    Flag,
-    "Whether the first 200 characters of prompts and answers are kept, with secrets masked; `false` unless written.",
-)];
+const TREATMENT: Form = Words(&["collect", "hash", "drop"]);
+
+const PRIVACY: [Key; 8] = [
+    ("command", TREATMENT, "The command of a session; its secrets are masked in any case."),
+    ("working_dir", TREATMENT, "The folder that it runs in."),
+    ("user", TREATMENT, "The name of the user that it runs as."),
+    ("git", TREATMENT, "The branch and the commit of the checkout that it works in."),
+    ("hostname", TREATMENT, "The name of the host."),
+    ("native_ids", TREATMENT, "The ids that agents and applications give their conversations."),
+    (
+        "excerpts",
+        Flag,
+        "Whether the first 200 characters of prompts and answers are kept, with secrets masked; `false` unless written.",
+    ),
+    (
+        "patterns",
+        List(&Map(&PATTERN, &["regex"])),
+        "What is masked beside keys, tokens, addresses, account and card numbers.",
+    ),
+];
+
+const PATTERN: [Key; 2] = [
+    ("name", Text, "What it finds, for people."),
+    ("regex", Text, "A regular expression; what it finds is masked wherever it stands."),
+];
 
 const METRICS: [Key; 1] =
     [("listen", OFF_OR_TEXT, "An IP address and a port; 0.0.0.0:9917 unless written.")];

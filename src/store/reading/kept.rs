@@ -130,7 +130,7 @@ fn main<C: Columns>(row: &C) -> Result<Option<ProcId>, C::Fault> {
 /// What is below a session is not kept with it: its own share is what is known here.
 fn own(figures: &Figures) -> Totals {
     let Figures { cpu_seconds, ref tokens, cost, unpriced_tokens, .. } = *figures;
-    Totals { cpu_seconds, tokens: tokens.clone(), cost, unpriced_tokens }
+    Totals { cpu_seconds, tokens: *tokens, cost, unpriced_tokens }
 }
 
 fn figures<C: Columns>(row: &C) -> Result<Figures, C::Fault> {

@@ -95,8 +95,7 @@ pub fn bounded(history: &mut History<'_>) {
     assert_eq!((kept.first.as_deref(), kept.links[0].number), (Some("c1"), 51));
     assert_eq!(kept.interactions[0].at, Wall(AT.0 + 50));
     for (name, number) in [("c3", Some(3)), ("c150", Some(150)), ("nobody", None)] {
-        let question =
-            Question::Conversation { agent: "claude".to_owned(), id: name.to_owned() };
+        let question = Question::Conversation { agent: "claude".to_owned(), id: name.to_owned() };
         let answer = history.store().answer(&question).expect("an answer");
         assert_eq!(answer, Answer::Number(number), "{name}");
     }

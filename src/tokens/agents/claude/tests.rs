@@ -258,8 +258,7 @@ fn tools_are_read_with_what_they_are_used_on() {
         {"type":"tool_use","name":7,"input":"odd"}, 9]"#,
     ));
     assert_eq!(found.calls.files, ["/a", "/b.ipynb"]);
-    let tools =
-        ["Read", "NotebookEdit", "Bash", "TodoWrite", "TaskCreate", "Task", "mcp__x__y"];
+    let tools = ["Read", "NotebookEdit", "Bash", "TodoWrite", "TaskCreate", "Task", "mcp__x__y"];
     assert_eq!(found.calls.tools, tools);
     assert_eq!(found.calls.tasks, ["one", "three", "four", "five"]);
     assert_eq!(found.text.as_deref(), Some("a"));
