@@ -102,16 +102,16 @@ fn what_is_read_is_as_described() {
         Arc::make_mut(&mut picture.sessions[0]).context = Some(Arc::new(context));
     });
     let sessions = check(&door.get("/v1/sessions"), 200, "Sessions");
-    let id = sessions["live"][0]["id"].as_str().expect("an id").to_owned();
+    let id = sessions["sessions"][0]["id"].as_str().expect("an id").to_owned();
     let session = check(&door.get(&format!("/v1/sessions/{id}")), 200, "Session");
     assert_eq!(session["id"], id);
-    let mut all = sessions["live"].as_array().expect("a list").iter();
+    let mut all = sessions["sessions"].as_array().expect("a list").iter();
     let context = all.find_map(|session| session.get("context")).expect("one has a context");
     let told = [&context["command"][0], &context["working_dir"], &context["git"]["branch"]];
     assert_eq!(told, [&json!("make"), &json!("/src/shop"), &json!("main")]);
     assert_eq!((&context["user"], &context["uid"]), (&json!("bob"), &json!(0)));
     let only = check(&door.get("/v1/sessions?kind=conversation"), 200, "Sessions");
-    assert_eq!(only["live"].as_array().map(Vec::len), Some(1));
+    assert_eq!(only["sessions"].as_array().map(Vec::len), Some(1));
     let described = door.get("/v1/openapi.json");
     assert_eq!((described.status, described.json()), (200, description()));
     for answer in [described, door.get("/v1/status")] {
@@ -512,7 +512,7 @@ fn chains_are_shown_told_of_and_reset() {
     check(&door.get("/v1/agents/claude/interactions?limit=3"), 200, "Interactions");
     refuses(&door.get("/v1/agents/claude/continuation?conversation=no"), 404, &["newest hundred"]);
 
-    let at = "/v1/agents/other/interactions";
+    let at = "/v1/agents/scribe/interactions";
     let body = r#"{"session": "s1", "id": "i1", "prompt": "a secret", "metadata": {"a": 1}}"#;
     let told = check(&door.post(at, body), 201, "Interaction");
     assert_eq!((&told["conversation"], &told["origin"]), (&json!("s1"), &json!("api")));
@@ -525,7 +525,7 @@ fn chains_are_shown_told_of_and_reset() {
     let large = format!(r#"{{"session": "s", "metadata": {{"a": "{}"}}}}"#, "x".repeat(5000));
     refuses(&door.post(at, &large), 422, &["4096"]);
 
-    let at = "/v1/agents/other/continuation";
+    let at = "/v1/agents/scribe/continuation";
     let body = r#"{"tokens": 900, "window": 1000, "files": ["a", "b", "a"], "tasks": ["t"]}"#;
     let put = |path: &str, body: &str| {
         let length = body.len();

@@ -138,6 +138,10 @@ impl Store for Hanging {
     fn answer(&mut self, question: &Question) -> Result<Answer, StoreError> {
         self.store.answer(question)
     }
+
+    fn repair(&mut self, told: &Session) -> Result<(), StoreError> {
+        self.store.repair(told)
+    }
 }
 
 /// The events of a session that came and went.

@@ -166,7 +166,7 @@ impl Below {
         let written = written(plan.memory.interval, output.clone(), weak.clone());
         senses.spawn(until_lost("output", written));
         let tied =
-            Tied { source, doors, pictures: seen, events, pulse: beat, logs, history, requests };
+            Tied { source, doors, pictures: seen, events, pulse: beat, logs, requests, history };
         senses.spawn(control::take_orders(Arc::clone(plan), tied, stopped.clone()));
         let sources = sources(pictures, pulse, output);
         senses.spawn(listen(Arc::clone(plan), sources, stopped, weak));

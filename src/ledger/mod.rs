@@ -15,6 +15,7 @@ mod fold_care;
 pub mod entry;
 pub mod happening;
 pub mod request;
+pub mod replay;
 pub mod row;
 pub mod session;
 pub mod snapshot;

@@ -6,6 +6,7 @@ use crate::chains::chain::KeptChain;
 use crate::clock;
 use crate::ledger::entry::OpenSession;
 use crate::ledger::row::Batch;
+use crate::ledger::session::Session;
 use crate::ledger::store_figures::{Operation, StoreFigures};
 use crate::store::reading::{Answer, Question};
 use crate::store::writer::Open;
@@ -84,6 +85,10 @@ impl Store for Counted {
 
     fn answer(&mut self, question: &Question) -> Result<Answer, StoreError> {
         self.figures.time(Operation::Read, || self.store.answer(question))
+    }
+
+    fn repair(&mut self, told: &Session) -> Result<(), StoreError> {
+        self.figures.time(Operation::Commit, || self.store.repair(told))
     }
 
     fn hasten(&mut self) {

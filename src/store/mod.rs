@@ -36,6 +36,7 @@ pub mod writer;
 use crate::chains::chain::KeptChain;
 use crate::ledger::entry::OpenSession;
 use crate::ledger::row::Batch;
+use crate::ledger::session::Session;
 use crate::ledger::store_figures::ErrorCategory;
 use crate::store::reading::{Answer, Question};
 use crate::tokens::TokenResume;
@@ -64,6 +65,9 @@ pub trait Store: Send {
 
     /// Answers a question about what is kept. Short, because commits wait behind it.
     fn answer(&mut self, question: &Question) -> Result<Answer, StoreError>;
+
+    /// Makes what is kept of a session what its events tell.
+    fn repair(&mut self, told: &Session) -> Result<(), StoreError>;
 
     /// Says that we are leaving: only commits count from now on, and what can be done later is left
     /// to the next life.

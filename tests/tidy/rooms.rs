@@ -196,13 +196,13 @@ const ROOMS: &[Row] = &[
     ),
     (
         "serve",
-        "metrics output::figures context chains ledger::care ledger::happening ledger::session \
-         ledger::snapshot store::reading tokens memory supervise::lifecycle supervise::wish \
+        "metrics output::figures context chains ledger::care ledger::chain_request ledger::happening ledger::request \
+         ledger::session ledger::snapshot store::reading tokens memory supervise::lifecycle supervise::wish \
          config::plan",
     ),
     ("watch", "supervise::fact config::plan"),
     // What is asked of it and answered, for those who ask.
-    ("store::reading", "chains ledger::session tokens"),
+    ("store::reading", "chains ledger::replay ledger::session tokens"),
     (
         "store",
         "ledger::entry ledger::row ledger::session ledger::store_figures names context chains tokens secret \

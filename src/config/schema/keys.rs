@@ -104,8 +104,16 @@ const SESSIONS: [Key; 7] = [
 ];
 
 const SESSION: [Key; 2] = [
-    ("idle_timeout", OFF_OR_DURATION, "A run without activity for so long is stopped."),
-    ("max_duration", OFF_OR_DURATION, "A run that lasts so long is stopped."),
+    (
+        "idle_timeout",
+        OFF_OR_DURATION,
+        "A run without activity for so long is stopped, and stays stopped.",
+    ),
+    (
+        "max_duration",
+        OFF_OR_DURATION,
+        "A run that lasts so long is stopped, and counts as failed for `restart`.",
+    ),
 ];
 
 const TREATMENT: Form = Words(&["collect", "hash", "drop"]);

@@ -2,6 +2,7 @@
 
 mod care;
 mod chains;
+mod external;
 mod house;
 mod runs;
 mod storm;

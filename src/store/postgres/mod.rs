@@ -41,6 +41,7 @@ use crate::clock;
 use crate::config::plan::PostgresPlan;
 use crate::ledger::entry::OpenSession;
 use crate::ledger::row::{Batch, Row};
+use crate::ledger::session::Session;
 use crate::store::life::Identity;
 use crate::store::reading::{Answer, Question};
 use crate::store::spool::lost_detail;
@@ -140,6 +141,10 @@ impl Store for PostgresStore {
 
     fn prune(&mut self, now: Wall) -> Result<bool, StoreError> {
         self.with("prune", async |link, us| retention::prune(link, us, now).await)
+    }
+
+    fn repair(&mut self, told: &Session) -> Result<(), StoreError> {
+        self.with("repair", async |link, _| reading::repair(link, told).await)
     }
 
     fn answer(&mut self, question: &Question) -> Result<Answer, StoreError> {

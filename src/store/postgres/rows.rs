@@ -104,7 +104,7 @@ pub fn append(event: &SessionEvent, detail: &serde_json::Value) -> Write {
 }
 
 /// The columns of a session, in the order of their values.
-const SESSION: [&str; 34] = [
+const SESSION: [&str; 35] = [
     "id",
     "supervisor",
     "kind",
@@ -119,6 +119,7 @@ const SESSION: [&str; 34] = [
     "start_ticks",
     "user_name",
     "project",
+    "total",
     "context",
     "events",
     "peak_memory_bytes",
@@ -145,7 +146,7 @@ const SESSION: [&str; 34] = [
 const REPLACED: [&str; 4] = ["state", "ended_ms", "duration_ms", "reason"];
 
 /// What a later projection that does not know it leaves as it is.
-const KEPT: [&str; 14] = [
+const KEPT: [&str; 15] = [
     "parent",
     "agent",
     "native_id",
@@ -153,6 +154,7 @@ const KEPT: [&str; 14] = [
     "start_ticks",
     "user_name",
     "project",
+    "total",
     "context",
     "peak_memory_bytes",
     "mean_memory_bytes",
@@ -224,6 +226,7 @@ fn project(session: &Session, stamp: &Stamp) -> Write {
             session.main.map(|main| signed(main.start_ticks)),
             session.user().map(text),
             session.project().as_deref().map(text),
+            columns::total(session),
             context.and_then(context_json),
             signed(session.events),
             figures.peak_memory.map(|bytes| signed(bytes.0)),

@@ -13,6 +13,7 @@
 
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
 mod chains;
+pub mod compare;
 pub mod kept;
 pub mod place;
 pub mod reader;
@@ -20,10 +21,24 @@ pub mod reader;
 pub mod statement;
 pub mod wanted;
 
+use self::compare::Compared;
 use self::kept::KeptEvent;
+use self::place::Place;
 use self::wanted::Wanted;
 use crate::ledger::session::Session;
+use crate::store::{Store, StoreError};
 use crate::units::SessionId;
+
+/// Answers a question by however many statements it takes.
+pub(in crate::store) fn answer(
+    store: &mut dyn Store,
+    question: &Question,
+) -> Result<Answer, StoreError> {
+    match question {
+        Question::Compare { after } => compare::compare(store, *after).map(Answer::Compared),
+        question => store.answer(question),
+    }
+}
 
 /// The most sessions or events of one answer.
 pub const MOST: u32 = 1000;
@@ -58,6 +73,18 @@ pub enum Question {
         /// The agent's own id of it.
         id: String,
     },
+    /// A session and all that are a part of it or of one of those, nearest first.
+    Descendants {
+        /// Of which one.
+        root: SessionId,
+        /// How many at most.
+        limit: u32,
+    },
+    /// What is kept of the sessions behind a place, held against their events.
+    Compare {
+        /// Behind which one.
+        after: Option<Place>,
+    },
 }
 
 /// What is answered, each to the question of its name.
@@ -71,6 +98,8 @@ pub enum Answer {
     Events(Page<KeptEvent>),
     /// A number, if there is one.
     Number(Option<u64>),
+    /// What came of a comparison.
+    Compared(Compared),
 }
 
 /// Some of what was asked for.

@@ -40,6 +40,7 @@ use crate::chains::chain::KeptChain;
 use crate::clock;
 use crate::ledger::entry::OpenSession;
 use crate::ledger::row::Batch;
+use crate::ledger::session::Session;
 use crate::store::figures::Figures;
 use crate::store::life::Life;
 use crate::store::reading::{Answer, Question};
@@ -165,6 +166,10 @@ impl Store for SqliteStore {
 
     fn answer(&mut self, question: &Question) -> Result<Answer, StoreError> {
         self.with("read", |db| Ok(reading::answer(db, question)?))
+    }
+
+    fn repair(&mut self, told: &Session) -> Result<(), StoreError> {
+        self.with("repair", |db| Ok(reading::repair(db, told)?))
     }
 
     fn hasten(&mut self) {
