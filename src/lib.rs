@@ -68,6 +68,9 @@
 //! - A verb or a path of the API: `cli/control/`, `serve/control/api.rs`, `serve/wire.rs` and
 //!   `serve/openapi.json`, which the tests hold against each other.
 //! - What happens between fork and exec: `init/sys/child.rs` and `init/sys/world.rs`.
+//! - How long sessions rest and last, and what ends with what: [`ledger::request`] for what is asked,
+//!   `ledger/activity.rs`, `ledger/external.rs` and `ledger/fold_time.rs`; the ledger ends no run, it
+//!   asks for that at the control door like anybody.
 //! - A metric: a row in [`metrics::catalogue`] and a line in `metrics/families`; then the golden files
 //!   (`PROCESSION_BLESS=1`), dashboards and alerts, which `tests/contract.rs` holds against it.
 //! - A kind of token: [`tokens::TokenCounts`] and [`tokens::TokenKind`], [`tokens::price`] and its data,

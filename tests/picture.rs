@@ -174,6 +174,14 @@ fn house() -> HouseView {
         last_reload: Some(at(1800)),
         survivors_ended: 1,
         survivors_adopted: 0,
+        sessions_limit: 100,
+        sessions_open: 4,
+        sessions_refused: 2,
+        idle_warnings: BTreeMap::from([
+            (SessionKind::Process, 1),
+            (SessionKind::Conversation, 0),
+            (SessionKind::External, 5),
+        ]),
         ..HouseView::default()
     }
 }

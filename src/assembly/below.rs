@@ -18,8 +18,7 @@ use tokio::time::timeout;
 
 use crate::assembly::control::{self, Tied};
 use crate::assembly::following::{Following, follow};
-use crate::assembly::logs::Shelves;
-use crate::assembly::{Links, Stand, contexts, reload};
+use crate::assembly::{Links, Stand, contexts, logs, reload};
 use crate::clock;
 use crate::config::plan::Plan;
 use crate::faults;
@@ -38,7 +37,6 @@ use crate::memory::{SelfFigures, leak, myself, probe};
 use crate::output::door::Output;
 use crate::probing;
 use crate::serve::Sources;
-use crate::serve::control::logs::{Logs, NoLogs};
 use crate::serve::listener::{self, Limits};
 use crate::store::runfile::{RunKeeper, RunRecord};
 use crate::store::salt;
@@ -115,8 +113,8 @@ impl Below {
         handled: Vec<SurvivorOutcome>,
         links: Links,
     ) -> Self {
-        let Links { pulse, doors, tasks: Tasks { probes, readings, plans }, source, output } =
-            links;
+        let Links { pulse, doors, tasks, source, output, fed } = links;
+        let Tasks { probes, readings, plans } = tasks;
         let on = runtime.enter();
         let (stop, stopped) = watch::channel(false);
         let (snapshots, pictures) = watch::channel(Arc::new(Snapshot::default()));
@@ -136,7 +134,8 @@ impl Below {
         let opened = move |process, session| {
             let _ = opened.try_send((process, session));
         };
-        let (events, heard) = control::events(plan, stand.began.wall);
+        let beside = control::beside(plan, output.clone());
+        let (events, heard) = control::events(plan, stand.began.wall, &beside);
         let knock = control::knocks_at(&doors);
         let outlets = Outlets { rows, over, waiting, opened, heard, knock, snapshots, live_runs };
         let (requests, asked) = mpsc::channel(task::REQUESTS);
@@ -154,19 +153,18 @@ impl Below {
         senses.spawn(until_lost("probing", probe_health(probes, doors.clone())));
         let reloads = reload::answer(source.clone(), readings, doors.clone());
         senses.spawn(until_lost("reload", reloads));
+        senses.spawn(until_lost("stdin", control::feed(&beside, fed)));
         senses.spawn(report_store(health, weak.clone()));
         senses.spawn(keep_runs(keeper.clone(), runs));
         senses.spawn(sample(plan.memory.interval, pictures.clone(), entries.clone()));
         senses.spawn(give_memory_back(pictures.clone()));
-        let logs: Arc<dyn Logs> = match &output {
-            Some(output) => Arc::new(Shelves { output: output.clone(), plans: current }),
-            None => Arc::new(NoLogs),
-        };
-        let (seen, beat, history) = (pictures.clone(), pulse.clone(), writer.reader());
+        let logs = logs::of(output.clone(), current);
         let written = written(plan.memory.interval, output.clone(), weak.clone());
         senses.spawn(until_lost("output", written));
-        let tied =
-            Tied { source, doors, pictures: seen, events, pulse: beat, logs, requests, history };
+        let tied = {
+            let (pictures, pulse, history) = (pictures.clone(), pulse.clone(), writer.reader());
+            Tied { source, doors, pictures, events, pulse, logs, beside, history, requests }
+        };
         senses.spawn(control::take_orders(Arc::clone(plan), tied, stopped.clone()));
         let sources = sources(pictures, pulse, output);
         senses.spawn(listen(Arc::clone(plan), sources, stopped, weak));

@@ -76,8 +76,8 @@ pub fn one_command(command: Vec<OsString>, options: Options) -> Plan {
         recovery: options.recovery,
         cgroups: ControlGroups::Off,
         memory: MemoryPlan { interval: options.memory_interval, leak_rule: LeakRule::GrowthCount },
-        sessions: SessionsPlan::default(),
         privacy: PrivacyPlan::default(),
+        sessions: SessionsPlan::default(),
         file_digest: None,
     }
 }

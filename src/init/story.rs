@@ -59,6 +59,9 @@ impl Story {
                 debug(format!("{signal} to {reach} of {}", self.name(*run)))
             }
             Action::SignalHouse { signal } => debug(format!("{signal} to all that is left")),
+            Action::SignalOrphans { ids, signal } => {
+                debug(format!("{signal} to {} who were left behind", ids.len()))
+            }
             Action::Assist { process, role, .. } => {
                 debug(format!("running {} of {}", words::role(*role), self.process(*process)))
             }

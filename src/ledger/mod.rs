@@ -12,6 +12,7 @@
 pub mod care;
 pub mod chain_request;
 mod fold_care;
+pub mod beside;
 pub mod entry;
 pub mod happening;
 pub mod request;

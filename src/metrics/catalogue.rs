@@ -193,6 +193,14 @@ catalogue! {
         "Sessions that were opened.";
     SESSIONS_ENDED: Counter "procession_sessions_ended_total" ["kind", "process", "outcome"]
         "Sessions that ended, by outcome.";
+    SESSIONS_LIMIT: Gauge "procession_sessions_limit" []
+        "External sessions and spawned commands that may be open at once.";
+    SESSIONS_LIMIT_USED: Gauge "procession_sessions_limit_used" []
+        "External sessions and spawned commands that are open, of those that may be.";
+    SESSIONS_REFUSED: Counter "procession_sessions_refused_total" []
+        "Requests for one more that were refused because as many were open as may be.";
+    IDLE_WARNINGS: Counter "procession_session_idle_warnings_total" ["kind"]
+        "Warnings before a session's end for want of activity.";
     SESSION_INFO: Info "procession_session_info" ["session_id", "kind", "process", "agent", "parent_id"]
         "A live session; join its figures with its names by session_id.";
     SESSION_STARTED: Gauge "procession_session_start_timestamp_seconds" ["session_id"]

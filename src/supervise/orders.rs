@@ -55,6 +55,10 @@ impl Machine {
             },
             Wish::Spawn(plan) => self.spawn_beside(now, *plan),
             Wish::End { session, grace } => self.end_session(now, session, grace),
+            Wish::SignalOrphans { ids, signal } => {
+                self.out.push_back(Action::SignalOrphans { ids, signal });
+                Reply::Accepted(Vec::new())
+            }
             Wish::Shutdown => {
                 let open = |ix: &ProcessIx| self.processes[ix.0].verdict().is_none();
                 let open = (0..self.processes.len()).map(ProcessIx).filter(open).collect();
@@ -260,7 +264,7 @@ fn kind(wish: &Wish) -> Order {
         Wish::Start(_) => Order::Start,
         Wish::Stop(_) => Order::Stop,
         Wish::Restart(_) => Order::Restart,
-        Wish::Signal { .. } => Order::Signal,
+        Wish::Signal { .. } | Wish::SignalOrphans { .. } => Order::Signal,
         Wish::Reload(_) => Order::Reload,
         Wish::Spawn(_) => Order::Spawn,
         Wish::End { .. } => Order::Stop,

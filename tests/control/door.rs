@@ -10,11 +10,14 @@ use std::time::{Duration, Instant};
 
 use procession::config::one_command::{Options, one_command};
 use procession::config::plan::{ControlPlan, Plan, ProcessPlan, TcpControl};
+use procession::ledger::beside::Roll;
 use procession::ledger::fold::Ledger;
 use procession::ledger::happening::Narrator;
 use procession::ledger::request::Answered;
 use procession::ledger::snapshot::Snapshot;
 use procession::memory::leak;
+use procession::serve::control::beside::{Beside, NoTapes};
+use procession::serve::control::feeding::Feeds;
 use procession::serve::control::logs::{Line, Logs, Page, Stream, Turn};
 use procession::serve::control::{Busy, NotRead, Requests, Sources, serve};
 use procession::serve::events::Events;
@@ -64,6 +67,9 @@ impl Door {
         let accept: Answering = Box::new(|_| Ok(Some(Reply::Accepted(Vec::new()))));
         let answering = Arc::new(Mutex::new(accept));
         let reading = Arc::new(Mutex::new(Err(NotRead::NoFile)));
+        let known = one_command(vec!["web".into()], Options::new(PathBuf::new()));
+        let roll = Roll::new(Arc::new(known));
+        let beside = Arc::new(Beside::new(roll, Arc::new(NoTapes), Arc::new(Feeds::default())));
         let sources = Arc::new(Sources {
             pictures: shown,
             orders: orders(Arc::clone(&wishes), Arc::clone(&answering)),
@@ -77,6 +83,7 @@ impl Door {
                 None => Ok(ProcessPlan { name: body.name.clone().unwrap_or_default(), ..plan }),
             }),
             logs: Arc::new(Written),
+            beside: Arc::clone(&beside),
             events: Arc::clone(&events),
             history: Reader::in_memory(),
             alive: Box::new(|| true),

@@ -33,6 +33,7 @@ pub const TOUCHES: &[&str] = &[
     "src/memory/myself.rs",
     "src/memory/probe.rs",
     "src/memory/proc.rs",
+    "src/memory/strays.rs",
     "src/output/console.rs",
     "src/output/by_hand.rs",
     "src/output/door.rs",
@@ -43,6 +44,7 @@ pub const TOUCHES: &[&str] = &[
     "src/output/queue.rs",
     "src/output/rotate.rs",
     "src/output/shelf.rs",
+    "src/output/tapes.rs",
     "src/tokens/tail/",
     "src/config/load.rs",
     "src/clock.rs",
@@ -196,9 +198,9 @@ const ROOMS: &[Row] = &[
     ),
     (
         "serve",
-        "metrics output::figures context chains ledger::care ledger::chain_request ledger::happening ledger::request \
-         ledger::session ledger::snapshot store::reading tokens memory supervise::lifecycle supervise::wish \
-         config::plan",
+        "metrics output::figures output::plan output::tape context chains ledger::beside ledger::care ledger::chain_request \
+         ledger::happening ledger::request ledger::session ledger::snapshot store::reading tokens \
+         memory supervise::lifecycle supervise::wish config::plan",
     ),
     ("watch", "supervise::fact config::plan"),
     // What is asked of it and answered, for those who ask.
@@ -221,7 +223,7 @@ const ROOMS: &[Row] = &[
     ),
     (
         "ledger",
-        "secret context chains tokens memory supervise::fact supervise::lifecycle config::plan",
+        "chains secret context tokens memory supervise::fact supervise::lifecycle config::plan",
     ),
     ("context", "secret config::plan"),
     ("tokens", "chains secret config::plan"),

@@ -10,12 +10,14 @@ mod events;
 mod knock;
 mod logs;
 mod orders;
+mod orphans;
 mod phrase;
 mod ps;
 mod reload;
 mod sessions;
 mod signal;
 mod spawn;
+mod spoken;
 mod transcripts;
 
 use std::io::{self, Write, stderr, stdout};
@@ -55,6 +57,8 @@ pub(super) enum Verb {
     Logs(logs::Options),
     /// Run a command beside the configured processes.
     Spawn(Box<spawn::Options>),
+    /// List or end what sessions that are over left behind.
+    Orphans(orphans::Options),
     /// Open, keep alive and close sessions of one's own.
     Sessions(sessions::Options),
     /// Show what happens, as it happens.
@@ -103,7 +107,10 @@ pub(super) fn perform(verb: &Verb) -> u8 {
         Ok(runtime) => runtime,
         Err(error) => return failed(&format!("cannot begin: {error}"), EXIT_FAILED),
     };
-    match runtime.block_on(answer(verb)) {
+    let answered = runtime.block_on(answer(verb));
+    // Whoever still reads our standard input is not waited for.
+    runtime.shutdown_background();
+    match answered {
         Ok(()) | Err(Failure::Unread) => 0,
         Err(Failure::Failed(why)) => failed(&why, EXIT_FAILED),
         Err(Failure::Unreachable(why)) => failed(&why, EXIT_UNREACHABLE),
@@ -122,6 +129,7 @@ async fn answer(verb: &Verb) -> Result<(), Failure> {
         Verb::Shutdown(options) => reload::shut_down(options).await,
         Verb::Logs(options) => logs::logs(options).await,
         Verb::Spawn(options) => spawn::spawn(options).await,
+        Verb::Orphans(options) => orphans::orphans(options).await,
         Verb::Sessions(options) => sessions::sessions(options).await,
         Verb::Events(options) => events::events(options).await,
         Verb::Agents(options) => agents::agents(options).await,
@@ -144,6 +152,11 @@ fn print(line: &str) -> Result<(), Failure> {
 impl Door {
     fn client(&self) -> Result<Client, Failure> {
         Ok(Client::new(self.path()?))
+    }
+
+    /// The state folder of the configuration that was named.
+    fn state_dir(&self) -> Option<PathBuf> {
+        load(self.config.as_ref()?).ok().map(|loaded| loaded.plan.state_dir)
     }
 
     /// What was said, else what a configuration says that was named or lies here, else the usual.

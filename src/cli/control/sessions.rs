@@ -3,6 +3,10 @@
 mod close;
 mod heartbeat;
 mod open;
+mod output;
+mod terminate;
+mod wait;
+mod write;
 
 use clap::{Args, Subcommand};
 
@@ -22,6 +26,14 @@ enum Verb {
     Heartbeat(heartbeat::Options),
     /// Close a session.
     Close(close::Options),
+    /// Show what a spawned command wrote, and what it writes.
+    Output(output::Options),
+    /// Send a spawned command what comes on standard input.
+    Write(write::Options),
+    /// End a spawned command: ask it, then kill it.
+    Terminate(terminate::Options),
+    /// Wait for the end of a spawned command, and end with its exit code.
+    Wait(wait::Options),
 }
 
 pub async fn sessions(options: &Options) -> Result<(), Failure> {
@@ -29,5 +41,9 @@ pub async fn sessions(options: &Options) -> Result<(), Failure> {
         Verb::Open(options) => open::open(options).await,
         Verb::Heartbeat(options) => heartbeat::heartbeat(options).await,
         Verb::Close(options) => close::close(options).await,
+        Verb::Output(options) => output::output(options).await,
+        Verb::Write(options) => write::write(options).await,
+        Verb::Terminate(options) => terminate::terminate(options).await,
+        Verb::Wait(options) => wait::wait(options).await,
     }
 }

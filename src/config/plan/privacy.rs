@@ -17,7 +17,7 @@ pub struct PrivacyPlan {
     pub hostname: Treatment,
     /// The ids that agents and applications give their conversations.
     pub native_ids: Treatment,
-    /// Whether the masked beginnings of prompts and answers are kept.
+    /// Whether the masked beginnings of prompts and answers are kept (`excerpts`).
     pub excerpts: bool,
     /// What is masked beside what the house masks anyway (`patterns`).
     pub masker: Masker,

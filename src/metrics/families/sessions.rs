@@ -18,6 +18,7 @@ pub const LIVE_SESSIONS_SHOWN: usize = 64;
 /// Adds them in the order of the catalogue.
 pub(super) fn put(families: &mut Families, snapshot: &Snapshot) {
     put_counts(families, snapshot);
+    put_bounds(families, snapshot);
     let live = shown(snapshot);
     put_live(families, &live);
     put_contexts(families, snapshot, &live);
@@ -48,6 +49,17 @@ fn put_counts(families: &mut Families, snapshot: &Snapshot) {
         ended.map(|((kind, process, end), n)| {
             ([kind.as_str(), process.as_str(), end.as_str()], count(*n))
         }),
+    );
+}
+
+fn put_bounds(families: &mut Families, snapshot: &Snapshot) {
+    let house = &snapshot.house;
+    families.one(&row::SESSIONS_LIMIT, f64::from(house.sessions_limit));
+    families.one(&row::SESSIONS_LIMIT_USED, f64::from(house.sessions_open));
+    families.one(&row::SESSIONS_REFUSED, count(house.sessions_refused));
+    families.few(
+        &row::IDLE_WARNINGS,
+        house.idle_warnings.iter().map(|(kind, n)| ([kind.as_str()], count(*n))),
     );
 }
 

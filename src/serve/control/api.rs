@@ -8,10 +8,13 @@ use hyper::{Request, StatusCode};
 
 use super::answer::{Answer, JSON, json, whole};
 use super::awaiting::Goal;
+use super::orphans::Orphans;
 use super::problem::Problem;
 use super::query::{Query, decoded};
 use super::role::Caller;
-use super::{Desk, chains, external, history, logs, orders, reading, request, spawning, watching};
+use super::spawned::Spawned;
+use super::{Desk, chains, external, history, logs, orders, orphans, reading, request};
+use super::{spawned, spawning, watching};
 use crate::clock;
 use crate::serve::wire;
 
@@ -47,6 +50,8 @@ pub(super) enum What {
     ShutDown,
     /// Sessions, live and ended.
     History(history::What),
+    Spawned(Spawned),
+    Orphans(Orphans),
     /// Sessions of applications.
     External(external::What),
     /// Chains of agents.
@@ -80,7 +85,8 @@ pub(super) const fn put(
 const WAIT: &[&str] = &["wait"];
 
 /// The tables of addresses, one for each subject.
-const TABLES: &[&[Route]] = &[ROUTES, external::ROUTES, history::ROUTES, chains::ROUTES];
+const TABLES: &[&[Route]] =
+    &[ROUTES, external::ROUTES, history::ROUTES, chains::ROUTES, spawned::ROUTES, orphans::ROUTES];
 
 /// Every address.
 pub fn routes() -> impl Iterator<Item = &'static Route> {
@@ -188,6 +194,11 @@ async fn serve(
             logs::answer(desk, name, &query, request.headers())
         }
         What::History(what) => history::answer(desk, what, name, &query).await,
+        What::Orphans(Orphans::List) => orphans::list(desk, &query).await,
+        What::Orphans(Orphans::End) => {
+            orphans::end(desk, caller, request::body(request).await?).await
+        }
+        What::Spawned(what) => spawned::answer(desk, caller, what, name, query, request).await,
         What::External(what) => external::answer(desk, caller, what, name, request).await,
         What::Events => watching::answer(desk, &query, request.headers()),
         What::Agents(asked) => chains::answer(desk, caller, asked, name, &query, request).await,

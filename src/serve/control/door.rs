@@ -17,10 +17,12 @@ use tokio::time::sleep;
 use super::answer::{Answer, Content};
 use super::role::Caller;
 use super::{Desk, api};
+use crate::serve::connections::Engaged;
 use crate::serve::patience::Patient;
 
-/// Open connections. When one more comes, the oldest makes room.
-pub(super) const CONNECTIONS: usize = 64;
+/// Open connections. When one more comes, the oldest makes room. Enough for somebody who waits for each
+/// of as many commands as may run beside the plan, twice.
+pub(super) const CONNECTIONS: usize = 256;
 
 /// For the head of a request to arrive, and for a connection to stay idle between two.
 const HEAD: Duration = Duration::from_secs(10);
@@ -52,18 +54,20 @@ pub(super) enum Pass {
 pub(super) async fn converse<S>(
     stream: S,
     desk: Arc<Desk>,
+    engaged: Engaged,
     admit: impl Fn(&Request<Incoming>) -> Pass + Send + Sync + 'static,
 ) where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let (admit, at) = (Arc::new(admit), Arc::clone(&desk));
     let service = service_fn(move |request| {
-        let (desk, admit) = (Arc::clone(&at), Arc::clone(&admit));
+        let (desk, admit, engaged) = (Arc::clone(&at), Arc::clone(&admit), engaged.clone());
         async move {
             let answer: Response<Content> = match admit(&request) {
                 Pass::Caller(caller) => api::answer(&desk, &caller, request).await,
                 Pass::Refused(answer) => answer,
             };
+            engaged.set(matches!(answer.body(), Content::Streamed(_)));
             Ok::<_, Infallible>(answer)
         }
     });

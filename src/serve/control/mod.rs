@@ -13,6 +13,8 @@
 //! is full.
 
 pub mod api;
+pub mod beside;
+pub mod feeding;
 pub mod logs;
 pub mod peers;
 pub mod socket;
@@ -25,11 +27,13 @@ mod door;
 mod external;
 mod history;
 mod orders;
+mod orphans;
 mod problem;
 mod query;
 mod reading;
 mod request;
 mod role;
+mod spawned;
 mod spawning;
 mod watching;
 
@@ -40,6 +44,9 @@ use std::sync::Arc;
 
 use tokio::sync::{Semaphore, oneshot, watch};
 
+pub use self::orphans::told as told_of_orphan;
+
+use self::beside::Beside;
 use self::logs::Logs;
 use crate::config::plan::{ControlPlan, Plan, ProcessPlan};
 use crate::ledger::request::{Answered, Request};
@@ -67,6 +74,8 @@ pub struct Sources {
     pub read_command: ReadCommand,
     /// What processes wrote.
     pub logs: Arc<dyn Logs>,
+    /// Commands beside the plan.
+    pub beside: Arc<Beside>,
     /// What happens.
     pub events: Arc<Events>,
     /// What is kept.

@@ -74,11 +74,16 @@ impl Query {
 
     /// How long is to be waited, in seconds.
     pub(super) fn wait(&self) -> Result<Option<Duration>, Problem> {
-        let Some(seconds) = self.number::<f64>("wait")? else { return Ok(None) };
-        if (0.0..=LONGEST_WAIT).contains(&seconds) {
+        self.span("wait", LONGEST_WAIT)
+    }
+
+    /// Seconds, at most so many.
+    pub(super) fn span(&self, name: &str, longest: f64) -> Result<Option<Duration>, Problem> {
+        let Some(seconds) = self.number::<f64>(name)? else { return Ok(None) };
+        if (0.0..=longest).contains(&seconds) {
             return Ok(Some(Duration::from_secs_f64(seconds)));
         }
-        Err(Problem::bad_request(format!("wait: expected seconds from 0 to {LONGEST_WAIT}")))
+        Err(Problem::bad_request(format!("{name}: expected seconds from 0 to {longest}")))
     }
 }
 

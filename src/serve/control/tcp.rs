@@ -59,7 +59,8 @@ pub(super) async fn serve(plan: TcpControl, desk: &Arc<Desk>) {
                         tracing::warn!(target: "control", "{from} does not know the token");
                         Pass::Refused(Problem::no_token().answer())
                     };
-                    let conversation = door::converse(stream, Arc::clone(desk), admit);
+                    let desk = Arc::clone(desk);
+                    let conversation = |engaged| door::converse(stream, desk, engaged, admit);
                     connections.admit(conversation, CONNECTIONS).await;
                 }
                 Err(error) => door::pause(&error).await,

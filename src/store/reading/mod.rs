@@ -11,9 +11,9 @@
 //! each question is one statement ([`statement`]) whose rows are understood in one way ([`kept`]) for
 //! every database. An answer is bounded by its question.
 
+pub mod compare;
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
 mod chains;
-pub mod compare;
 pub mod kept;
 pub mod place;
 pub mod reader;
@@ -66,13 +66,6 @@ pub enum Question {
         /// How many at most.
         limit: u32,
     },
-    /// The number of a conversation in the chain of its agent.
-    Conversation {
-        /// Whose chain.
-        agent: String,
-        /// The agent's own id of it.
-        id: String,
-    },
     /// A session and all that are a part of it or of one of those, nearest first.
     Descendants {
         /// Of which one.
@@ -85,6 +78,13 @@ pub enum Question {
         /// Behind which one.
         after: Option<Place>,
     },
+    /// The number of a conversation in the chain of its agent.
+    Conversation {
+        /// Whose chain.
+        agent: String,
+        /// The agent's own id of it.
+        id: String,
+    },
 }
 
 /// What is answered, each to the question of its name.
@@ -96,10 +96,10 @@ pub enum Answer {
     Session(Option<Box<Session>>),
     /// Events, in order.
     Events(Page<KeptEvent>),
-    /// A number, if there is one.
-    Number(Option<u64>),
     /// What came of a comparison.
     Compared(Compared),
+    /// A number, if there is one.
+    Number(Option<u64>),
 }
 
 /// Some of what was asked for.
