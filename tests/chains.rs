@@ -206,7 +206,7 @@ fn transcripts_on_disk_are_judged_without_anybody_running() {
     for (name, code, words) in [
         ("good.jsonl", 0, "2 lines, all good"),
         ("link.jsonl", 0, "2 lines, all good"),
-        ("bad.jsonl", 1, "bad.jsonl:3:9: "),
+        ("bad.jsonl", 1, "bad.jsonl:3:8: "),
         ("bad.jsonl", 1, "1 of 5 lines do not parse"),
         ("empty.jsonl", 1, "it is empty"),
         ("folder.jsonl", 1, "it is a directory"),

@@ -512,7 +512,7 @@ fn chains_are_shown_told_of_and_reset() {
     check(&door.get("/v1/agents/claude/interactions?limit=3"), 200, "Interactions");
     refuses(&door.get("/v1/agents/claude/continuation?conversation=no"), 404, &["newest hundred"]);
 
-    let at = "/v1/agents/other/interactions";
+    let at = "/v1/agents/scribe/interactions";
     let body = r#"{"session": "s1", "id": "i1", "prompt": "a secret", "metadata": {"a": 1}}"#;
     let told = check(&door.post(at, body), 201, "Interaction");
     assert_eq!((&told["conversation"], &told["origin"]), (&json!("s1"), &json!("api")));
@@ -525,7 +525,7 @@ fn chains_are_shown_told_of_and_reset() {
     let large = format!(r#"{{"session": "s", "metadata": {{"a": "{}"}}}}"#, "x".repeat(5000));
     refuses(&door.post(at, &large), 422, &["4096"]);
 
-    let at = "/v1/agents/other/continuation";
+    let at = "/v1/agents/scribe/continuation";
     let body = r#"{"tokens": 900, "window": 1000, "files": ["a", "b", "a"], "tasks": ["t"]}"#;
     let put = |path: &str, body: &str| {
         let length = body.len();

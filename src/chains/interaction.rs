@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use crate::secret::mask::mask_line;
+use crate::secret::masker::Masker;
 use crate::units::{SessionId, Wall};
 
 /// Characters of a prompt or a response that are kept, where any are.
@@ -59,34 +59,9 @@ pub struct Interaction {
     pub metadata: Map<String, Value>,
 }
 
-/// The beginning of a text, without the secrets in it.
-pub fn excerpt(text: &str) -> String {
-    let lines = text[..text.floor_char_boundary(MASKED)].lines().map(mask_line);
-    let masked = lines.collect::<Vec<_>>().join("\n");
+/// The beginning of a text, masked before it is cut.
+pub fn excerpt(text: &str, masker: &Masker) -> String {
+    let masked = masker.text(&text[..text.floor_char_boundary(MASKED)]);
     let end = masked.char_indices().nth(EXCERPT).map_or(masked.len(), |(at, _)| at);
     masked[..end].trim().to_owned()
-}
-
-/// What an application said, with the secrets in it masked: by the name of a field, and by how a text
-/// looks.
-pub fn masked(metadata: Map<String, Value>) -> Map<String, Value> {
-    let mask = |(name, value): (String, Value)| {
-        let value = masked_value(&name, value);
-        (name, value)
-    };
-    metadata.into_iter().map(mask).collect()
-}
-
-fn masked_value(name: &str, value: Value) -> Value {
-    match value {
-        Value::String(text) => Value::String(crate::secret::mask::mask_value(name, &text)),
-        Value::Array(values) => {
-            Value::Array(values.into_iter().map(|value| masked_value(name, value)).collect())
-        }
-        Value::Object(fields) => Value::Object(masked(fields)),
-        Value::Number(_) if crate::secret::is_secret(name) && !name.contains("tokens") => {
-            Value::String(crate::secret::MASK.to_owned())
-        }
-        other => other,
-    }
 }

@@ -3,9 +3,10 @@
 use super::chain::{Chain, KeptChain, LINKS_KEPT, News};
 use super::continuation::{Continuation, MOST_FILES, MOST_TASKS, MOST_TOOLS};
 use super::handover::HandOver;
-use super::interaction::{excerpt, masked};
+use super::interaction::excerpt;
 use super::limits::{DEFAULT_WINDOW, Fullness, Limits};
 use super::step::{Calls, Context, Deed, Step};
+use crate::secret::masker::Masker;
 use crate::units::Wall;
 
 fn step(conversation: &str, at: i64, deed: Deed) -> Step {
@@ -209,11 +210,7 @@ fn an_answer_belongs_to_the_prompt_before_it() {
 #[test]
 fn excerpts_are_masked_before_they_are_cut() {
     let text = format!("{} token=abcdef-secret behind", "x".repeat(185));
-    let kept = excerpt(&text);
+    let kept = excerpt(&text, &Masker::default());
     assert!(!kept.contains("abcdef") && kept.chars().count() <= 200, "{kept}");
-    assert_eq!(excerpt(&"ä".repeat(300)).chars().count(), 200);
-    let said = serde_json::json!({"note": "fine", "api_key": "sesame", "deep": {"password": 7}});
-    let serde_json::Value::Object(said) = said else { unreachable!() };
-    let kept = serde_json::Value::Object(masked(said)).to_string();
-    assert!(kept.contains("fine") && !kept.contains("sesame") && !kept.contains('7'), "{kept}");
+    assert_eq!(excerpt(&"ä".repeat(300), &Masker::default()).chars().count(), 200);
 }

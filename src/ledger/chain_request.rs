@@ -42,9 +42,9 @@ pub struct Told {
     pub conversation: String,
     /// What it is known by, where the application says so.
     pub id: Option<String>,
-    /// The whole prompt.
+    /// The prompt; behind the veil, what may be kept of it.
     pub prompt: Option<String>,
-    /// The whole answer.
+    /// The answer, likewise.
     pub response: Option<String>,
     /// The conversation that this one goes on with.
     pub resumes: Option<String>,

@@ -38,8 +38,6 @@ pub struct Ledger {
     pub(super) sessions: Sessions,
     pub(super) conversations: Conversations,
     pub(super) chains: Chains,
-    /// Whether the beginnings of prompts and answers may be kept.
-    pub(super) excerpts: bool,
     pub(super) spend: Spend,
     pub(super) earlier: Earlier,
     pub(super) files: u64,
@@ -100,7 +98,6 @@ impl Ledger {
             sessions: sessions(plan),
             conversations: Conversations::default(),
             chains: chains(plan),
-            excerpts: plan.privacy.excerpts,
             spend: Spend::new(plan),
             earlier: Earlier::default(),
             files: 0,

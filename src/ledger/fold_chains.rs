@@ -8,7 +8,7 @@ use serde_json::json;
 
 use crate::chains::chain::{Chain, Chains, KeptChain, Link, News};
 use crate::chains::continuation::Continuation;
-use crate::chains::interaction::{Interaction, Origin, excerpt, masked};
+use crate::chains::interaction::{Interaction, Origin};
 use crate::chains::limits::{Fullness, Limits};
 use crate::chains::step::{Context, Deed, Step};
 use crate::config::plan::Plan;
@@ -165,8 +165,6 @@ impl Ledger {
         if agent == OTHER || self.chains.of(&agent).is_none() {
             return refused(ChainRefusal::TooManyAgents);
         }
-        let kept = |text: Option<String>| text.filter(|_| self.excerpts).map(|text| excerpt(&text));
-        let (prompt, response) = (kept(told.prompt), kept(told.response));
         let key = match &told.id {
             Some(said) => UsageKey::of(&format!("api {agent}"), said.as_bytes()).0,
             None => self.random.u64(..),
@@ -178,9 +176,9 @@ impl Ledger {
             session: None,
             at: at.wall,
             origin: Origin::Api,
-            prompt,
-            response,
-            metadata: masked(told.metadata),
+            prompt: told.prompt,
+            response: told.response,
+            metadata: told.metadata,
         };
         let Some(chain) = self.chains.of(&agent) else {
             return refused(ChainRefusal::TooManyAgents);

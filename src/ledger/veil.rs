@@ -5,8 +5,13 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use serde_json::{Map, Value};
+
+use crate::chains::interaction::excerpt;
+use crate::chains::step::{Deed, Step};
 use crate::config::plan::{PrivacyPlan, Treatment};
 use crate::context::Context;
+use crate::ledger::chain_request::{ChainRequest, Told};
 use crate::ledger::entry::Entry;
 use crate::ledger::request::{Beat, Closing, Named, OwnContext, Request};
 use crate::secret::keyed::Salt;
@@ -68,6 +73,7 @@ impl Veil {
                 let closing = Closing { reason, ..closing };
                 Request::Close { session: self.named(session), closing }
             }
+            Request::Chain(asked) => Request::Chain(self.chain(asked)),
             other => other,
         }
     }
@@ -188,7 +194,59 @@ impl Veil {
                 usage.conversation = self.native_id(&usage.conversation);
             }
         }
+        batch.steps.iter_mut().for_each(|step| self.step(step));
         batch
+    }
+
+    /// What happened in a conversation. Files tell where somebody works, as folders do; texts were
+    /// masked before they were cut.
+    fn step(&self, step: &mut Step) {
+        if !step.conversation.is_empty() {
+            step.conversation = self.native_id(&step.conversation);
+        }
+        step.resumes = step.resumes.as_deref().map(|id| self.native_id(id));
+        if let Deed::Answered { calls, .. } = &mut step.deed {
+            self.work(&mut calls.files, &mut calls.tasks);
+        }
+    }
+
+    fn work(&self, files: &mut Vec<String>, tasks: &mut [String]) {
+        let kept = |file| self.text("file", self.plan.working_dir, file);
+        *files = std::mem::take(files).into_iter().filter_map(kept).collect();
+        for task in tasks {
+            *task = self.plan.masker.text(task);
+        }
+    }
+
+    fn chain(&self, asked: ChainRequest) -> ChainRequest {
+        match asked {
+            ChainRequest::Record(told) => {
+                let kept = |text: Option<String>| {
+                    let text = text.filter(|_| self.plan.excerpts);
+                    text.map(|text| excerpt(&text, &self.plan.masker))
+                };
+                let mut metadata = Value::Object(told.metadata);
+                self.plan.masker.json(&mut metadata);
+                let metadata = match metadata {
+                    Value::Object(metadata) => metadata,
+                    _ => Map::new(),
+                };
+                ChainRequest::Record(Box::new(Told {
+                    conversation: self.name(told.conversation),
+                    resumes: told.resumes.map(|id| self.native_id(&id)),
+                    prompt: kept(told.prompt),
+                    response: kept(told.response),
+                    metadata,
+                    ..*told
+                }))
+            }
+            ChainRequest::Replace { agent, conversation, mut continuation, tokens, window } => {
+                let conversation = conversation.map(|id| self.name(id));
+                self.work(&mut continuation.files, &mut continuation.tasks);
+                ChainRequest::Replace { agent, conversation, continuation, tokens, window }
+            }
+            reset @ ChainRequest::Reset { .. } => reset,
+        }
     }
 }
 
@@ -296,6 +354,56 @@ mod tests {
         let ours = Named { id: SessionId::new(Wall(1), 1).to_string(), within: None };
         let beat = Request::Beat { session: ours, beat: Beat::default() };
         assert_eq!(veil.request(beat.clone()), beat);
+    }
+
+    #[test]
+    fn chains_learn_what_may_be_kept() {
+        let step = || Step {
+            agent: "claude".into(),
+            process: None,
+            conversation: "c1".into(),
+            at: Wall(1),
+            resumes: Some("c0".into()),
+            deed: Deed::Answered {
+                calls: crate::chains::step::Calls {
+                    files: vec!["/home/jane/a".into()],
+                    tools: vec!["Edit".into()],
+                    tasks: vec!["ask EMP-1".into()],
+                },
+                context: None,
+                excerpt: None,
+            },
+        };
+        let seen = |one| {
+            let at = crate::units::Now { mono: crate::units::Mono(0), wall: Wall(0) };
+            let batch = TokenBatch { steps: vec![step()], ..TokenBatch::default() };
+            match veil(one).entry(Entry::TokensRead { at, batch }) {
+                Entry::TokensRead { mut batch, .. } => batch.steps.remove(0),
+                other => panic!("{other:?}"),
+            }
+        };
+        let mut kept = step();
+        let Deed::Answered { calls, .. } = &mut kept.deed else { panic!() };
+        calls.tasks = vec!["ask ***".into()];
+        assert_eq!(seen(Treatment::Collect), kept);
+        let hashed = seen(Treatment::Hash);
+        assert_eq!(hashed.conversation, veil(Treatment::Hash).native_id("c1"));
+        let told = format!("{hashed:?}{:?}", seen(Treatment::Drop));
+        assert!(!told.contains("jane") && !told.contains("\"c0\"") && !told.contains("EMP"));
+        let asked = Told {
+            agent: "claude".into(),
+            conversation: "c1".into(),
+            id: None,
+            prompt: Some(format!("{} mail jane@example.org", "x".repeat(180))),
+            response: None,
+            resumes: None,
+            metadata: serde_json::from_str(r#"{"note": "EMP-1", "password": "x"}"#).expect("JSON"),
+        };
+        let asked = Request::Chain(ChainRequest::Record(Box::new(asked)));
+        let told = format!("{:?}", veil(Treatment::Collect).request(asked));
+        for word in ["jane@", "EMP-1", "\"x\""] {
+            assert!(!told.contains(word), "{word}: {told}");
+        }
     }
 
     #[test]

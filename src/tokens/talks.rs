@@ -10,6 +10,7 @@ use std::sync::Arc;
 
 use crate::chains::interaction::excerpt;
 use crate::chains::step::{Context, Deed, Step};
+use crate::secret::masker::Masker;
 use crate::tokens::UsageKey;
 use crate::tokens::agents::{Said, Sighting, Talk, Thread};
 use crate::tokens::book::{FileId, Place};
@@ -70,8 +71,8 @@ pub struct Source<'a> {
     pub place: Place,
     /// When it is read, for a line that does not say when it was written.
     pub now: Wall,
-    /// Whether texts may be kept.
-    pub excerpts: bool,
+    /// How texts are masked, where they may be kept.
+    pub excerpts: Option<&'a Masker>,
 }
 
 impl Talks {
@@ -102,11 +103,12 @@ impl Talks {
             model: told.model.clone(),
             window,
         });
-        let text = told.text.as_deref().filter(|_| from.excerpts && !told.sidechain);
+        let text = told.text.as_deref().filter(|_| !told.sidechain);
+        let text = text.zip(from.excerpts).map(|(text, masker)| excerpt(text, masker));
         let deed = Deed::Answered {
             calls: told.calls.clone(),
             context: context.filter(|context| context.tokens > 0),
-            excerpt: text.map(excerpt).filter(|text| !text.is_empty()),
+            excerpt: text.filter(|text| !text.is_empty()),
         };
         let key = (!told.sidechain).then_some(told.key);
         self.hear(&told.conversation, &told.thread, key, told.at, deed, from);
@@ -118,7 +120,7 @@ impl Talks {
             Said::Compacted => Deed::Compacted,
             Said::Prompt(text) => Deed::Prompted {
                 key: prompt_key(&talk.thread, from.place).0,
-                excerpt: text.filter(|_| from.excerpts).map(|text| excerpt(&text)),
+                excerpt: text.zip(from.excerpts).map(|(text, masker)| excerpt(&text, masker)),
             },
         };
         self.hear(&talk.conversation, &talk.thread, None, talk.at, deed, from);

@@ -198,7 +198,7 @@ const ROOMS: &[Row] = &[
     ),
     (
         "serve",
-        "metrics output::figures output::plan output::tape context chains ledger::beside ledger::care \
+        "metrics output::figures output::plan output::tape context chains ledger::beside ledger::care ledger::chain_request \
          ledger::happening ledger::request ledger::session ledger::snapshot store::reading tokens \
          memory supervise::lifecycle supervise::wish config::plan",
     ),
@@ -211,7 +211,10 @@ const ROOMS: &[Row] = &[
          config::plan config::postgres",
     ),
     ("memory::probe", "ledger::entry ledger::snapshot supervise::lifecycle config::plan"),
-    ("tokens::tail", "chains ledger::entry ledger::snapshot supervise::lifecycle config::plan"),
+    (
+        "tokens::tail",
+        "chains secret ledger::entry ledger::snapshot supervise::lifecycle config::plan",
+    ),
     (
         "metrics",
         "output::figures ledger::care ledger::entry ledger::session ledger::snapshot \
@@ -223,7 +226,7 @@ const ROOMS: &[Row] = &[
         "chains secret context tokens memory supervise::fact supervise::lifecycle config::plan",
     ),
     ("context", "secret config::plan"),
-    ("tokens", "chains config::plan"),
+    ("tokens", "chains secret config::plan"),
     ("memory", "config::plan faults"),
     ("supervise", "config::plan"),
     ("config", "chains::limits secret"),

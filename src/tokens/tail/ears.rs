@@ -1,5 +1,6 @@
 //! Takes in the lines of one file: history becomes known, the rest goes to the book.
 
+use crate::secret::masker::Masker;
 use crate::tokens::agents::{Line, claude};
 use crate::tokens::book::{Book, FileId, Heard, Place};
 use crate::tokens::source::{Source, Whose};
@@ -14,8 +15,8 @@ pub struct Ears<'a> {
     pub book: &'a mut Book,
     /// Where it is told what happens in conversations.
     pub talks: &'a mut Talks,
-    /// Whether texts may be kept.
-    pub excerpts: bool,
+    /// How texts are masked, where they may be kept.
+    pub excerpts: Option<&'a Masker>,
     /// Whose file it is.
     pub source: &'a Source,
     /// Which file it is.
@@ -32,13 +33,13 @@ pub struct Ears<'a> {
     pub seeded: &'a mut Vec<UsageKey>,
 }
 
-impl Ears<'_> {
+impl<'a> Ears<'a> {
     /// Takes in what was read.
     pub fn take_in(&mut self, found: Found) {
         match found {
             Found::Oversized => self.lines.oversized += 1,
             Found::Line(offset, line) => {
-                claude::decode(line, self.excerpts, |told| self.hear(offset, told));
+                claude::decode(line, self.excerpts.is_some(), |told| self.hear(offset, told));
             }
         }
     }
@@ -82,7 +83,10 @@ impl Ears<'_> {
         offset < self.history && !ours
     }
 
-    fn from<'w>(&self, whose: &'w Whose, offset: u64) -> talks::Source<'w> {
+    fn from<'w>(&self, whose: &'w Whose, offset: u64) -> talks::Source<'w>
+    where
+        'a: 'w,
+    {
         let place = Place { file: self.file, offset };
         talks::Source { whose, place, now: self.now.wall, excerpts: self.excerpts }
     }

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::chains::step::Step;
+use crate::secret::masker::Masker;
 use crate::tokens::book::{Book, Closed, FileId};
 use crate::tokens::source::Source;
 use crate::tokens::tail::Start;
@@ -46,7 +47,7 @@ pub struct Follower {
     reader: Option<Reader>,
     book: Book,
     talks: Talks,
-    excerpts: bool,
+    excerpts: Option<Masker>,
     lines: LineCounts,
     seeded: Vec<UsageKey>,
     /// The number of files that was told last.
@@ -246,7 +247,7 @@ impl Follower {
         let mut ears = Ears {
             book: &mut self.book,
             talks: &mut self.talks,
-            excerpts: self.excerpts,
+            excerpts: self.excerpts.as_ref(),
             source: &self.roots[tracked.source].source,
             file: id,
             history: tracked.history,

@@ -21,7 +21,7 @@ fn response(conversation: &str, id: &str) -> Sighting {
 fn hear(talks: &mut Talks, told: &Sighting, file: u64, offset: u64) {
     let place = Place { file: FileId(file), offset };
     let whose = whose();
-    talks.responded(told, None, Source { whose: &whose, place, now: Wall(7), excerpts: false });
+    talks.responded(told, None, Source { whose: &whose, place, now: Wall(7), excerpts: None });
 }
 
 /// What may be told of everything that was heard.
@@ -97,8 +97,9 @@ fn a_side_chain_uses_tools_and_fills_no_window() {
     side.calls.tools.push("Read".into());
     hear(&mut talks, &side, 1, 0);
     all(&mut talks);
+    let (masker, whose) = (Masker::default(), whose());
     let place = Place { file: FileId(1), offset: 9 };
-    let from = Source { whose: &whose(), place, now: Wall(7), excerpts: true };
+    let from = Source { whose: &whose, place, now: Wall(7), excerpts: Some(&masker) };
     side.thread.line = None;
     talks.responded(&side, Some(9), from);
     talks.pass(FileId(1), 10);

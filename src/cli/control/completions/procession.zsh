@@ -199,6 +199,103 @@ _arguments "${_arguments_options[@]}" : \
 '*::command -- The command:_default' \
 && ret=0
 ;;
+(sessions)
+_arguments "${_arguments_options[@]}" : \
+'-h[Print help]' \
+'--help[Print help]' \
+":: :_procession__subcmd__sessions_commands" \
+"*::: :->sessions" \
+&& ret=0
+
+    case $state in
+    (sessions)
+        words=($line[1] "${words[@]}")
+        (( CURRENT += 1 ))
+        curcontext="${curcontext%:*:*}:procession-sessions-command-$line[1]:"
+        case $line[1] in
+            (open)
+_arguments "${_arguments_options[@]}" : \
+'--id=[Its id\: while a session of this id is open, that one is answered]:ID:_default' \
+'--parent=[The session that it is a part of; that of the run that we are in when not given]:ID:_default' \
+'--agent=[The agent; its parent'\''s when not given]:NAME:_default' \
+'-u+[The user; its parent'\''s when not given]:NAME:_default' \
+'--user=[The user; its parent'\''s when not given]:NAME:_default' \
+'--dir=[The project'\''s folder; its parent'\''s when not given]:FOLDER:_default' \
+'*-l+[A name and a value of one'\''s own; at most 16]:NAME=VALUE:_default' \
+'*--label=[A name and a value of one'\''s own; at most 16]:NAME=VALUE:_default' \
+'--on-parent-end=[What becomes of it when its parent ends\: it ends as well, goes on, or is waited for]:POLICY:(end orphan wait)' \
+'--socket=[The control socket; by default that of the configuration, or the one in the usual folder]:PATH:_files' \
+'-c+[The configuration that the procession runs, which says where its socket is]:FILE:_files' \
+'--config=[The configuration that the procession runs, which says where its socket is]:FILE:_files' \
+'--bound[Stay, print what happens to it, and let it end with us]' \
+'--json[Print JSON]' \
+'-h[Print help]' \
+'--help[Print help]' \
+&& ret=0
+;;
+(heartbeat)
+_arguments "${_arguments_options[@]}" : \
+'--note=[What is done, in a few words]:TEXT:_default' \
+'--input-tokens=[Tokens that were sent since the last heartbeat]:COUNT:_default' \
+'--output-tokens=[Tokens that were answered since the last heartbeat]:COUNT:_default' \
+'--socket=[The control socket; by default that of the configuration, or the one in the usual folder]:PATH:_files' \
+'-c+[The configuration that the procession runs, which says where its socket is]:FILE:_files' \
+'--config=[The configuration that the procession runs, which says where its socket is]:FILE:_files' \
+'--json[Print JSON]' \
+'-h[Print help]' \
+'--help[Print help]' \
+':id -- The session, by its identity or its own id:_default' \
+&& ret=0
+;;
+(close)
+_arguments "${_arguments_options[@]}" : \
+'--reason=[Why, in words]:TEXT:_default' \
+'--socket=[The control socket; by default that of the configuration, or the one in the usual folder]:PATH:_files' \
+'-c+[The configuration that the procession runs, which says where its socket is]:FILE:_files' \
+'--config=[The configuration that the procession runs, which says where its socket is]:FILE:_files' \
+'--failed[That it failed; else it completed]' \
+'--json[Print JSON]' \
+'-h[Print help]' \
+'--help[Print help]' \
+':id -- The session, by its identity or its own id:_default' \
+&& ret=0
+;;
+(help)
+_arguments "${_arguments_options[@]}" : \
+":: :_procession__subcmd__sessions__subcmd__help_commands" \
+"*::: :->help" \
+&& ret=0
+
+    case $state in
+    (help)
+        words=($line[1] "${words[@]}")
+        (( CURRENT += 1 ))
+        curcontext="${curcontext%:*:*}:procession-sessions-help-command-$line[1]:"
+        case $line[1] in
+            (open)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(heartbeat)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(close)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(help)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+        esac
+    ;;
+esac
+;;
+        esac
+    ;;
+esac
+;;
 (events)
 _arguments "${_arguments_options[@]}" : \
 '*-k+[Only events of these kinds\: run_ready, run_ended, phase_changed, …]:KIND:_default' \
@@ -213,6 +310,176 @@ _arguments "${_arguments_options[@]}" : \
 '--help[Print help]' \
 '*::names -- Only what happens to these processes:_default' \
 && ret=0
+;;
+(agents)
+_arguments "${_arguments_options[@]}" : \
+'-h[Print help]' \
+'--help[Print help]' \
+":: :_procession__subcmd__agents_commands" \
+"*::: :->agents" \
+&& ret=0
+
+    case $state in
+    (agents)
+        words=($line[1] "${words[@]}")
+        (( CURRENT += 1 ))
+        curcontext="${curcontext%:*:*}:procession-agents-command-$line[1]:"
+        case $line[1] in
+            (list)
+_arguments "${_arguments_options[@]}" : \
+'--socket=[The control socket; by default that of the configuration, or the one in the usual folder]:PATH:_files' \
+'-c+[The configuration that the procession runs, which says where its socket is]:FILE:_files' \
+'--config=[The configuration that the procession runs, which says where its socket is]:FILE:_files' \
+'--json[Print JSON]' \
+'-h[Print help]' \
+'--help[Print help]' \
+&& ret=0
+;;
+(show)
+_arguments "${_arguments_options[@]}" : \
+'--socket=[The control socket; by default that of the configuration, or the one in the usual folder]:PATH:_files' \
+'-c+[The configuration that the procession runs, which says where its socket is]:FILE:_files' \
+'--config=[The configuration that the procession runs, which says where its socket is]:FILE:_files' \
+'--json[Print JSON]' \
+'-h[Print help]' \
+'--help[Print help]' \
+':agent -- The agent:_default' \
+&& ret=0
+;;
+(contains)
+_arguments "${_arguments_options[@]}" : \
+'--socket=[The control socket; by default that of the configuration, or the one in the usual folder]:PATH:_files' \
+'-c+[The configuration that the procession runs, which says where its socket is]:FILE:_files' \
+'--config=[The configuration that the procession runs, which says where its socket is]:FILE:_files' \
+'--json[Print JSON]' \
+'-h[Print help]' \
+'--help[Print help]' \
+':agent -- The agent:_default' \
+':id -- The conversation'\''s id:_default' \
+&& ret=0
+;;
+(continuation)
+_arguments "${_arguments_options[@]}" : \
+'--conversation=[The conversation; the current one unless said, and all of them for interactions]:ID:_default' \
+'--socket=[The control socket; by default that of the configuration, or the one in the usual folder]:PATH:_files' \
+'-c+[The configuration that the procession runs, which says where its socket is]:FILE:_files' \
+'--config=[The configuration that the procession runs, which says where its socket is]:FILE:_files' \
+'--json[Print JSON]' \
+'-h[Print help]' \
+'--help[Print help]' \
+':agent -- The agent:_default' \
+&& ret=0
+;;
+(hand-over)
+_arguments "${_arguments_options[@]}" : \
+'--conversation=[The conversation; the current one unless said, and all of them for interactions]:ID:_default' \
+'--socket=[The control socket; by default that of the configuration, or the one in the usual folder]:PATH:_files' \
+'-c+[The configuration that the procession runs, which says where its socket is]:FILE:_files' \
+'--config=[The configuration that the procession runs, which says where its socket is]:FILE:_files' \
+'--json[Print JSON]' \
+'-h[Print help]' \
+'--help[Print help]' \
+':agent -- The agent:_default' \
+&& ret=0
+;;
+(interactions)
+_arguments "${_arguments_options[@]}" : \
+'--conversation=[The conversation; the current one unless said, and all of them for interactions]:ID:_default' \
+'--socket=[The control socket; by default that of the configuration, or the one in the usual folder]:PATH:_files' \
+'-c+[The configuration that the procession runs, which says where its socket is]:FILE:_files' \
+'--config=[The configuration that the procession runs, which says where its socket is]:FILE:_files' \
+'--json[Print JSON]' \
+'-h[Print help]' \
+'--help[Print help]' \
+':agent -- The agent:_default' \
+&& ret=0
+;;
+(reset)
+_arguments "${_arguments_options[@]}" : \
+'--socket=[The control socket; by default that of the configuration, or the one in the usual folder]:PATH:_files' \
+'-c+[The configuration that the procession runs, which says where its socket is]:FILE:_files' \
+'--config=[The configuration that the procession runs, which says where its socket is]:FILE:_files' \
+'--json[Print JSON]' \
+'-h[Print help]' \
+'--help[Print help]' \
+':agent -- The agent:_default' \
+&& ret=0
+;;
+(validate)
+_arguments "${_arguments_options[@]}" : \
+'--json[Print JSON]' \
+'-h[Print help]' \
+'--help[Print help]' \
+':path -- The transcript:_files' \
+&& ret=0
+;;
+(info)
+_arguments "${_arguments_options[@]}" : \
+'--json[Print JSON]' \
+'-h[Print help]' \
+'--help[Print help]' \
+':path -- The transcript:_files' \
+&& ret=0
+;;
+(help)
+_arguments "${_arguments_options[@]}" : \
+":: :_procession__subcmd__agents__subcmd__help_commands" \
+"*::: :->help" \
+&& ret=0
+
+    case $state in
+    (help)
+        words=($line[1] "${words[@]}")
+        (( CURRENT += 1 ))
+        curcontext="${curcontext%:*:*}:procession-agents-help-command-$line[1]:"
+        case $line[1] in
+            (list)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(show)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(contains)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(continuation)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(hand-over)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(interactions)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(reset)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(validate)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(info)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(help)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+        esac
+    ;;
+esac
+;;
+        esac
+    ;;
+esac
 ;;
 (completions)
 _arguments "${_arguments_options[@]}" : \
@@ -283,9 +550,89 @@ _arguments "${_arguments_options[@]}" : \
 _arguments "${_arguments_options[@]}" : \
 && ret=0
 ;;
+(sessions)
+_arguments "${_arguments_options[@]}" : \
+":: :_procession__subcmd__help__subcmd__sessions_commands" \
+"*::: :->sessions" \
+&& ret=0
+
+    case $state in
+    (sessions)
+        words=($line[1] "${words[@]}")
+        (( CURRENT += 1 ))
+        curcontext="${curcontext%:*:*}:procession-help-sessions-command-$line[1]:"
+        case $line[1] in
+            (open)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(heartbeat)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(close)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+        esac
+    ;;
+esac
+;;
 (events)
 _arguments "${_arguments_options[@]}" : \
 && ret=0
+;;
+(agents)
+_arguments "${_arguments_options[@]}" : \
+":: :_procession__subcmd__help__subcmd__agents_commands" \
+"*::: :->agents" \
+&& ret=0
+
+    case $state in
+    (agents)
+        words=($line[1] "${words[@]}")
+        (( CURRENT += 1 ))
+        curcontext="${curcontext%:*:*}:procession-help-agents-command-$line[1]:"
+        case $line[1] in
+            (list)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(show)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(contains)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(continuation)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(hand-over)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(interactions)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(reset)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(validate)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(info)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+        esac
+    ;;
+esac
 ;;
 (completions)
 _arguments "${_arguments_options[@]}" : \
@@ -319,11 +666,140 @@ _procession_commands() {
 'shutdown:Stop everything, as after a SIGTERM' \
 'logs:Show what processes wrote last, and what they write' \
 'spawn:Run a command beside the configured processes' \
+'sessions:Open, keep alive and close sessions of one'\''s own' \
 'events:Show what happens, as it happens' \
+'agents:Show the chains of agents\: their conversations, how full they are, and what to hand over' \
 'completions:Print a script that completes words in a shell' \
 'help:Print this message or the help of the given subcommand(s)' \
     )
     _describe -t commands 'procession commands' commands "$@"
+}
+(( $+functions[_procession__subcmd__agents_commands] )) ||
+_procession__subcmd__agents_commands() {
+    local commands; commands=(
+'list:List the agents with their current conversation and how full it is' \
+'show:Show the conversations of an agent in order' \
+'contains:Say whether a conversation is in the chain of an agent\: 0 if it is, 1 if not' \
+'continuation:Show what a conversation worked on\: files, tools and tasks' \
+'hand-over:Say what the next conversation needs to know\: to be put in front of it' \
+'interactions:Show what was asked and answered last' \
+'reset:Begin the chain of an agent anew\: the next conversation is number 1' \
+'validate:Say whether every line of a transcript on disk parses, and which does not' \
+'info:Show how large a transcript on disk is, its messages, and its first and last time' \
+'help:Print this message or the help of the given subcommand(s)' \
+    )
+    _describe -t commands 'procession agents commands' commands "$@"
+}
+(( $+functions[_procession__subcmd__agents__subcmd__contains_commands] )) ||
+_procession__subcmd__agents__subcmd__contains_commands() {
+    local commands; commands=()
+    _describe -t commands 'procession agents contains commands' commands "$@"
+}
+(( $+functions[_procession__subcmd__agents__subcmd__continuation_commands] )) ||
+_procession__subcmd__agents__subcmd__continuation_commands() {
+    local commands; commands=()
+    _describe -t commands 'procession agents continuation commands' commands "$@"
+}
+(( $+functions[_procession__subcmd__agents__subcmd__hand-over_commands] )) ||
+_procession__subcmd__agents__subcmd__hand-over_commands() {
+    local commands; commands=()
+    _describe -t commands 'procession agents hand-over commands' commands "$@"
+}
+(( $+functions[_procession__subcmd__agents__subcmd__help_commands] )) ||
+_procession__subcmd__agents__subcmd__help_commands() {
+    local commands; commands=(
+'list:List the agents with their current conversation and how full it is' \
+'show:Show the conversations of an agent in order' \
+'contains:Say whether a conversation is in the chain of an agent\: 0 if it is, 1 if not' \
+'continuation:Show what a conversation worked on\: files, tools and tasks' \
+'hand-over:Say what the next conversation needs to know\: to be put in front of it' \
+'interactions:Show what was asked and answered last' \
+'reset:Begin the chain of an agent anew\: the next conversation is number 1' \
+'validate:Say whether every line of a transcript on disk parses, and which does not' \
+'info:Show how large a transcript on disk is, its messages, and its first and last time' \
+'help:Print this message or the help of the given subcommand(s)' \
+    )
+    _describe -t commands 'procession agents help commands' commands "$@"
+}
+(( $+functions[_procession__subcmd__agents__subcmd__help__subcmd__contains_commands] )) ||
+_procession__subcmd__agents__subcmd__help__subcmd__contains_commands() {
+    local commands; commands=()
+    _describe -t commands 'procession agents help contains commands' commands "$@"
+}
+(( $+functions[_procession__subcmd__agents__subcmd__help__subcmd__continuation_commands] )) ||
+_procession__subcmd__agents__subcmd__help__subcmd__continuation_commands() {
+    local commands; commands=()
+    _describe -t commands 'procession agents help continuation commands' commands "$@"
+}
+(( $+functions[_procession__subcmd__agents__subcmd__help__subcmd__hand-over_commands] )) ||
+_procession__subcmd__agents__subcmd__help__subcmd__hand-over_commands() {
+    local commands; commands=()
+    _describe -t commands 'procession agents help hand-over commands' commands "$@"
+}
+(( $+functions[_procession__subcmd__agents__subcmd__help__subcmd__help_commands] )) ||
+_procession__subcmd__agents__subcmd__help__subcmd__help_commands() {
+    local commands; commands=()
+    _describe -t commands 'procession agents help help commands' commands "$@"
+}
+(( $+functions[_procession__subcmd__agents__subcmd__help__subcmd__info_commands] )) ||
+_procession__subcmd__agents__subcmd__help__subcmd__info_commands() {
+    local commands; commands=()
+    _describe -t commands 'procession agents help info commands' commands "$@"
+}
+(( $+functions[_procession__subcmd__agents__subcmd__help__subcmd__interactions_commands] )) ||
+_procession__subcmd__agents__subcmd__help__subcmd__interactions_commands() {
+    local commands; commands=()
+    _describe -t commands 'procession agents help interactions commands' commands "$@"
+}
+(( $+functions[_procession__subcmd__agents__subcmd__help__subcmd__list_commands] )) ||
+_procession__subcmd__agents__subcmd__help__subcmd__list_commands() {
+    local commands; commands=()
+    _describe -t commands 'procession agents help list commands' commands "$@"
+}
+(( $+functions[_procession__subcmd__agents__subcmd__help__subcmd__reset_commands] )) ||
+_procession__subcmd__agents__subcmd__help__subcmd__reset_commands() {
+    local commands; commands=()
+    _describe -t commands 'procession agents help reset commands' commands "$@"
+}
+(( $+functions[_procession__subcmd__agents__subcmd__help__subcmd__show_commands] )) ||
+_procession__subcmd__agents__subcmd__help__subcmd__show_commands() {
+    local commands; commands=()
+    _describe -t commands 'procession agents help show commands' commands "$@"
+}
+(( $+functions[_procession__subcmd__agents__subcmd__help__subcmd__validate_commands] )) ||
+_procession__subcmd__agents__subcmd__help__subcmd__validate_commands() {
+    local commands; commands=()
+    _describe -t commands 'procession agents help validate commands' commands "$@"
+}
+(( $+functions[_procession__subcmd__agents__subcmd__info_commands] )) ||
+_procession__subcmd__agents__subcmd__info_commands() {
+    local commands; commands=()
+    _describe -t commands 'procession agents info commands' commands "$@"
+}
+(( $+functions[_procession__subcmd__agents__subcmd__interactions_commands] )) ||
+_procession__subcmd__agents__subcmd__interactions_commands() {
+    local commands; commands=()
+    _describe -t commands 'procession agents interactions commands' commands "$@"
+}
+(( $+functions[_procession__subcmd__agents__subcmd__list_commands] )) ||
+_procession__subcmd__agents__subcmd__list_commands() {
+    local commands; commands=()
+    _describe -t commands 'procession agents list commands' commands "$@"
+}
+(( $+functions[_procession__subcmd__agents__subcmd__reset_commands] )) ||
+_procession__subcmd__agents__subcmd__reset_commands() {
+    local commands; commands=()
+    _describe -t commands 'procession agents reset commands' commands "$@"
+}
+(( $+functions[_procession__subcmd__agents__subcmd__show_commands] )) ||
+_procession__subcmd__agents__subcmd__show_commands() {
+    local commands; commands=()
+    _describe -t commands 'procession agents show commands' commands "$@"
+}
+(( $+functions[_procession__subcmd__agents__subcmd__validate_commands] )) ||
+_procession__subcmd__agents__subcmd__validate_commands() {
+    local commands; commands=()
+    _describe -t commands 'procession agents validate commands' commands "$@"
 }
 (( $+functions[_procession__subcmd__check_commands] )) ||
 _procession__subcmd__check_commands() {
@@ -355,11 +831,73 @@ _procession__subcmd__help_commands() {
 'shutdown:Stop everything, as after a SIGTERM' \
 'logs:Show what processes wrote last, and what they write' \
 'spawn:Run a command beside the configured processes' \
+'sessions:Open, keep alive and close sessions of one'\''s own' \
 'events:Show what happens, as it happens' \
+'agents:Show the chains of agents\: their conversations, how full they are, and what to hand over' \
 'completions:Print a script that completes words in a shell' \
 'help:Print this message or the help of the given subcommand(s)' \
     )
     _describe -t commands 'procession help commands' commands "$@"
+}
+(( $+functions[_procession__subcmd__help__subcmd__agents_commands] )) ||
+_procession__subcmd__help__subcmd__agents_commands() {
+    local commands; commands=(
+'list:List the agents with their current conversation and how full it is' \
+'show:Show the conversations of an agent in order' \
+'contains:Say whether a conversation is in the chain of an agent\: 0 if it is, 1 if not' \
+'continuation:Show what a conversation worked on\: files, tools and tasks' \
+'hand-over:Say what the next conversation needs to know\: to be put in front of it' \
+'interactions:Show what was asked and answered last' \
+'reset:Begin the chain of an agent anew\: the next conversation is number 1' \
+'validate:Say whether every line of a transcript on disk parses, and which does not' \
+'info:Show how large a transcript on disk is, its messages, and its first and last time' \
+    )
+    _describe -t commands 'procession help agents commands' commands "$@"
+}
+(( $+functions[_procession__subcmd__help__subcmd__agents__subcmd__contains_commands] )) ||
+_procession__subcmd__help__subcmd__agents__subcmd__contains_commands() {
+    local commands; commands=()
+    _describe -t commands 'procession help agents contains commands' commands "$@"
+}
+(( $+functions[_procession__subcmd__help__subcmd__agents__subcmd__continuation_commands] )) ||
+_procession__subcmd__help__subcmd__agents__subcmd__continuation_commands() {
+    local commands; commands=()
+    _describe -t commands 'procession help agents continuation commands' commands "$@"
+}
+(( $+functions[_procession__subcmd__help__subcmd__agents__subcmd__hand-over_commands] )) ||
+_procession__subcmd__help__subcmd__agents__subcmd__hand-over_commands() {
+    local commands; commands=()
+    _describe -t commands 'procession help agents hand-over commands' commands "$@"
+}
+(( $+functions[_procession__subcmd__help__subcmd__agents__subcmd__info_commands] )) ||
+_procession__subcmd__help__subcmd__agents__subcmd__info_commands() {
+    local commands; commands=()
+    _describe -t commands 'procession help agents info commands' commands "$@"
+}
+(( $+functions[_procession__subcmd__help__subcmd__agents__subcmd__interactions_commands] )) ||
+_procession__subcmd__help__subcmd__agents__subcmd__interactions_commands() {
+    local commands; commands=()
+    _describe -t commands 'procession help agents interactions commands' commands "$@"
+}
+(( $+functions[_procession__subcmd__help__subcmd__agents__subcmd__list_commands] )) ||
+_procession__subcmd__help__subcmd__agents__subcmd__list_commands() {
+    local commands; commands=()
+    _describe -t commands 'procession help agents list commands' commands "$@"
+}
+(( $+functions[_procession__subcmd__help__subcmd__agents__subcmd__reset_commands] )) ||
+_procession__subcmd__help__subcmd__agents__subcmd__reset_commands() {
+    local commands; commands=()
+    _describe -t commands 'procession help agents reset commands' commands "$@"
+}
+(( $+functions[_procession__subcmd__help__subcmd__agents__subcmd__show_commands] )) ||
+_procession__subcmd__help__subcmd__agents__subcmd__show_commands() {
+    local commands; commands=()
+    _describe -t commands 'procession help agents show commands' commands "$@"
+}
+(( $+functions[_procession__subcmd__help__subcmd__agents__subcmd__validate_commands] )) ||
+_procession__subcmd__help__subcmd__agents__subcmd__validate_commands() {
+    local commands; commands=()
+    _describe -t commands 'procession help agents validate commands' commands "$@"
 }
 (( $+functions[_procession__subcmd__help__subcmd__check_commands] )) ||
 _procession__subcmd__help__subcmd__check_commands() {
@@ -410,6 +948,30 @@ _procession__subcmd__help__subcmd__run_commands() {
 _procession__subcmd__help__subcmd__schema_commands() {
     local commands; commands=()
     _describe -t commands 'procession help schema commands' commands "$@"
+}
+(( $+functions[_procession__subcmd__help__subcmd__sessions_commands] )) ||
+_procession__subcmd__help__subcmd__sessions_commands() {
+    local commands; commands=(
+'open:Open a session of one'\''s own, and print its id' \
+'heartbeat:Say that a session is active' \
+'close:Close a session' \
+    )
+    _describe -t commands 'procession help sessions commands' commands "$@"
+}
+(( $+functions[_procession__subcmd__help__subcmd__sessions__subcmd__close_commands] )) ||
+_procession__subcmd__help__subcmd__sessions__subcmd__close_commands() {
+    local commands; commands=()
+    _describe -t commands 'procession help sessions close commands' commands "$@"
+}
+(( $+functions[_procession__subcmd__help__subcmd__sessions__subcmd__heartbeat_commands] )) ||
+_procession__subcmd__help__subcmd__sessions__subcmd__heartbeat_commands() {
+    local commands; commands=()
+    _describe -t commands 'procession help sessions heartbeat commands' commands "$@"
+}
+(( $+functions[_procession__subcmd__help__subcmd__sessions__subcmd__open_commands] )) ||
+_procession__subcmd__help__subcmd__sessions__subcmd__open_commands() {
+    local commands; commands=()
+    _describe -t commands 'procession help sessions open commands' commands "$@"
 }
 (( $+functions[_procession__subcmd__help__subcmd__shutdown_commands] )) ||
 _procession__subcmd__help__subcmd__shutdown_commands() {
@@ -465,6 +1027,61 @@ _procession__subcmd__run_commands() {
 _procession__subcmd__schema_commands() {
     local commands; commands=()
     _describe -t commands 'procession schema commands' commands "$@"
+}
+(( $+functions[_procession__subcmd__sessions_commands] )) ||
+_procession__subcmd__sessions_commands() {
+    local commands; commands=(
+'open:Open a session of one'\''s own, and print its id' \
+'heartbeat:Say that a session is active' \
+'close:Close a session' \
+'help:Print this message or the help of the given subcommand(s)' \
+    )
+    _describe -t commands 'procession sessions commands' commands "$@"
+}
+(( $+functions[_procession__subcmd__sessions__subcmd__close_commands] )) ||
+_procession__subcmd__sessions__subcmd__close_commands() {
+    local commands; commands=()
+    _describe -t commands 'procession sessions close commands' commands "$@"
+}
+(( $+functions[_procession__subcmd__sessions__subcmd__heartbeat_commands] )) ||
+_procession__subcmd__sessions__subcmd__heartbeat_commands() {
+    local commands; commands=()
+    _describe -t commands 'procession sessions heartbeat commands' commands "$@"
+}
+(( $+functions[_procession__subcmd__sessions__subcmd__help_commands] )) ||
+_procession__subcmd__sessions__subcmd__help_commands() {
+    local commands; commands=(
+'open:Open a session of one'\''s own, and print its id' \
+'heartbeat:Say that a session is active' \
+'close:Close a session' \
+'help:Print this message or the help of the given subcommand(s)' \
+    )
+    _describe -t commands 'procession sessions help commands' commands "$@"
+}
+(( $+functions[_procession__subcmd__sessions__subcmd__help__subcmd__close_commands] )) ||
+_procession__subcmd__sessions__subcmd__help__subcmd__close_commands() {
+    local commands; commands=()
+    _describe -t commands 'procession sessions help close commands' commands "$@"
+}
+(( $+functions[_procession__subcmd__sessions__subcmd__help__subcmd__heartbeat_commands] )) ||
+_procession__subcmd__sessions__subcmd__help__subcmd__heartbeat_commands() {
+    local commands; commands=()
+    _describe -t commands 'procession sessions help heartbeat commands' commands "$@"
+}
+(( $+functions[_procession__subcmd__sessions__subcmd__help__subcmd__help_commands] )) ||
+_procession__subcmd__sessions__subcmd__help__subcmd__help_commands() {
+    local commands; commands=()
+    _describe -t commands 'procession sessions help help commands' commands "$@"
+}
+(( $+functions[_procession__subcmd__sessions__subcmd__help__subcmd__open_commands] )) ||
+_procession__subcmd__sessions__subcmd__help__subcmd__open_commands() {
+    local commands; commands=()
+    _describe -t commands 'procession sessions help open commands' commands "$@"
+}
+(( $+functions[_procession__subcmd__sessions__subcmd__open_commands] )) ||
+_procession__subcmd__sessions__subcmd__open_commands() {
+    local commands; commands=()
+    _describe -t commands 'procession sessions open commands' commands "$@"
 }
 (( $+functions[_procession__subcmd__shutdown_commands] )) ||
 _procession__subcmd__shutdown_commands() {
