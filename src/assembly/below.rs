@@ -158,10 +158,7 @@ impl Below {
         senses.spawn(keep_runs(keeper.clone(), runs));
         senses.spawn(sample(plan.memory.interval, pictures.clone(), entries.clone()));
         senses.spawn(give_memory_back(pictures.clone()));
-        let logs: Arc<dyn Logs> = match &output {
-            Some(output) => Arc::new(Shelves { output: output.clone(), plans: current }),
-            None => Arc::new(NoLogs),
-        };
+        let logs = logs_of(output.as_ref(), current);
         let (seen, beat, history) = (pictures.clone(), pulse.clone(), writer.reader());
         let written = written(plan.memory.interval, output.clone(), weak.clone());
         senses.spawn(until_lost("output", written));
@@ -170,10 +167,7 @@ impl Below {
         senses.spawn(control::take_orders(Arc::clone(plan), tied, stopped.clone()));
         let sources = sources(pictures, pulse, output);
         senses.spawn(listen(Arc::clone(plan), sources, stopped, weak));
-        if !handled.is_empty() {
-            let at = clock::now();
-            let _ = entries.try_send(Entry::SurvivorsHandled { at, outcomes: handled });
-        }
+        tell_of_survivors(entries, handled);
         drop(on);
         let has_socket = plan.control.socket.is_some();
         Self { runtime, ledger, senses, patient, stop, writer, keeper, has_socket }
@@ -212,6 +206,20 @@ impl Below {
         }
         // Its threads hold nothing that could be lost, and end with us.
         std::mem::forget(runtime);
+    }
+}
+
+/// What processes wrote, where we read it.
+fn logs_of(output: Option<&Output>, plans: watch::Receiver<Arc<Plan>>) -> Arc<dyn Logs> {
+    match output {
+        Some(output) => Arc::new(Shelves { output: output.clone(), plans }),
+        None => Arc::new(NoLogs),
+    }
+}
+
+fn tell_of_survivors(entries: &mpsc::Sender<Entry>, outcomes: Vec<SurvivorOutcome>) {
+    if !outcomes.is_empty() {
+        let _ = entries.try_send(Entry::SurvivorsHandled { at: clock::now(), outcomes });
     }
 }
 
@@ -298,7 +306,11 @@ async fn tell_of_earlier_lives(
     resumed: oneshot::Sender<TokenResume>,
     entries: WeakSender<Entry>,
 ) {
-    let Ok(Resume { open: sessions, tokens }) = resume.await else { return };
+    let Ok(Resume { open: sessions, tokens, chains }) = resume.await else { return };
+    // Before anything is read of the logs, so that numbers go on where they were.
+    if let Some(entries) = entries.upgrade().filter(|_| !chains.is_empty()) {
+        let _ = entries.send(Entry::ChainsFound(chains)).await;
+    }
     let _ = resumed.send(tokens);
     if let Some(entries) = entries.upgrade().filter(|_| !sessions.is_empty()) {
         let _ = entries.send(Entry::OpenSessionsFound { at: clock::now(), sessions }).await;

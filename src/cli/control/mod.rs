@@ -3,6 +3,7 @@
 //! They answer 0 when it is done, 1 when it was refused or failed, 2 for bad usage, and 3 when
 //! nobody answers at the socket.
 
+mod agents;
 mod completions;
 mod enough;
 mod events;
@@ -15,6 +16,7 @@ mod reload;
 mod sessions;
 mod signal;
 mod spawn;
+mod transcripts;
 
 use std::io::{self, Write, stderr, stdout};
 use std::path::PathBuf;
@@ -57,6 +59,8 @@ pub(super) enum Verb {
     Sessions(sessions::Options),
     /// Show what happens, as it happens.
     Events(events::Options),
+    /// Show the chains of agents: their conversations, how full they are, and what to hand over.
+    Agents(agents::Options),
     /// Print a script that completes words in a shell.
     Completions(completions::Options),
 }
@@ -120,6 +124,7 @@ async fn answer(verb: &Verb) -> Result<(), Failure> {
         Verb::Spawn(options) => spawn::spawn(options).await,
         Verb::Sessions(options) => sessions::sessions(options).await,
         Verb::Events(options) => events::events(options).await,
+        Verb::Agents(options) => agents::agents(options).await,
         Verb::Completions(options) => completions::print(options),
     }
 }

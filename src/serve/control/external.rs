@@ -198,7 +198,8 @@ pub(super) async fn admit(desk: &Desk) -> Result<(), Problem> {
 }
 
 /// Asks the ledger, and puts its refusals into words.
-async fn ask(desk: &Desk, request: Asked) -> Result<Answered, Problem> {
+/// Asks the ledger, and waits until what it answers is durable.
+pub(super) async fn ask(desk: &Desk, request: Asked) -> Result<Answered, Problem> {
     let reply = (desk.sources.requests)(request).map_err(|busy| match busy {
         Busy::Full => Problem::busy("too many requests wait already"),
         Busy::Gone => Problem::going_down(),

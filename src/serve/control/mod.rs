@@ -20,8 +20,10 @@ pub mod tcp;
 
 mod answer;
 mod awaiting;
+mod chains;
 mod door;
 mod external;
+mod history;
 mod orders;
 mod problem;
 mod query;

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::{Answer, Page, Question};
+use super::compare::AT_ONCE;
+use super::{Answer, Page, Question, chains};
 use crate::ledger::session::{Figures, Session, SessionEnd, SessionKind, SessionState, Totals};
 use crate::tokens::TokenCounts;
 use crate::units::{Bytes, ExitStatus, Money, ProcId, SessionId, Signal, Wall};
@@ -58,7 +59,7 @@ pub const SESSION: &str = "id, kind, parent, process, agent, native_id, state, s
     mean_memory_bytes, memory_samples, cpu_seconds, tokens_input, tokens_output, \
     tokens_cache_read, tokens_cache_write_5m, tokens_cache_write_1h, tokens_cache_write, \
     cost_nanodollars, unpriced_tokens, ended_ms, duration_ms, exit_status, exit_code, \
-    exit_signal, reason";
+    exit_signal, reason, total";
 
 /// The columns of an event, in the order in which they are read here.
 pub const EVENT: &str = "session_id, sequence, at_ms, event_type, subtype, previous_state, \
@@ -75,7 +76,11 @@ pub fn answer<C: Columns>(question: &Question, rows: &[C]) -> Result<Answer, C::
         Question::Events { limit, .. } => {
             Answer::Events(page(rows, *limit, |row| event(row).map(Some))?)
         }
-        Question::Children { limit, .. } => Answer::Sessions(page(rows, *limit, session)?),
+        Question::Conversation { .. } => chains::answer(rows)?,
+        Question::Compare { .. } => Answer::Sessions(page(rows, AT_ONCE, session)?),
+        Question::Children { limit, .. } | Question::Descendants { limit, .. } => {
+            Answer::Sessions(page(rows, *limit, session)?)
+        }
     })
 }
 
@@ -115,8 +120,7 @@ fn session<C: Columns>(row: &C) -> Result<Option<Session>, C::Fault> {
         main: main(row)?,
         context: context.map(Arc::new),
         events: count(row, 12)?,
-        // What lies below it has rows of its own.
-        total: Totals::of(&figures),
+        total: totals(row.text(31)?.as_deref(), &figures),
         figures,
         end: end(row)?,
     }))
@@ -145,6 +149,34 @@ fn figures<C: Columns>(row: &C) -> Result<Figures, C::Fault> {
         cost: Money(row.number(23)?.unwrap_or_default()),
         unpriced_tokens: count(row, 24)?,
     })
+}
+
+/// What `columns::total` wrote; where it wrote nothing, what the session used itself.
+fn totals(text: Option<&str>, own: &Figures) -> Totals {
+    let numbers =
+        text.and_then(|text| serde_json::from_str::<(Option<f64>, [u64; 7], i64)>(text).ok());
+    match numbers {
+        Some((cpu_seconds, counts, cost)) => {
+            let [input, output, cache_read, write_5m, write_1h, cache_write, unpriced_tokens] =
+                counts;
+            let (cache_write_5m, cache_write_1h) = (write_5m, write_1h);
+            let tokens = TokenCounts {
+                input,
+                output,
+                cache_read,
+                cache_write_5m,
+                cache_write_1h,
+                cache_write,
+            };
+            Totals { cpu_seconds, tokens, cost: Money(cost), unpriced_tokens }
+        }
+        None => Totals {
+            cpu_seconds: own.cpu_seconds,
+            tokens: own.tokens,
+            cost: own.cost,
+            unpriced_tokens: own.unpriced_tokens,
+        },
+    }
 }
 
 fn end<C: Columns>(row: &C) -> Result<Option<SessionEnd>, C::Fault> {
