@@ -188,10 +188,7 @@ impl Below {
         senses.spawn(control::take_orders(Arc::clone(plan), tied, stopped.clone()));
         let sources = sources(pictures, pulse, output);
         senses.spawn(listen(Arc::clone(plan), sources, stopped, weak));
-        if !handled.is_empty() {
-            let at = clock::now();
-            let _ = entries.try_send(Entry::SurvivorsHandled { at, outcomes: handled });
-        }
+        tell_of_survivors(entries, handled);
         drop(on);
         let has_socket = plan.control.socket.is_some();
         Self { runtime, ledger, senses, patient, stop, writer, keeper, has_socket }
@@ -230,6 +227,20 @@ impl Below {
         }
         // Its threads hold nothing that could be lost, and end with us.
         std::mem::forget(runtime);
+    }
+}
+
+/// What processes wrote, where we read it.
+fn logs_of(output: Option<&Output>, plans: watch::Receiver<Arc<Plan>>) -> Arc<dyn Logs> {
+    match output {
+        Some(output) => Arc::new(Shelves { output: output.clone(), plans }),
+        None => Arc::new(NoLogs),
+    }
+}
+
+fn tell_of_survivors(entries: &mpsc::Sender<Entry>, outcomes: Vec<SurvivorOutcome>) {
+    if !outcomes.is_empty() {
+        let _ = entries.try_send(Entry::SurvivorsHandled { at: clock::now(), outcomes });
     }
 }
 
