@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use procession::chains::chain::KeptChain;
 use procession::ledger::entry::OpenSession;
 use procession::ledger::row::{Batch, EventSource, Row, SessionEvent};
 use procession::ledger::session::{
@@ -119,6 +120,10 @@ impl Store for Hanging {
         self.store.token_resume()
     }
 
+    fn chains(&mut self) -> Result<Vec<(String, KeptChain)>, StoreError> {
+        Ok(Vec::new())
+    }
+
     fn commit(&mut self, batches: &[Batch]) -> Result<(), StoreError> {
         while self.hangs.load(Ordering::Relaxed) {
             std::thread::sleep(Duration::from_millis(1));
@@ -132,6 +137,10 @@ impl Store for Hanging {
 
     fn answer(&mut self, question: &Question) -> Result<Answer, StoreError> {
         self.store.answer(question)
+    }
+
+    fn repair(&mut self, told: &Session) -> Result<(), StoreError> {
+        self.store.repair(told)
     }
 }
 

@@ -296,7 +296,11 @@ async fn tell_of_earlier_lives(
     resumed: oneshot::Sender<TokenResume>,
     entries: WeakSender<Entry>,
 ) {
-    let Ok(Resume { open: sessions, tokens }) = resume.await else { return };
+    let Ok(Resume { open: sessions, tokens, chains }) = resume.await else { return };
+    // Before anything is read of the logs, so that numbers go on where they were.
+    if let Some(entries) = entries.upgrade().filter(|_| !chains.is_empty()) {
+        let _ = entries.send(Entry::ChainsFound(chains)).await;
+    }
     let _ = resumed.send(tokens);
     if let Some(entries) = entries.upgrade().filter(|_| !sessions.is_empty()) {
         let _ = entries.send(Entry::OpenSessionsFound { at: clock::now(), sessions }).await;

@@ -49,10 +49,10 @@ pub(super) struct Tied {
     pub(super) logs: Arc<dyn Logs>,
     /// Commands beside the plan.
     pub(super) beside: Arc<Beside>,
-    /// What is kept.
-    pub(super) history: Reader,
     /// Where the ledger is asked.
     pub(super) requests: mpsc::Sender<task::Asked>,
+    /// What is kept.
+    pub(super) history: Reader,
 }
 
 /// Takes orders wherever the plan says.
@@ -131,7 +131,7 @@ pub(super) fn knocks_at(doors: &Doors) -> Box<dyn FnMut(Knock) -> bool + Send> {
     let orders = doors.orders.clone();
     Box::new(move |knock| {
         let wish = match knock {
-            Knock::Stop { process } => Wish::Stop(vec![process]),
+            Knock::End(session) => Wish::End { session, grace: None },
             Knock::Signal { process, signal } => {
                 Wish::Signal { names: vec![process], signal, group: false }
             }

@@ -56,7 +56,9 @@ pub(super) async fn follow(
             TokenResume::default()
         }
     };
-    let mut first = Some(Start { at: began, resume, count_history: false, prices: prices.clone() });
+    let excerpts = plans.borrow().privacy.excerpts;
+    let mut first =
+        Some(Start { at: began, resume, count_history: false, prices: prices.clone(), excerpts });
     let (batches, mut found) = mpsc::channel(TOKEN_BATCHES);
     let following = restarting("tokens", move || {
         // After a panic nobody knows what was counted: what is there by then is only remembered.
@@ -65,6 +67,7 @@ pub(super) async fn follow(
             resume: TokenResume::default(),
             count_history: false,
             prices: prices.clone(),
+            excerpts,
         });
         let mut stopped = stopped.clone();
         let stop = async move { drop(stopped.wait_for(|stop| *stop).await) };

@@ -35,6 +35,7 @@ pub use self::world::{IoPriority, Limit, Resource, Secret, Stdin, User, World};
 pub use self::zone::Zone;
 #[cfg(test)]
 pub(in crate::config) use self::zone::file_of as zone_file_of;
+use crate::chains::limits::Limits;
 use crate::units::{Bytes, ProcessIx, Signal};
 
 /// Everything that one life of the supervisor is told to do.
@@ -378,7 +379,7 @@ impl Default for Thresholds {
 }
 
 /// The coding agent that a process runs.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct AgentPlan {
     /// The bounded name that its figures carry; by default the product's.
     pub name: String,
@@ -386,6 +387,8 @@ pub struct AgentPlan {
     pub dialect: Dialect,
     /// The folders that hold its transcripts; where the product keeps them when empty.
     pub transcripts: Vec<PathBuf>,
+    /// How full the window of its conversations may become.
+    pub limits: Limits,
 }
 
 /// The log formats that can be read.

@@ -73,15 +73,14 @@ pub(super) fn sessions(
     plan
 }
 
-/// What a process asks for.
-pub(super) fn session(at: &Cursor<'_>) -> Option<SessionRule> {
+/// What a process asks for, and how long a run of it may last.
+pub(super) fn session(at: &Cursor<'_>) -> Option<(SessionRule, Option<Duration>)> {
     let mut fields = at.fields("a map with `idle_timeout` or `max_duration`")?;
-    let mut rule = SessionRule::default();
     let or_never = |at: &Cursor<'_>| read::unless_off(at, span);
-    rule.idle_timeout = fields.read("idle_timeout", or_never).flatten();
-    rule.max_duration = fields.read("max_duration", or_never).flatten();
+    let idle_timeout = fields.read("idle_timeout", or_never).flatten();
+    let max_duration = fields.read("max_duration", or_never).flatten();
     fields.finish(&[("timeout", "did you mean `idle_timeout`?")]);
-    Some(rule)
+    Some((SessionRule { idle_timeout }, max_duration))
 }
 
 fn span(at: &Cursor<'_>) -> Option<Duration> {

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::chains::chain::KeptChain;
 use crate::context::Context;
 use crate::ledger::session::{SessionKind, SessionState};
 use crate::ledger::store_figures::StoreFigures;
@@ -63,6 +64,8 @@ pub enum Entry {
         /// The sessions, by id.
         sessions: Vec<OpenSession>,
     },
+    /// From the store, once at the start and before anything is read: the chains of earlier lives.
+    ChainsFound(Vec<(String, KeptChain)>),
     /// From recovery: what became of the processes that an earlier life left behind.
     SurvivorsHandled {
         /// When.

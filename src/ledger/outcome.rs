@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use crate::ledger::session::{Session, SessionEnd, SessionState};
 use crate::supervise::lifecycle::{EndReason, RunEnd, StopCause};
 use crate::tokens::{TokenCounts, TokenKind};
-use crate::units::Wall;
+use crate::units::{ExitStatus, Wall};
 
 /// The judgement of an end: the state it leaves the session in, and why in words.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -73,6 +73,8 @@ pub fn summary(session: &Session, end: &SessionEnd, events: u64) -> Value {
     json!({
         "reason": end.reason,
         "exit_code": end.status.map(|status| status.code()),
+        "exit_status": end.status.map(kind_of_status),
+        "exit_signal": end.status.and_then(signal_of),
         "duration_seconds": end.duration.as_secs_f64(),
         "events": events,
         "peak_memory_bytes": figures.peak_memory,
@@ -85,6 +87,21 @@ pub fn summary(session: &Session, end: &SessionEnd, events: u64) -> Value {
         "cost_nano_usd": figures.cost,
         "total": total(session),
     })
+}
+
+fn kind_of_status(status: ExitStatus) -> &'static str {
+    match status {
+        ExitStatus::Code(_) => "code",
+        ExitStatus::Signal(_) => "signal",
+        ExitStatus::Unknown => "unknown",
+    }
+}
+
+fn signal_of(status: ExitStatus) -> Option<i32> {
+    match status {
+        ExitStatus::Signal(signal) => Some(signal.0),
+        _ => None,
+    }
 }
 
 /// What is known of a session now, for the detail of a snapshot.
@@ -137,7 +154,7 @@ pub fn wall_span(from: Wall, to: Wall) -> std::time::Duration {
 mod tests {
     use super::*;
     use crate::supervise::fact::{SpawnFailure, SpawnStep};
-    use crate::units::{ExitStatus, Signal};
+    use crate::units::Signal;
 
     fn check(status: ExitStatus, reason: EndReason, forced: bool, expected: (SessionState, &str)) {
         let outcome = Outcome::of_run(&RunEnd { status, usage: None, reason, forced, stop: None });

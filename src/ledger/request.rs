@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use crate::ledger::chain_request::{ChainReply, ChainRequest};
 use crate::ledger::session::{Session, SessionState};
 use crate::tokens::TokenCounts;
 use crate::units::{Money, SessionId, Signal};
@@ -36,6 +37,8 @@ pub enum Request {
     Dropped(SessionId),
     /// Whether one more command may be spawned beside the sessions that are open.
     Admit,
+    /// Something about the chain of an agent.
+    Chain(ChainRequest),
 }
 
 /// A session as somebody means it, and what they may mean.
@@ -152,8 +155,19 @@ pub enum Reply {
     Done(Arc<Session>),
     /// One more command may be spawned.
     Admitted,
+    /// What became of a chain.
+    Chain(ChainReply),
     /// It was not done.
     Refused(Refusal),
+}
+
+/// An answer.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Answered {
+    /// What it says.
+    pub reply: Reply,
+    /// Whether it outlives us: false where the store was away for too long.
+    pub durable: bool,
 }
 
 /// Why it was not done.
@@ -186,11 +200,8 @@ pub enum Refusal {
 /// What the ledger asks for at the control door, like any operator: it ends nothing by itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Knock {
-    /// That a process is stopped.
-    Stop {
-        /// Its name.
-        process: String,
-    },
+    /// That the run which is this session ends.
+    End(SessionId),
     /// That a process gets a signal.
     Signal {
         /// Its name.

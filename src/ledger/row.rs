@@ -1,5 +1,9 @@
 //! What is kept: rows, in the order they are to be committed in.
 
+use std::sync::Arc;
+
+use crate::chains::chain::Link;
+use crate::chains::interaction::Interaction;
 use crate::ledger::session::{Session, SessionEnd, SessionState};
 use crate::tokens::{FileProgress, Usage, UsageKey};
 use crate::units::{Bytes, SessionId, Wall};
@@ -28,6 +32,17 @@ pub enum Row {
     Progress(FileProgress),
     /// A response that is known without having been counted.
     Seen(UsageKey),
+    /// What is known of one conversation of a chain, replacing what was kept.
+    Link {
+        /// Whose chain.
+        agent: String,
+        /// The conversation.
+        link: Arc<Link>,
+    },
+    /// A prompt with its answer, replacing what was kept.
+    Interaction(Arc<Interaction>),
+    /// The chain of an agent begins anew: nothing of it is kept.
+    ChainReset(String),
 }
 
 /// Rows that belong together: all of them are committed, or none.

@@ -207,6 +207,7 @@ mod tests {
             git: one,
             hostname: one,
             native_ids: one,
+            excerpts: true,
             masker: Masker::new(patterns),
         };
         Veil::new(plan, Salt([1; 32]), Salt([2; 32]))

@@ -199,6 +199,18 @@ catalogue! {
         "When a live session was opened, in seconds since 1970.";
     SESSION_ACTIVITY: Gauge "procession_session_last_activity_timestamp_seconds" ["session_id"]
         "The last sign of activity of a live session, in seconds since 1970.";
+    SESSION_CONTEXT_TOKENS: Gauge "procession_session_context_tokens" ["session_id"]
+        "Tokens in the window of a live conversation after its last response, the answer included; absent while that is not known.";
+    SESSION_CONTEXT_WINDOW: Gauge "procession_session_context_window_tokens" ["session_id"]
+        "Tokens that the window of a live conversation holds; absent while it is not known what is in it.";
+    SESSION_CONTEXT_RATIO: Gauge "procession_session_context_ratio" ["session_id"]
+        "The part of the window of a live conversation that is used, from 0 to 1; absent while that is not known.";
+    AGENT_CONTEXT_RATIO: Gauge "procession_agent_context_ratio" ["agent"]
+        "The part of its window that the agent's current conversation uses, from 0 to 1; absent while that is not known or the conversation is not live.";
+    AGENT_CONVERSATIONS: Gauge "procession_agent_conversations" ["agent"]
+        "Conversations in the agent's chain since it began or was reset.";
+    AGENT_HAND_OVERS: Counter "procession_agent_hand_overs_due_total" ["agent"]
+        "Times that a conversation of the agent became so full that the next one should take over.";
 
     // Memory.
     MEMORY_RESIDENT: Gauge "procession_process_memory_resident_bytes" ["process"]

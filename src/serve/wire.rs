@@ -2,10 +2,13 @@
 //! describes them, and a test holds real answers against it. What is not known is left out.
 
 pub mod external;
+pub mod history;
 pub mod orphans;
 pub mod spawned;
 
 use std::collections::BTreeMap;
+
+pub mod agents;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -169,17 +172,6 @@ pub struct Exit {
     pub text: String,
 }
 
-/// `GET /v1/sessions`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Sessions {
-    /// The number of the picture that this was read from.
-    pub generation: u64,
-    /// Sessions that have not ended, oldest first.
-    pub live: Vec<Session>,
-    /// Sessions that ended, newest first; only the last ones.
-    pub ended: Vec<Session>,
-}
-
 /// A session.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Session {
@@ -264,6 +256,9 @@ pub struct Context {
 /// The state of a git checkout.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Git {
+    /// The folder with the tracked files.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub root: Option<String>,
     /// The branch; left out when the head is detached.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub branch: Option<String>,

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::context::Context;
+use crate::ledger::session::{Session, Totals};
 use crate::units::ExitStatus;
 
 /// The three columns that tell a code, a signal, an unknown status and none at all apart.
@@ -27,6 +28,25 @@ pub fn context_json(context: &Context) -> Option<String> {
         context.to_mut().working_dir = working_dir;
     }
     serde_json::to_string(context.as_ref()).ok()
+}
+
+/// What a session used with all below it, as JSON; nothing where that is what it used itself.
+pub fn total(session: &Session) -> Option<String> {
+    let Totals { cpu_seconds, tokens, cost, unpriced_tokens } = &session.total;
+    let own = &session.figures;
+    let same = (cpu_seconds, tokens, cost, unpriced_tokens)
+        == (&own.cpu_seconds, &own.tokens, &own.cost, &own.unpriced_tokens);
+    let counts = [
+        tokens.input,
+        tokens.output,
+        tokens.cache_read,
+        tokens.cache_write_5m,
+        tokens.cache_write_1h,
+        tokens.cache_write,
+        *unpriced_tokens,
+    ];
+    let text = || serde_json::to_string(&(cpu_seconds, counts, cost.0)).ok();
+    (!same).then(text).flatten()
 }
 
 /// Milliseconds; what is too long for them is pinned.

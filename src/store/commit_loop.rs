@@ -15,6 +15,7 @@ use crate::clock;
 use crate::ledger::entry::StoreHealth;
 use crate::ledger::row::Batch;
 use crate::store::figures::Figures;
+use crate::store::reading;
 use crate::store::reading::reader::{Asked, Unanswered};
 use crate::store::shelf::{Shelf, Woken};
 use crate::store::spool::Spool;
@@ -141,9 +142,8 @@ impl CommitLoop {
         let answer = match (&self.retry, &mut self.store) {
             (Some(retry), _) => Err(Unanswered::Away(retry.trouble.clone())),
             (None, None) => Err(Unanswered::Busy),
-            (None, Some(store)) => {
-                store.answer(&question).map_err(|error| Unanswered::Failed(error.to_string()))
-            }
+            (None, Some(store)) => reading::answer(&mut **store, &question)
+                .map_err(|error| Unanswered::Failed(error.to_string())),
         };
         let _ = reply.send(answer);
         true
@@ -190,7 +190,11 @@ impl CommitLoop {
         }
         let mut store = (self.open)()?;
         if self.resume.is_some() {
-            let found = Resume { open: store.open_sessions()?, tokens: store.token_resume()? };
+            let found = Resume {
+                open: store.open_sessions()?,
+                tokens: store.token_resume()?,
+                chains: store.chains()?,
+            };
             let _ = self.resume.take().map(|resume| resume.send(found));
         }
         self.store = Some(store);

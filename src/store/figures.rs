@@ -2,9 +2,11 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use crate::chains::chain::KeptChain;
 use crate::clock;
 use crate::ledger::entry::OpenSession;
 use crate::ledger::row::Batch;
+use crate::ledger::session::Session;
 use crate::ledger::store_figures::{Operation, StoreFigures};
 use crate::store::reading::{Answer, Question};
 use crate::store::writer::Open;
@@ -69,6 +71,10 @@ impl Store for Counted {
         self.figures.time(Operation::Resume, || self.store.token_resume())
     }
 
+    fn chains(&mut self) -> Result<Vec<(String, KeptChain)>, StoreError> {
+        self.figures.time(Operation::Resume, || self.store.chains())
+    }
+
     fn commit(&mut self, batches: &[Batch]) -> Result<(), StoreError> {
         self.figures.time(Operation::Commit, || self.store.commit(batches))
     }
@@ -79,6 +85,10 @@ impl Store for Counted {
 
     fn answer(&mut self, question: &Question) -> Result<Answer, StoreError> {
         self.figures.time(Operation::Read, || self.store.answer(question))
+    }
+
+    fn repair(&mut self, told: &Session) -> Result<(), StoreError> {
+        self.figures.time(Operation::Commit, || self.store.repair(told))
     }
 
     fn hasten(&mut self) {

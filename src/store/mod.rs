@@ -9,6 +9,8 @@
 
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
 mod columns;
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
+mod chains;
 mod commit_loop;
 #[cfg(test)]
 mod examples;
@@ -31,8 +33,10 @@ pub mod sqlite;
 mod suite;
 pub mod writer;
 
+use crate::chains::chain::KeptChain;
 use crate::ledger::entry::OpenSession;
 use crate::ledger::row::Batch;
+use crate::ledger::session::Session;
 use crate::ledger::store_figures::ErrorCategory;
 use crate::store::reading::{Answer, Question};
 use crate::tokens::TokenResume;
@@ -48,6 +52,9 @@ pub trait Store: Send {
     /// How far the logs were read and which responses are known.
     fn token_resume(&mut self) -> Result<TokenResume, StoreError>;
 
+    /// The chains of agents, the newest conversations of each.
+    fn chains(&mut self) -> Result<Vec<(String, KeptChain)>, StoreError>;
+
     /// Commits the batches in one transaction: all of them, or none. What was committed before is
     /// passed over, so that a commit whose outcome is unknown can simply be tried again.
     fn commit(&mut self, batches: &[Batch]) -> Result<(), StoreError>;
@@ -58,6 +65,9 @@ pub trait Store: Send {
 
     /// Answers a question about what is kept. Short, because commits wait behind it.
     fn answer(&mut self, question: &Question) -> Result<Answer, StoreError>;
+
+    /// Makes what is kept of a session what its events tell.
+    fn repair(&mut self, told: &Session) -> Result<(), StoreError>;
 
     /// Says that we are leaving: only commits count from now on, and what can be done later is left
     /// to the next life.

@@ -1,6 +1,7 @@
 //! The promises that every store keeps, tried on each of them: SQLite in a file, PostgreSQL on a real
 //! server.
 
+mod chains;
 mod reading;
 
 use std::fmt::Write as _;
@@ -56,8 +57,12 @@ pub const CASES: &[(&str, Case)] = &[
     ("the whole shape of an event is kept", reading::whole_events),
     ("a session is read back as it was kept", reading::read_back),
     ("sessions are found by what they are, newest first, page by page", reading::found),
+    ("what is kept is held against the events, and repaired by them", reading::compared),
     ("each question has an index for its order", reading::asked_by_index),
     ("a history that was not brought up is brought up once", brought_up_once),
+    ("what is known of chains comes back in a next life", chains::kept),
+    ("of chains the newest come back and the rest can be asked for", chains::bounded),
+    ("chains are forgotten on request and when they are old", chains::forgotten),
 ];
 
 /// Runs every case, and says which one failed.

@@ -17,6 +17,7 @@ use std::time::Duration;
 
 use tokio::sync::{oneshot, watch};
 
+use crate::chains::chain::KeptChain;
 use crate::clock;
 use crate::config::plan::StorePlan;
 use crate::ledger::entry::{OpenSession, StoreHealth, Waiting};
@@ -55,6 +56,8 @@ pub struct Resume {
     pub open: Vec<OpenSession>,
     /// How far the logs were read, and which responses are known.
     pub tokens: TokenResume,
+    /// The chains of agents.
+    pub chains: Vec<(String, KeptChain)>,
 }
 
 /// The outer side of the thread.

@@ -104,19 +104,32 @@ const SESSIONS: [Key; 7] = [
 ];
 
 const SESSION: [Key; 2] = [
-    ("idle_timeout", OFF_OR_DURATION, "A run without activity for so long is stopped."),
-    ("max_duration", OFF_OR_DURATION, "A run that lasts so long is stopped."),
+    (
+        "idle_timeout",
+        OFF_OR_DURATION,
+        "A run without activity for so long is stopped, and stays stopped.",
+    ),
+    (
+        "max_duration",
+        OFF_OR_DURATION,
+        "A run that lasts so long is stopped, and counts as failed for `restart`.",
+    ),
 ];
 
 const TREATMENT: Form = Words(&["collect", "hash", "drop"]);
 
-const PRIVACY: [Key; 7] = [
+const PRIVACY: [Key; 8] = [
     ("command", TREATMENT, "The command of a session; its secrets are masked in any case."),
     ("working_dir", TREATMENT, "The folder that it runs in."),
     ("user", TREATMENT, "The name of the user that it runs as."),
     ("git", TREATMENT, "The branch and the commit of the checkout that it works in."),
     ("hostname", TREATMENT, "The name of the host."),
     ("native_ids", TREATMENT, "The ids that agents and applications give their conversations."),
+    (
+        "excerpts",
+        Flag,
+        "Whether the first 200 characters of prompts and answers are kept, with secrets masked; `false` unless written.",
+    ),
     (
         "patterns",
         List(&Map(&PATTERN, &["regex"])),
@@ -459,8 +472,23 @@ const WATCH: [Key; 5] = [
     ),
 ];
 
-const AGENT: [Key; 3] = [
+const AGENT: [Key; 6] = [
     ("name", Text, "The name that its figures carry; the product's unless written."),
     ("dialect", Words(&["claude"]), "How its transcripts are read."),
     ("transcripts", PATHS, "The folders that hold its transcripts, each with `projects/` inside."),
+    (
+        "context_window",
+        Whole(1_000, 100_000_000),
+        "Tokens that its window holds; the model's own unless written, and 180000 where that is not known.",
+    ),
+    (
+        "hand_over_at",
+        Number(0.01, 1.0),
+        "The part of the window at which the next conversation should take over; 0.85 unless written.",
+    ),
+    (
+        "full_at",
+        Number(0.01, 1.0),
+        "The part of the window at which it is full; 0.9 unless written.",
+    ),
 ];

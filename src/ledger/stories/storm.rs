@@ -9,7 +9,9 @@ use fastrand::Rng;
 use super::*;
 use crate::ledger::entry::Entry;
 use crate::ledger::fold::Ledger;
-use crate::ledger::row::{Batch, Row};
+use crate::ledger::replay::{Line, replay, replay_from_snapshot};
+use crate::ledger::row::{Batch, Row, SessionEvent};
+use crate::ledger::session::Session;
 use crate::ledger::session::SessionState;
 use crate::ledger::snapshot::Snapshot;
 use crate::ledger::transition::{allowed, may_open_as};
@@ -29,6 +31,10 @@ struct Replayed {
     events: BTreeMap<SessionId, u64>,
     /// By the events alone.
     states: BTreeMap<SessionId, &'static str>,
+    /// All lines of all stories.
+    lines: BTreeMap<SessionId, Vec<Line>>,
+    /// The last projection of each.
+    kept: BTreeMap<SessionId, Session>,
     /// By the projections alone.
     projected: BTreeMap<SessionId, (SessionState, u64)>,
     ends: BTreeMap<SessionId, u32>,
@@ -52,6 +58,7 @@ impl Replayed {
                 let next = self.events.entry(event.session).or_default();
                 assert_eq!(event.sequence, *next, "seed {seed}: gap in {}", event.session);
                 *next += 1;
+                self.lines.entry(event.session).or_default().push(line(event));
                 let Some(new) = event.new_state else { return };
                 self.passed.insert(new);
                 let before = self.states.insert(event.session, new);
@@ -65,6 +72,7 @@ impl Replayed {
             }
             Row::Session(session) => {
                 self.projected.insert(session.id, (session.state, session.events));
+                self.kept.insert(session.id, (**session).clone());
             }
             Row::Usage { session: Some(id), .. } => {
                 assert!(self.projected.contains_key(id), "seed {seed}: usage of unopened {id}");
@@ -89,6 +97,33 @@ impl Replayed {
             assert_eq!(self.projected[&session.id].0, session.state, "seed {seed}");
         }
         assert!(snapshot.ended.len() <= 100, "seed {seed}");
+    }
+}
+
+fn line(event: &SessionEvent) -> Line {
+    Line {
+        sequence: event.sequence,
+        at: event.at,
+        event_type: event.event_type.to_owned(),
+        previous_state: event.previous_state.map(str::to_owned),
+        new_state: event.new_state.map(str::to_owned),
+        trigger: event.trigger.clone(),
+        context: event.detail.clone(),
+    }
+}
+
+#[test]
+fn what_the_events_tell_is_what_is_kept_from_the_beginning_and_from_the_last_snapshot() {
+    for seed in 0..STORMS {
+        let (_, replayed) = storm(seed);
+        for (id, kept) in &replayed.kept {
+            let lines = &replayed.lines[id];
+            for told in [replay(*id, lines), replay_from_snapshot(*id, lines)] {
+                let told = told.expect("it has events");
+                let found = (told.differences(kept), told.faults);
+                assert_eq!(found, (vec![], vec![]), "seed {seed}: {id}: {lines:#?}");
+            }
+        }
     }
 }
 

@@ -13,7 +13,8 @@ use super::problem::Problem;
 use super::query::{Query, decoded};
 use super::role::Caller;
 use super::spawned::Spawned;
-use super::{Desk, external, logs, orders, orphans, reading, request, spawned, spawning, watching};
+use super::{Desk, chains, external, history, logs, orders, orphans, reading, request};
+use super::{spawned, spawning, watching};
 use crate::clock;
 use crate::serve::wire;
 
@@ -23,7 +24,7 @@ pub const OPENAPI: &str = include_str!("../openapi.json");
 /// An address with a method, and what is answered there.
 #[derive(Clone, Copy, Debug)]
 pub struct Route {
-    /// `GET` or `POST`.
+    /// `GET`, `POST` or `PUT`.
     pub method: &'static str,
     /// Its path; a part in braces stands for any name.
     pub path: &'static str,
@@ -38,8 +39,6 @@ pub(super) enum What {
     Processes,
     Process,
     Logs,
-    Sessions,
-    Session,
     Events,
     Describe,
     Order(Goal),
@@ -49,10 +48,14 @@ pub(super) enum What {
     Reload,
     Spawn,
     ShutDown,
+    /// Sessions, live and ended.
+    History(history::What),
     Spawned(Spawned),
     Orphans(Orphans),
     /// Sessions of applications.
     External(external::What),
+    /// Chains of agents.
+    Agents(chains::Asked),
 }
 
 pub(super) const fn get(
@@ -71,10 +74,19 @@ pub(super) const fn post(
     Route { method: "POST", path, parameters, what }
 }
 
+pub(super) const fn put(
+    path: &'static str,
+    parameters: &'static [&'static str],
+    what: What,
+) -> Route {
+    Route { method: "PUT", path, parameters, what }
+}
+
 const WAIT: &[&str] = &["wait"];
 
 /// The tables of addresses, one for each subject.
-const TABLES: &[&[Route]] = &[ROUTES, external::ROUTES, spawned::ROUTES, orphans::ROUTES];
+const TABLES: &[&[Route]] =
+    &[ROUTES, external::ROUTES, history::ROUTES, chains::ROUTES, spawned::ROUTES, orphans::ROUTES];
 
 /// Every address.
 pub fn routes() -> impl Iterator<Item = &'static Route> {
@@ -98,8 +110,6 @@ const ROUTES: &[Route] = &[
     post("/v1/reload", &[], What::Reload),
     post("/v1/spawn", WAIT, What::Spawn),
     post("/v1/shutdown", &[], What::ShutDown),
-    get("/v1/sessions", &["process", "kind"], What::Sessions),
-    get("/v1/sessions/{id}", &[], What::Session),
     get("/v1/events", &watching::PARAMETERS, What::Events),
     get("/v1/openapi.json", &[], What::Describe),
 ];
@@ -183,6 +193,7 @@ async fn serve(
             find(desk, name)?;
             logs::answer(desk, name, &query, request.headers())
         }
+        What::History(what) => history::answer(desk, what, name, &query).await,
         What::Orphans(Orphans::List) => orphans::list(desk, &query).await,
         What::Orphans(Orphans::End) => {
             orphans::end(desk, caller, request::body(request).await?).await
@@ -190,6 +201,7 @@ async fn serve(
         What::Spawned(what) => spawned::answer(desk, caller, what, name, query, request).await,
         What::External(what) => external::answer(desk, caller, what, name, request).await,
         What::Events => watching::answer(desk, &query, request.headers()),
+        What::Agents(asked) => chains::answer(desk, caller, asked, name, &query, request).await,
         What::Describe => Ok(whole(StatusCode::OK, JSON, OPENAPI)),
         _ => read(desk, caller, what, name, &query),
     }
@@ -208,15 +220,6 @@ fn read(
     Ok(match what {
         What::Processes => json(StatusCode::OK, &reading::processes(&picture, query)),
         What::Process => json(StatusCode::OK, &find(desk, name)?),
-        What::Sessions => json(StatusCode::OK, &reading::sessions(&picture, query)),
-        What::Session => {
-            let found = reading::find_session(&picture, name);
-            let unknown = || {
-                let problem = Problem::unknown("session", name, &[]);
-                problem.suggest("only live sessions and those that ended lately are known here")
-            };
-            json(StatusCode::OK, &found.ok_or_else(unknown)?)
-        }
         _ => json(StatusCode::OK, &reading::status(&picture, alive(), &caller.role)),
     })
 }

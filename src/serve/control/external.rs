@@ -19,11 +19,10 @@ use super::request;
 use super::role::{Caller, Role, Who};
 use super::{Busy, Desk};
 use crate::ledger::request::{
-    Beat, Closing, LONGEST_ID, Named, OnParentEnd, Opening, OwnContext, Refusal, Reply,
+    Answered, Beat, Closing, LONGEST_ID, Named, OnParentEnd, Opening, OwnContext, Refusal, Reply,
     Request as Asked,
 };
 use crate::ledger::session::Session;
-use crate::ledger::task::Answered;
 use crate::serve::wire::external::{CloseBody, HeartbeatBody, Kept, OpenBody, Opened, TokensBody};
 use crate::tokens::TokenCounts;
 use crate::units::{Money, SessionId};
@@ -199,7 +198,8 @@ pub(super) async fn admit(desk: &Desk) -> Result<(), Problem> {
 }
 
 /// Asks the ledger, and puts its refusals into words.
-async fn ask(desk: &Desk, request: Asked) -> Result<Answered, Problem> {
+/// Asks the ledger, and waits until what it answers is durable.
+pub(super) async fn ask(desk: &Desk, request: Asked) -> Result<Answered, Problem> {
     let reply = (desk.sources.requests)(request).map_err(|busy| match busy {
         Busy::Full => Problem::busy("too many requests wait already"),
         Busy::Gone => Problem::going_down(),

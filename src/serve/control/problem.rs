@@ -172,6 +172,13 @@ impl Problem {
         Self { header: Some((RETRY_AFTER, "1".to_owned())), ..problem }
     }
 
+    /// The store does not answer; supervision goes on.
+    pub(super) fn unanswered(detail: &str) -> Self {
+        let status = StatusCode::SERVICE_UNAVAILABLE;
+        let problem = Self::new(status, "no-history", "the store does not answer", detail);
+        Self { header: Some((RETRY_AFTER, "5".to_owned())), ..problem }
+    }
+
     /// We leave.
     pub(super) fn going_down() -> Self {
         let status = StatusCode::SERVICE_UNAVAILABLE;

@@ -117,23 +117,6 @@ fn exit(status: ExitStatus, at: Option<Wall>) -> wire::Exit {
     wire::Exit { code: status.code(), signal, at, text: status.to_string() }
 }
 
-/// Live sessions and those that ended lately, of the processes and kinds that are asked for.
-pub(super) fn sessions(picture: &Snapshot, query: &Query) -> wire::Sessions {
-    let (processes, kinds) = (query.words("process"), query.words("kind"));
-    let asked = |it: &session::Session| {
-        (processes.is_empty() || processes.contains(&it.process.as_str()))
-            && (kinds.is_empty() || kinds.contains(&it.kind.as_str()))
-    };
-    let shown = |sessions: &[std::sync::Arc<session::Session>]| -> Vec<wire::Session> {
-        sessions.iter().filter(|it| asked(it)).map(|it| session(it)).collect()
-    };
-    wire::Sessions {
-        generation: picture.generation,
-        live: shown(&picture.sessions),
-        ended: shown(&picture.ended),
-    }
-}
-
 /// The session of this id, if it is live or ended lately.
 pub(super) fn find_session(picture: &Snapshot, id: &str) -> Option<wire::Session> {
     let mut all = picture.sessions.iter().chain(&picture.ended);
@@ -175,6 +158,7 @@ pub(super) fn session(it: &session::Session) -> wire::Session {
 
 fn context(context: &Context) -> wire::Context {
     let git = context.git.as_ref().map(|git| wire::Git {
+        root: git.root.clone(),
         branch: git.branch.clone(),
         commit: git.commit.clone(),
         dirty: git.dirty,

@@ -10,6 +10,7 @@
 //! once more; what fails then is tried again by whoever asked, ever more slowly.
 
 mod append;
+mod chains;
 mod fault;
 mod link;
 mod lives;
@@ -35,10 +36,12 @@ use self::append::{Known, Place};
 use self::fault::Fault;
 use self::link::Link;
 use self::rows::{Stamp, Write};
+use crate::chains::chain::KeptChain;
 use crate::clock;
 use crate::config::plan::PostgresPlan;
 use crate::ledger::entry::OpenSession;
 use crate::ledger::row::{Batch, Row};
+use crate::ledger::session::Session;
 use crate::store::life::Identity;
 use crate::store::reading::{Answer, Question};
 use crate::store::spool::lost_detail;
@@ -126,6 +129,10 @@ impl Store for PostgresStore {
         self.with("read token progress from", resume::token_resume)
     }
 
+    fn chains(&mut self) -> Result<Vec<(String, KeptChain)>, StoreError> {
+        self.with("read the chains from", chains::chains)
+    }
+
     fn commit(&mut self, batches: &[Batch]) -> Result<(), StoreError> {
         let stamp = Stamp::new(self.us.life(), clock::now().wall);
         let rows: Vec<&Row> = batches.iter().flat_map(|batch| &batch.rows).collect();
@@ -134,6 +141,10 @@ impl Store for PostgresStore {
 
     fn prune(&mut self, now: Wall) -> Result<bool, StoreError> {
         self.with("prune", async |link, us| retention::prune(link, us, now).await)
+    }
+
+    fn repair(&mut self, told: &Session) -> Result<(), StoreError> {
+        self.with("repair", async |link, _| reading::repair(link, told).await)
     }
 
     fn answer(&mut self, question: &Question) -> Result<Answer, StoreError> {

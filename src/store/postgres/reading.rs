@@ -5,8 +5,9 @@ use tokio_postgres::{Error, Row};
 
 use super::fault::Fault;
 use super::link::Link;
+use crate::ledger::session::Session;
 use crate::store::reading::kept::{self, Columns};
-use crate::store::reading::statement::{self, Value};
+use crate::store::reading::statement::{self, Statement, Value};
 use crate::store::reading::{Answer, Question};
 
 /// Nobody waits for longer, and commits wait behind it.
@@ -17,13 +18,26 @@ pub async fn answer(link: &mut Link, question: &Question) -> Result<Answer, Faul
     let asked = statement::of(question);
     let transaction = link.client().build_transaction().read_only(true).start().await?;
     transaction.batch_execute(PATIENCE).await?;
-    let values = asked.values.iter().map(|value| match value {
-        Value::Text(text) => text as &(dyn ToSql + Sync),
-        Value::Number(number) => number,
-    });
-    let rows = transaction.query(&asked.text, &values.collect::<Vec<_>>()).await?;
+    let rows = transaction.query(&asked.text, &values(&asked)).await?;
     transaction.commit().await?;
     Ok(kept::answer(question, &rows)?)
+}
+
+/// Makes what is kept of a session what its events tell.
+pub async fn repair(link: &mut Link, told: &Session) -> Result<(), Fault> {
+    let repair = statement::repair(told);
+    link.client().execute(&repair.text, &values(&repair)).await?;
+    Ok(())
+}
+
+fn values(statement: &Statement) -> Vec<&(dyn ToSql + Sync)> {
+    fn value(value: &Value) -> &(dyn ToSql + Sync) {
+        match value {
+            Value::Text(text) => text,
+            Value::Number(number) => number,
+        }
+    }
+    statement.values.iter().map(value).collect()
 }
 
 impl Columns for Row {

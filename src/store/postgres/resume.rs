@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use tokio_postgres::{Error, Row};
 
+use super::chains;
 use super::fault::Fault;
 use super::link::Link;
 use super::lives::{self, HOUSE};
@@ -101,7 +102,8 @@ pub async fn token_resume(link: &mut Link, us: &Identity) -> Result<TokenResume,
         .await?;
     let seen: Vec<i64> = seen.try_get(0)?;
     let seen = seen.into_iter().map(|key| UsageKey(key.cast_unsigned())).collect();
-    Ok(TokenResume { progress: progress?, seen })
+    let told = chains::told(link, us).await?;
+    Ok(TokenResume { progress: progress?, seen, told })
 }
 
 fn file_progress(row: &Row) -> Result<FileProgress, Error> {

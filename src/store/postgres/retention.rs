@@ -44,6 +44,16 @@ pub async fn prune(link: &mut Link, us: &Identity, now: Wall) -> Result<bool, Fa
              (SELECT instance, key FROM seen_responses WHERE stored_ms < $1 LIMIT $2)",
             before(KEEP_FAILED),
         ),
+        (
+            "DELETE FROM agent_chains WHERE (instance, agent, conversation) IN (SELECT instance, \
+             agent, conversation FROM agent_chains WHERE last_ms < $1 LIMIT $2)",
+            before(KEEP_FAILED),
+        ),
+        (
+            "DELETE FROM interactions WHERE (instance, key) IN \
+             (SELECT instance, key FROM interactions WHERE at_ms < $1 LIMIT $2)",
+            before(KEEP_FAILED),
+        ),
     ] {
         let gone = transaction.execute(statement, &[&bound, &i64::from(PRUNED_ROWS)]).await?;
         more |= gone == u64::from(PRUNED_ROWS);

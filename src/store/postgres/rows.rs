@@ -8,6 +8,7 @@ use std::sync::LazyLock;
 
 use tokio_postgres::types::ToSql;
 
+use super::chains;
 use crate::ledger::row::{EVENT_VERSION, Row, SampleRow, SessionClose, SessionEvent};
 use crate::ledger::session::Session;
 use crate::store::columns::{self, context_json, millis, signed};
@@ -30,6 +31,11 @@ impl Stamp {
     /// Of a life, at a time by our clock.
     pub fn new(life: &Life, at: Wall) -> Self {
         Self { life: life.id.to_string(), instance: life.instance.clone(), at }
+    }
+
+    /// The same for all lives with one state folder.
+    pub fn instance(&self) -> String {
+        self.instance.clone()
     }
 
     /// The life that writes.
@@ -64,11 +70,14 @@ pub fn write(row: &Row, stamp: &Stamp) -> Write {
                         ON CONFLICT DO NOTHING",
             values: values![stamp.instance.clone(), key.0.cast_signed(), stamp.at.0],
         },
+        Row::Link { agent, link } => chains::put_link(agent, link, stamp),
+        Row::Interaction(interaction) => chains::put_interaction(interaction, stamp),
+        Row::ChainReset(agent) => chains::reset(agent, stamp),
     }
 }
 
 /// Text as the database takes it: it knows no NUL character.
-fn text(text: &str) -> String {
+pub fn text(text: &str) -> String {
     text.replace('\0', "\u{fffd}")
 }
 
@@ -95,7 +104,7 @@ pub fn append(event: &SessionEvent, detail: &serde_json::Value) -> Write {
 }
 
 /// The columns of a session, in the order of their values.
-const SESSION: [&str; 34] = [
+const SESSION: [&str; 35] = [
     "id",
     "supervisor",
     "kind",
@@ -110,6 +119,7 @@ const SESSION: [&str; 34] = [
     "start_ticks",
     "user_name",
     "project",
+    "total",
     "context",
     "events",
     "peak_memory_bytes",
@@ -136,7 +146,7 @@ const SESSION: [&str; 34] = [
 const REPLACED: [&str; 4] = ["state", "ended_ms", "duration_ms", "reason"];
 
 /// What a later projection that does not know it leaves as it is.
-const KEPT: [&str; 14] = [
+const KEPT: [&str; 15] = [
     "parent",
     "agent",
     "native_id",
@@ -144,6 +154,7 @@ const KEPT: [&str; 14] = [
     "start_ticks",
     "user_name",
     "project",
+    "total",
     "context",
     "peak_memory_bytes",
     "mean_memory_bytes",
@@ -215,6 +226,7 @@ fn project(session: &Session, stamp: &Stamp) -> Write {
             session.main.map(|main| signed(main.start_ticks)),
             session.user().map(text),
             session.project().as_deref().map(text),
+            columns::total(session),
             context.and_then(context_json),
             signed(session.events),
             figures.peak_memory.map(|bytes| signed(bytes.0)),

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::{Answer, Page, Question};
+use super::compare::AT_ONCE;
+use super::{Answer, Page, Question, chains};
 use crate::ledger::session::{Figures, Session, SessionEnd, SessionKind, SessionState, Totals};
 use crate::tokens::TokenCounts;
 use crate::units::{Bytes, ExitStatus, Money, ProcId, SessionId, Signal, Wall};
@@ -58,7 +59,7 @@ pub const SESSION: &str = "id, kind, parent, process, agent, native_id, state, s
     mean_memory_bytes, memory_samples, cpu_seconds, tokens_input, tokens_output, \
     tokens_cache_read, tokens_cache_write_5m, tokens_cache_write_1h, tokens_cache_write, \
     cost_nanodollars, unpriced_tokens, ended_ms, duration_ms, exit_status, exit_code, \
-    exit_signal, reason";
+    exit_signal, reason, total";
 
 /// The columns of an event, in the order in which they are read here.
 pub const EVENT: &str = "session_id, sequence, at_ms, event_type, subtype, previous_state, \
@@ -75,7 +76,11 @@ pub fn answer<C: Columns>(question: &Question, rows: &[C]) -> Result<Answer, C::
         Question::Events { limit, .. } => {
             Answer::Events(page(rows, *limit, |row| event(row).map(Some))?)
         }
-        Question::Children { limit, .. } => Answer::Sessions(page(rows, *limit, session)?),
+        Question::Conversation { .. } => chains::answer(rows)?,
+        Question::Compare { .. } => Answer::Sessions(page(rows, AT_ONCE, session)?),
+        Question::Children { limit, .. } | Question::Descendants { limit, .. } => {
+            Answer::Sessions(page(rows, *limit, session)?)
+        }
     })
 }
 
@@ -101,6 +106,7 @@ fn session<C: Columns>(row: &C) -> Result<Option<Session>, C::Fault> {
     let (Some(id), Some(kind), Some(state)) = known else { return Ok(None) };
     let wall = |at| Ok(Wall(row.number(at)?.unwrap_or_default()));
     let context = row.text(11)?.and_then(|text| serde_json::from_str(&text).ok());
+    let figures = figures(row)?;
     Ok(Some(Session {
         id,
         kind,
@@ -114,8 +120,8 @@ fn session<C: Columns>(row: &C) -> Result<Option<Session>, C::Fault> {
         main: main(row)?,
         context: context.map(Arc::new),
         events: count(row, 12)?,
-        total: own(&figures(row)?),
-        figures: figures(row)?,
+        total: totals(row.text(31)?.as_deref(), &figures),
+        figures,
         end: end(row)?,
     }))
 }
@@ -124,12 +130,6 @@ fn main<C: Columns>(row: &C) -> Result<Option<ProcId>, C::Fault> {
     let pid = row.number(9)?.and_then(|pid| i32::try_from(pid).ok());
     let ticks = row.number(10)?.map(i64::cast_unsigned);
     Ok(pid.zip(ticks).map(|(pid, start_ticks)| ProcId { pid, start_ticks }))
-}
-
-/// What is below a session is not kept with it: its own share is what is known here.
-fn own(figures: &Figures) -> Totals {
-    let Figures { cpu_seconds, ref tokens, cost, unpriced_tokens, .. } = *figures;
-    Totals { cpu_seconds, tokens: *tokens, cost, unpriced_tokens }
 }
 
 fn figures<C: Columns>(row: &C) -> Result<Figures, C::Fault> {
@@ -149,6 +149,34 @@ fn figures<C: Columns>(row: &C) -> Result<Figures, C::Fault> {
         cost: Money(row.number(23)?.unwrap_or_default()),
         unpriced_tokens: count(row, 24)?,
     })
+}
+
+/// What `columns::total` wrote; where it wrote nothing, what the session used itself.
+fn totals(text: Option<&str>, own: &Figures) -> Totals {
+    let numbers =
+        text.and_then(|text| serde_json::from_str::<(Option<f64>, [u64; 7], i64)>(text).ok());
+    match numbers {
+        Some((cpu_seconds, counts, cost)) => {
+            let [input, output, cache_read, write_5m, write_1h, cache_write, unpriced_tokens] =
+                counts;
+            let (cache_write_5m, cache_write_1h) = (write_5m, write_1h);
+            let tokens = TokenCounts {
+                input,
+                output,
+                cache_read,
+                cache_write_5m,
+                cache_write_1h,
+                cache_write,
+            };
+            Totals { cpu_seconds, tokens, cost: Money(cost), unpriced_tokens }
+        }
+        None => Totals {
+            cpu_seconds: own.cpu_seconds,
+            tokens: own.tokens,
+            cost: own.cost,
+            unpriced_tokens: own.unpriced_tokens,
+        },
+    }
 }
 
 fn end<C: Columns>(row: &C) -> Result<Option<SessionEnd>, C::Fault> {

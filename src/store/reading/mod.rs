@@ -11,6 +11,9 @@
 //! each question is one statement ([`statement`]) whose rows are understood in one way ([`kept`]) for
 //! every database. An answer is bounded by its question.
 
+pub mod compare;
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
+mod chains;
 pub mod kept;
 pub mod place;
 pub mod reader;
@@ -18,10 +21,24 @@ pub mod reader;
 pub mod statement;
 pub mod wanted;
 
+use self::compare::Compared;
 use self::kept::KeptEvent;
+use self::place::Place;
 use self::wanted::Wanted;
 use crate::ledger::session::Session;
+use crate::store::{Store, StoreError};
 use crate::units::SessionId;
+
+/// Answers a question by however many statements it takes.
+pub(in crate::store) fn answer(
+    store: &mut dyn Store,
+    question: &Question,
+) -> Result<Answer, StoreError> {
+    match question {
+        Question::Compare { after } => compare::compare(store, *after).map(Answer::Compared),
+        question => store.answer(question),
+    }
+}
 
 /// The most sessions or events of one answer.
 pub const MOST: u32 = 1000;
@@ -49,6 +66,25 @@ pub enum Question {
         /// How many at most.
         limit: u32,
     },
+    /// A session and all that are a part of it or of one of those, nearest first.
+    Descendants {
+        /// Of which one.
+        root: SessionId,
+        /// How many at most.
+        limit: u32,
+    },
+    /// What is kept of the sessions behind a place, held against their events.
+    Compare {
+        /// Behind which one.
+        after: Option<Place>,
+    },
+    /// The number of a conversation in the chain of its agent.
+    Conversation {
+        /// Whose chain.
+        agent: String,
+        /// The agent's own id of it.
+        id: String,
+    },
 }
 
 /// What is answered, each to the question of its name.
@@ -60,6 +96,10 @@ pub enum Answer {
     Session(Option<Box<Session>>),
     /// Events, in order.
     Events(Page<KeptEvent>),
+    /// What came of a comparison.
+    Compared(Compared),
+    /// A number, if there is one.
+    Number(Option<u64>),
 }
 
 /// Some of what was asked for.

@@ -2,10 +2,14 @@
 
 use std::fmt::Write;
 
+use super::chains;
+use super::compare::AT_ONCE;
 use super::kept::{EVENT, SESSION};
 use super::wanted::{Standing, Wanted};
 use super::{MOST, Question};
-use crate::store::columns::signed;
+use crate::ledger::session::Session;
+use crate::store::columns::{self, signed};
+use crate::units::SessionId;
 
 /// A statement with the values of its `$1`, `$2`, ….
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -25,6 +29,9 @@ pub enum Value {
     Number(i64),
 }
 
+/// Generations of a tree that are looked for.
+const DEEPEST: u32 = 32;
+
 /// The statement that finds what is asked for.
 pub fn of(question: &Question) -> Statement {
     match question {
@@ -38,13 +45,33 @@ pub fn of(question: &Question) -> Statement {
             it.ordered("sequence", *limit);
             it
         }
+        Question::Conversation { agent, id } => chains::number(agent, id),
         Question::Children { parent, limit } => {
             let mut it = Statement::from(format!("SELECT {SESSION} FROM sessions WHERE "));
             it.and_text("parent =", &parent.to_string());
             it.ordered("started_ms, id", *limit);
             it
         }
+        Question::Descendants { root, limit } => descendants(*root, *limit),
+        // It is more than one; what is asked first is which sessions come next.
+        Question::Compare { after } => {
+            sessions(&Wanted { after: *after, limit: AT_ONCE, ..Wanted::default() })
+        }
     }
+}
+
+/// Generations are bounded, so that rows which name one another as their parent end it, too.
+fn descendants(root: SessionId, limit: u32) -> Statement {
+    let mut it = Statement::from("WITH RECURSIVE tree (member, depth) AS (SELECT ".to_owned());
+    let place = it.value(Value::Text(root.to_string()));
+    let _ = write!(
+        it.text,
+        "CAST({place} AS TEXT), 0 UNION ALL SELECT id, depth + 1 FROM tree \
+         JOIN sessions ON parent = member WHERE depth < {DEEPEST}) \
+         SELECT {SESSION} FROM tree JOIN sessions ON id = member"
+    );
+    it.ordered("depth, started_ms, id", limit);
+    it
 }
 
 fn session(name: &str) -> Statement {
@@ -56,6 +83,30 @@ fn session(name: &str) -> Statement {
         "id = {place} OR native_id = {native} \
          ORDER BY CASE WHEN id = {place} THEN 0 ELSE 1 END, started_ms DESC LIMIT 1"
     );
+    it
+}
+
+/// What is kept of a session, made to be what its events tell.
+pub fn repair(told: &Session) -> Statement {
+    let mut it = Statement::from("UPDATE sessions SET ".to_owned());
+    let end = told.end.as_ref();
+    let (exit_status, exit_code, exit_signal) = columns::exit(end.and_then(|end| end.status));
+    it.set_text("kind", Some(told.kind.as_str()));
+    it.set_text("process", Some(&told.process));
+    it.set_text("parent", told.parent.map(|parent| parent.to_string()).as_deref());
+    it.set_text("agent", told.agent.as_deref());
+    it.set_text("native_id", told.native_id.as_deref());
+    it.set_text("state", Some(told.state.as_str()));
+    it.set_text("reason", end.map(|end| end.reason.as_str()));
+    it.set_text("exit_status", exit_status);
+    it.set_number("exit_code", exit_code);
+    it.set_number("exit_signal", exit_signal);
+    it.set_number("started_ms", Some(told.started.0));
+    it.set_number("ended_ms", end.map(|end| end.at.0));
+    it.set_number("duration_ms", end.map(|end| columns::millis(end.duration)));
+    let events = it.value(Value::Number(signed(told.events)));
+    let id = it.value(Value::Text(told.id.to_string()));
+    let _ = write!(it.text, "events = {events} WHERE id = {id}");
     it
 }
 
@@ -117,6 +168,16 @@ impl Statement {
     fn and_number(&mut self, compared: &str, number: i64) {
         let value = self.value(Value::Number(number));
         let _ = write!(self.text, "{compared} {value}");
+    }
+
+    fn set_text(&mut self, column: &str, text: Option<&str>) {
+        let value = text.map(|text| self.value(Value::Text(plain(text))));
+        let _ = write!(self.text, "{column} = {}, ", value.as_deref().unwrap_or("NULL"));
+    }
+
+    fn set_number(&mut self, column: &str, number: Option<i64>) {
+        let value = number.map(|number| self.value(Value::Number(number)));
+        let _ = write!(self.text, "{column} = {}, ", value.as_deref().unwrap_or("NULL"));
     }
 
     /// One of the words, where there are any. A single one is found by the index that has the order

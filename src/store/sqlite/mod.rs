@@ -20,6 +20,7 @@
 //! The file must never be opened and closed by other means in this process: POSIX locks are
 //! per process, and closing any descriptor of the file would silently give ours up.
 
+mod chains;
 mod fault;
 mod file;
 mod reading;
@@ -35,9 +36,11 @@ use rusqlite::Connection;
 
 use self::fault::Fault;
 use self::file::OpenFile;
+use crate::chains::chain::KeptChain;
 use crate::clock;
 use crate::ledger::entry::OpenSession;
 use crate::ledger::row::Batch;
+use crate::ledger::session::Session;
 use crate::store::figures::Figures;
 use crate::store::life::Life;
 use crate::store::reading::{Answer, Question};
@@ -136,6 +139,10 @@ impl Store for SqliteStore {
         self.with("read token progress from", |db| Ok(resume::token_resume(db)?))
     }
 
+    fn chains(&mut self) -> Result<Vec<(String, KeptChain)>, StoreError> {
+        self.with("read the chains from", |db| Ok(chains::chains(db)?))
+    }
+
     fn commit(&mut self, batches: &[Batch]) -> Result<(), StoreError> {
         let at = clock::now().wall;
         let life = self.life.clone();
@@ -159,6 +166,10 @@ impl Store for SqliteStore {
 
     fn answer(&mut self, question: &Question) -> Result<Answer, StoreError> {
         self.with("read", |db| Ok(reading::answer(db, question)?))
+    }
+
+    fn repair(&mut self, told: &Session) -> Result<(), StoreError> {
+        self.with("repair", |db| Ok(reading::repair(db, told)?))
     }
 
     fn hasten(&mut self) {

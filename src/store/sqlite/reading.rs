@@ -3,6 +3,7 @@
 use rusqlite::types::{ToSql, ToSqlOutput};
 use rusqlite::{Connection, Row, params_from_iter};
 
+use crate::ledger::session::Session;
 use crate::store::reading::kept::{self, Columns};
 use crate::store::reading::statement::{self, Value};
 use crate::store::reading::{Answer, Question};
@@ -15,6 +16,13 @@ pub fn answer(db: &Connection, question: &Question) -> rusqlite::Result<Answer> 
     let found = statement.query_map(params_from_iter(&asked.values), |row| Kept::of(row, width))?;
     let rows: Vec<Kept> = found.collect::<rusqlite::Result<_>>()?;
     kept::answer(question, &rows)
+}
+
+/// Makes what is kept of a session what its events tell.
+pub fn repair(db: &Connection, told: &Session) -> rusqlite::Result<()> {
+    let repair = statement::repair(told);
+    db.execute(&repair.text, params_from_iter(&repair.values))?;
+    Ok(())
 }
 
 /// A row by itself: those of the database are gone with the next one.

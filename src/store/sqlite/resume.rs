@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use rusqlite::{Connection, Row};
 
+use super::chains;
 use crate::ledger::entry::OpenSession;
 use crate::ledger::session::{SessionKind, SessionState};
 use crate::tokens::{FileProgress, MOST_FILES, TokenResume, UsageKey};
@@ -21,7 +22,7 @@ const MAX_OPEN: u32 = 10_000;
 
 /// Everything that the tailer has to know.
 pub fn token_resume(db: &Connection) -> rusqlite::Result<TokenResume> {
-    Ok(TokenResume { progress: progress(db)?, seen: seen(db)? })
+    Ok(TokenResume { progress: progress(db)?, seen: seen(db)?, told: chains::told(db)? })
 }
 
 /// Sessions without an end. Their next sequence number is the one that can be stored: what the

@@ -35,6 +35,16 @@ pub fn prune(db: &mut Connection, now: Wall) -> rusqlite::Result<bool> {
              (SELECT key FROM seen_responses WHERE stored_ms < ?1 LIMIT ?2)",
             before(KEEP_FAILED),
         ),
+        (
+            "DELETE FROM agent_chains WHERE (agent, conversation) IN (SELECT agent, conversation \
+             FROM agent_chains WHERE last_ms < ?1 LIMIT ?2)",
+            before(KEEP_FAILED),
+        ),
+        (
+            "DELETE FROM interactions WHERE key IN \
+             (SELECT key FROM interactions WHERE at_ms < ?1 LIMIT ?2)",
+            before(KEEP_FAILED),
+        ),
         // By number and not by age: a log that lies there untouched would be taken for a new one,
         // and all of it counted again.
         (

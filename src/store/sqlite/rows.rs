@@ -7,6 +7,7 @@ use std::os::unix::ffi::OsStrExt;
 
 use rusqlite::{Connection, OptionalExtension, named_params, params};
 
+use super::chains;
 use super::fault::Fault;
 use crate::ledger::row::{EVENT_VERSION, Row, SampleRow, SessionClose, SessionEvent};
 use crate::ledger::session::Session;
@@ -36,6 +37,9 @@ pub fn write(db: &Connection, row: &Row, stamp: Stamp<'_>) -> Result<(), Fault> 
         Row::Usage { session, process, usage } => Ok(counted(db, *session, process, usage, stamp)?),
         Row::Progress(progress) => Ok(advance(db, progress, stored)?),
         Row::Seen(key) => Ok(seen(db, *key, stored)?),
+        Row::Link { agent, link } => Ok(chains::put_link(db, agent, link)?),
+        Row::Interaction(interaction) => Ok(chains::put_interaction(db, interaction)?),
+        Row::ChainReset(agent) => Ok(chains::reset(db, agent)?),
     }
 }
 
@@ -108,14 +112,14 @@ INSERT INTO sessions \
   start_ticks, context, events, peak_memory_bytes, mean_memory_bytes, memory_samples, \
   cpu_seconds, tokens_input, tokens_output, tokens_cache_read, tokens_cache_write_5m, \
   tokens_cache_write_1h, tokens_cache_write, cost_nanodollars, unpriced_tokens, ended_ms, \
-  duration_ms, exit_status, exit_code, exit_signal, reason, supervisor, user_name, project) \
+  duration_ms, exit_status, exit_code, exit_signal, reason, supervisor, user_name, project, total) \
 VALUES \
   (:id, :kind, :parent, :process, :agent, :native_id, :state, :started_ms, :last_activity_ms, \
   :pid, :start_ticks, :context, :events, :peak_memory_bytes, :mean_memory_bytes, \
   :memory_samples, :cpu_seconds, :tokens_input, :tokens_output, :tokens_cache_read, \
   :tokens_cache_write_5m, :tokens_cache_write_1h, :tokens_cache_write, :cost_nanodollars, \
   :unpriced_tokens, :ended_ms, :duration_ms, :exit_status, :exit_code, :exit_signal, :reason, \
-  :supervisor, :user_name, :project) \
+  :supervisor, :user_name, :project, :total) \
 ON CONFLICT (id) DO UPDATE SET \
   parent = coalesce(excluded.parent, sessions.parent), \
   agent = coalesce(excluded.agent, sessions.agent), \
@@ -127,6 +131,7 @@ ON CONFLICT (id) DO UPDATE SET \
   context = coalesce(excluded.context, sessions.context), \
   user_name = coalesce(excluded.user_name, sessions.user_name), \
   project = coalesce(excluded.project, sessions.project), \
+  total = coalesce(excluded.total, sessions.total), \
   events = max(excluded.events, sessions.events), \
   peak_memory_bytes = coalesce(excluded.peak_memory_bytes, sessions.peak_memory_bytes), \
   mean_memory_bytes = coalesce(excluded.mean_memory_bytes, sessions.mean_memory_bytes), \
@@ -188,6 +193,7 @@ fn project(db: &Connection, session: &Session, life: Option<&str>) -> rusqlite::
         ":supervisor": life,
         ":user_name": session.user(),
         ":project": session.project(),
+        ":total": columns::total(session),
     })?;
     Ok(())
 }

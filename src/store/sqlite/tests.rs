@@ -69,7 +69,7 @@ fn files(folder: &TempDir) -> Vec<String> {
 
 fn ended(number: u128, state: SessionState, at: Wall) -> Row {
     let end = Some(SessionEnd { at, ..end() });
-    Row::Session(Box::new(crate::ledger::session::Session { state, end, ..bare(number) }))
+    Row::Session(Box::new(Session { state, end, ..bare(number) }))
 }
 
 /// The suite's place in a file.

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::context::GitState;
+use crate::ledger::row::SessionEvent;
 use crate::ledger::session::SessionState;
 use crate::store::reading::place::Place as Behind;
 use crate::store::reading::statement::{self, Statement, Value};
@@ -145,6 +146,10 @@ pub fn found(history: &mut History<'_>) {
     let question = Question::Children { parent: id(4), limit: 5 };
     let Answer::Sessions(children) = ask(history, question) else { panic!("another answer") };
     assert_eq!(children.items.iter().map(|it| it.id).collect::<Vec<_>>(), [id(5)]);
+    let question = Question::Descendants { root: id(9), limit: 3 };
+    let Answer::Sessions(tree) = ask(history, question) else { panic!("another answer") };
+    let ids: Vec<_> = tree.items.iter().map(|it| it.id).collect();
+    assert_eq!((ids, tree.more), (vec![id(9), id(10), id(11)], true));
 }
 
 /// The same, a few at a time.
@@ -215,4 +220,51 @@ pub fn asked_by_index(history: &mut History<'_>) {
             assert!(!(orders && sorts), "it is sorted: {text}\n{plan}");
         }
     }
+}
+
+/// Three sessions that came and went, of which something else is kept of the second.
+pub fn compared(history: &mut History<'_>) {
+    let row = |number, sequence, event_type, from, to, detail: serde_json::Value| {
+        let Row::Event(event) = event_of(number, sequence) else { unreachable!() };
+        let (previous_state, new_state) = (from, Some(to));
+        Row::Event(SessionEvent { event_type, previous_state, new_state, detail, ..event })
+    };
+    let first = serde_json::json!({ "kind": "process", "process": "web" });
+    let last = serde_json::json!({
+        "reason": "it ended by itself", "duration_seconds": 10.0, "exit_status": "code",
+        "exit_code": 3,
+    });
+    for number in 1..=3 {
+        let end = Some(SessionEnd { at: AT, ..end() });
+        let session = Session { state: SessionState::Failed, events: 2, end, ..bare(number) };
+        let rows = vec![
+            row(number, 0, "opened", None, "initializing", first.clone()),
+            row(number, 1, "ended", Some("initializing"), "failed", last.clone()),
+            Row::Session(Box::new(session)),
+        ];
+        history.commit(rows);
+    }
+    let compare = |history: &mut History<'_>| {
+        let answer =
+            crate::store::reading::answer(history.store(), &Question::Compare { after: None });
+        let Ok(Answer::Compared(compared)) = answer else { panic!("another answer") };
+        compared
+    };
+    assert_eq!(compare(history).same, 3);
+    history.query(&format!(
+        "UPDATE sessions SET state = 'completed', exit_code = 0, ended_ms = NULL WHERE id = '{}'",
+        id(2)
+    ));
+    let compared = compare(history);
+    assert_eq!((compared.same, compared.different.len()), (2, 1));
+    let different = &compared.different[0];
+    assert_eq!(different.id, id(2));
+    let fields: Vec<_> = different.differences.iter().map(|one| one.field).collect();
+    assert_eq!(fields, ["duration", "ended", "reason", "state", "status"]);
+    let told = different.told.clone().expect("it has events");
+    history.store().repair(&told).expect("repaired");
+    assert_eq!(compare(history).same, 3);
+    let sql = "SELECT state, exit_code, ended_ms FROM sessions";
+    let whole = format!("failed 3 {}", AT.0);
+    assert_eq!(history.query(sql), [whole.as_str(); 3]);
 }

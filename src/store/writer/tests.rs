@@ -4,6 +4,7 @@ use std::time::Instant;
 
 use super::*;
 use crate::ledger::row::Row;
+use crate::ledger::session::Session;
 use crate::ledger::store_figures::ErrorCategory;
 use crate::store::examples::{batch, event, sample, session, usage};
 use crate::store::reading::reader::Unanswered;
@@ -84,6 +85,10 @@ impl Store for Fake {
         Ok(TokenResume::default())
     }
 
+    fn chains(&mut self) -> Result<Vec<(String, KeptChain)>, StoreError> {
+        Ok(Vec::new())
+    }
+
     fn commit(&mut self, batches: &[Batch]) -> Result<(), StoreError> {
         self.state().attempts += 1;
         while self.state().trouble == Trouble::Hangs {
@@ -115,6 +120,10 @@ impl Store for Fake {
             std::thread::sleep(Duration::from_millis(1));
         }
         Ok(Answer::Session(None))
+    }
+
+    fn repair(&mut self, _: &Session) -> Result<(), StoreError> {
+        Ok(())
     }
 }
 

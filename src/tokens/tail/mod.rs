@@ -47,6 +47,8 @@ pub struct Start {
     pub count_history: bool,
     /// What tokens cost.
     pub prices: Prices,
+    /// Whether the beginnings of prompts and answers may be kept.
+    pub excerpts: bool,
 }
 
 /// Follows until `stop` is ready or nobody receives any more, then reads what is left once more and

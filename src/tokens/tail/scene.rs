@@ -35,7 +35,8 @@ pub fn owner(process: &str, dir: Option<&str>) -> Owner {
 
 pub fn follower(root: &Path, at: Wall, resume: TokenResume) -> Follower {
     let sources = Source::merged([(root.to_owned(), owner("agent", None))]);
-    let start = Start { at, resume, count_history: false, prices: Prices::embedded() };
+    let start =
+        Start { at, resume, count_history: false, prices: Prices::embedded(), excerpts: true };
     Follower::new(sources, start)
 }
 

@@ -9,6 +9,9 @@ ALTER TABLE session_events ADD COLUMN version INTEGER NOT NULL DEFAULT 1;
 ALTER TABLE sessions ADD COLUMN project TEXT;
 UPDATE sessions SET project = context ->> 'working_dir' WHERE context IS NOT NULL;
 
+-- What it used with all that are a part of it, where that is more than it used itself: JSON.
+ALTER TABLE sessions ADD COLUMN total TEXT;
+
 -- With the identity behind the time, so that a page begins where the last one ended.
 DROP INDEX sessions_by_start;
 CREATE INDEX sessions_by_start ON sessions (started_ms, id);
