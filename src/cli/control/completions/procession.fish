@@ -52,7 +52,10 @@ complete -c procession -n "__fish_procession_needs_command" -a "reload" -d 'Read
 complete -c procession -n "__fish_procession_needs_command" -a "shutdown" -d 'Stop everything, as after a SIGTERM'
 complete -c procession -n "__fish_procession_needs_command" -a "logs" -d 'Show what processes wrote last, and what they write'
 complete -c procession -n "__fish_procession_needs_command" -a "spawn" -d 'Run a command beside the configured processes'
+complete -c procession -n "__fish_procession_needs_command" -a "orphans" -d 'List or end what sessions that are over left behind'
+complete -c procession -n "__fish_procession_needs_command" -a "sessions" -d 'Open, keep alive and close sessions of one\'s own'
 complete -c procession -n "__fish_procession_needs_command" -a "events" -d 'Show what happens, as it happens'
+complete -c procession -n "__fish_procession_needs_command" -a "agents" -d 'Show the chains of agents: their conversations, how full they are, and what to hand over'
 complete -c procession -n "__fish_procession_needs_command" -a "completions" -d 'Print a script that completes words in a shell'
 complete -c procession -n "__fish_procession_needs_command" -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c procession -n "__fish_procession_using_subcommand run" -s c -l config -d 'The configuration' -r -F
@@ -116,31 +119,190 @@ complete -c procession -n "__fish_procession_using_subcommand spawn" -l dir -d '
 complete -c procession -n "__fish_procession_using_subcommand spawn" -s u -l user -d 'As whom it runs: a name or a number, and a group behind a colon' -r
 complete -c procession -n "__fish_procession_using_subcommand spawn" -l stop-signal -d 'How it is asked to end; SIGINT when not given' -r
 complete -c procession -n "__fish_procession_using_subcommand spawn" -l stop-grace-period -d 'From the asking to SIGKILL, such as `10s`; `1s` when not given' -r
+complete -c procession -n "__fish_procession_using_subcommand spawn" -l timeout -d 'How long it may run, such as `5m`; then it is asked to end' -r
+complete -c procession -n "__fish_procession_using_subcommand spawn" -l memory -d 'What each of its processes may hold of memory of its own, such as `512MiB`' -r
+complete -c procession -n "__fish_procession_using_subcommand spawn" -l cpu-time -d 'CPU time of each of its processes, such as `10s`' -r
+complete -c procession -n "__fish_procession_using_subcommand spawn" -l nofile -d 'Open files of each of its processes' -r
+complete -c procession -n "__fish_procession_using_subcommand spawn" -l nproc -d 'Processes that its user may have' -r
+complete -c procession -n "__fish_procession_using_subcommand spawn" -l keep-output -d 'The last bytes of what it writes that are kept; `64KiB` when not given' -r
 complete -c procession -n "__fish_procession_using_subcommand spawn" -s e -l env -d 'What is added to its environment' -r
 complete -c procession -n "__fish_procession_using_subcommand spawn" -l shell -d 'A line for the shell, in place of a command' -r
 complete -c procession -n "__fish_procession_using_subcommand spawn" -l socket -d 'The control socket; by default that of the configuration, or the one in the usual folder' -r -F
 complete -c procession -n "__fish_procession_using_subcommand spawn" -s c -l config -d 'The configuration that the procession runs, which says where its socket is' -r -F
+complete -c procession -n "__fish_procession_using_subcommand spawn" -s i -l stdin -d 'Send what is typed here to it, until that ends or it does'
 complete -c procession -n "__fish_procession_using_subcommand spawn" -l json -d 'Print JSON'
 complete -c procession -n "__fish_procession_using_subcommand spawn" -s h -l help -d 'Print help'
+complete -c procession -n "__fish_procession_using_subcommand orphans" -l name -d 'Only those that are called so; those that tools of web projects leave running when not given' -r
+complete -c procession -n "__fish_procession_using_subcommand orphans" -l socket -d 'The control socket; by default that of the configuration, or the one in the usual folder' -r -F
+complete -c procession -n "__fish_procession_using_subcommand orphans" -s c -l config -d 'The configuration that the procession runs, which says where its socket is' -r -F
+complete -c procession -n "__fish_procession_using_subcommand orphans" -l all -d 'Whatever they are called'
+complete -c procession -n "__fish_procession_using_subcommand orphans" -l dry-run -d 'List them and do nothing; this is what is done when nothing is said'
+complete -c procession -n "__fish_procession_using_subcommand orphans" -l kill -d 'Ask them to end, and kill those that have not after two seconds'
+complete -c procession -n "__fish_procession_using_subcommand orphans" -l json -d 'Print JSON'
+complete -c procession -n "__fish_procession_using_subcommand orphans" -s h -l help -d 'Print help'
+complete -c procession -n "__fish_procession_using_subcommand sessions; and not __fish_seen_subcommand_from open heartbeat close output write terminate wait help" -s h -l help -d 'Print help'
+complete -c procession -n "__fish_procession_using_subcommand sessions; and not __fish_seen_subcommand_from open heartbeat close output write terminate wait help" -f -a "open" -d 'Open a session of one\'s own, and print its id'
+complete -c procession -n "__fish_procession_using_subcommand sessions; and not __fish_seen_subcommand_from open heartbeat close output write terminate wait help" -f -a "heartbeat" -d 'Say that a session is active'
+complete -c procession -n "__fish_procession_using_subcommand sessions; and not __fish_seen_subcommand_from open heartbeat close output write terminate wait help" -f -a "close" -d 'Close a session'
+complete -c procession -n "__fish_procession_using_subcommand sessions; and not __fish_seen_subcommand_from open heartbeat close output write terminate wait help" -f -a "output" -d 'Show what a spawned command wrote, and what it writes'
+complete -c procession -n "__fish_procession_using_subcommand sessions; and not __fish_seen_subcommand_from open heartbeat close output write terminate wait help" -f -a "write" -d 'Send a spawned command what comes on standard input'
+complete -c procession -n "__fish_procession_using_subcommand sessions; and not __fish_seen_subcommand_from open heartbeat close output write terminate wait help" -f -a "terminate" -d 'End a spawned command: ask it, then kill it'
+complete -c procession -n "__fish_procession_using_subcommand sessions; and not __fish_seen_subcommand_from open heartbeat close output write terminate wait help" -f -a "wait" -d 'Wait for the end of a spawned command, and end with its exit code'
+complete -c procession -n "__fish_procession_using_subcommand sessions; and not __fish_seen_subcommand_from open heartbeat close output write terminate wait help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c procession -n "__fish_procession_using_subcommand sessions; and __fish_seen_subcommand_from open" -l id -d 'Its id: while a session of this id is open, that one is answered' -r
+complete -c procession -n "__fish_procession_using_subcommand sessions; and __fish_seen_subcommand_from open" -l parent -d 'The session that it is a part of; that of the run that we are in when not given' -r
+complete -c procession -n "__fish_procession_using_subcommand sessions; and __fish_seen_subcommand_from open" -l agent -d 'The agent; its parent\'s when not given' -r
+complete -c procession -n "__fish_procession_using_subcommand sessions; and __fish_seen_subcommand_from open" -s u -l user -d 'The user; its parent\'s when not given' -r
+complete -c procession -n "__fish_procession_using_subcommand sessions; and __fish_seen_subcommand_from open" -l dir -d 'The project\'s folder; its parent\'s when not given' -r
+complete -c procession -n "__fish_procession_using_subcommand sessions; and __fish_seen_subcommand_from open" -s l -l label -d 'A name and a value of one\'s own; at most 16' -r
+complete -c procession -n "__fish_procession_using_subcommand sessions; and __fish_seen_subcommand_from open" -l on-parent-end -d 'What becomes of it when its parent ends: it ends as well, goes on, or is waited for' -r -f -a "end\t''
+orphan\t''
+wait\t''"
+complete -c procession -n "__fish_procession_using_subcommand sessions; and __fish_seen_subcommand_from open" -l socket -d 'The control socket; by default that of the configuration, or the one in the usual folder' -r -F
+complete -c procession -n "__fish_procession_using_subcommand sessions; and __fish_seen_subcommand_from open" -s c -l config -d 'The configuration that the procession runs, which says where its socket is' -r -F
+complete -c procession -n "__fish_procession_using_subcommand sessions; and __fish_seen_subcommand_from open" -l bound -d 'Stay, print what happens to it, and let it end with us'
+complete -c procession -n "__fish_procession_using_subcommand sessions; and __fish_seen_subcommand_from open" -l json -d 'Print JSON'
+complete -c procession -n "__fish_procession_using_subcommand sessions; and __fish_seen_subcommand_from open" -s h -l help -d 'Print help'
+complete -c procession -n "__fish_procession_using_subcommand sessions; and __fish_seen_subcommand_from heartbeat" -l note -d 'What is done, in a few words' -r
+complete -c procession -n "__fish_procession_using_subcommand sessions; and __fish_seen_subcommand_from heartbeat" -l input-tokens -d 'Tokens that were sent since the last heartbeat' -r
+complete -c procession -n "__fish_procession_using_subcommand sessions; and __fish_seen_subcommand_from heartbeat" -l output-tokens -d 'Tokens that were answered since the last heartbeat' -r
+complete -c procession -n "__fish_procession_using_subcommand sessions; and __fish_seen_subcommand_from heartbeat" -l socket -d 'The control socket; by default that of the configuration, or the one in the usual folder' -r -F
+complete -c procession -n "__fish_procession_using_subcommand sessions; and __fish_seen_subcommand_from heartbeat" -s c -l config -d 'The configuration that the procession runs, which says where its socket is' -r -F
+complete -c procession -n "__fish_procession_using_subcommand sessions; and __fish_seen_subcommand_from heartbeat" -l json -d 'Print JSON'
+complete -c procession -n "__fish_procession_using_subcommand sessions; and __fish_seen_subcommand_from heartbeat" -s h -l help -d 'Print help'
+complete -c procession -n "__fish_procession_using_subcommand sessions; and __fish_seen_subcommand_from close" -l reason -d 'Why, in words' -r
+complete -c procession -n "__fish_procession_using_subcommand sessions; and __fish_seen_subcommand_from close" -l socket -d 'The control socket; by default that of the configuration, or the one in the usual folder' -r -F
+complete -c procession -n "__fish_procession_using_subcommand sessions; and __fish_seen_subcommand_from close" -s c -l config -d 'The configuration that the procession runs, which says where its socket is' -r -F
+complete -c procession -n "__fish_procession_using_subcommand sessions; and __fish_seen_subcommand_from close" -l failed -d 'That it failed; else it completed'
+complete -c procession -n "__fish_procession_using_subcommand sessions; and __fish_seen_subcommand_from close" -l json -d 'Print JSON'
+complete -c procession -n "__fish_procession_using_subcommand sessions; and __fish_seen_subcommand_from close" -s h -l help -d 'Print help'
+complete -c procession -n "__fish_procession_using_subcommand sessions; and __fish_seen_subcommand_from output" -l cursor -d 'Begin at this place: `next` of an earlier answer' -r
+complete -c procession -n "__fish_procession_using_subcommand sessions; and __fish_seen_subcommand_from output" -l stream -d 'Only this output of it' -r -f -a "stdout\t''
+stderr\t''
+both\t''"
+complete -c procession -n "__fish_procession_using_subcommand sessions; and __fish_seen_subcommand_from output" -l socket -d 'The control socket; by default that of the configuration, or the one in the usual folder' -r -F
+complete -c procession -n "__fish_procession_using_subcommand sessions; and __fish_seen_subcommand_from output" -s c -l config -d 'The configuration that the procession runs, which says where its socket is' -r -F
+complete -c procession -n "__fish_procession_using_subcommand sessions; and __fish_seen_subcommand_from output" -s f -l follow -d 'Go on until it has ended'
+complete -c procession -n "__fish_procession_using_subcommand sessions; and __fish_seen_subcommand_from output" -l json -d 'Print JSON, an object for each part'
+complete -c procession -n "__fish_procession_using_subcommand sessions; and __fish_seen_subcommand_from output" -s h -l help -d 'Print help'
+complete -c procession -n "__fish_procession_using_subcommand sessions; and __fish_seen_subcommand_from write" -l socket -d 'The control socket; by default that of the configuration, or the one in the usual folder' -r -F
+complete -c procession -n "__fish_procession_using_subcommand sessions; and __fish_seen_subcommand_from write" -s c -l config -d 'The configuration that the procession runs, which says where its socket is' -r -F
+complete -c procession -n "__fish_procession_using_subcommand sessions; and __fish_seen_subcommand_from write" -l close -d 'Close its standard input behind it; always done behind our own'
+complete -c procession -n "__fish_procession_using_subcommand sessions; and __fish_seen_subcommand_from write" -s h -l help -d 'Print help'
+complete -c procession -n "__fish_procession_using_subcommand sessions; and __fish_seen_subcommand_from terminate" -l grace -d 'Seconds from the asking to SIGKILL; what it was started with when not given' -r
+complete -c procession -n "__fish_procession_using_subcommand sessions; and __fish_seen_subcommand_from terminate" -l socket -d 'The control socket; by default that of the configuration, or the one in the usual folder' -r -F
+complete -c procession -n "__fish_procession_using_subcommand sessions; and __fish_seen_subcommand_from terminate" -s c -l config -d 'The configuration that the procession runs, which says where its socket is' -r -F
+complete -c procession -n "__fish_procession_using_subcommand sessions; and __fish_seen_subcommand_from terminate" -l force -d 'At once, by SIGKILL'
+complete -c procession -n "__fish_procession_using_subcommand sessions; and __fish_seen_subcommand_from terminate" -l no-wait -d 'Do not wait until it is over'
+complete -c procession -n "__fish_procession_using_subcommand sessions; and __fish_seen_subcommand_from terminate" -l json -d 'Print JSON'
+complete -c procession -n "__fish_procession_using_subcommand sessions; and __fish_seen_subcommand_from terminate" -s h -l help -d 'Print help'
+complete -c procession -n "__fish_procession_using_subcommand sessions; and __fish_seen_subcommand_from wait" -l timeout -d 'For so many seconds at most' -r
+complete -c procession -n "__fish_procession_using_subcommand sessions; and __fish_seen_subcommand_from wait" -l socket -d 'The control socket; by default that of the configuration, or the one in the usual folder' -r -F
+complete -c procession -n "__fish_procession_using_subcommand sessions; and __fish_seen_subcommand_from wait" -s c -l config -d 'The configuration that the procession runs, which says where its socket is' -r -F
+complete -c procession -n "__fish_procession_using_subcommand sessions; and __fish_seen_subcommand_from wait" -l json -d 'Print JSON'
+complete -c procession -n "__fish_procession_using_subcommand sessions; and __fish_seen_subcommand_from wait" -s h -l help -d 'Print help'
+complete -c procession -n "__fish_procession_using_subcommand sessions; and __fish_seen_subcommand_from help" -f -a "open" -d 'Open a session of one\'s own, and print its id'
+complete -c procession -n "__fish_procession_using_subcommand sessions; and __fish_seen_subcommand_from help" -f -a "heartbeat" -d 'Say that a session is active'
+complete -c procession -n "__fish_procession_using_subcommand sessions; and __fish_seen_subcommand_from help" -f -a "close" -d 'Close a session'
+complete -c procession -n "__fish_procession_using_subcommand sessions; and __fish_seen_subcommand_from help" -f -a "output" -d 'Show what a spawned command wrote, and what it writes'
+complete -c procession -n "__fish_procession_using_subcommand sessions; and __fish_seen_subcommand_from help" -f -a "write" -d 'Send a spawned command what comes on standard input'
+complete -c procession -n "__fish_procession_using_subcommand sessions; and __fish_seen_subcommand_from help" -f -a "terminate" -d 'End a spawned command: ask it, then kill it'
+complete -c procession -n "__fish_procession_using_subcommand sessions; and __fish_seen_subcommand_from help" -f -a "wait" -d 'Wait for the end of a spawned command, and end with its exit code'
+complete -c procession -n "__fish_procession_using_subcommand sessions; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c procession -n "__fish_procession_using_subcommand events" -s k -l kind -d 'Only events of these kinds: run_ready, run_ended, phase_changed, …' -r
 complete -c procession -n "__fish_procession_using_subcommand events" -s n -l tail -d 'Begin with so many of the last ones' -r
 complete -c procession -n "__fish_procession_using_subcommand events" -l socket -d 'The control socket; by default that of the configuration, or the one in the usual folder' -r -F
 complete -c procession -n "__fish_procession_using_subcommand events" -s c -l config -d 'The configuration that the procession runs, which says where its socket is' -r -F
 complete -c procession -n "__fish_procession_using_subcommand events" -l json -d 'Print a JSON object for each event'
 complete -c procession -n "__fish_procession_using_subcommand events" -s h -l help -d 'Print help'
+complete -c procession -n "__fish_procession_using_subcommand agents; and not __fish_seen_subcommand_from list show contains continuation hand-over interactions reset validate info help" -s h -l help -d 'Print help'
+complete -c procession -n "__fish_procession_using_subcommand agents; and not __fish_seen_subcommand_from list show contains continuation hand-over interactions reset validate info help" -f -a "list" -d 'List the agents with their current conversation and how full it is'
+complete -c procession -n "__fish_procession_using_subcommand agents; and not __fish_seen_subcommand_from list show contains continuation hand-over interactions reset validate info help" -f -a "show" -d 'Show the conversations of an agent in order'
+complete -c procession -n "__fish_procession_using_subcommand agents; and not __fish_seen_subcommand_from list show contains continuation hand-over interactions reset validate info help" -f -a "contains" -d 'Say whether a conversation is in the chain of an agent: 0 if it is, 1 if not'
+complete -c procession -n "__fish_procession_using_subcommand agents; and not __fish_seen_subcommand_from list show contains continuation hand-over interactions reset validate info help" -f -a "continuation" -d 'Show what a conversation worked on: files, tools and tasks'
+complete -c procession -n "__fish_procession_using_subcommand agents; and not __fish_seen_subcommand_from list show contains continuation hand-over interactions reset validate info help" -f -a "hand-over" -d 'Say what the next conversation needs to know: to be put in front of it'
+complete -c procession -n "__fish_procession_using_subcommand agents; and not __fish_seen_subcommand_from list show contains continuation hand-over interactions reset validate info help" -f -a "interactions" -d 'Show what was asked and answered last'
+complete -c procession -n "__fish_procession_using_subcommand agents; and not __fish_seen_subcommand_from list show contains continuation hand-over interactions reset validate info help" -f -a "reset" -d 'Begin the chain of an agent anew: the next conversation is number 1'
+complete -c procession -n "__fish_procession_using_subcommand agents; and not __fish_seen_subcommand_from list show contains continuation hand-over interactions reset validate info help" -f -a "validate" -d 'Say whether every line of a transcript on disk parses, and which does not'
+complete -c procession -n "__fish_procession_using_subcommand agents; and not __fish_seen_subcommand_from list show contains continuation hand-over interactions reset validate info help" -f -a "info" -d 'Show how large a transcript on disk is, its messages, and its first and last time'
+complete -c procession -n "__fish_procession_using_subcommand agents; and not __fish_seen_subcommand_from list show contains continuation hand-over interactions reset validate info help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c procession -n "__fish_procession_using_subcommand agents; and __fish_seen_subcommand_from list" -l socket -d 'The control socket; by default that of the configuration, or the one in the usual folder' -r -F
+complete -c procession -n "__fish_procession_using_subcommand agents; and __fish_seen_subcommand_from list" -s c -l config -d 'The configuration that the procession runs, which says where its socket is' -r -F
+complete -c procession -n "__fish_procession_using_subcommand agents; and __fish_seen_subcommand_from list" -l json -d 'Print JSON'
+complete -c procession -n "__fish_procession_using_subcommand agents; and __fish_seen_subcommand_from list" -s h -l help -d 'Print help'
+complete -c procession -n "__fish_procession_using_subcommand agents; and __fish_seen_subcommand_from show" -l socket -d 'The control socket; by default that of the configuration, or the one in the usual folder' -r -F
+complete -c procession -n "__fish_procession_using_subcommand agents; and __fish_seen_subcommand_from show" -s c -l config -d 'The configuration that the procession runs, which says where its socket is' -r -F
+complete -c procession -n "__fish_procession_using_subcommand agents; and __fish_seen_subcommand_from show" -l json -d 'Print JSON'
+complete -c procession -n "__fish_procession_using_subcommand agents; and __fish_seen_subcommand_from show" -s h -l help -d 'Print help'
+complete -c procession -n "__fish_procession_using_subcommand agents; and __fish_seen_subcommand_from contains" -l socket -d 'The control socket; by default that of the configuration, or the one in the usual folder' -r -F
+complete -c procession -n "__fish_procession_using_subcommand agents; and __fish_seen_subcommand_from contains" -s c -l config -d 'The configuration that the procession runs, which says where its socket is' -r -F
+complete -c procession -n "__fish_procession_using_subcommand agents; and __fish_seen_subcommand_from contains" -l json -d 'Print JSON'
+complete -c procession -n "__fish_procession_using_subcommand agents; and __fish_seen_subcommand_from contains" -s h -l help -d 'Print help'
+complete -c procession -n "__fish_procession_using_subcommand agents; and __fish_seen_subcommand_from continuation" -l conversation -d 'The conversation; the current one unless said, and all of them for interactions' -r
+complete -c procession -n "__fish_procession_using_subcommand agents; and __fish_seen_subcommand_from continuation" -l socket -d 'The control socket; by default that of the configuration, or the one in the usual folder' -r -F
+complete -c procession -n "__fish_procession_using_subcommand agents; and __fish_seen_subcommand_from continuation" -s c -l config -d 'The configuration that the procession runs, which says where its socket is' -r -F
+complete -c procession -n "__fish_procession_using_subcommand agents; and __fish_seen_subcommand_from continuation" -l json -d 'Print JSON'
+complete -c procession -n "__fish_procession_using_subcommand agents; and __fish_seen_subcommand_from continuation" -s h -l help -d 'Print help'
+complete -c procession -n "__fish_procession_using_subcommand agents; and __fish_seen_subcommand_from hand-over" -l conversation -d 'The conversation; the current one unless said, and all of them for interactions' -r
+complete -c procession -n "__fish_procession_using_subcommand agents; and __fish_seen_subcommand_from hand-over" -l socket -d 'The control socket; by default that of the configuration, or the one in the usual folder' -r -F
+complete -c procession -n "__fish_procession_using_subcommand agents; and __fish_seen_subcommand_from hand-over" -s c -l config -d 'The configuration that the procession runs, which says where its socket is' -r -F
+complete -c procession -n "__fish_procession_using_subcommand agents; and __fish_seen_subcommand_from hand-over" -l json -d 'Print JSON'
+complete -c procession -n "__fish_procession_using_subcommand agents; and __fish_seen_subcommand_from hand-over" -s h -l help -d 'Print help'
+complete -c procession -n "__fish_procession_using_subcommand agents; and __fish_seen_subcommand_from interactions" -l conversation -d 'The conversation; the current one unless said, and all of them for interactions' -r
+complete -c procession -n "__fish_procession_using_subcommand agents; and __fish_seen_subcommand_from interactions" -l socket -d 'The control socket; by default that of the configuration, or the one in the usual folder' -r -F
+complete -c procession -n "__fish_procession_using_subcommand agents; and __fish_seen_subcommand_from interactions" -s c -l config -d 'The configuration that the procession runs, which says where its socket is' -r -F
+complete -c procession -n "__fish_procession_using_subcommand agents; and __fish_seen_subcommand_from interactions" -l json -d 'Print JSON'
+complete -c procession -n "__fish_procession_using_subcommand agents; and __fish_seen_subcommand_from interactions" -s h -l help -d 'Print help'
+complete -c procession -n "__fish_procession_using_subcommand agents; and __fish_seen_subcommand_from reset" -l socket -d 'The control socket; by default that of the configuration, or the one in the usual folder' -r -F
+complete -c procession -n "__fish_procession_using_subcommand agents; and __fish_seen_subcommand_from reset" -s c -l config -d 'The configuration that the procession runs, which says where its socket is' -r -F
+complete -c procession -n "__fish_procession_using_subcommand agents; and __fish_seen_subcommand_from reset" -l json -d 'Print JSON'
+complete -c procession -n "__fish_procession_using_subcommand agents; and __fish_seen_subcommand_from reset" -s h -l help -d 'Print help'
+complete -c procession -n "__fish_procession_using_subcommand agents; and __fish_seen_subcommand_from validate" -l json -d 'Print JSON'
+complete -c procession -n "__fish_procession_using_subcommand agents; and __fish_seen_subcommand_from validate" -s h -l help -d 'Print help'
+complete -c procession -n "__fish_procession_using_subcommand agents; and __fish_seen_subcommand_from info" -l json -d 'Print JSON'
+complete -c procession -n "__fish_procession_using_subcommand agents; and __fish_seen_subcommand_from info" -s h -l help -d 'Print help'
+complete -c procession -n "__fish_procession_using_subcommand agents; and __fish_seen_subcommand_from help" -f -a "list" -d 'List the agents with their current conversation and how full it is'
+complete -c procession -n "__fish_procession_using_subcommand agents; and __fish_seen_subcommand_from help" -f -a "show" -d 'Show the conversations of an agent in order'
+complete -c procession -n "__fish_procession_using_subcommand agents; and __fish_seen_subcommand_from help" -f -a "contains" -d 'Say whether a conversation is in the chain of an agent: 0 if it is, 1 if not'
+complete -c procession -n "__fish_procession_using_subcommand agents; and __fish_seen_subcommand_from help" -f -a "continuation" -d 'Show what a conversation worked on: files, tools and tasks'
+complete -c procession -n "__fish_procession_using_subcommand agents; and __fish_seen_subcommand_from help" -f -a "hand-over" -d 'Say what the next conversation needs to know: to be put in front of it'
+complete -c procession -n "__fish_procession_using_subcommand agents; and __fish_seen_subcommand_from help" -f -a "interactions" -d 'Show what was asked and answered last'
+complete -c procession -n "__fish_procession_using_subcommand agents; and __fish_seen_subcommand_from help" -f -a "reset" -d 'Begin the chain of an agent anew: the next conversation is number 1'
+complete -c procession -n "__fish_procession_using_subcommand agents; and __fish_seen_subcommand_from help" -f -a "validate" -d 'Say whether every line of a transcript on disk parses, and which does not'
+complete -c procession -n "__fish_procession_using_subcommand agents; and __fish_seen_subcommand_from help" -f -a "info" -d 'Show how large a transcript on disk is, its messages, and its first and last time'
+complete -c procession -n "__fish_procession_using_subcommand agents; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c procession -n "__fish_procession_using_subcommand completions" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c procession -n "__fish_procession_using_subcommand help; and not __fish_seen_subcommand_from run check schema ps start stop restart signal reload shutdown logs spawn events completions help" -f -a "run" -d 'Run the processes of a configuration, until they are done or we are told to stop'
-complete -c procession -n "__fish_procession_using_subcommand help; and not __fish_seen_subcommand_from run check schema ps start stop restart signal reload shutdown logs spawn events completions help" -f -a "check" -d 'Read a configuration and print the plan, or every fault in it; start nothing'
-complete -c procession -n "__fish_procession_using_subcommand help; and not __fish_seen_subcommand_from run check schema ps start stop restart signal reload shutdown logs spawn events completions help" -f -a "schema" -d 'Print the JSON Schema of a configuration, for editors that complete and check it'
-complete -c procession -n "__fish_procession_using_subcommand help; and not __fish_seen_subcommand_from run check schema ps start stop restart signal reload shutdown logs spawn events completions help" -f -a "ps" -d 'List the processes with their state, memory and CPU time'
-complete -c procession -n "__fish_procession_using_subcommand help; and not __fish_seen_subcommand_from run check schema ps start stop restart signal reload shutdown logs spawn events completions help" -f -a "start" -d 'Start processes, and wait until they are ready'
-complete -c procession -n "__fish_procession_using_subcommand help; and not __fish_seen_subcommand_from run check schema ps start stop restart signal reload shutdown logs spawn events completions help" -f -a "stop" -d 'Stop processes, and wait until they have ended'
-complete -c procession -n "__fish_procession_using_subcommand help; and not __fish_seen_subcommand_from run check schema ps start stop restart signal reload shutdown logs spawn events completions help" -f -a "restart" -d 'Restart processes in the order of their dependencies, and wait until they are ready'
-complete -c procession -n "__fish_procession_using_subcommand help; and not __fish_seen_subcommand_from run check schema ps start stop restart signal reload shutdown logs spawn events completions help" -f -a "signal" -d 'Send a signal to processes'
-complete -c procession -n "__fish_procession_using_subcommand help; and not __fish_seen_subcommand_from run check schema ps start stop restart signal reload shutdown logs spawn events completions help" -f -a "reload" -d 'Read the configuration anew: only what changed restarts'
-complete -c procession -n "__fish_procession_using_subcommand help; and not __fish_seen_subcommand_from run check schema ps start stop restart signal reload shutdown logs spawn events completions help" -f -a "shutdown" -d 'Stop everything, as after a SIGTERM'
-complete -c procession -n "__fish_procession_using_subcommand help; and not __fish_seen_subcommand_from run check schema ps start stop restart signal reload shutdown logs spawn events completions help" -f -a "logs" -d 'Show what processes wrote last, and what they write'
-complete -c procession -n "__fish_procession_using_subcommand help; and not __fish_seen_subcommand_from run check schema ps start stop restart signal reload shutdown logs spawn events completions help" -f -a "spawn" -d 'Run a command beside the configured processes'
-complete -c procession -n "__fish_procession_using_subcommand help; and not __fish_seen_subcommand_from run check schema ps start stop restart signal reload shutdown logs spawn events completions help" -f -a "events" -d 'Show what happens, as it happens'
-complete -c procession -n "__fish_procession_using_subcommand help; and not __fish_seen_subcommand_from run check schema ps start stop restart signal reload shutdown logs spawn events completions help" -f -a "completions" -d 'Print a script that completes words in a shell'
-complete -c procession -n "__fish_procession_using_subcommand help; and not __fish_seen_subcommand_from run check schema ps start stop restart signal reload shutdown logs spawn events completions help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c procession -n "__fish_procession_using_subcommand help; and not __fish_seen_subcommand_from run check schema ps start stop restart signal reload shutdown logs spawn orphans sessions events agents completions help" -f -a "run" -d 'Run the processes of a configuration, until they are done or we are told to stop'
+complete -c procession -n "__fish_procession_using_subcommand help; and not __fish_seen_subcommand_from run check schema ps start stop restart signal reload shutdown logs spawn orphans sessions events agents completions help" -f -a "check" -d 'Read a configuration and print the plan, or every fault in it; start nothing'
+complete -c procession -n "__fish_procession_using_subcommand help; and not __fish_seen_subcommand_from run check schema ps start stop restart signal reload shutdown logs spawn orphans sessions events agents completions help" -f -a "schema" -d 'Print the JSON Schema of a configuration, for editors that complete and check it'
+complete -c procession -n "__fish_procession_using_subcommand help; and not __fish_seen_subcommand_from run check schema ps start stop restart signal reload shutdown logs spawn orphans sessions events agents completions help" -f -a "ps" -d 'List the processes with their state, memory and CPU time'
+complete -c procession -n "__fish_procession_using_subcommand help; and not __fish_seen_subcommand_from run check schema ps start stop restart signal reload shutdown logs spawn orphans sessions events agents completions help" -f -a "start" -d 'Start processes, and wait until they are ready'
+complete -c procession -n "__fish_procession_using_subcommand help; and not __fish_seen_subcommand_from run check schema ps start stop restart signal reload shutdown logs spawn orphans sessions events agents completions help" -f -a "stop" -d 'Stop processes, and wait until they have ended'
+complete -c procession -n "__fish_procession_using_subcommand help; and not __fish_seen_subcommand_from run check schema ps start stop restart signal reload shutdown logs spawn orphans sessions events agents completions help" -f -a "restart" -d 'Restart processes in the order of their dependencies, and wait until they are ready'
+complete -c procession -n "__fish_procession_using_subcommand help; and not __fish_seen_subcommand_from run check schema ps start stop restart signal reload shutdown logs spawn orphans sessions events agents completions help" -f -a "signal" -d 'Send a signal to processes'
+complete -c procession -n "__fish_procession_using_subcommand help; and not __fish_seen_subcommand_from run check schema ps start stop restart signal reload shutdown logs spawn orphans sessions events agents completions help" -f -a "reload" -d 'Read the configuration anew: only what changed restarts'
+complete -c procession -n "__fish_procession_using_subcommand help; and not __fish_seen_subcommand_from run check schema ps start stop restart signal reload shutdown logs spawn orphans sessions events agents completions help" -f -a "shutdown" -d 'Stop everything, as after a SIGTERM'
+complete -c procession -n "__fish_procession_using_subcommand help; and not __fish_seen_subcommand_from run check schema ps start stop restart signal reload shutdown logs spawn orphans sessions events agents completions help" -f -a "logs" -d 'Show what processes wrote last, and what they write'
+complete -c procession -n "__fish_procession_using_subcommand help; and not __fish_seen_subcommand_from run check schema ps start stop restart signal reload shutdown logs spawn orphans sessions events agents completions help" -f -a "spawn" -d 'Run a command beside the configured processes'
+complete -c procession -n "__fish_procession_using_subcommand help; and not __fish_seen_subcommand_from run check schema ps start stop restart signal reload shutdown logs spawn orphans sessions events agents completions help" -f -a "orphans" -d 'List or end what sessions that are over left behind'
+complete -c procession -n "__fish_procession_using_subcommand help; and not __fish_seen_subcommand_from run check schema ps start stop restart signal reload shutdown logs spawn orphans sessions events agents completions help" -f -a "sessions" -d 'Open, keep alive and close sessions of one\'s own'
+complete -c procession -n "__fish_procession_using_subcommand help; and not __fish_seen_subcommand_from run check schema ps start stop restart signal reload shutdown logs spawn orphans sessions events agents completions help" -f -a "events" -d 'Show what happens, as it happens'
+complete -c procession -n "__fish_procession_using_subcommand help; and not __fish_seen_subcommand_from run check schema ps start stop restart signal reload shutdown logs spawn orphans sessions events agents completions help" -f -a "agents" -d 'Show the chains of agents: their conversations, how full they are, and what to hand over'
+complete -c procession -n "__fish_procession_using_subcommand help; and not __fish_seen_subcommand_from run check schema ps start stop restart signal reload shutdown logs spawn orphans sessions events agents completions help" -f -a "completions" -d 'Print a script that completes words in a shell'
+complete -c procession -n "__fish_procession_using_subcommand help; and not __fish_seen_subcommand_from run check schema ps start stop restart signal reload shutdown logs spawn orphans sessions events agents completions help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c procession -n "__fish_procession_using_subcommand help; and __fish_seen_subcommand_from sessions" -f -a "open" -d 'Open a session of one\'s own, and print its id'
+complete -c procession -n "__fish_procession_using_subcommand help; and __fish_seen_subcommand_from sessions" -f -a "heartbeat" -d 'Say that a session is active'
+complete -c procession -n "__fish_procession_using_subcommand help; and __fish_seen_subcommand_from sessions" -f -a "close" -d 'Close a session'
+complete -c procession -n "__fish_procession_using_subcommand help; and __fish_seen_subcommand_from sessions" -f -a "output" -d 'Show what a spawned command wrote, and what it writes'
+complete -c procession -n "__fish_procession_using_subcommand help; and __fish_seen_subcommand_from sessions" -f -a "write" -d 'Send a spawned command what comes on standard input'
+complete -c procession -n "__fish_procession_using_subcommand help; and __fish_seen_subcommand_from sessions" -f -a "terminate" -d 'End a spawned command: ask it, then kill it'
+complete -c procession -n "__fish_procession_using_subcommand help; and __fish_seen_subcommand_from sessions" -f -a "wait" -d 'Wait for the end of a spawned command, and end with its exit code'
+complete -c procession -n "__fish_procession_using_subcommand help; and __fish_seen_subcommand_from agents" -f -a "list" -d 'List the agents with their current conversation and how full it is'
+complete -c procession -n "__fish_procession_using_subcommand help; and __fish_seen_subcommand_from agents" -f -a "show" -d 'Show the conversations of an agent in order'
+complete -c procession -n "__fish_procession_using_subcommand help; and __fish_seen_subcommand_from agents" -f -a "contains" -d 'Say whether a conversation is in the chain of an agent: 0 if it is, 1 if not'
+complete -c procession -n "__fish_procession_using_subcommand help; and __fish_seen_subcommand_from agents" -f -a "continuation" -d 'Show what a conversation worked on: files, tools and tasks'
+complete -c procession -n "__fish_procession_using_subcommand help; and __fish_seen_subcommand_from agents" -f -a "hand-over" -d 'Say what the next conversation needs to know: to be put in front of it'
+complete -c procession -n "__fish_procession_using_subcommand help; and __fish_seen_subcommand_from agents" -f -a "interactions" -d 'Show what was asked and answered last'
+complete -c procession -n "__fish_procession_using_subcommand help; and __fish_seen_subcommand_from agents" -f -a "reset" -d 'Begin the chain of an agent anew: the next conversation is number 1'
+complete -c procession -n "__fish_procession_using_subcommand help; and __fish_seen_subcommand_from agents" -f -a "validate" -d 'Say whether every line of a transcript on disk parses, and which does not'
+complete -c procession -n "__fish_procession_using_subcommand help; and __fish_seen_subcommand_from agents" -f -a "info" -d 'Show how large a transcript on disk is, its messages, and its first and last time'

@@ -187,17 +187,205 @@ _arguments "${_arguments_options[@]}" : \
 '--user=[As whom it runs\: a name or a number, and a group behind a colon]:USER:_default' \
 '--stop-signal=[How it is asked to end; SIGINT when not given]:SIGNAL:_default' \
 '--stop-grace-period=[From the asking to SIGKILL, such as \`10s\`; \`1s\` when not given]:DURATION:_default' \
+'--timeout=[How long it may run, such as \`5m\`; then it is asked to end]:DURATION:_default' \
+'--memory=[What each of its processes may hold of memory of its own, such as \`512MiB\`]:SIZE:_default' \
+'--cpu-time=[CPU time of each of its processes, such as \`10s\`]:DURATION:_default' \
+'--nofile=[Open files of each of its processes]:NUMBER:_default' \
+'--nproc=[Processes that its user may have]:NUMBER:_default' \
+'--keep-output=[The last bytes of what it writes that are kept; \`64KiB\` when not given]:SIZE:_default' \
 '*-e+[What is added to its environment]:NAME=VALUE:_default' \
 '*--env=[What is added to its environment]:NAME=VALUE:_default' \
 '()--shell=[A line for the shell, in place of a command]:LINE:_default' \
 '--socket=[The control socket; by default that of the configuration, or the one in the usual folder]:PATH:_files' \
 '-c+[The configuration that the procession runs, which says where its socket is]:FILE:_files' \
 '--config=[The configuration that the procession runs, which says where its socket is]:FILE:_files' \
+'-i[Send what is typed here to it, until that ends or it does]' \
+'--stdin[Send what is typed here to it, until that ends or it does]' \
 '--json[Print JSON]' \
 '-h[Print help]' \
 '--help[Print help]' \
 '*::command -- The command:_default' \
 && ret=0
+;;
+(orphans)
+_arguments "${_arguments_options[@]}" : \
+'*--name=[Only those that are called so; those that tools of web projects leave running when not given]:NAME:_default' \
+'--socket=[The control socket; by default that of the configuration, or the one in the usual folder]:PATH:_files' \
+'-c+[The configuration that the procession runs, which says where its socket is]:FILE:_files' \
+'--config=[The configuration that the procession runs, which says where its socket is]:FILE:_files' \
+'(--name)--all[Whatever they are called]' \
+'(--kill)--dry-run[List them and do nothing; this is what is done when nothing is said]' \
+'--kill[Ask them to end, and kill those that have not after two seconds]' \
+'--json[Print JSON]' \
+'-h[Print help]' \
+'--help[Print help]' \
+&& ret=0
+;;
+(sessions)
+_arguments "${_arguments_options[@]}" : \
+'-h[Print help]' \
+'--help[Print help]' \
+":: :_procession__subcmd__sessions_commands" \
+"*::: :->sessions" \
+&& ret=0
+
+    case $state in
+    (sessions)
+        words=($line[1] "${words[@]}")
+        (( CURRENT += 1 ))
+        curcontext="${curcontext%:*:*}:procession-sessions-command-$line[1]:"
+        case $line[1] in
+            (open)
+_arguments "${_arguments_options[@]}" : \
+'--id=[Its id\: while a session of this id is open, that one is answered]:ID:_default' \
+'--parent=[The session that it is a part of; that of the run that we are in when not given]:ID:_default' \
+'--agent=[The agent; its parent'\''s when not given]:NAME:_default' \
+'-u+[The user; its parent'\''s when not given]:NAME:_default' \
+'--user=[The user; its parent'\''s when not given]:NAME:_default' \
+'--dir=[The project'\''s folder; its parent'\''s when not given]:FOLDER:_default' \
+'*-l+[A name and a value of one'\''s own; at most 16]:NAME=VALUE:_default' \
+'*--label=[A name and a value of one'\''s own; at most 16]:NAME=VALUE:_default' \
+'--on-parent-end=[What becomes of it when its parent ends\: it ends as well, goes on, or is waited for]:POLICY:(end orphan wait)' \
+'--socket=[The control socket; by default that of the configuration, or the one in the usual folder]:PATH:_files' \
+'-c+[The configuration that the procession runs, which says where its socket is]:FILE:_files' \
+'--config=[The configuration that the procession runs, which says where its socket is]:FILE:_files' \
+'--bound[Stay, print what happens to it, and let it end with us]' \
+'--json[Print JSON]' \
+'-h[Print help]' \
+'--help[Print help]' \
+&& ret=0
+;;
+(heartbeat)
+_arguments "${_arguments_options[@]}" : \
+'--note=[What is done, in a few words]:TEXT:_default' \
+'--input-tokens=[Tokens that were sent since the last heartbeat]:COUNT:_default' \
+'--output-tokens=[Tokens that were answered since the last heartbeat]:COUNT:_default' \
+'--socket=[The control socket; by default that of the configuration, or the one in the usual folder]:PATH:_files' \
+'-c+[The configuration that the procession runs, which says where its socket is]:FILE:_files' \
+'--config=[The configuration that the procession runs, which says where its socket is]:FILE:_files' \
+'--json[Print JSON]' \
+'-h[Print help]' \
+'--help[Print help]' \
+':id -- The session, by its identity or its own id:_default' \
+&& ret=0
+;;
+(close)
+_arguments "${_arguments_options[@]}" : \
+'--reason=[Why, in words]:TEXT:_default' \
+'--socket=[The control socket; by default that of the configuration, or the one in the usual folder]:PATH:_files' \
+'-c+[The configuration that the procession runs, which says where its socket is]:FILE:_files' \
+'--config=[The configuration that the procession runs, which says where its socket is]:FILE:_files' \
+'--failed[That it failed; else it completed]' \
+'--json[Print JSON]' \
+'-h[Print help]' \
+'--help[Print help]' \
+':id -- The session, by its identity or its own id:_default' \
+&& ret=0
+;;
+(output)
+_arguments "${_arguments_options[@]}" : \
+'--cursor=[Begin at this place\: \`next\` of an earlier answer]:CURSOR:_default' \
+'--stream=[Only this output of it]:WHICH:(stdout stderr both)' \
+'--socket=[The control socket; by default that of the configuration, or the one in the usual folder]:PATH:_files' \
+'-c+[The configuration that the procession runs, which says where its socket is]:FILE:_files' \
+'--config=[The configuration that the procession runs, which says where its socket is]:FILE:_files' \
+'-f[Go on until it has ended]' \
+'--follow[Go on until it has ended]' \
+'--json[Print JSON, an object for each part]' \
+'-h[Print help]' \
+'--help[Print help]' \
+':id -- Its session, or the pid of its main process:_default' \
+&& ret=0
+;;
+(write)
+_arguments "${_arguments_options[@]}" : \
+'--socket=[The control socket; by default that of the configuration, or the one in the usual folder]:PATH:_files' \
+'-c+[The configuration that the procession runs, which says where its socket is]:FILE:_files' \
+'--config=[The configuration that the procession runs, which says where its socket is]:FILE:_files' \
+'--close[Close its standard input behind it; always done behind our own]' \
+'-h[Print help]' \
+'--help[Print help]' \
+':id -- Its session, or the pid of its main process:_default' \
+'::text -- What is sent; what comes on our standard input when not given:_default' \
+&& ret=0
+;;
+(terminate)
+_arguments "${_arguments_options[@]}" : \
+'--grace=[Seconds from the asking to SIGKILL; what it was started with when not given]:SECONDS:_default' \
+'--socket=[The control socket; by default that of the configuration, or the one in the usual folder]:PATH:_files' \
+'-c+[The configuration that the procession runs, which says where its socket is]:FILE:_files' \
+'--config=[The configuration that the procession runs, which says where its socket is]:FILE:_files' \
+'(--grace)--force[At once, by SIGKILL]' \
+'--no-wait[Do not wait until it is over]' \
+'--json[Print JSON]' \
+'-h[Print help]' \
+'--help[Print help]' \
+':id -- Its session, or the pid of its main process:_default' \
+&& ret=0
+;;
+(wait)
+_arguments "${_arguments_options[@]}" : \
+'--timeout=[For so many seconds at most]:SECONDS:_default' \
+'--socket=[The control socket; by default that of the configuration, or the one in the usual folder]:PATH:_files' \
+'-c+[The configuration that the procession runs, which says where its socket is]:FILE:_files' \
+'--config=[The configuration that the procession runs, which says where its socket is]:FILE:_files' \
+'--json[Print JSON]' \
+'-h[Print help]' \
+'--help[Print help]' \
+':id -- Its session, or the pid of its main process:_default' \
+&& ret=0
+;;
+(help)
+_arguments "${_arguments_options[@]}" : \
+":: :_procession__subcmd__sessions__subcmd__help_commands" \
+"*::: :->help" \
+&& ret=0
+
+    case $state in
+    (help)
+        words=($line[1] "${words[@]}")
+        (( CURRENT += 1 ))
+        curcontext="${curcontext%:*:*}:procession-sessions-help-command-$line[1]:"
+        case $line[1] in
+            (open)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(heartbeat)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(close)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(output)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(write)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(terminate)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(wait)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(help)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+        esac
+    ;;
+esac
+;;
+        esac
+    ;;
+esac
 ;;
 (events)
 _arguments "${_arguments_options[@]}" : \
@@ -213,6 +401,176 @@ _arguments "${_arguments_options[@]}" : \
 '--help[Print help]' \
 '*::names -- Only what happens to these processes:_default' \
 && ret=0
+;;
+(agents)
+_arguments "${_arguments_options[@]}" : \
+'-h[Print help]' \
+'--help[Print help]' \
+":: :_procession__subcmd__agents_commands" \
+"*::: :->agents" \
+&& ret=0
+
+    case $state in
+    (agents)
+        words=($line[1] "${words[@]}")
+        (( CURRENT += 1 ))
+        curcontext="${curcontext%:*:*}:procession-agents-command-$line[1]:"
+        case $line[1] in
+            (list)
+_arguments "${_arguments_options[@]}" : \
+'--socket=[The control socket; by default that of the configuration, or the one in the usual folder]:PATH:_files' \
+'-c+[The configuration that the procession runs, which says where its socket is]:FILE:_files' \
+'--config=[The configuration that the procession runs, which says where its socket is]:FILE:_files' \
+'--json[Print JSON]' \
+'-h[Print help]' \
+'--help[Print help]' \
+&& ret=0
+;;
+(show)
+_arguments "${_arguments_options[@]}" : \
+'--socket=[The control socket; by default that of the configuration, or the one in the usual folder]:PATH:_files' \
+'-c+[The configuration that the procession runs, which says where its socket is]:FILE:_files' \
+'--config=[The configuration that the procession runs, which says where its socket is]:FILE:_files' \
+'--json[Print JSON]' \
+'-h[Print help]' \
+'--help[Print help]' \
+':agent -- The agent:_default' \
+&& ret=0
+;;
+(contains)
+_arguments "${_arguments_options[@]}" : \
+'--socket=[The control socket; by default that of the configuration, or the one in the usual folder]:PATH:_files' \
+'-c+[The configuration that the procession runs, which says where its socket is]:FILE:_files' \
+'--config=[The configuration that the procession runs, which says where its socket is]:FILE:_files' \
+'--json[Print JSON]' \
+'-h[Print help]' \
+'--help[Print help]' \
+':agent -- The agent:_default' \
+':id -- The conversation'\''s id:_default' \
+&& ret=0
+;;
+(continuation)
+_arguments "${_arguments_options[@]}" : \
+'--conversation=[The conversation; the current one unless said, and all of them for interactions]:ID:_default' \
+'--socket=[The control socket; by default that of the configuration, or the one in the usual folder]:PATH:_files' \
+'-c+[The configuration that the procession runs, which says where its socket is]:FILE:_files' \
+'--config=[The configuration that the procession runs, which says where its socket is]:FILE:_files' \
+'--json[Print JSON]' \
+'-h[Print help]' \
+'--help[Print help]' \
+':agent -- The agent:_default' \
+&& ret=0
+;;
+(hand-over)
+_arguments "${_arguments_options[@]}" : \
+'--conversation=[The conversation; the current one unless said, and all of them for interactions]:ID:_default' \
+'--socket=[The control socket; by default that of the configuration, or the one in the usual folder]:PATH:_files' \
+'-c+[The configuration that the procession runs, which says where its socket is]:FILE:_files' \
+'--config=[The configuration that the procession runs, which says where its socket is]:FILE:_files' \
+'--json[Print JSON]' \
+'-h[Print help]' \
+'--help[Print help]' \
+':agent -- The agent:_default' \
+&& ret=0
+;;
+(interactions)
+_arguments "${_arguments_options[@]}" : \
+'--conversation=[The conversation; the current one unless said, and all of them for interactions]:ID:_default' \
+'--socket=[The control socket; by default that of the configuration, or the one in the usual folder]:PATH:_files' \
+'-c+[The configuration that the procession runs, which says where its socket is]:FILE:_files' \
+'--config=[The configuration that the procession runs, which says where its socket is]:FILE:_files' \
+'--json[Print JSON]' \
+'-h[Print help]' \
+'--help[Print help]' \
+':agent -- The agent:_default' \
+&& ret=0
+;;
+(reset)
+_arguments "${_arguments_options[@]}" : \
+'--socket=[The control socket; by default that of the configuration, or the one in the usual folder]:PATH:_files' \
+'-c+[The configuration that the procession runs, which says where its socket is]:FILE:_files' \
+'--config=[The configuration that the procession runs, which says where its socket is]:FILE:_files' \
+'--json[Print JSON]' \
+'-h[Print help]' \
+'--help[Print help]' \
+':agent -- The agent:_default' \
+&& ret=0
+;;
+(validate)
+_arguments "${_arguments_options[@]}" : \
+'--json[Print JSON]' \
+'-h[Print help]' \
+'--help[Print help]' \
+':path -- The transcript:_files' \
+&& ret=0
+;;
+(info)
+_arguments "${_arguments_options[@]}" : \
+'--json[Print JSON]' \
+'-h[Print help]' \
+'--help[Print help]' \
+':path -- The transcript:_files' \
+&& ret=0
+;;
+(help)
+_arguments "${_arguments_options[@]}" : \
+":: :_procession__subcmd__agents__subcmd__help_commands" \
+"*::: :->help" \
+&& ret=0
+
+    case $state in
+    (help)
+        words=($line[1] "${words[@]}")
+        (( CURRENT += 1 ))
+        curcontext="${curcontext%:*:*}:procession-agents-help-command-$line[1]:"
+        case $line[1] in
+            (list)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(show)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(contains)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(continuation)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(hand-over)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(interactions)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(reset)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(validate)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(info)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(help)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+        esac
+    ;;
+esac
+;;
+        esac
+    ;;
+esac
 ;;
 (completions)
 _arguments "${_arguments_options[@]}" : \
@@ -283,9 +641,109 @@ _arguments "${_arguments_options[@]}" : \
 _arguments "${_arguments_options[@]}" : \
 && ret=0
 ;;
+(orphans)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(sessions)
+_arguments "${_arguments_options[@]}" : \
+":: :_procession__subcmd__help__subcmd__sessions_commands" \
+"*::: :->sessions" \
+&& ret=0
+
+    case $state in
+    (sessions)
+        words=($line[1] "${words[@]}")
+        (( CURRENT += 1 ))
+        curcontext="${curcontext%:*:*}:procession-help-sessions-command-$line[1]:"
+        case $line[1] in
+            (open)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(heartbeat)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(close)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(output)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(write)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(terminate)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(wait)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+        esac
+    ;;
+esac
+;;
 (events)
 _arguments "${_arguments_options[@]}" : \
 && ret=0
+;;
+(agents)
+_arguments "${_arguments_options[@]}" : \
+":: :_procession__subcmd__help__subcmd__agents_commands" \
+"*::: :->agents" \
+&& ret=0
+
+    case $state in
+    (agents)
+        words=($line[1] "${words[@]}")
+        (( CURRENT += 1 ))
+        curcontext="${curcontext%:*:*}:procession-help-agents-command-$line[1]:"
+        case $line[1] in
+            (list)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(show)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(contains)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(continuation)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(hand-over)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(interactions)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(reset)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(validate)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(info)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+        esac
+    ;;
+esac
 ;;
 (completions)
 _arguments "${_arguments_options[@]}" : \
@@ -319,11 +777,141 @@ _procession_commands() {
 'shutdown:Stop everything, as after a SIGTERM' \
 'logs:Show what processes wrote last, and what they write' \
 'spawn:Run a command beside the configured processes' \
+'orphans:List or end what sessions that are over left behind' \
+'sessions:Open, keep alive and close sessions of one'\''s own' \
 'events:Show what happens, as it happens' \
+'agents:Show the chains of agents\: their conversations, how full they are, and what to hand over' \
 'completions:Print a script that completes words in a shell' \
 'help:Print this message or the help of the given subcommand(s)' \
     )
     _describe -t commands 'procession commands' commands "$@"
+}
+(( $+functions[_procession__subcmd__agents_commands] )) ||
+_procession__subcmd__agents_commands() {
+    local commands; commands=(
+'list:List the agents with their current conversation and how full it is' \
+'show:Show the conversations of an agent in order' \
+'contains:Say whether a conversation is in the chain of an agent\: 0 if it is, 1 if not' \
+'continuation:Show what a conversation worked on\: files, tools and tasks' \
+'hand-over:Say what the next conversation needs to know\: to be put in front of it' \
+'interactions:Show what was asked and answered last' \
+'reset:Begin the chain of an agent anew\: the next conversation is number 1' \
+'validate:Say whether every line of a transcript on disk parses, and which does not' \
+'info:Show how large a transcript on disk is, its messages, and its first and last time' \
+'help:Print this message or the help of the given subcommand(s)' \
+    )
+    _describe -t commands 'procession agents commands' commands "$@"
+}
+(( $+functions[_procession__subcmd__agents__subcmd__contains_commands] )) ||
+_procession__subcmd__agents__subcmd__contains_commands() {
+    local commands; commands=()
+    _describe -t commands 'procession agents contains commands' commands "$@"
+}
+(( $+functions[_procession__subcmd__agents__subcmd__continuation_commands] )) ||
+_procession__subcmd__agents__subcmd__continuation_commands() {
+    local commands; commands=()
+    _describe -t commands 'procession agents continuation commands' commands "$@"
+}
+(( $+functions[_procession__subcmd__agents__subcmd__hand-over_commands] )) ||
+_procession__subcmd__agents__subcmd__hand-over_commands() {
+    local commands; commands=()
+    _describe -t commands 'procession agents hand-over commands' commands "$@"
+}
+(( $+functions[_procession__subcmd__agents__subcmd__help_commands] )) ||
+_procession__subcmd__agents__subcmd__help_commands() {
+    local commands; commands=(
+'list:List the agents with their current conversation and how full it is' \
+'show:Show the conversations of an agent in order' \
+'contains:Say whether a conversation is in the chain of an agent\: 0 if it is, 1 if not' \
+'continuation:Show what a conversation worked on\: files, tools and tasks' \
+'hand-over:Say what the next conversation needs to know\: to be put in front of it' \
+'interactions:Show what was asked and answered last' \
+'reset:Begin the chain of an agent anew\: the next conversation is number 1' \
+'validate:Say whether every line of a transcript on disk parses, and which does not' \
+'info:Show how large a transcript on disk is, its messages, and its first and last time' \
+'help:Print this message or the help of the given subcommand(s)' \
+    )
+    _describe -t commands 'procession agents help commands' commands "$@"
+}
+(( $+functions[_procession__subcmd__agents__subcmd__help__subcmd__contains_commands] )) ||
+_procession__subcmd__agents__subcmd__help__subcmd__contains_commands() {
+    local commands; commands=()
+    _describe -t commands 'procession agents help contains commands' commands "$@"
+}
+(( $+functions[_procession__subcmd__agents__subcmd__help__subcmd__continuation_commands] )) ||
+_procession__subcmd__agents__subcmd__help__subcmd__continuation_commands() {
+    local commands; commands=()
+    _describe -t commands 'procession agents help continuation commands' commands "$@"
+}
+(( $+functions[_procession__subcmd__agents__subcmd__help__subcmd__hand-over_commands] )) ||
+_procession__subcmd__agents__subcmd__help__subcmd__hand-over_commands() {
+    local commands; commands=()
+    _describe -t commands 'procession agents help hand-over commands' commands "$@"
+}
+(( $+functions[_procession__subcmd__agents__subcmd__help__subcmd__help_commands] )) ||
+_procession__subcmd__agents__subcmd__help__subcmd__help_commands() {
+    local commands; commands=()
+    _describe -t commands 'procession agents help help commands' commands "$@"
+}
+(( $+functions[_procession__subcmd__agents__subcmd__help__subcmd__info_commands] )) ||
+_procession__subcmd__agents__subcmd__help__subcmd__info_commands() {
+    local commands; commands=()
+    _describe -t commands 'procession agents help info commands' commands "$@"
+}
+(( $+functions[_procession__subcmd__agents__subcmd__help__subcmd__interactions_commands] )) ||
+_procession__subcmd__agents__subcmd__help__subcmd__interactions_commands() {
+    local commands; commands=()
+    _describe -t commands 'procession agents help interactions commands' commands "$@"
+}
+(( $+functions[_procession__subcmd__agents__subcmd__help__subcmd__list_commands] )) ||
+_procession__subcmd__agents__subcmd__help__subcmd__list_commands() {
+    local commands; commands=()
+    _describe -t commands 'procession agents help list commands' commands "$@"
+}
+(( $+functions[_procession__subcmd__agents__subcmd__help__subcmd__reset_commands] )) ||
+_procession__subcmd__agents__subcmd__help__subcmd__reset_commands() {
+    local commands; commands=()
+    _describe -t commands 'procession agents help reset commands' commands "$@"
+}
+(( $+functions[_procession__subcmd__agents__subcmd__help__subcmd__show_commands] )) ||
+_procession__subcmd__agents__subcmd__help__subcmd__show_commands() {
+    local commands; commands=()
+    _describe -t commands 'procession agents help show commands' commands "$@"
+}
+(( $+functions[_procession__subcmd__agents__subcmd__help__subcmd__validate_commands] )) ||
+_procession__subcmd__agents__subcmd__help__subcmd__validate_commands() {
+    local commands; commands=()
+    _describe -t commands 'procession agents help validate commands' commands "$@"
+}
+(( $+functions[_procession__subcmd__agents__subcmd__info_commands] )) ||
+_procession__subcmd__agents__subcmd__info_commands() {
+    local commands; commands=()
+    _describe -t commands 'procession agents info commands' commands "$@"
+}
+(( $+functions[_procession__subcmd__agents__subcmd__interactions_commands] )) ||
+_procession__subcmd__agents__subcmd__interactions_commands() {
+    local commands; commands=()
+    _describe -t commands 'procession agents interactions commands' commands "$@"
+}
+(( $+functions[_procession__subcmd__agents__subcmd__list_commands] )) ||
+_procession__subcmd__agents__subcmd__list_commands() {
+    local commands; commands=()
+    _describe -t commands 'procession agents list commands' commands "$@"
+}
+(( $+functions[_procession__subcmd__agents__subcmd__reset_commands] )) ||
+_procession__subcmd__agents__subcmd__reset_commands() {
+    local commands; commands=()
+    _describe -t commands 'procession agents reset commands' commands "$@"
+}
+(( $+functions[_procession__subcmd__agents__subcmd__show_commands] )) ||
+_procession__subcmd__agents__subcmd__show_commands() {
+    local commands; commands=()
+    _describe -t commands 'procession agents show commands' commands "$@"
+}
+(( $+functions[_procession__subcmd__agents__subcmd__validate_commands] )) ||
+_procession__subcmd__agents__subcmd__validate_commands() {
+    local commands; commands=()
+    _describe -t commands 'procession agents validate commands' commands "$@"
 }
 (( $+functions[_procession__subcmd__check_commands] )) ||
 _procession__subcmd__check_commands() {
@@ -355,11 +943,74 @@ _procession__subcmd__help_commands() {
 'shutdown:Stop everything, as after a SIGTERM' \
 'logs:Show what processes wrote last, and what they write' \
 'spawn:Run a command beside the configured processes' \
+'orphans:List or end what sessions that are over left behind' \
+'sessions:Open, keep alive and close sessions of one'\''s own' \
 'events:Show what happens, as it happens' \
+'agents:Show the chains of agents\: their conversations, how full they are, and what to hand over' \
 'completions:Print a script that completes words in a shell' \
 'help:Print this message or the help of the given subcommand(s)' \
     )
     _describe -t commands 'procession help commands' commands "$@"
+}
+(( $+functions[_procession__subcmd__help__subcmd__agents_commands] )) ||
+_procession__subcmd__help__subcmd__agents_commands() {
+    local commands; commands=(
+'list:List the agents with their current conversation and how full it is' \
+'show:Show the conversations of an agent in order' \
+'contains:Say whether a conversation is in the chain of an agent\: 0 if it is, 1 if not' \
+'continuation:Show what a conversation worked on\: files, tools and tasks' \
+'hand-over:Say what the next conversation needs to know\: to be put in front of it' \
+'interactions:Show what was asked and answered last' \
+'reset:Begin the chain of an agent anew\: the next conversation is number 1' \
+'validate:Say whether every line of a transcript on disk parses, and which does not' \
+'info:Show how large a transcript on disk is, its messages, and its first and last time' \
+    )
+    _describe -t commands 'procession help agents commands' commands "$@"
+}
+(( $+functions[_procession__subcmd__help__subcmd__agents__subcmd__contains_commands] )) ||
+_procession__subcmd__help__subcmd__agents__subcmd__contains_commands() {
+    local commands; commands=()
+    _describe -t commands 'procession help agents contains commands' commands "$@"
+}
+(( $+functions[_procession__subcmd__help__subcmd__agents__subcmd__continuation_commands] )) ||
+_procession__subcmd__help__subcmd__agents__subcmd__continuation_commands() {
+    local commands; commands=()
+    _describe -t commands 'procession help agents continuation commands' commands "$@"
+}
+(( $+functions[_procession__subcmd__help__subcmd__agents__subcmd__hand-over_commands] )) ||
+_procession__subcmd__help__subcmd__agents__subcmd__hand-over_commands() {
+    local commands; commands=()
+    _describe -t commands 'procession help agents hand-over commands' commands "$@"
+}
+(( $+functions[_procession__subcmd__help__subcmd__agents__subcmd__info_commands] )) ||
+_procession__subcmd__help__subcmd__agents__subcmd__info_commands() {
+    local commands; commands=()
+    _describe -t commands 'procession help agents info commands' commands "$@"
+}
+(( $+functions[_procession__subcmd__help__subcmd__agents__subcmd__interactions_commands] )) ||
+_procession__subcmd__help__subcmd__agents__subcmd__interactions_commands() {
+    local commands; commands=()
+    _describe -t commands 'procession help agents interactions commands' commands "$@"
+}
+(( $+functions[_procession__subcmd__help__subcmd__agents__subcmd__list_commands] )) ||
+_procession__subcmd__help__subcmd__agents__subcmd__list_commands() {
+    local commands; commands=()
+    _describe -t commands 'procession help agents list commands' commands "$@"
+}
+(( $+functions[_procession__subcmd__help__subcmd__agents__subcmd__reset_commands] )) ||
+_procession__subcmd__help__subcmd__agents__subcmd__reset_commands() {
+    local commands; commands=()
+    _describe -t commands 'procession help agents reset commands' commands "$@"
+}
+(( $+functions[_procession__subcmd__help__subcmd__agents__subcmd__show_commands] )) ||
+_procession__subcmd__help__subcmd__agents__subcmd__show_commands() {
+    local commands; commands=()
+    _describe -t commands 'procession help agents show commands' commands "$@"
+}
+(( $+functions[_procession__subcmd__help__subcmd__agents__subcmd__validate_commands] )) ||
+_procession__subcmd__help__subcmd__agents__subcmd__validate_commands() {
+    local commands; commands=()
+    _describe -t commands 'procession help agents validate commands' commands "$@"
 }
 (( $+functions[_procession__subcmd__help__subcmd__check_commands] )) ||
 _procession__subcmd__help__subcmd__check_commands() {
@@ -386,6 +1037,11 @@ _procession__subcmd__help__subcmd__logs_commands() {
     local commands; commands=()
     _describe -t commands 'procession help logs commands' commands "$@"
 }
+(( $+functions[_procession__subcmd__help__subcmd__orphans_commands] )) ||
+_procession__subcmd__help__subcmd__orphans_commands() {
+    local commands; commands=()
+    _describe -t commands 'procession help orphans commands' commands "$@"
+}
 (( $+functions[_procession__subcmd__help__subcmd__ps_commands] )) ||
 _procession__subcmd__help__subcmd__ps_commands() {
     local commands; commands=()
@@ -410,6 +1066,54 @@ _procession__subcmd__help__subcmd__run_commands() {
 _procession__subcmd__help__subcmd__schema_commands() {
     local commands; commands=()
     _describe -t commands 'procession help schema commands' commands "$@"
+}
+(( $+functions[_procession__subcmd__help__subcmd__sessions_commands] )) ||
+_procession__subcmd__help__subcmd__sessions_commands() {
+    local commands; commands=(
+'open:Open a session of one'\''s own, and print its id' \
+'heartbeat:Say that a session is active' \
+'close:Close a session' \
+'output:Show what a spawned command wrote, and what it writes' \
+'write:Send a spawned command what comes on standard input' \
+'terminate:End a spawned command\: ask it, then kill it' \
+'wait:Wait for the end of a spawned command, and end with its exit code' \
+    )
+    _describe -t commands 'procession help sessions commands' commands "$@"
+}
+(( $+functions[_procession__subcmd__help__subcmd__sessions__subcmd__close_commands] )) ||
+_procession__subcmd__help__subcmd__sessions__subcmd__close_commands() {
+    local commands; commands=()
+    _describe -t commands 'procession help sessions close commands' commands "$@"
+}
+(( $+functions[_procession__subcmd__help__subcmd__sessions__subcmd__heartbeat_commands] )) ||
+_procession__subcmd__help__subcmd__sessions__subcmd__heartbeat_commands() {
+    local commands; commands=()
+    _describe -t commands 'procession help sessions heartbeat commands' commands "$@"
+}
+(( $+functions[_procession__subcmd__help__subcmd__sessions__subcmd__open_commands] )) ||
+_procession__subcmd__help__subcmd__sessions__subcmd__open_commands() {
+    local commands; commands=()
+    _describe -t commands 'procession help sessions open commands' commands "$@"
+}
+(( $+functions[_procession__subcmd__help__subcmd__sessions__subcmd__output_commands] )) ||
+_procession__subcmd__help__subcmd__sessions__subcmd__output_commands() {
+    local commands; commands=()
+    _describe -t commands 'procession help sessions output commands' commands "$@"
+}
+(( $+functions[_procession__subcmd__help__subcmd__sessions__subcmd__terminate_commands] )) ||
+_procession__subcmd__help__subcmd__sessions__subcmd__terminate_commands() {
+    local commands; commands=()
+    _describe -t commands 'procession help sessions terminate commands' commands "$@"
+}
+(( $+functions[_procession__subcmd__help__subcmd__sessions__subcmd__wait_commands] )) ||
+_procession__subcmd__help__subcmd__sessions__subcmd__wait_commands() {
+    local commands; commands=()
+    _describe -t commands 'procession help sessions wait commands' commands "$@"
+}
+(( $+functions[_procession__subcmd__help__subcmd__sessions__subcmd__write_commands] )) ||
+_procession__subcmd__help__subcmd__sessions__subcmd__write_commands() {
+    local commands; commands=()
+    _describe -t commands 'procession help sessions write commands' commands "$@"
 }
 (( $+functions[_procession__subcmd__help__subcmd__shutdown_commands] )) ||
 _procession__subcmd__help__subcmd__shutdown_commands() {
@@ -441,6 +1145,11 @@ _procession__subcmd__logs_commands() {
     local commands; commands=()
     _describe -t commands 'procession logs commands' commands "$@"
 }
+(( $+functions[_procession__subcmd__orphans_commands] )) ||
+_procession__subcmd__orphans_commands() {
+    local commands; commands=()
+    _describe -t commands 'procession orphans commands' commands "$@"
+}
 (( $+functions[_procession__subcmd__ps_commands] )) ||
 _procession__subcmd__ps_commands() {
     local commands; commands=()
@@ -465,6 +1174,109 @@ _procession__subcmd__run_commands() {
 _procession__subcmd__schema_commands() {
     local commands; commands=()
     _describe -t commands 'procession schema commands' commands "$@"
+}
+(( $+functions[_procession__subcmd__sessions_commands] )) ||
+_procession__subcmd__sessions_commands() {
+    local commands; commands=(
+'open:Open a session of one'\''s own, and print its id' \
+'heartbeat:Say that a session is active' \
+'close:Close a session' \
+'output:Show what a spawned command wrote, and what it writes' \
+'write:Send a spawned command what comes on standard input' \
+'terminate:End a spawned command\: ask it, then kill it' \
+'wait:Wait for the end of a spawned command, and end with its exit code' \
+'help:Print this message or the help of the given subcommand(s)' \
+    )
+    _describe -t commands 'procession sessions commands' commands "$@"
+}
+(( $+functions[_procession__subcmd__sessions__subcmd__close_commands] )) ||
+_procession__subcmd__sessions__subcmd__close_commands() {
+    local commands; commands=()
+    _describe -t commands 'procession sessions close commands' commands "$@"
+}
+(( $+functions[_procession__subcmd__sessions__subcmd__heartbeat_commands] )) ||
+_procession__subcmd__sessions__subcmd__heartbeat_commands() {
+    local commands; commands=()
+    _describe -t commands 'procession sessions heartbeat commands' commands "$@"
+}
+(( $+functions[_procession__subcmd__sessions__subcmd__help_commands] )) ||
+_procession__subcmd__sessions__subcmd__help_commands() {
+    local commands; commands=(
+'open:Open a session of one'\''s own, and print its id' \
+'heartbeat:Say that a session is active' \
+'close:Close a session' \
+'output:Show what a spawned command wrote, and what it writes' \
+'write:Send a spawned command what comes on standard input' \
+'terminate:End a spawned command\: ask it, then kill it' \
+'wait:Wait for the end of a spawned command, and end with its exit code' \
+'help:Print this message or the help of the given subcommand(s)' \
+    )
+    _describe -t commands 'procession sessions help commands' commands "$@"
+}
+(( $+functions[_procession__subcmd__sessions__subcmd__help__subcmd__close_commands] )) ||
+_procession__subcmd__sessions__subcmd__help__subcmd__close_commands() {
+    local commands; commands=()
+    _describe -t commands 'procession sessions help close commands' commands "$@"
+}
+(( $+functions[_procession__subcmd__sessions__subcmd__help__subcmd__heartbeat_commands] )) ||
+_procession__subcmd__sessions__subcmd__help__subcmd__heartbeat_commands() {
+    local commands; commands=()
+    _describe -t commands 'procession sessions help heartbeat commands' commands "$@"
+}
+(( $+functions[_procession__subcmd__sessions__subcmd__help__subcmd__help_commands] )) ||
+_procession__subcmd__sessions__subcmd__help__subcmd__help_commands() {
+    local commands; commands=()
+    _describe -t commands 'procession sessions help help commands' commands "$@"
+}
+(( $+functions[_procession__subcmd__sessions__subcmd__help__subcmd__open_commands] )) ||
+_procession__subcmd__sessions__subcmd__help__subcmd__open_commands() {
+    local commands; commands=()
+    _describe -t commands 'procession sessions help open commands' commands "$@"
+}
+(( $+functions[_procession__subcmd__sessions__subcmd__help__subcmd__output_commands] )) ||
+_procession__subcmd__sessions__subcmd__help__subcmd__output_commands() {
+    local commands; commands=()
+    _describe -t commands 'procession sessions help output commands' commands "$@"
+}
+(( $+functions[_procession__subcmd__sessions__subcmd__help__subcmd__terminate_commands] )) ||
+_procession__subcmd__sessions__subcmd__help__subcmd__terminate_commands() {
+    local commands; commands=()
+    _describe -t commands 'procession sessions help terminate commands' commands "$@"
+}
+(( $+functions[_procession__subcmd__sessions__subcmd__help__subcmd__wait_commands] )) ||
+_procession__subcmd__sessions__subcmd__help__subcmd__wait_commands() {
+    local commands; commands=()
+    _describe -t commands 'procession sessions help wait commands' commands "$@"
+}
+(( $+functions[_procession__subcmd__sessions__subcmd__help__subcmd__write_commands] )) ||
+_procession__subcmd__sessions__subcmd__help__subcmd__write_commands() {
+    local commands; commands=()
+    _describe -t commands 'procession sessions help write commands' commands "$@"
+}
+(( $+functions[_procession__subcmd__sessions__subcmd__open_commands] )) ||
+_procession__subcmd__sessions__subcmd__open_commands() {
+    local commands; commands=()
+    _describe -t commands 'procession sessions open commands' commands "$@"
+}
+(( $+functions[_procession__subcmd__sessions__subcmd__output_commands] )) ||
+_procession__subcmd__sessions__subcmd__output_commands() {
+    local commands; commands=()
+    _describe -t commands 'procession sessions output commands' commands "$@"
+}
+(( $+functions[_procession__subcmd__sessions__subcmd__terminate_commands] )) ||
+_procession__subcmd__sessions__subcmd__terminate_commands() {
+    local commands; commands=()
+    _describe -t commands 'procession sessions terminate commands' commands "$@"
+}
+(( $+functions[_procession__subcmd__sessions__subcmd__wait_commands] )) ||
+_procession__subcmd__sessions__subcmd__wait_commands() {
+    local commands; commands=()
+    _describe -t commands 'procession sessions wait commands' commands "$@"
+}
+(( $+functions[_procession__subcmd__sessions__subcmd__write_commands] )) ||
+_procession__subcmd__sessions__subcmd__write_commands() {
+    local commands; commands=()
+    _describe -t commands 'procession sessions write commands' commands "$@"
 }
 (( $+functions[_procession__subcmd__shutdown_commands] )) ||
 _procession__subcmd__shutdown_commands() {
