@@ -230,14 +230,6 @@ impl Below {
     }
 }
 
-/// What processes wrote, where we read it.
-fn logs_of(output: Option<&Output>, plans: watch::Receiver<Arc<Plan>>) -> Arc<dyn Logs> {
-    match output {
-        Some(output) => Arc::new(Shelves { output: output.clone(), plans }),
-        None => Arc::new(NoLogs),
-    }
-}
-
 fn tell_of_survivors(entries: &mpsc::Sender<Entry>, outcomes: Vec<SurvivorOutcome>) {
     if !outcomes.is_empty() {
         let _ = entries.try_send(Entry::SurvivorsHandled { at: clock::now(), outcomes });

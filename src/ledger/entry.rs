@@ -106,6 +106,8 @@ pub struct OpenSession {
     pub process: String,
     /// When it was opened.
     pub started: Wall,
+    /// When it was last heard of.
+    pub last_activity: Wall,
     /// The next sequence number of its events.
     pub events: u64,
 }

@@ -305,8 +305,8 @@ impl Sessions {
     }
 
     /// Counts a session of an earlier life that was closed in this one.
-    pub fn count_lost(&mut self, kind: SessionKind, process: &str) {
-        let key = (kind, process.to_owned(), SessionState::Lost);
+    pub fn count_closed(&mut self, kind: SessionKind, process: &str, end: SessionState) {
+        let key = (kind, process.to_owned(), end);
         *Arc::make_mut(&mut self.closed).entry(key).or_default() += 1;
     }
 

@@ -221,6 +221,8 @@ fn resumes(history: &mut History<'_>) {
         state: SessionState::Active,
         process: "web".into(),
         started: AT,
+        // Its row says so, or an event that is later.
+        last_activity: Wall(AT.0 + 5),
         events: 2,
     };
     for life in ["the next", "the one after it"] {
