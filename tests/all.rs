@@ -15,6 +15,7 @@ mod hardship;
 mod history;
 mod house;
 mod image;
+mod kept;
 mod lifecycle;
 mod mind;
 mod output;

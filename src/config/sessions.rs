@@ -65,6 +65,7 @@ pub(super) fn sessions(
         snapshot_interval: fields
             .read("snapshot_interval", |at| read::unless_off(at, |at| span(at)))
             .unwrap_or(usual.snapshot_interval),
+        log: fields.read("log", |at| read::unless_off(at, |at| read::path(at, around))).flatten(),
     };
     fields.finish(&[
         ("timeout", "did you mean `idle_timeout`?"),

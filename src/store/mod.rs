@@ -15,7 +15,7 @@ mod examples;
 pub mod figures;
 pub mod left_behind;
 pub mod life;
-mod opening;
+pub mod opening;
 #[cfg(feature = "postgres")]
 pub mod postgres;
 pub mod reading;

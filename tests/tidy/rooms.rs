@@ -196,7 +196,7 @@ const ROOMS: &[Row] = &[
     ),
     (
         "serve",
-        "metrics output::figures context ledger::care ledger::happening ledger::session \
+        "metrics output::figures context ledger::care ledger::happening ledger::replay ledger::session \
          ledger::snapshot store::reading tokens memory supervise::lifecycle supervise::wish \
          config::plan",
     ),

@@ -1,5 +1,6 @@
 //! How long sessions may rest and last, and how many an application may have open.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::units::Signal;
@@ -23,6 +24,8 @@ pub struct SessionsPlan {
     pub warn_signal: Option<Signal>,
     /// How often a live session's projection is written into its history; `None` never.
     pub snapshot_interval: Option<Duration>,
+    /// The file that events are written to as JSON lines; `None` writes none.
+    pub log: Option<PathBuf>,
 }
 
 impl SessionsPlan {
@@ -49,6 +52,7 @@ impl Default for SessionsPlan {
             warn_at: Self::WARN_AT.to_vec(),
             warn_signal: None,
             snapshot_interval: Some(Self::SNAPSHOT_INTERVAL),
+            log: None,
         }
     }
 }

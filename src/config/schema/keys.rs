@@ -64,7 +64,7 @@ pub(super) const FILE: [Key; 12] = [
 
 const OFF_OR_DURATION: Form = Either(&[Off, Duration]);
 
-const SESSIONS: [Key; 7] = [
+const SESSIONS: [Key; 8] = [
     (
         "idle_timeout",
         OFF_OR_DURATION,
@@ -99,6 +99,11 @@ const SESSIONS: [Key; 7] = [
         "snapshot_interval",
         OFF_OR_DURATION,
         "How often what is known of a live session is written into its history; 15m unless written.",
+    ),
+    (
+        "log",
+        OFF_OR_TEXT,
+        "A file that every event of a session is written to as a JSON object in a line; none unless written.",
     ),
 ];
 

@@ -15,6 +15,7 @@ pub(super) struct Sessions {
     warn_at: Vec<f64>,
     warn_signal: OrOff<String>,
     snapshot_interval: OrOff<String>,
+    log: OrOff<String>,
 }
 
 #[derive(serde::Serialize)]
@@ -35,6 +36,7 @@ pub(super) fn sessions(plan: &SessionsPlan) -> Sessions {
         warn_at: plan.warn_at.clone(),
         warn_signal: OrOff::of(plan.warn_signal.map(|signal| signal.to_string())),
         snapshot_interval: or_off(plan.snapshot_interval),
+        log: OrOff::of(plan.log.as_ref().map(|path| path.display().to_string())),
     }
 }
 

@@ -22,7 +22,7 @@ mod answer;
 mod awaiting;
 mod door;
 mod external;
-mod history;
+pub mod history;
 mod orders;
 mod problem;
 mod query;
