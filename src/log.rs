@@ -21,6 +21,8 @@ use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::layer::SubscriberExt;
 
 use crate::faults;
+use crate::secret::mask::mask_shapes;
+use crate::secret::masker::Masker;
 
 /// How many lines may wait to be written.
 const QUEUE: usize = 1024;
@@ -155,6 +157,8 @@ struct Shared {
     far_end: Mutex<Option<Receiver<Job>>>,
     /// A thread was begun.
     writes: AtomicBool,
+    /// What the configuration has masked besides what we mask anyway.
+    masker: OnceLock<Masker>,
 }
 
 enum Job {
@@ -170,8 +174,14 @@ impl Log {
             dropped: AtomicU64::new(0),
             far_end: Mutex::new(Some(far_end)),
             writes: AtomicBool::new(false),
+            masker: OnceLock::new(),
         };
         Self { jobs, shared: Arc::new(shared) }
+    }
+
+    /// Masks by these patterns as well, from now on. The first say stands.
+    pub fn mask_by(&self, masker: Masker) {
+        let _ = self.shared.masker.set(masker);
     }
 
     /// Gives what waits this long to be written.
@@ -209,7 +219,7 @@ impl Log {
         let write = move || {
             // Taken only here: a thread that could not be had must not take the lines down with it.
             let queue = shared.far_end.lock().unwrap_or_else(PoisonError::into_inner).take();
-            queue.into_iter().for_each(|mut queue| write_all(&mut queue));
+            queue.into_iter().for_each(|mut queue| write_all(&mut queue, &shared.masker));
         };
         let thread = std::thread::Builder::new().name("log".into());
         if thread.spawn(write).is_err() {
@@ -218,11 +228,19 @@ impl Log {
     }
 }
 
-fn write_all(queue: &mut Receiver<Job>) {
+/// A line as it may be written. Masked here, where nobody waits for it.
+fn masked(line: Vec<u8>, masker: Option<&Masker>) -> Vec<u8> {
+    match std::str::from_utf8(&line) {
+        Ok(text) => masker.map_or_else(|| mask_shapes(text), |masker| masker.text(text)).into(),
+        Err(_) => line,
+    }
+}
+
+fn write_all(queue: &mut Receiver<Job>, masker: &OnceLock<Masker>) {
     while let Some(job) = queue.blocking_recv() {
         match job {
             // A closed standard error is no reason to end, and nobody could be told.
-            Job::Write(line) => drop(io::stderr().write_all(&line)),
+            Job::Write(line) => drop(io::stderr().write_all(&masked(line, masker.get()))),
             Job::Answer(answer) => drop(answer.try_send(())),
         }
     }
@@ -277,6 +295,18 @@ mod tests {
         let Job::Write(notice) = &said[0] else { panic!("no notice") };
         assert!(notice.starts_with(b"procession: 5 lines of log were dropped"));
         assert_eq!(said.len(), 2);
+    }
+
+    #[test]
+    fn lines_are_masked_before_they_are_written() {
+        let patterns = vec![crate::secret::masker::Pattern::new("one", "EMP-[0-9]").expect("one")];
+        let said = |masker: Option<&Masker>| {
+            let line = br#"{"message":"EMP-1 <jane@mail.example>","n":1}"#.to_vec();
+            String::from_utf8(masked(line, masker)).expect("text")
+        };
+        assert_eq!(said(None), r#"{"message":"EMP-1 <***>","n":1}"#);
+        assert_eq!(said(Some(&Masker::new(patterns))), r#"{"message":"*** <***>","n":1}"#);
+        assert_eq!(masked(vec![0xff], None), [0xff]);
     }
 
     #[test]

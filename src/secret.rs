@@ -1,9 +1,18 @@
 //! Which names say that their value is a secret: one rule for whatever is shown, logged or kept.
 //!
 //! A name is all that can be judged by, so that the rule hides too much rather than too little. It
-//! goes by the words of a name, so that `--author` and `--max-tokens` stay readable.
+//! goes by the words of a name, so that `--author` and `--max-tokens` stay readable. [`mask`] knows the
+//! shapes of tokens as well, `personal` those of personal data, and a [`masker::Masker`] the patterns
+//! that a configuration adds. `corpus.txt` holds invented examples of all.
 
+pub mod keyed;
 pub mod mask;
+pub mod masker;
+
+mod personal;
+
+#[cfg(test)]
+mod corpus;
 
 /// What stands in the place of a secret.
 pub const MASK: &str = "***";

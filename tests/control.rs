@@ -2,7 +2,7 @@
 //! them.
 
 mod door;
-mod schema;
+pub mod schema;
 
 use std::collections::BTreeSet;
 use std::io::{Read, Write};

@@ -9,6 +9,7 @@ use std::process::{Command, Output, Stdio};
 use rusqlite::Connection;
 use serde_json::Value;
 
+use crate::control::schema::{complaints, schema};
 use crate::house::{As, BINARY, House, until};
 
 /// Runs of the process that ends at once; more than are known in memory.
@@ -70,11 +71,12 @@ fn rested() -> House {
 #[test]
 fn what_is_no_longer_in_memory_is_listed_shown_and_told_from_the_store() {
     let house = rested();
-    let all = ids(&listed(&house, &["-n", "1000"]));
+    let listing = listed(&house, &["-n", "1000"]);
+    let all = ids(&listing);
     assert_eq!(all.len(), RUNS + 2, "each run of both");
     assert_eq!(all.iter().collect::<BTreeSet<_>>().len(), all.len(), "none twice");
-    let ordered = all.iter().rev().is_sorted();
-    assert!(ordered, "newest first");
+    let starts = listing["sessions"].as_array().expect("a list").iter();
+    assert!(starts.rev().is_sorted_by_key(|it| it["started"].as_str()), "newest first");
     let mut paged = Vec::new();
     let mut cursor: Option<String> = None;
     loop {
@@ -109,6 +111,15 @@ fn what_is_no_longer_in_memory_is_listed_shown_and_told_from_the_store() {
     assert_eq!((&ended["subtype"], &ended["source"]), (&"failed".into(), &"init".into()));
     let tree = told(&house, &["sessions", "tree", oldest]);
     assert!(tree.starts_with(oldest), "{tree}");
+    let counted = told(&house, &["sessions", "stats", "--json"]);
+    let counted: Value = serde_json::from_str(&counted).expect("JSON");
+    assert_eq!(complaints(&counted, &schema("Statistics"), "Statistics"), [""; 0]);
+    assert_eq!(
+        (&counted["groups"][0]["name"], &counted["totals"]["sessions"]),
+        (&"short".into(), &(RUNS + 2).into())
+    );
+    assert_eq!(counted["groups"][0]["failure_rate"], 1.0);
+    assert!(told(&house, &["sessions", "stats", "--by", "user", "--since", "1h"]).contains("all "));
     let unknown = ask(&house, &["sessions", "show", "nobody"]);
     assert_eq!(unknown.status.code(), Some(1));
     assert!(text(&unknown.stderr).contains("nobody"));

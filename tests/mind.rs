@@ -194,6 +194,8 @@ fn plan(processes: Vec<ProcessPlan>) -> Plan {
         cgroups: ControlGroups::Auto,
         memory: MemoryPlan { interval: Duration::from_secs(5), leak_rule: LeakRule::GrowthCount },
         sessions: SessionsPlan::default(),
+
+        privacy: Default::default(),
         file_digest: None,
     }
 }

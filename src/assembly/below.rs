@@ -33,6 +33,7 @@ use crate::ledger::fold::Ledger;
 use crate::ledger::row::Batch;
 use crate::ledger::snapshot::{LiveRun, Snapshot};
 use crate::ledger::task::{self, Outlets};
+use crate::ledger::veil::Veil;
 use crate::memory::marker::SESSION_VARIABLE;
 use crate::memory::{SelfFigures, leak, myself, probe};
 use crate::output::door::Output;
@@ -41,6 +42,7 @@ use crate::serve::Sources;
 use crate::serve::control::logs::{Logs, NoLogs};
 use crate::serve::listener::{self, Limits};
 use crate::store::runfile::{RunKeeper, RunRecord};
+use crate::store::salt;
 use crate::store::writer::{self, Reports, Resume, Writer};
 use crate::supervise::fact::Fact;
 use crate::tokens::TokenResume;
@@ -169,7 +171,7 @@ impl Below {
         let written = written(plan.memory.interval, output.clone(), weak.clone());
         senses.spawn(until_lost("output", written));
         let tied =
-            Tied { source, doors, pictures: seen, events, pulse: beat, logs, history, requests };
+            Tied { source, doors, pictures: seen, events, pulse: beat, logs, requests, history };
         senses.spawn(control::take_orders(Arc::clone(plan), tied, stopped.clone()));
         let sources = sources(pictures, pulse, output);
         senses.spawn(listen(Arc::clone(plan), sources, stopped, weak));
@@ -252,7 +254,7 @@ async fn end_within<T>(patience: Duration, mut task: JoinHandle<T>) {
 fn new_ledger(plan: &Plan, stand: &Stand, prices: &Prices) -> Ledger {
     let seed = super::seed();
     let ledger = Ledger::new(plan, stand.began, stand.pid1, leak::detector, seed);
-    let ledger = ledger.inside(around());
+    let ledger = ledger.inside(around()).behind(veil(plan));
     match prices.as_of() {
         Some(day) => ledger.with_prices_of(day),
         None => ledger,
@@ -262,6 +264,13 @@ fn new_ledger(plan: &Plan, stand: &Stand, prices: &Prices) -> Ledger {
 /// The session that we were started in, where a procession around us says so.
 fn around() -> Option<SessionId> {
     std::env::var(SESSION_VARIABLE).ok().as_deref().and_then(SessionId::parse)
+}
+
+/// What `privacy` asks for; a salt is only read where something is hashed.
+fn veil(plan: &Plan) -> Veil {
+    let passing = salt::passing();
+    let salt = if plan.privacy.hashes() { salt::kept(&plan.state_dir) } else { passing };
+    Veil::new(plan.privacy.clone(), salt, passing)
 }
 
 fn submit_to(writer: &Arc<Writer>, journal: Option<Journal>) -> impl FnMut(Batch) + use<> {

@@ -41,15 +41,15 @@ pub(super) struct Tied {
     pub(super) pulse: Pulse,
     /// What processes wrote.
     pub(super) logs: Arc<dyn Logs>,
-    /// What is kept.
-    pub(super) history: Reader,
     /// Where the ledger is asked.
     pub(super) requests: mpsc::Sender<task::Asked>,
+    /// What is kept.
+    pub(super) history: Reader,
 }
 
 /// Takes orders wherever the plan says.
 pub(super) async fn take_orders(plan: Arc<Plan>, tied: Tied, stopped: watch::Receiver<bool>) {
-    let Tied { source, doors, pictures, events, pulse, logs, history, requests } = tied;
+    let Tied { source, doors, pictures, events, pulse, logs, requests, history } = tied;
     let sources = Arc::new(Sources {
         pictures,
         orders: Box::new(move |wish| {
@@ -94,7 +94,7 @@ pub(super) fn knocks_at(doors: &Doors) -> Box<dyn FnMut(Knock) -> bool + Send> {
     let orders = doors.orders.clone();
     Box::new(move |knock| {
         let wish = match knock {
-            Knock::Stop { process } => Wish::Stop(vec![process]),
+            Knock::End(session) => Wish::End { session, grace: None },
             Knock::Signal { process, signal } => {
                 Wish::Signal { names: vec![process], signal, group: false }
             }

@@ -99,6 +99,7 @@ fn live(
         Ok(log) => log,
         Err(why) => return refuse(&why),
     };
+    log.mask_by(plan.privacy.masker.clone());
     warn();
     let code = assembly::run(plan, source, caught);
     log.finish(LAST_WORDS);

@@ -12,6 +12,7 @@ use super::plan::{
     ControlGroups, LeakRule, MemoryPlan, Mode, OutputPlan, Passing, Plan, ProcessPlan, Recovery,
     Thresholds,
 };
+use super::privacy::privacy;
 use super::problem::{Problems, Sink, quoted};
 use super::process::output::{USUAL_MODE, output as process_output};
 use super::process::{Draft, Usual, process, thresholds};
@@ -117,6 +118,7 @@ fn whole(at: &Cursor<'_>, digest: String, around: &Surroundings<'_>) -> Option<P
         cgroups: cgroups(&mut fields),
         memory,
         sessions: sessions(at, &mut fields, around),
+        privacy: privacy(&mut fields),
         file_digest: Some(digest),
     };
     fields.finish(&COMPOSE_WORDS);

@@ -28,6 +28,7 @@ pub mod file;
 mod control;
 mod families;
 mod sessions;
+mod privacy;
 mod store;
 mod links;
 mod digest;

@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::file::{DEFAULT_INTERVAL, DEFAULT_LISTEN, DEFAULT_SHUTDOWN};
 use super::plan::{
     AgentPlan, ControlGroups, ControlPlan, Dialect, LeakRule, MemoryPlan, Mode, Passing, Plan,
-    ProcessPlan, Recovery, SessionsPlan, StorePlan,
+    PrivacyPlan, ProcessPlan, Recovery, SessionsPlan, StorePlan,
 };
 use super::read::name_fault;
 use crate::units::ProcessIx;
@@ -76,6 +76,7 @@ pub fn one_command(command: Vec<OsString>, options: Options) -> Plan {
         cgroups: ControlGroups::Off,
         memory: MemoryPlan { interval: options.memory_interval, leak_rule: LeakRule::GrowthCount },
         sessions: SessionsPlan::default(),
+        privacy: PrivacyPlan::default(),
         file_digest: None,
     }
 }

@@ -6,6 +6,7 @@ mod health;
 mod hooks;
 mod output;
 mod passing;
+mod privacy;
 mod schedule;
 mod sessions;
 mod store;
@@ -24,6 +25,7 @@ pub use self::health::{HealthPlan, OnUnhealthy, ReadyPlan, Test};
 pub use self::hooks::{Hook, Hooks};
 pub use self::output::{OutputFile, OutputMode, OutputPlan};
 pub use self::passing::{Passing, PassingScope};
+pub use self::privacy::{PrivacyPlan, Treatment};
 pub use self::schedule::Schedule;
 pub use self::sessions::{SessionRule, SessionsPlan};
 pub use self::store::{Password, PostgresHost, PostgresPlan, Roots, StorePlan, Tls};
@@ -65,6 +67,8 @@ pub struct Plan {
     pub memory: MemoryPlan,
     /// How long sessions may rest and last, and how many may be open.
     pub sessions: SessionsPlan,
+    /// What is learnt of those who work here.
+    pub privacy: PrivacyPlan,
     /// SHA-256 of the file's text, in hex, where there is one; see [`Plan::digest`].
     pub file_digest: Option<String>,
 }

@@ -106,6 +106,7 @@ pub(super) fn process<'a>(
     let environment = variables(&mut fields, around);
     let world = world::world(&mut fields, &environment, around);
     let (stdin, output, stdin_at) = streams(&mut fields, &usual.output, around);
+    let (rule, max_duration) = fields.read("session", session).unwrap_or_default();
     let plan = ProcessPlan {
         standing,
         working_dir: fields.read("working_dir", |at| read::path(at, around)),
@@ -126,7 +127,8 @@ pub(super) fn process<'a>(
             .read("memory", |at| memory(at, usual.thresholds))
             .unwrap_or(usual.thresholds),
         agent: fields.read("agent", |at| agent::agent(at, around)),
-        session: fields.read("session", session).unwrap_or_default(),
+        session: rule,
+        max_duration,
         ..ProcessPlan::new(name, command)
     };
     let wanted = fields.read("depends_on", depends::depends_on).unwrap_or_default();

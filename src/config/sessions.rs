@@ -42,11 +42,11 @@ pub(super) fn sessions(
     };
     let plan = SessionsPlan {
         idle_timeout: match fields.get("idle_timeout") {
-            Some(at) => read::unless_off(&at, |at| span(at)).flatten(),
+            Some(at) => read::unless_off(&at, span).flatten(),
             None => said_timeout(file, around).unwrap_or(usual.idle_timeout),
         },
         max_duration: fields
-            .read("max_duration", |at| read::unless_off(at, |at| span(at)))
+            .read("max_duration", |at| read::unless_off(at, span))
             .unwrap_or(usual.max_duration),
         max_concurrent: match fields.get("max_concurrent") {
             Some(at) => limit(&at),
@@ -63,7 +63,7 @@ pub(super) fn sessions(
             .read("warn_signal", |at| read::unless_off(at, read::signal))
             .unwrap_or(usual.warn_signal),
         snapshot_interval: fields
-            .read("snapshot_interval", |at| read::unless_off(at, |at| span(at)))
+            .read("snapshot_interval", |at| read::unless_off(at, span))
             .unwrap_or(usual.snapshot_interval),
         log: fields.read("log", |at| read::unless_off(at, |at| read::path(at, around))).flatten(),
     };
@@ -74,15 +74,14 @@ pub(super) fn sessions(
     plan
 }
 
-/// What a process asks for.
-pub(super) fn session(at: &Cursor<'_>) -> Option<SessionRule> {
+/// What a process asks for, and how long a run of it may last.
+pub(super) fn session(at: &Cursor<'_>) -> Option<(SessionRule, Option<Duration>)> {
     let mut fields = at.fields("a map with `idle_timeout` or `max_duration`")?;
-    let mut rule = SessionRule::default();
-    let or_never = |at: &Cursor<'_>| read::unless_off(at, |at| span(at));
-    rule.idle_timeout = fields.read("idle_timeout", or_never).flatten();
-    rule.max_duration = fields.read("max_duration", or_never).flatten();
+    let or_never = |at: &Cursor<'_>| read::unless_off(at, span);
+    let idle_timeout = fields.read("idle_timeout", or_never).flatten();
+    let max_duration = fields.read("max_duration", or_never).flatten();
     fields.finish(&[("timeout", "did you mean `idle_timeout`?")]);
-    Some(rule)
+    Some((SessionRule { idle_timeout }, max_duration))
 }
 
 fn span(at: &Cursor<'_>) -> Option<Duration> {

@@ -6,6 +6,7 @@
 //! what is promised here.
 
 mod output;
+mod privacy;
 mod process;
 mod sessions;
 mod world;
@@ -14,6 +15,7 @@ use std::path::Path;
 
 use serde::ser::{Serialize, Serializer};
 
+use self::privacy::{Privacy, privacy};
 use self::process::{Process, process};
 use self::sessions::{Sessions, sessions};
 use super::families::{families, names};
@@ -74,6 +76,7 @@ struct Whole {
     cgroups: &'static str,
     memory: Memory,
     sessions: Sessions,
+    privacy: Privacy,
 }
 
 #[derive(serde::Serialize)]
@@ -146,6 +149,7 @@ fn whole(plan: &Plan) -> Whole {
             },
         },
         sessions: sessions(&plan.sessions),
+        privacy: privacy(&plan.privacy),
     }
 }
 

@@ -145,6 +145,12 @@ impl Externals {
         self.held.iter().filter(|(_, held)| at >= held.until).map(|(id, _)| *id).collect()
     }
 
+    /// Everything that is held here.
+    #[cfg(test)]
+    pub fn held(&self) -> usize {
+        self.open.len() + self.by_native.len() + self.children.len() + self.held.len()
+    }
+
     /// When the first of those is held for too long.
     pub fn next(&self) -> Option<Mono> {
         self.held.values().map(|held| held.until).min()

@@ -15,12 +15,13 @@ use crate::ledger::fold_earlier::Earlier;
 use crate::ledger::fold_runs::Run;
 use crate::ledger::labels::UNKNOWN;
 use crate::ledger::outcome::Outcome;
-use crate::ledger::request::Knock;
+use crate::ledger::request::{Knock, Request};
 use crate::ledger::row::{Batch, Row};
 use crate::ledger::session::SessionKind;
 use crate::ledger::sessions::Sessions;
 use crate::ledger::snapshot::{HouseView, ProcessView};
 use crate::ledger::spend::Spend;
+use crate::ledger::veil::Veil;
 use crate::memory::LeakDetector;
 use crate::supervise::lifecycle::SignalResponse;
 use crate::units::{Mono, Now, ProcessIx, SessionId, Wall};
@@ -57,6 +58,7 @@ pub struct Ledger {
     pub(super) snapshot_at: Option<Mono>,
     /// When ended external sessions are next let go of.
     pub(super) cleanup_at: Mono,
+    veil: Veil,
 }
 
 /// A process of the plan with its live run and its last one.
@@ -108,6 +110,7 @@ impl Ledger {
             idle_checked: started.mono,
             snapshot_at: plan.sessions.snapshot_interval.map(|span| started.mono.after(span)),
             cleanup_at: started.mono.after(plan.sessions.cleanup_interval),
+            veil: Veil::default(),
         }
     }
 
@@ -121,6 +124,22 @@ impl Ledger {
     pub fn with_prices_of(mut self, day: Wall) -> Self {
         self.prices_as_of = Some(day);
         self
+    }
+
+    /// Says what is masked and left out of whatever comes in.
+    pub fn behind(mut self, veil: Veil) -> Self {
+        self.veil = veil;
+        self
+    }
+
+    /// An entry as it may be taken in and looked on at.
+    pub fn veiled(&self, entry: Entry) -> Entry {
+        self.veil.entry(entry)
+    }
+
+    /// A request as it may be taken in.
+    pub fn veiled_request(&self, request: Request) -> Request {
+        self.veil.request(request)
     }
 
     /// Takes an entry in and answers with what is to be kept, in order.

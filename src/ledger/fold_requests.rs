@@ -11,7 +11,7 @@ use crate::ledger::fold::{Ledger, batch};
 use crate::ledger::labels::{UNKNOWN, clip};
 use crate::ledger::outcome::Outcome;
 use crate::ledger::request::{Beat, Closing, Named, Opening, OwnContext, Refusal, Reply, Request};
-use crate::ledger::row::{Batch, Row};
+use crate::ledger::row::{Batch, EventSource, Row};
 use crate::ledger::session::{Session, SessionKind, SessionState};
 use crate::ledger::sessions::Note;
 use crate::units::{Now, SessionId};
@@ -87,7 +87,8 @@ impl Ledger {
             "on_parent_end": opening.on_parent_end.as_str(),
             "bound": opening.bound,
         });
-        let note = Note::new("opened", "asked for by an application", detail);
+        let note =
+            Note::new("opened", "asked for by an application", detail).from(EventSource::Api);
         let rows = self.sessions.open(session, at, note);
         let policy = opening.on_parent_end;
         self.externals.insert(id, parent, opening.native_id, policy, at.mono);
@@ -173,7 +174,8 @@ impl Ledger {
                 "tokens": beat.tokens.total(),
                 "cost_nano_usd": beat.cost,
             });
-            let note = Note::new("heartbeat", "told by its application", detail);
+            let note =
+                Note::new("heartbeat", "told by its application", detail).from(EventSource::Api);
             rows.extend(self.sessions.note(id, at, note));
         } else if let Some(open) = self.externals.get_mut(id)
             && at.mono.since(open.kept) >= KEEP_BEATS

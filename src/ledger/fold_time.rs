@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use crate::config::plan::SessionRule;
 use crate::ledger::activity::{Bounds, Due};
 use crate::ledger::external::Held;
 use crate::ledger::fold::{Ledger, batch};
@@ -117,9 +116,9 @@ impl Ledger {
         let Some(ix) = self.process_of_run(id) else {
             return self.end_tree(at, id, &Outcome { state: SessionState::TimedOut, reason }, None);
         };
-        let process = &mut self.processes[ix.0];
-        self.knocks.push(Knock::Stop { process: process.view.name.clone() });
-        let first = process.run.as_mut().and_then(|run| run.timed_out.replace(reason.clone()));
+        self.knocks.push(Knock::End(id));
+        let run = self.processes[ix.0].run.as_mut();
+        let first = run.and_then(|run| run.timed_out.replace(reason.clone()));
         if first.is_some() {
             return Vec::new();
         }
@@ -134,11 +133,11 @@ impl Ledger {
     /// How long a run of this process may rest and last.
     pub(super) fn bounds_of(&self, ix: ProcessIx) -> Bounds {
         let Some(process) = self.processes.get(ix.0) else { return Bounds::default() };
-        let SessionRule { idle_timeout, max_duration } = process.rule;
         let usual = |span: Option<Duration>| span.filter(|_| process.spawned);
+        // How long a run may last where its plan says so is the mind's to see to.
         Bounds {
-            idle: idle_timeout.or(usual(self.rules.idle_timeout)),
-            longest: max_duration.or(usual(self.rules.max_duration)),
+            idle: process.rule.idle_timeout.or(usual(self.rules.idle_timeout)),
+            longest: usual(self.rules.max_duration),
         }
     }
 
@@ -288,6 +287,15 @@ impl Ledger {
         let rows = self.sessions.note(id, at, Note::new("snapshot", why, detail));
         self.sessions.saved(id);
         rows
+    }
+
+    /// What is held of sessions in memory: a day of many must not let it grow.
+    #[cfg(test)]
+    pub fn held(&self) -> usize {
+        self.sessions.live().len()
+            + self.sessions.ended().len()
+            + self.externals.held()
+            + self.activity.len()
     }
 
     fn clean_up(&mut self, at: Now) {

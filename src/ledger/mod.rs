@@ -38,6 +38,7 @@ mod outcome;
 mod sessions;
 mod spend;
 mod transition;
+pub mod veil;
 mod watch;
 
 #[cfg(test)]

@@ -156,6 +156,15 @@ pub enum Reply {
     Refused(Refusal),
 }
 
+/// An answer.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Answered {
+    /// What it says.
+    pub reply: Reply,
+    /// Whether it outlives us: false where the store was away for too long.
+    pub durable: bool,
+}
+
 /// Why it was not done.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Refusal {
@@ -186,11 +195,8 @@ pub enum Refusal {
 /// What the ledger asks for at the control door, like any operator: it ends nothing by itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Knock {
-    /// That a process is stopped.
-    Stop {
-        /// Its name.
-        process: String,
-    },
+    /// That the run which is this session ends.
+    End(SessionId),
     /// That a process gets a signal.
     Signal {
         /// Its name.

@@ -208,6 +208,18 @@ pub struct Totals {
     pub unpriced_tokens: u64,
 }
 
+impl Totals {
+    /// What it used itself: everything, where nothing is known to lie below it.
+    pub fn of(figures: &Figures) -> Self {
+        Self {
+            cpu_seconds: figures.cpu_seconds,
+            tokens: figures.tokens,
+            cost: figures.cost,
+            unpriced_tokens: figures.unpriced_tokens,
+        }
+    }
+}
+
 /// How a session ended.
 #[derive(Clone, Debug, PartialEq)]
 pub struct SessionEnd {

@@ -12,7 +12,7 @@ use tokio::time::{Instant, sleep_until};
 use crate::clock;
 use crate::ledger::entry::{Entry, Waiting};
 use crate::ledger::fold::Ledger;
-use crate::ledger::request::{Knock, Reply, Request};
+use crate::ledger::request::{Answered, Knock, Reply, Request};
 use crate::ledger::row::Batch;
 use crate::ledger::snapshot::{LiveRun, Snapshot};
 use crate::supervise::lifecycle::Lifecycle;
@@ -48,15 +48,6 @@ pub struct Asked {
     pub request: Request,
     /// Where the answer goes; nobody may listen any more.
     pub reply: oneshot::Sender<Answered>,
-}
-
-/// An answer.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Answered {
-    /// What it says.
-    pub reply: Reply,
-    /// Whether it outlives us: false where the store was away for too long.
-    pub durable: bool,
 }
 
 /// Where everything goes that the ledger says.
@@ -166,6 +157,7 @@ where
     }
 
     fn take(&mut self, entry: Entry) {
+        let entry = self.ledger.veiled(entry);
         let opened = opened_run(&entry);
         let is_last = matches!(&entry, Entry::Lifecycle { event: Lifecycle::Left { .. }, .. });
         self.runs_changed |= changes_runs(&entry);
@@ -192,6 +184,7 @@ where
     /// Answers a request once what it changed is durable.
     fn answer(&mut self, asked: Asked) {
         let Asked { request, reply: to } = asked;
+        let request = self.ledger.veiled_request(request);
         let at = clock::now();
         let folded = catch_unwind(AssertUnwindSafe(|| self.ledger.ask(at, request)));
         let Ok((reply, batches)) = folded else {
@@ -410,6 +403,27 @@ mod tests {
         assert_eq!(*ends.over.lock().unwrap(), 1);
         assert_eq!(ends.kept.lock().unwrap().len(), 3);
         assert_eq!(ends.snapshots.borrow().ended.len(), 1);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_answer_waits_until_what_it_says_is_durable_and_not_for_ever() {
+        let ends = start();
+        let ask = async |ends: &Ends| {
+            let (reply, answer) = oneshot::channel();
+            let request = Request::Open(Box::default());
+            ends.requests.send(Asked { request, reply }).await.unwrap();
+            Some(answer)
+        };
+        *ends.waiting.lock().unwrap() = Waiting { handed: 2, rows: 2, ..Waiting::default() };
+        let mut answer = ask(&ends).await.unwrap();
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        assert!(answer.try_recv().is_err(), "nothing is committed yet");
+        *ends.waiting.lock().unwrap() = Waiting { handed: 2, ..Waiting::default() };
+        assert!(answer.await.unwrap().durable);
+        *ends.waiting.lock().unwrap() = Waiting { handed: 4, rows: 2, ..Waiting::default() };
+        let late = ask(&ends).await.unwrap().await.unwrap();
+        assert!(!late.durable, "the store stays away, and the answer says so");
+        assert!(matches!(late.reply, Reply::Opened { new: true, .. }));
     }
 
     #[tokio::test(start_paused = true)]

@@ -6,18 +6,22 @@
 //!
 //! [`secret`]: crate::secret
 
-use crate::secret::{MASK, is_secret};
+use std::borrow::Cow;
+
+use crate::secret::{MASK, is_secret, personal};
 
 /// Flags behind which a login stands.
 const LOGINS: [&str; 3] = ["-u", "--user", "--proxy-user"];
 
 /// How well-known tokens begin, and how long they are at least: long enough that no word of a
 /// language or name of a package is meant.
-const TOKENS: [(&str, usize); 21] = [
+const TOKENS: [(&str, usize); 60] = [
     ("sk-", 20),
     ("sk_live_", 16),
     ("sk_test_", 16),
     ("rk_live_", 16),
+    ("rk_test_", 16),
+    ("whsec_", 20),
     ("ghp_", 20),
     ("gho_", 20),
     ("ghu_", 20),
@@ -25,20 +29,85 @@ const TOKENS: [(&str, usize); 21] = [
     ("ghr_", 20),
     ("github_pat_", 20),
     ("glpat-", 20),
+    ("gldt-", 20),
+    ("glrt-", 20),
+    ("glcbt-", 20),
+    ("glptt-", 20),
+    ("xoxa-", 15),
     ("xoxb-", 15),
+    ("xoxe-", 15),
     ("xoxp-", 15),
+    ("xoxr-", 15),
+    ("xoxs-", 15),
     ("xapp-", 15),
     ("npm_", 20),
     ("hf_", 20),
     ("pypi-", 16),
+    ("rubygems_", 30),
+    ("dckr_pat_", 20),
     ("AIza", 30),
+    ("ya29.", 20),
+    ("GOCSPX-", 20),
     ("AKIA", 20),
     ("ASIA", 20),
     ("eyJ", 20),
+    ("SG.", 30),
+    ("hvs.", 20),
+    ("hvb.", 20),
+    ("dop_v1_", 30),
+    ("doo_v1_", 30),
+    ("dor_v1_", 30),
+    ("dapi", 36),
+    ("shpat_", 20),
+    ("shpca_", 20),
+    ("shpss_", 20),
+    ("lin_api_", 20),
+    ("ntn_", 30),
+    ("secret_", 40),
+    ("figd_", 20),
+    ("sbp_", 30),
+    ("pscale_tkn_", 20),
+    ("pscale_pw_", 20),
+    ("dp.st.", 20),
+    ("dp.pt.", 20),
+    ("gsk_", 30),
+    ("xai-", 40),
+    ("pplx-", 30),
+    ("ATATT3", 40),
+    ("tskey-", 20),
+    ("AGE-SECRET-KEY-1", 30),
 ];
 
-/// What every private key in text form has in its first line.
-const PRIVATE_KEY: &str = "PRIVATE KEY-----";
+/// What is shorter than any of them.
+const SHORTEST_TOKEN: usize = 15;
+
+/// Addresses that are a secret as a whole: whoever knows the rest of the path may post there.
+const HOOKS: [(&str, &str); 3] = [
+    ("hooks.slack.com", "/services/"),
+    ("discord.com", "/api/webhooks/"),
+    ("api.telegram.org", "/bot"),
+];
+
+/// How far an address is looked at for a password.
+const LONGEST_ADDRESS: usize = 512;
+
+/// How a text is read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Reading {
+    /// What stands behind a secret's name is masked to the end.
+    Line,
+    /// It is masked to where the shell ends the word.
+    Script,
+    /// Names mean nothing: only shapes do.
+    Shapes,
+}
+
+/// What every private key in text form has in its first line and its last one.
+const PRIVATE_KEY: &str = "PRIVATE KEY";
+/// See [`PRIVATE_KEY`].
+const BEGIN: &str = "-----BEGIN ";
+/// See [`PRIVATE_KEY`].
+const END: &str = "-----END ";
 
 /// The command with every secret in it replaced.
 pub fn mask_command(command: &[String]) -> Vec<String> {
@@ -50,7 +119,8 @@ pub fn mask_command(command: &[String]) -> Vec<String> {
             None if announces(before) && !word.starts_with('-') && !word.is_empty() => {
                 MASK.to_owned()
             }
-            None => mask_text(word, is_script_flag(before)),
+            None if is_script_flag(before) => mask_text(word, Reading::Script),
+            None => mask_text(word, Reading::Line),
         });
         before = word;
     }
@@ -59,20 +129,25 @@ pub fn mask_command(command: &[String]) -> Vec<String> {
 
 /// The value of a variable as it may be shown.
 pub fn mask_value(name: &str, value: &str) -> String {
-    if is_secret(name) { MASK.to_owned() } else { mask_text(value, false) }
+    if is_secret(name) { MASK.to_owned() } else { mask_text(value, Reading::Line) }
 }
 
 /// A line of a file as it may be shown: everything behind a secret's name is masked.
 pub fn mask_line(line: &str) -> String {
-    mask_text(line, false)
+    mask_text(line, Reading::Line)
+}
+
+/// Free text as it may be shown: tokens, keys, passwords in addresses and personal data are masked,
+/// wherever they stand. Names mean nothing here, so that words of a sentence stay.
+pub fn mask_shapes(text: &str) -> String {
+    mask_text(text, Reading::Shapes)
 }
 
 /// One argument with every secret in it replaced. In a script the value of `NAME=value` ends
 /// where the shell ends the word; in a plain argument it goes on to the end.
-fn mask_text(text: &str, script: bool) -> String {
-    if text.contains(PRIVATE_KEY) {
-        return MASK.to_owned();
-    }
+fn mask_text(text: &str, reading: Reading) -> String {
+    let text = &*without_private_keys(text);
+    let scheme = text.find("://").unwrap_or(text.len());
     let mut out = String::with_capacity(text.len());
     let mut rest = text;
     while let Some(first) = rest.chars().next() {
@@ -81,12 +156,16 @@ fn mask_text(text: &str, script: bool) -> String {
             rest = &rest[first.len_utf8()..];
             continue;
         }
+        let in_address = scheme < text.len() - rest.len();
         let (name, behind) = split_where(rest, |c| !is_name_char(c));
         push_name(name, &mut out);
         rest = behind;
-        let secret = password(behind).or_else(|| {
-            let address = out.contains("://");
-            assigned(name, behind, script, address).or_else(|| announced(name, behind))
+        let secret = password(behind).or_else(|| hook(name, behind)).or_else(|| match reading {
+            Reading::Shapes => bearer(name, behind),
+            reading => {
+                let script = reading == Reading::Script;
+                assigned(name, behind, script, in_address).or_else(|| announced(name, behind))
+            }
         });
         if let Some((gap, length)) = secret {
             out.push_str(&behind[..gap]);
@@ -94,6 +173,46 @@ fn mask_text(text: &str, script: bool) -> String {
             rest = &behind[gap + length..];
         }
     }
+    without_personal_data(out)
+}
+
+/// The text with each private key in it replaced, from its first line to its last one.
+fn without_private_keys(text: &str) -> Cow<'_, str> {
+    if !text.contains(PRIVATE_KEY) {
+        return Cow::Borrowed(text);
+    }
+    let (mut out, mut rest) = (String::new(), text);
+    while let Some(begin) = rest.find(BEGIN) {
+        let (before, key) = rest.split_at(begin);
+        let is_key =
+            key[BEGIN.len()..].split("-----").next().is_some_and(|kind| kind.contains(PRIVATE_KEY));
+        let length = match key.find(END) {
+            _ if !is_key => BEGIN.len(),
+            Some(end) => {
+                let behind = end + END.len();
+                key[behind..].find("-----").map_or(key.len(), |dashes| behind + dashes + 5)
+            }
+            None => key.find('"').unwrap_or(key.len()),
+        };
+        out.push_str(before);
+        out.push_str(if is_key { MASK } else { BEGIN });
+        rest = &key[length..];
+    }
+    Cow::Owned(out + rest)
+}
+
+fn without_personal_data(text: String) -> String {
+    let found = personal::found_in(&text);
+    if found.is_empty() {
+        return text;
+    }
+    let (mut out, mut at) = (String::with_capacity(text.len()), 0);
+    for range in found {
+        out.push_str(&text[at..range.start]);
+        out.push_str(MASK);
+        at = range.end;
+    }
+    out.push_str(&text[at..]);
     out
 }
 
@@ -110,24 +229,44 @@ fn push_name(name: &str, out: &mut String) {
 
 /// Where in a run of name characters a well-known token begins.
 fn token(name: &str) -> Option<usize> {
-    let has_digit = |text: &str| text.bytes().any(|byte| byte.is_ascii_digit());
+    if name.len() < SHORTEST_TOKEN {
+        return None;
+    }
+    let last_digit = name.rfind(|c: char| c.is_ascii_digit())?;
     let begins = |at: usize| !name[..at].ends_with(|c: char| c.is_ascii_alphanumeric());
     let of_shape = |&(prefix, least): &(&str, usize)| {
         let mut starts = name.match_indices(prefix).map(|(at, _)| at);
-        starts.find(|&at| begins(at) && name.len() - at >= least && has_digit(&name[at..]))
+        starts.find(|&at| begins(at) && name.len() - at >= least && last_digit > at)
     };
     TOKENS.iter().filter_map(of_shape).min()
+}
+
+/// The path of an address that is a secret as a whole: how far off it begins, and its length.
+fn hook(host: &str, behind: &str) -> Option<(usize, usize)> {
+    let (_, path) = HOOKS.iter().find(|(known, _)| host.ends_with(known))?;
+    let secret = behind.strip_prefix(path)?;
+    let length = length_until(secret, |c| c.is_whitespace() || "\"'`".contains(c));
+    (length > 0).then_some((path.len(), length))
+}
+
+/// The token in `Bearer value`: how far off it begins, and its length.
+fn bearer(name: &str, behind: &str) -> Option<(usize, usize)> {
+    let value = behind.strip_prefix(' ').filter(|_| name.eq_ignore_ascii_case("bearer"))?;
+    let length = length_until(value, |c| !c.is_ascii_alphanumeric() && !"-._~+/=".contains(c));
+    let is_word = value[..length].bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'.');
+    (!is_word).then_some((1, length))
 }
 
 /// The password in the address whose scheme was just read: how far off it begins, and its length.
 fn password(behind: &str) -> Option<(usize, usize)> {
     let address = behind.strip_prefix("://")?;
-    let (address, _) = split_where(address, |c| c.is_whitespace() || "\"'`".contains(c));
-    let (authority, _) = split_where(address, |c| "/?#".contains(c));
+    let near = &address[..address.floor_char_boundary(LONGEST_ADDRESS)];
+    let (authority, _) = split_where(near, |c| ends_address(c) || "/?#".contains(c));
     let colon = authority.find(':')?;
     let port = || authority[colon + 1..].bytes().all(|byte| byte.is_ascii_digit());
+    let misplaced = || near[..length_until(near, ends_address)].rfind('@');
     // A password that should have been encoded may hold a slash, which a port cannot.
-    let user_ends = authority.rfind('@').or_else(|| if port() { None } else { address.rfind('@') });
+    let user_ends = authority.rfind('@').or_else(|| if port() { None } else { misplaced() });
     let length = user_ends?.checked_sub(colon + 1).filter(|length| *length > 0)?;
     Some(("://".len() + colon + 1, length))
 }
@@ -158,7 +297,7 @@ fn assigned(name: &str, behind: &str, script: bool, address: bool) -> Option<(us
 fn announced(name: &str, behind: &str) -> Option<(usize, usize)> {
     let value = behind.trim_start_matches(' ');
     let apart = value.len() < behind.len();
-    if !apart || value.starts_with('-') {
+    if !apart || value.starts_with('-') || !LOGINS.contains(&name) && !announces(name) {
         return None;
     }
     let (gap, length) = shell_word(value);
@@ -236,6 +375,10 @@ fn shell_word_length(text: &str) -> usize {
         }
     }
     text.len()
+}
+
+fn ends_address(c: char) -> bool {
+    c.is_whitespace() || "\"'`".contains(c)
 }
 
 fn length_until(text: &str, end: impl Fn(char) -> bool) -> usize {
@@ -328,6 +471,11 @@ mod tests {
         check("x-sk-ant-api03-abcdefghijklm", "x-***");
         check("pypi-AgEIcHlwaS5vcmcCJDY", "***");
         check("-----BEGIN RSA PRIVATE KEY-----\nMIIE", "***");
+        check("a -----BEGIN PRIVATE KEY-----\nMI\n-----END PRIVATE KEY----- b", "a *** b");
+        check(
+            "-----BEGIN CERTIFICATE-----\nMI\n-----BEGIN EC PRIVATE KEY-----\nMI",
+            "-----BEGIN CERTIFICATE-----\nMI\n***",
+        );
     }
 
     #[test]

@@ -3,6 +3,7 @@
 
 pub mod external;
 pub mod history;
+pub mod statistics;
 
 use std::collections::BTreeMap;
 

@@ -5,9 +5,8 @@
 //! [`spool`] decides what goes when a disk stays away for too long. `sqlite` and `postgres` are the
 //! stores themselves, [`reading`] is what they are asked, and [`figures`] counts what they do. Apart from them, [`life`] is who writes,
 //! [`runfile`] keeps a small record of what runs now, and [`left_behind`] reads what an
-//! earlier life recorded: this works also when history is in memory or the store is away.
+//! earlier life recorded, and [`salt`] keeps the salt of hashes: this works also when history is in memory or the store is away.
 
-#[cfg(any(feature = "sqlite", feature = "postgres"))]
 mod columns;
 mod commit_loop;
 #[cfg(test)]
@@ -22,6 +21,7 @@ pub mod reading;
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
 mod retention;
 pub mod runfile;
+pub mod salt;
 pub mod shelf;
 pub mod spool;
 #[cfg(feature = "sqlite")]

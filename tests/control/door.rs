@@ -12,8 +12,8 @@ use procession::config::one_command::{Options, one_command};
 use procession::config::plan::{ControlPlan, Plan, ProcessPlan, TcpControl};
 use procession::ledger::fold::Ledger;
 use procession::ledger::happening::Narrator;
+use procession::ledger::request::Answered;
 use procession::ledger::snapshot::Snapshot;
-use procession::ledger::task::Answered;
 use procession::memory::leak;
 use procession::serve::control::logs::{Line, Logs, Page, Stream, Turn};
 use procession::serve::control::{Busy, NotRead, Requests, Sources, serve};
@@ -108,10 +108,7 @@ impl Door {
 
     /// Tells of so many things that happened.
     pub fn tell(&self, events: impl IntoIterator<Item = Lifecycle>) {
-        let plan = procession::config::one_command::one_command(
-            vec!["web".into()],
-            procession::config::one_command::Options::new(PathBuf::new()),
-        );
+        let plan = one_command(vec!["web".into()], Options::new(PathBuf::new()));
         let mut narrator = Narrator::new(Arc::new(plan));
         for event in events {
             let told = narrator.tell(Wall(5), &event);

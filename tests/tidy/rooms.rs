@@ -141,7 +141,7 @@ const CRATES: &[(&str, &[&str])] = &[
     ("nix::unistd::fork", &["src/init/"]),
     ("prometheus", &["src/metrics/"]),
     // Patterns are compiled to be checked where they are read, and to be used where lines pass.
-    ("regex_lite", &["src/config/", "src/output/"]),
+    ("regex_lite", &["src/config/", "src/output/", "src/secret/"]),
     ("rusqlite", &["src/store/"]),
     ("rustls", &["src/store/"]),
     ("rustls_native_certs", &["src/store/"]),
@@ -149,7 +149,7 @@ const CRATES: &[(&str, &[&str])] = &[
     ("serde", EVERYWHERE),
     ("serde_json", EVERYWHERE),
     ("serde_yaml", &["src/config/"]),
-    ("sha2", &["src/config/"]),
+    ("sha2", &["src/config/", "src/secret/"]),
     ("shell_words", &["src/config/"]),
     ("signal_hook", &["src/cli/control/"]),
     ("simple_dns", &["src/names/"]),
@@ -185,7 +185,7 @@ const ROOMS: &[Row] = &[
         "assembly",
         "probing output init serve store store::reading watch memory::probe tokens::tail metrics ledger context \
          tokens memory faults \
-         supervise config",
+         supervise config secret",
     ),
     ("probing", "init::downward supervise::fact supervise::lifecycle config::plan"),
     // Who is left of a run is found by the same lineage that its memory is counted by.
@@ -196,8 +196,9 @@ const ROOMS: &[Row] = &[
     ),
     (
         "serve",
-        "metrics output::figures context ledger::care ledger::happening ledger::replay ledger::session \
-         ledger::snapshot store::reading tokens memory supervise::lifecycle supervise::wish \
+        "metrics output::figures context ledger::care ledger::happening ledger::replay \
+         ledger::request ledger::session ledger::snapshot store::reading tokens memory \
+         supervise::lifecycle supervise::wish \
          config::plan",
     ),
     ("watch", "supervise::fact config::plan"),
@@ -205,7 +206,7 @@ const ROOMS: &[Row] = &[
     ("store::reading", "ledger::replay ledger::session tokens"),
     (
         "store",
-        "ledger::entry ledger::row ledger::session ledger::store_figures names context tokens \
+        "ledger::entry ledger::row ledger::session ledger::store_figures names context tokens secret \
          config::plan config::postgres",
     ),
     ("memory::probe", "ledger::entry ledger::snapshot supervise::lifecycle config::plan"),
@@ -216,13 +217,13 @@ const ROOMS: &[Row] = &[
          ledger::store_figures tokens memory faults supervise::fact \
          supervise::lifecycle",
     ),
-    ("ledger", "context tokens memory supervise::fact supervise::lifecycle config::plan"),
+    ("ledger", "secret context tokens memory supervise::fact supervise::lifecycle config::plan"),
     ("context", "secret config::plan"),
     ("tokens", "config::plan"),
     ("memory", "config::plan faults"),
     ("supervise", "config::plan"),
     ("config", "secret"),
-    ("log", "faults"),
+    ("log", "faults secret"),
     ("names", ""),
     ("output", ""),
     ("secret", ""),

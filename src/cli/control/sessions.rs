@@ -8,6 +8,7 @@ mod open;
 mod replay;
 mod show;
 mod since;
+mod stats;
 mod tree;
 
 use clap::{Args, Subcommand};
@@ -30,6 +31,8 @@ enum Verb {
     Events(events::Options),
     /// Show a session with all that are a part of it.
     Tree(tree::Options),
+    /// Count sessions by what they have in common.
+    Stats(stats::Options),
     /// Hold what is kept of sessions against what their events tell.
     Replay(replay::Options),
     /// Open a session of one's own, and print its id.
@@ -46,6 +49,7 @@ pub async fn sessions(options: &Options) -> Result<(), Failure> {
         Verb::Show(options) => show::show(options).await,
         Verb::Events(options) => events::events(options).await,
         Verb::Tree(options) => tree::tree(options).await,
+        Verb::Stats(options) => stats::stats(options).await,
         Verb::Replay(options) => replay::replay(options).await,
         Verb::Open(options) => open::open(options).await,
         Verb::Heartbeat(options) => heartbeat::heartbeat(options).await,

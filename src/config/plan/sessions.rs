@@ -57,18 +57,9 @@ impl Default for SessionsPlan {
     }
 }
 
-/// `session` of a process: what its runs ask for, who are never ended by time otherwise.
+/// `session` of a process: what its runs ask for, who are never ended for resting otherwise.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct SessionRule {
     /// A run that shows no activity for so long is stopped, as timed out.
     pub idle_timeout: Option<Duration>,
-    /// A run that lasts this long is stopped, as timed out.
-    pub max_duration: Option<Duration>,
-}
-
-impl SessionRule {
-    /// Whether nothing is asked for.
-    pub fn is_empty(&self) -> bool {
-        *self == Self::default()
-    }
 }

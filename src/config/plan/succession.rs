@@ -125,6 +125,7 @@ impl Plan {
         put_off(self.cgroups != old.cgroups, "cgroups");
         put_off(self.memory != old.memory, "memory");
         put_off(self.sessions != old.sessions, "sessions");
+        put_off(self.privacy != old.privacy, "privacy");
         let old = old.clone();
         self.mode = old.mode;
         self.passing = old.passing;

@@ -11,7 +11,7 @@ const OFF_OR_TEXT: Form = Either(&[Off, Text]);
 const PATHS: Form = Many(&Text);
 
 /// The top of the file.
-pub(super) const FILE: [Key; 12] = [
+pub(super) const FILE: [Key; 13] = [
     ("processes", Named(&Map(&PROCESS, &[])), "What to run, by name."),
     (
         "exit_code_from",
@@ -60,6 +60,7 @@ pub(super) const FILE: [Key; 12] = [
         Map(&SESSIONS, &[]),
         "How long sessions may rest and last, and how many may be open.",
     ),
+    ("privacy", Map(&PRIVACY, &[]), "What is learnt of those who work here, and what is masked."),
 ];
 
 const OFF_OR_DURATION: Form = Either(&[Off, Duration]);
@@ -108,8 +109,37 @@ const SESSIONS: [Key; 8] = [
 ];
 
 const SESSION: [Key; 2] = [
-    ("idle_timeout", OFF_OR_DURATION, "A run without activity for so long is stopped."),
-    ("max_duration", OFF_OR_DURATION, "A run that lasts so long is stopped."),
+    (
+        "idle_timeout",
+        OFF_OR_DURATION,
+        "A run without activity for so long is stopped, and stays stopped.",
+    ),
+    (
+        "max_duration",
+        OFF_OR_DURATION,
+        "A run that lasts so long is stopped, and counts as failed for `restart`.",
+    ),
+];
+
+const TREATMENT: Form = Words(&["collect", "hash", "drop"]);
+
+const PRIVACY: [Key; 7] = [
+    ("command", TREATMENT, "The command of a session; its secrets are masked in any case."),
+    ("working_dir", TREATMENT, "The folder that it runs in."),
+    ("user", TREATMENT, "The name of the user that it runs as."),
+    ("git", TREATMENT, "The branch and the commit of the checkout that it works in."),
+    ("hostname", TREATMENT, "The name of the host."),
+    ("native_ids", TREATMENT, "The ids that agents and applications give their conversations."),
+    (
+        "patterns",
+        List(&Map(&PATTERN, &["regex"])),
+        "What is masked beside keys, tokens, addresses, account and card numbers.",
+    ),
+];
+
+const PATTERN: [Key; 2] = [
+    ("name", Text, "What it finds, for people."),
+    ("regex", Text, "A regular expression; what it finds is masked wherever it stands."),
 ];
 
 const METRICS: [Key; 1] =

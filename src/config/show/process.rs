@@ -195,7 +195,7 @@ pub(super) fn process(plan: &Plan, one: &ProcessPlan, replicas: Option<u32>) -> 
             critical: print_bytes(one.thresholds.critical),
         },
         agent: one.agent.as_ref().map(agent),
-        session: session(one.session),
+        session: session(one),
     }
 }
 

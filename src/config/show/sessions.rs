@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::OrOff;
-use crate::config::plan::{SessionRule, SessionsPlan};
+use crate::config::plan::{ProcessPlan, SessionsPlan};
 use crate::config::quantity::print_duration;
 
 #[derive(serde::Serialize)]
@@ -41,10 +41,10 @@ pub(super) fn sessions(plan: &SessionsPlan) -> Sessions {
 }
 
 /// Nothing where nothing is asked for.
-pub(super) fn session(rule: SessionRule) -> Option<Session> {
-    let SessionRule { idle_timeout, max_duration } = rule;
-    (!rule.is_empty()).then(|| Session {
-        idle_timeout: idle_timeout.map(print_duration),
-        max_duration: max_duration.map(print_duration),
+pub(super) fn session(process: &ProcessPlan) -> Option<Session> {
+    let (idle, longest) = (process.session.idle_timeout, process.max_duration);
+    (idle.is_some() || longest.is_some()).then(|| Session {
+        idle_timeout: idle.map(print_duration),
+        max_duration: longest.map(print_duration),
     })
 }

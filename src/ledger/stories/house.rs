@@ -89,8 +89,8 @@ fn every_counter_of_the_plan_begins_at_zero() {
     let zero =
         [("coder".to_owned(), TokenCounts::default()), ("unknown".into(), TokenCounts::default())];
     assert_eq!(snapshot.process_tokens, BTreeMap::from(zero));
-    assert_eq!(snapshot.opened.values().collect::<Vec<_>>(), [&0, &0, &0]);
-    assert_eq!(snapshot.closed.len(), 15);
+    assert_eq!(snapshot.opened.values().collect::<Vec<_>>(), [&0, &0, &0, &0]);
+    assert_eq!(snapshot.closed.len(), 20);
     assert_eq!(snapshot.house.listener_up, Some(false));
     assert_eq!(snapshot.house.store, Some(StoreHealth::default()));
     assert_eq!(snapshot.house.signals[&(Signal::USR1, "forwarded")], 0);

@@ -1,6 +1,7 @@
 //! Stories as data: what the ledger is told on one side, what it keeps and shows on the other.
 
 mod care;
+mod external;
 mod house;
 mod runs;
 mod storm;
@@ -44,6 +45,8 @@ pub(super) fn plan() -> Plan {
         cgroups: ControlGroups::Auto,
         memory: MemoryPlan { interval: Duration::from_secs(5), leak_rule: LeakRule::GrowthCount },
         sessions: SessionsPlan::default(),
+
+        privacy: Default::default(),
         file_digest: Some("0".into()),
     }
 }

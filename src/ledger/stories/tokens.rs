@@ -97,6 +97,7 @@ fn a_conversation_rests_after_an_hour_and_wakes_with_use() {
         &[
             "S1.0 opened >initializing | =initializing",
             "S2.0 opened >active | =active | usage coder S2 | =initializing | =active",
+            "S1.1 snapshot | =initializing",
             "interval 1",
             "S2.1 idle active>idle | =idle",
             "interval 1",

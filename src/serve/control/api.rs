@@ -11,7 +11,9 @@ use super::awaiting::Goal;
 use super::problem::Problem;
 use super::query::{Query, decoded};
 use super::role::Caller;
-use super::{Desk, external, history, logs, orders, reading, request, spawning, watching};
+use super::{
+    Desk, external, history, logs, orders, reading, request, spawning, statistics, watching,
+};
 use crate::clock;
 use crate::serve::wire;
 
@@ -47,6 +49,8 @@ pub(super) enum What {
     ShutDown,
     /// Sessions, live and ended.
     History(history::What),
+    /// Sessions, counted.
+    Statistics,
     /// Sessions of applications.
     External(external::What),
 }
@@ -70,7 +74,7 @@ pub(super) const fn post(
 const WAIT: &[&str] = &["wait"];
 
 /// The tables of addresses, one for each subject.
-const TABLES: &[&[Route]] = &[ROUTES, external::ROUTES, history::ROUTES];
+const TABLES: &[&[Route]] = &[ROUTES, external::ROUTES, history::ROUTES, statistics::ROUTES];
 
 /// Every address.
 pub fn routes() -> impl Iterator<Item = &'static Route> {
@@ -179,6 +183,7 @@ async fn serve(
         }
         What::History(what) => history::answer(desk, what, name, &query).await,
         What::External(what) => external::answer(desk, caller, what, name, request).await,
+        What::Statistics => statistics::answer(desk, &query).await,
         What::Events => watching::answer(desk, &query, request.headers()),
         What::Describe => Ok(whole(StatusCode::OK, JSON, OPENAPI)),
         _ => read(desk, caller, what, name, &query),

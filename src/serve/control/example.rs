@@ -31,6 +31,8 @@ pub fn plan(names: &[&str]) -> Plan {
         cgroups: ControlGroups::Auto,
         memory: MemoryPlan { interval: Duration::from_secs(5), leak_rule: LeakRule::GrowthCount },
         sessions: SessionsPlan::default(),
+
+        privacy: Default::default(),
         file_digest: None,
     }
 }

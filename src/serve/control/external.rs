@@ -19,11 +19,10 @@ use super::request;
 use super::role::{Caller, Role, Who};
 use super::{Busy, Desk};
 use crate::ledger::request::{
-    Beat, Closing, LONGEST_ID, Named, OnParentEnd, Opening, OwnContext, Refusal, Reply,
+    Answered, Beat, Closing, LONGEST_ID, Named, OnParentEnd, Opening, OwnContext, Refusal, Reply,
     Request as Asked,
 };
 use crate::ledger::session::Session;
-use crate::ledger::task::Answered;
 use crate::serve::wire::external::{CloseBody, HeartbeatBody, Kept, OpenBody, Opened, TokensBody};
 use crate::tokens::TokenCounts;
 use crate::units::{Money, SessionId};

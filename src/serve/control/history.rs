@@ -304,7 +304,7 @@ async fn replay(desk: &Desk, query: &Query) -> Result<Replayed, Problem> {
     }
 }
 
-fn not_kept() -> Problem {
+pub(super) fn not_kept() -> Problem {
     Problem::conflict("no-history", "nothing is kept", Unanswered::InMemory.to_string())
         .suggest("name a store in the file, or follow GET /v1/events")
 }

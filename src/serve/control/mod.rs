@@ -30,6 +30,7 @@ mod reading;
 mod request;
 mod role;
 mod spawning;
+mod statistics;
 mod watching;
 
 #[cfg(test)]
@@ -41,9 +42,8 @@ use tokio::sync::{Semaphore, oneshot, watch};
 
 use self::logs::Logs;
 use crate::config::plan::{ControlPlan, Plan, ProcessPlan};
-use crate::ledger::request::Request;
+use crate::ledger::request::{Answered, Request};
 use crate::ledger::snapshot::Snapshot;
-use crate::ledger::task::Answered;
 use crate::serve::Source;
 use crate::serve::events::Events;
 use crate::serve::wire;

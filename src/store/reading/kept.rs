@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::compare::AT_ONCE;
-use super::{Answer, Page, Question};
+use super::{Answer, Page, Question, statistics};
 use crate::ledger::session::{Figures, Session, SessionEnd, SessionKind, SessionState, Totals};
 use crate::tokens::TokenCounts;
 use crate::units::{Bytes, ExitStatus, Money, ProcId, SessionId, Signal, Wall};
@@ -76,6 +76,7 @@ pub fn answer<C: Columns>(question: &Question, rows: &[C]) -> Result<Answer, C::
         Question::Events { limit, .. } => {
             Answer::Events(page(rows, *limit, |row| event(row).map(Some))?)
         }
+        Question::Statistics { .. } => Answer::Statistics(statistics::groups(rows)?),
         Question::Compare { .. } => Answer::Sessions(page(rows, AT_ONCE, session)?),
         Question::Children { limit, .. } | Question::Descendants { limit, .. } => {
             Answer::Sessions(page(rows, *limit, session)?)
@@ -104,8 +105,8 @@ fn session<C: Columns>(row: &C) -> Result<Option<Session>, C::Fault> {
     );
     let (Some(id), Some(kind), Some(state)) = known else { return Ok(None) };
     let wall = |at| Ok(Wall(row.number(at)?.unwrap_or_default()));
-    let figures = figures(row)?;
     let context = row.text(11)?.and_then(|text| serde_json::from_str(&text).ok());
+    let figures = figures(row)?;
     Ok(Some(Session {
         id,
         kind,

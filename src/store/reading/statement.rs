@@ -5,7 +5,7 @@ use std::fmt::Write;
 use super::compare::AT_ONCE;
 use super::kept::{EVENT, SESSION};
 use super::wanted::{Standing, Wanted};
-use super::{MOST, Question};
+use super::{MOST, Question, statistics};
 use crate::ledger::session::Session;
 use crate::store::columns::{self, signed};
 use crate::units::SessionId;
@@ -51,6 +51,7 @@ pub fn of(question: &Question) -> Statement {
             it
         }
         Question::Descendants { root, limit } => descendants(*root, *limit),
+        Question::Statistics { by, since, until } => statistics::statement(*by, *since, *until),
         // It is more than one; what is asked first is which sessions come next.
         Question::Compare { after } => {
             sessions(&Wanted { after: *after, limit: AT_ONCE, ..Wanted::default() })
