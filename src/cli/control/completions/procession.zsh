@@ -199,6 +199,216 @@ _arguments "${_arguments_options[@]}" : \
 '*::command -- The command:_default' \
 && ret=0
 ;;
+(sessions)
+_arguments "${_arguments_options[@]}" : \
+'-h[Print help]' \
+'--help[Print help]' \
+":: :_procession__subcmd__sessions_commands" \
+"*::: :->sessions" \
+&& ret=0
+
+    case $state in
+    (sessions)
+        words=($line[1] "${words[@]}")
+        (( CURRENT += 1 ))
+        curcontext="${curcontext%:*:*}:procession-sessions-command-$line[1]:"
+        case $line[1] in
+            (list)
+_arguments "${_arguments_options[@]}" : \
+'*-s+[Only those in these states\: active, idle, completed, failed, …]:STATE:_default' \
+'*--state=[Only those in these states\: active, idle, completed, failed, …]:STATE:_default' \
+'*-k+[Only those of these kinds\: process, conversation or external]:KIND:_default' \
+'*--kind=[Only those of these kinds\: process, conversation or external]:KIND:_default' \
+'*-p+[Only those of these processes]:NAME:_default' \
+'*--process=[Only those of these processes]:NAME:_default' \
+'*-u+[Only those of these users]:NAME:_default' \
+'*--user=[Only those of these users]:NAME:_default' \
+'*-a+[Only those of these agents]:NAME:_default' \
+'*--agent=[Only those of these agents]:NAME:_default' \
+'--parent=[Only the parts of this session]:ID:_default' \
+'--project=[Only those in this checkout or folder]:PATH:_default' \
+'--since=[Only those that were opened then or later\: 2026-11-20T09\:30\:00Z, or 2h for two hours ago]:TIME:_default' \
+'--until=[Only those that were opened before]:TIME:_default' \
+'-n+[How many at most]:COUNT:_default' \
+'--limit=[How many at most]:COUNT:_default' \
+'--cursor=[Go on behind an earlier answer\: its \`next\`]:CURSOR:_default' \
+'--socket=[The control socket; by default that of the configuration, or the one in the usual folder]:PATH:_files' \
+'-c+[The configuration that the procession runs, which says where its socket is]:FILE:_files' \
+'--config=[The configuration that the procession runs, which says where its socket is]:FILE:_files' \
+'(--ended)--live[Only those that live]' \
+'--ended[Only those that have ended]' \
+'--json[Print JSON]' \
+'-h[Print help]' \
+'--help[Print help]' \
+'::prefix -- Only those whose id, or own id, begins so:_default' \
+&& ret=0
+;;
+(show)
+_arguments "${_arguments_options[@]}" : \
+'--socket=[The control socket; by default that of the configuration, or the one in the usual folder]:PATH:_files' \
+'-c+[The configuration that the procession runs, which says where its socket is]:FILE:_files' \
+'--config=[The configuration that the procession runs, which says where its socket is]:FILE:_files' \
+'--json[Print JSON]' \
+'-h[Print help]' \
+'--help[Print help]' \
+':id -- The session, by its identity or its own id:_default' \
+&& ret=0
+;;
+(events)
+_arguments "${_arguments_options[@]}" : \
+'--from=[Begin with the event of this number]:NUMBER:_default' \
+'--socket=[The control socket; by default that of the configuration, or the one in the usual folder]:PATH:_files' \
+'-c+[The configuration that the procession runs, which says where its socket is]:FILE:_files' \
+'--config=[The configuration that the procession runs, which says where its socket is]:FILE:_files' \
+'--json[Print a JSON object for each event]' \
+'-h[Print help]' \
+'--help[Print help]' \
+':id -- The session, by its identity or its own id:_default' \
+&& ret=0
+;;
+(tree)
+_arguments "${_arguments_options[@]}" : \
+'--socket=[The control socket; by default that of the configuration, or the one in the usual folder]:PATH:_files' \
+'-c+[The configuration that the procession runs, which says where its socket is]:FILE:_files' \
+'--config=[The configuration that the procession runs, which says where its socket is]:FILE:_files' \
+'--json[Print JSON]' \
+'-h[Print help]' \
+'--help[Print help]' \
+':id -- The session, by its identity or its own id:_default' \
+&& ret=0
+;;
+(stats)
+_arguments "${_arguments_options[@]}" : \
+'--by=[What they have in common]:WHAT:(project user agent process kind)' \
+'--since=[Only those that were opened then or later\: 2026-11-20T09\:30\:00Z, or 2h for two hours ago]:TIME:_default' \
+'--until=[Only those that were opened before]:TIME:_default' \
+'--socket=[The control socket; by default that of the configuration, or the one in the usual folder]:PATH:_files' \
+'-c+[The configuration that the procession runs, which says where its socket is]:FILE:_files' \
+'--config=[The configuration that the procession runs, which says where its socket is]:FILE:_files' \
+'--json[Print JSON]' \
+'-h[Print help]' \
+'--help[Print help]' \
+&& ret=0
+;;
+(replay)
+_arguments "${_arguments_options[@]}" : \
+'--store=[A history that nobody supervises with\: a file, or the URL of a database. Without it, the procession that runs is asked]:FILE|URL:_files' \
+'--socket=[The control socket; by default that of the configuration, or the one in the usual folder]:PATH:_files' \
+'-c+[The configuration that the procession runs, which says where its socket is]:FILE:_files' \
+'--config=[The configuration that the procession runs, which says where its socket is]:FILE:_files' \
+'--repair[Make what is kept what the events tell]' \
+'--json[Print JSON]' \
+'-h[Print help]' \
+'--help[Print help]' \
+&& ret=0
+;;
+(open)
+_arguments "${_arguments_options[@]}" : \
+'--id=[Its id\: while a session of this id is open, that one is answered]:ID:_default' \
+'--parent=[The session that it is a part of; that of the run that we are in when not given]:ID:_default' \
+'--agent=[The agent; its parent'\''s when not given]:NAME:_default' \
+'-u+[The user; its parent'\''s when not given]:NAME:_default' \
+'--user=[The user; its parent'\''s when not given]:NAME:_default' \
+'--dir=[The project'\''s folder; its parent'\''s when not given]:FOLDER:_default' \
+'*-l+[A name and a value of one'\''s own; at most 16]:NAME=VALUE:_default' \
+'*--label=[A name and a value of one'\''s own; at most 16]:NAME=VALUE:_default' \
+'--on-parent-end=[What becomes of it when its parent ends\: it ends as well, goes on, or is waited for]:POLICY:(end orphan wait)' \
+'--socket=[The control socket; by default that of the configuration, or the one in the usual folder]:PATH:_files' \
+'-c+[The configuration that the procession runs, which says where its socket is]:FILE:_files' \
+'--config=[The configuration that the procession runs, which says where its socket is]:FILE:_files' \
+'--bound[Stay, print what happens to it, and let it end with us]' \
+'--json[Print JSON]' \
+'-h[Print help]' \
+'--help[Print help]' \
+&& ret=0
+;;
+(heartbeat)
+_arguments "${_arguments_options[@]}" : \
+'--note=[What is done, in a few words]:TEXT:_default' \
+'--input-tokens=[Tokens that were sent since the last heartbeat]:COUNT:_default' \
+'--output-tokens=[Tokens that were answered since the last heartbeat]:COUNT:_default' \
+'--socket=[The control socket; by default that of the configuration, or the one in the usual folder]:PATH:_files' \
+'-c+[The configuration that the procession runs, which says where its socket is]:FILE:_files' \
+'--config=[The configuration that the procession runs, which says where its socket is]:FILE:_files' \
+'--json[Print JSON]' \
+'-h[Print help]' \
+'--help[Print help]' \
+':id -- The session, by its identity or its own id:_default' \
+&& ret=0
+;;
+(close)
+_arguments "${_arguments_options[@]}" : \
+'--reason=[Why, in words]:TEXT:_default' \
+'--socket=[The control socket; by default that of the configuration, or the one in the usual folder]:PATH:_files' \
+'-c+[The configuration that the procession runs, which says where its socket is]:FILE:_files' \
+'--config=[The configuration that the procession runs, which says where its socket is]:FILE:_files' \
+'--failed[That it failed; else it completed]' \
+'--json[Print JSON]' \
+'-h[Print help]' \
+'--help[Print help]' \
+':id -- The session, by its identity or its own id:_default' \
+&& ret=0
+;;
+(help)
+_arguments "${_arguments_options[@]}" : \
+":: :_procession__subcmd__sessions__subcmd__help_commands" \
+"*::: :->help" \
+&& ret=0
+
+    case $state in
+    (help)
+        words=($line[1] "${words[@]}")
+        (( CURRENT += 1 ))
+        curcontext="${curcontext%:*:*}:procession-sessions-help-command-$line[1]:"
+        case $line[1] in
+            (list)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(show)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(events)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(tree)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(stats)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(replay)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(open)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(heartbeat)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(close)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(help)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+        esac
+    ;;
+esac
+;;
+        esac
+    ;;
+esac
+;;
 (events)
 _arguments "${_arguments_options[@]}" : \
 '*-k+[Only events of these kinds\: run_ready, run_ended, phase_changed, …]:KIND:_default' \
@@ -283,6 +493,58 @@ _arguments "${_arguments_options[@]}" : \
 _arguments "${_arguments_options[@]}" : \
 && ret=0
 ;;
+(sessions)
+_arguments "${_arguments_options[@]}" : \
+":: :_procession__subcmd__help__subcmd__sessions_commands" \
+"*::: :->sessions" \
+&& ret=0
+
+    case $state in
+    (sessions)
+        words=($line[1] "${words[@]}")
+        (( CURRENT += 1 ))
+        curcontext="${curcontext%:*:*}:procession-help-sessions-command-$line[1]:"
+        case $line[1] in
+            (list)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(show)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(events)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(tree)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(stats)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(replay)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(open)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(heartbeat)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(close)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+        esac
+    ;;
+esac
+;;
 (events)
 _arguments "${_arguments_options[@]}" : \
 && ret=0
@@ -319,6 +581,7 @@ _procession_commands() {
 'shutdown:Stop everything, as after a SIGTERM' \
 'logs:Show what processes wrote last, and what they write' \
 'spawn:Run a command beside the configured processes' \
+'sessions:Open, keep alive and close sessions of one'\''s own' \
 'events:Show what happens, as it happens' \
 'completions:Print a script that completes words in a shell' \
 'help:Print this message or the help of the given subcommand(s)' \
@@ -355,6 +618,7 @@ _procession__subcmd__help_commands() {
 'shutdown:Stop everything, as after a SIGTERM' \
 'logs:Show what processes wrote last, and what they write' \
 'spawn:Run a command beside the configured processes' \
+'sessions:Open, keep alive and close sessions of one'\''s own' \
 'events:Show what happens, as it happens' \
 'completions:Print a script that completes words in a shell' \
 'help:Print this message or the help of the given subcommand(s)' \
@@ -411,6 +675,66 @@ _procession__subcmd__help__subcmd__schema_commands() {
     local commands; commands=()
     _describe -t commands 'procession help schema commands' commands "$@"
 }
+(( $+functions[_procession__subcmd__help__subcmd__sessions_commands] )) ||
+_procession__subcmd__help__subcmd__sessions_commands() {
+    local commands; commands=(
+'list:List sessions, live and ended, newest first' \
+'show:Show all that is known of a session' \
+'events:Show what happened to a session, in order' \
+'tree:Show a session with all that are a part of it' \
+'stats:Count sessions by what they have in common' \
+'replay:Hold what is kept of sessions against what their events tell' \
+'open:Open a session of one'\''s own, and print its id' \
+'heartbeat:Say that a session is active' \
+'close:Close a session' \
+    )
+    _describe -t commands 'procession help sessions commands' commands "$@"
+}
+(( $+functions[_procession__subcmd__help__subcmd__sessions__subcmd__close_commands] )) ||
+_procession__subcmd__help__subcmd__sessions__subcmd__close_commands() {
+    local commands; commands=()
+    _describe -t commands 'procession help sessions close commands' commands "$@"
+}
+(( $+functions[_procession__subcmd__help__subcmd__sessions__subcmd__events_commands] )) ||
+_procession__subcmd__help__subcmd__sessions__subcmd__events_commands() {
+    local commands; commands=()
+    _describe -t commands 'procession help sessions events commands' commands "$@"
+}
+(( $+functions[_procession__subcmd__help__subcmd__sessions__subcmd__heartbeat_commands] )) ||
+_procession__subcmd__help__subcmd__sessions__subcmd__heartbeat_commands() {
+    local commands; commands=()
+    _describe -t commands 'procession help sessions heartbeat commands' commands "$@"
+}
+(( $+functions[_procession__subcmd__help__subcmd__sessions__subcmd__list_commands] )) ||
+_procession__subcmd__help__subcmd__sessions__subcmd__list_commands() {
+    local commands; commands=()
+    _describe -t commands 'procession help sessions list commands' commands "$@"
+}
+(( $+functions[_procession__subcmd__help__subcmd__sessions__subcmd__open_commands] )) ||
+_procession__subcmd__help__subcmd__sessions__subcmd__open_commands() {
+    local commands; commands=()
+    _describe -t commands 'procession help sessions open commands' commands "$@"
+}
+(( $+functions[_procession__subcmd__help__subcmd__sessions__subcmd__replay_commands] )) ||
+_procession__subcmd__help__subcmd__sessions__subcmd__replay_commands() {
+    local commands; commands=()
+    _describe -t commands 'procession help sessions replay commands' commands "$@"
+}
+(( $+functions[_procession__subcmd__help__subcmd__sessions__subcmd__show_commands] )) ||
+_procession__subcmd__help__subcmd__sessions__subcmd__show_commands() {
+    local commands; commands=()
+    _describe -t commands 'procession help sessions show commands' commands "$@"
+}
+(( $+functions[_procession__subcmd__help__subcmd__sessions__subcmd__stats_commands] )) ||
+_procession__subcmd__help__subcmd__sessions__subcmd__stats_commands() {
+    local commands; commands=()
+    _describe -t commands 'procession help sessions stats commands' commands "$@"
+}
+(( $+functions[_procession__subcmd__help__subcmd__sessions__subcmd__tree_commands] )) ||
+_procession__subcmd__help__subcmd__sessions__subcmd__tree_commands() {
+    local commands; commands=()
+    _describe -t commands 'procession help sessions tree commands' commands "$@"
+}
 (( $+functions[_procession__subcmd__help__subcmd__shutdown_commands] )) ||
 _procession__subcmd__help__subcmd__shutdown_commands() {
     local commands; commands=()
@@ -465,6 +789,133 @@ _procession__subcmd__run_commands() {
 _procession__subcmd__schema_commands() {
     local commands; commands=()
     _describe -t commands 'procession schema commands' commands "$@"
+}
+(( $+functions[_procession__subcmd__sessions_commands] )) ||
+_procession__subcmd__sessions_commands() {
+    local commands; commands=(
+'list:List sessions, live and ended, newest first' \
+'show:Show all that is known of a session' \
+'events:Show what happened to a session, in order' \
+'tree:Show a session with all that are a part of it' \
+'stats:Count sessions by what they have in common' \
+'replay:Hold what is kept of sessions against what their events tell' \
+'open:Open a session of one'\''s own, and print its id' \
+'heartbeat:Say that a session is active' \
+'close:Close a session' \
+'help:Print this message or the help of the given subcommand(s)' \
+    )
+    _describe -t commands 'procession sessions commands' commands "$@"
+}
+(( $+functions[_procession__subcmd__sessions__subcmd__close_commands] )) ||
+_procession__subcmd__sessions__subcmd__close_commands() {
+    local commands; commands=()
+    _describe -t commands 'procession sessions close commands' commands "$@"
+}
+(( $+functions[_procession__subcmd__sessions__subcmd__events_commands] )) ||
+_procession__subcmd__sessions__subcmd__events_commands() {
+    local commands; commands=()
+    _describe -t commands 'procession sessions events commands' commands "$@"
+}
+(( $+functions[_procession__subcmd__sessions__subcmd__heartbeat_commands] )) ||
+_procession__subcmd__sessions__subcmd__heartbeat_commands() {
+    local commands; commands=()
+    _describe -t commands 'procession sessions heartbeat commands' commands "$@"
+}
+(( $+functions[_procession__subcmd__sessions__subcmd__help_commands] )) ||
+_procession__subcmd__sessions__subcmd__help_commands() {
+    local commands; commands=(
+'list:List sessions, live and ended, newest first' \
+'show:Show all that is known of a session' \
+'events:Show what happened to a session, in order' \
+'tree:Show a session with all that are a part of it' \
+'stats:Count sessions by what they have in common' \
+'replay:Hold what is kept of sessions against what their events tell' \
+'open:Open a session of one'\''s own, and print its id' \
+'heartbeat:Say that a session is active' \
+'close:Close a session' \
+'help:Print this message or the help of the given subcommand(s)' \
+    )
+    _describe -t commands 'procession sessions help commands' commands "$@"
+}
+(( $+functions[_procession__subcmd__sessions__subcmd__help__subcmd__close_commands] )) ||
+_procession__subcmd__sessions__subcmd__help__subcmd__close_commands() {
+    local commands; commands=()
+    _describe -t commands 'procession sessions help close commands' commands "$@"
+}
+(( $+functions[_procession__subcmd__sessions__subcmd__help__subcmd__events_commands] )) ||
+_procession__subcmd__sessions__subcmd__help__subcmd__events_commands() {
+    local commands; commands=()
+    _describe -t commands 'procession sessions help events commands' commands "$@"
+}
+(( $+functions[_procession__subcmd__sessions__subcmd__help__subcmd__heartbeat_commands] )) ||
+_procession__subcmd__sessions__subcmd__help__subcmd__heartbeat_commands() {
+    local commands; commands=()
+    _describe -t commands 'procession sessions help heartbeat commands' commands "$@"
+}
+(( $+functions[_procession__subcmd__sessions__subcmd__help__subcmd__help_commands] )) ||
+_procession__subcmd__sessions__subcmd__help__subcmd__help_commands() {
+    local commands; commands=()
+    _describe -t commands 'procession sessions help help commands' commands "$@"
+}
+(( $+functions[_procession__subcmd__sessions__subcmd__help__subcmd__list_commands] )) ||
+_procession__subcmd__sessions__subcmd__help__subcmd__list_commands() {
+    local commands; commands=()
+    _describe -t commands 'procession sessions help list commands' commands "$@"
+}
+(( $+functions[_procession__subcmd__sessions__subcmd__help__subcmd__open_commands] )) ||
+_procession__subcmd__sessions__subcmd__help__subcmd__open_commands() {
+    local commands; commands=()
+    _describe -t commands 'procession sessions help open commands' commands "$@"
+}
+(( $+functions[_procession__subcmd__sessions__subcmd__help__subcmd__replay_commands] )) ||
+_procession__subcmd__sessions__subcmd__help__subcmd__replay_commands() {
+    local commands; commands=()
+    _describe -t commands 'procession sessions help replay commands' commands "$@"
+}
+(( $+functions[_procession__subcmd__sessions__subcmd__help__subcmd__show_commands] )) ||
+_procession__subcmd__sessions__subcmd__help__subcmd__show_commands() {
+    local commands; commands=()
+    _describe -t commands 'procession sessions help show commands' commands "$@"
+}
+(( $+functions[_procession__subcmd__sessions__subcmd__help__subcmd__stats_commands] )) ||
+_procession__subcmd__sessions__subcmd__help__subcmd__stats_commands() {
+    local commands; commands=()
+    _describe -t commands 'procession sessions help stats commands' commands "$@"
+}
+(( $+functions[_procession__subcmd__sessions__subcmd__help__subcmd__tree_commands] )) ||
+_procession__subcmd__sessions__subcmd__help__subcmd__tree_commands() {
+    local commands; commands=()
+    _describe -t commands 'procession sessions help tree commands' commands "$@"
+}
+(( $+functions[_procession__subcmd__sessions__subcmd__list_commands] )) ||
+_procession__subcmd__sessions__subcmd__list_commands() {
+    local commands; commands=()
+    _describe -t commands 'procession sessions list commands' commands "$@"
+}
+(( $+functions[_procession__subcmd__sessions__subcmd__open_commands] )) ||
+_procession__subcmd__sessions__subcmd__open_commands() {
+    local commands; commands=()
+    _describe -t commands 'procession sessions open commands' commands "$@"
+}
+(( $+functions[_procession__subcmd__sessions__subcmd__replay_commands] )) ||
+_procession__subcmd__sessions__subcmd__replay_commands() {
+    local commands; commands=()
+    _describe -t commands 'procession sessions replay commands' commands "$@"
+}
+(( $+functions[_procession__subcmd__sessions__subcmd__show_commands] )) ||
+_procession__subcmd__sessions__subcmd__show_commands() {
+    local commands; commands=()
+    _describe -t commands 'procession sessions show commands' commands "$@"
+}
+(( $+functions[_procession__subcmd__sessions__subcmd__stats_commands] )) ||
+_procession__subcmd__sessions__subcmd__stats_commands() {
+    local commands; commands=()
+    _describe -t commands 'procession sessions stats commands' commands "$@"
+}
+(( $+functions[_procession__subcmd__sessions__subcmd__tree_commands] )) ||
+_procession__subcmd__sessions__subcmd__tree_commands() {
+    local commands; commands=()
+    _describe -t commands 'procession sessions tree commands' commands "$@"
 }
 (( $+functions[_procession__subcmd__shutdown_commands] )) ||
 _procession__subcmd__shutdown_commands() {
