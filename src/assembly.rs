@@ -8,10 +8,12 @@ mod below;
 mod contexts;
 mod following;
 pub mod orphans;
+mod journal;
 mod logs;
 mod output;
 mod control;
 mod reload;
+pub mod replay;
 
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::io;

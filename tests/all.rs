@@ -16,6 +16,7 @@ mod hardship;
 mod history;
 mod house;
 mod image;
+mod kept;
 mod lifecycle;
 mod mind;
 mod orphans;

@@ -13,6 +13,7 @@ use procession::ledger::row::{Batch, EventSource, Row, SessionEvent};
 use procession::ledger::session::{
     Figures, Session, SessionEnd, SessionKind, SessionState, Totals,
 };
+use procession::store::reading::compare::compare;
 use procession::store::reading::{Answer, Question};
 use procession::store::sqlite::SqliteStore;
 use procession::store::{Store, StoreError, writer};
@@ -78,6 +79,21 @@ fn sound(folder: &Path) -> (u64, u64) {
     let closed = count("SELECT count(*) FROM sessions WHERE ended_ms IS NOT NULL");
     assert_eq!(ended, closed, "ends without their event");
     (opened, ended)
+}
+
+/// What is kept of each session is what its events tell. Answers with the sessions.
+fn replays(folder: &Path) -> u64 {
+    let mut store = SqliteStore::open(&folder.join("history.db")).expect("the history");
+    let (mut same, mut after) = (0, None);
+    loop {
+        let compared = compare(&mut store, after).expect("readable");
+        assert_eq!(compared.different, [], "the replay is not the projection");
+        same += compared.same;
+        after = compared.next;
+        if after.is_none() {
+            return same;
+        }
+    }
 }
 
 #[test]
@@ -270,7 +286,8 @@ fn left_by_kill(folder: &Path) -> (u64, u64) {
     {
         return (0, 0);
     }
-    sound(copy.path());
+    let (opened, _) = sound(copy.path());
+    assert_eq!(replays(copy.path()), opened, "all of them are held against their events");
     let db = Connection::open(copy.path().join("history.db")).expect("the history");
     let of = |event: &str| {
         number(&db, &format!("SELECT count(*) FROM session_events WHERE event_type = '{event}'"))
@@ -328,11 +345,13 @@ fn no_kill_at_any_moment_loses_or_doubles_what_was_committed() {
     assert!(house.end().1 < Duration::from_secs(9));
     let (opened, ended) = sound(house.dir());
     assert_eq!(opened, ended, "what a kill left open is closed by the next life");
+    assert_eq!(replays(house.dir()), opened);
     assert!(sure.opened > 0 && sure.ended > 0, "something was acknowledged");
     if let Ok(report) = std::env::var("PROCESSION_KILLS_REPORT") {
         let figures = serde_json::json!({
             "kills": kills,
             "sessions": opened,
+            "replayed": replays(house.dir()),
             "starts_acknowledged": sure.opened,
             "ends_acknowledged": sure.ended,
             "ends_seen": before.1,

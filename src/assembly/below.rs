@@ -18,6 +18,7 @@ use tokio::time::timeout;
 
 use crate::assembly::control::{self, Tied};
 use crate::assembly::following::{Following, follow};
+use crate::assembly::journal::{Journal, Written};
 use crate::assembly::{Links, Stand, contexts, logs, reload};
 use crate::clock;
 use crate::config::plan::Plan;
@@ -82,6 +83,8 @@ pub(super) struct Below {
     stop: watch::Sender<bool>,
     writer: Arc<Writer>,
     keeper: Option<Arc<RunKeeper>>,
+    /// Ends once the events of sessions are in their file.
+    journal: Option<Written>,
     /// Whether there is a socket to remove.
     has_socket: bool,
 }
@@ -135,7 +138,9 @@ impl Below {
         let keeper = keeper.map(Arc::new);
         let weak = entries.downgrade();
 
-        let (rows, waiting) = (submit_to(&writer), waiting_for(&writer));
+        let journal = plan.sessions.log.clone().and_then(Journal::start);
+        let (journal, written_down) = journal.unzip();
+        let (rows, waiting) = (submit_to(&writer, journal), waiting_for(&writer));
         let over = hurry(&writer);
         let opened = move |process, session| {
             let _ = opened.try_send((process, session));
@@ -191,17 +196,33 @@ impl Below {
         tell_of_survivors(entries, handled);
         drop(on);
         let has_socket = plan.control.socket.is_some();
-        Self { runtime, ledger, senses, patient, stop, writer, keeper, has_socket }
+        Self {
+            runtime,
+            ledger,
+            senses,
+            patient,
+            stop,
+            writer,
+            keeper,
+            journal: written_down,
+            has_socket,
+        }
     }
 
     /// Ends everything, in the order of the flow, by `leave_by` at the latest. The caller has let
     /// go of its own end of the ledger's queue.
     pub(super) fn close(self, leave_by: Mono) {
-        if !self.writer.keeps() && self.keeper.is_none() && !self.has_socket {
+        if !self.writer.keeps()
+            && self.keeper.is_none()
+            && self.journal.is_none()
+            && !self.has_socket
+        {
             // Nothing outlives us, so that there is nothing to wait for: all of it ends with us.
             return std::mem::forget(self);
         }
-        let Self { runtime, ledger, mut senses, mut patient, stop, writer, keeper, .. } = self;
+        let Self {
+            runtime, ledger, mut senses, mut patient, stop, writer, keeper, journal, ..
+        } = self;
         let left = |most: Duration| leave_by.since(clock::now().mono).clamp(SHORTEST, most);
         runtime.block_on(async {
             let _ = stop.send(true);
@@ -221,6 +242,9 @@ impl Below {
         let rows = writer.map_or(0, |writer| writer.close(left(LAST_COMMIT)));
         if rows > 0 {
             tracing::warn!(target: "store", rows, "the last rows of history could not be kept");
+        }
+        if let Some(journal) = journal {
+            journal.wait(left(LAST_WORDS));
         }
         if let Some(keeper) = keeper.and_then(Arc::into_inner) {
             keeper.close(left(LAST_WORDS));
@@ -280,9 +304,14 @@ fn keep_audit(writer: &Arc<Writer>) -> trail::Keep {
     })
 }
 
-fn submit_to(writer: &Arc<Writer>) -> impl FnMut(Batch) + use<> {
+fn submit_to(writer: &Arc<Writer>, journal: Option<Journal>) -> impl FnMut(Batch) + use<> {
     let writer = Arc::clone(writer);
-    move |batch| writer.submit(batch)
+    move |batch| {
+        if let Some(journal) = &journal {
+            journal.tell(&batch);
+        }
+        writer.submit(batch);
+    }
 }
 
 /// Has the last rows committed while everything else ends.

@@ -66,7 +66,7 @@ pub(super) fn run_one(request: Request, caught: Caught) -> u8 {
 }
 
 /// A file, or the database that a URL leads to.
-fn store(place: PathBuf) -> Result<StorePlan, String> {
+pub(super) fn store(place: PathBuf) -> Result<StorePlan, String> {
     match place.to_str().filter(|text| postgres::is_url(text)) {
         None => Ok(StorePlan::Sqlite(place)),
         Some(url) => match postgres::parse(url) {

@@ -66,6 +66,7 @@ pub(super) fn sessions(
             .read("snapshot_interval", |at| read::unless_off(at, span))
             .unwrap_or(usual.snapshot_interval),
         retention: fields.read("retention", retention).unwrap_or(usual.retention),
+        log: fields.read("log", |at| read::unless_off(at, |at| read::path(at, around))).flatten(),
     };
     fields.finish(&[
         ("timeout", "did you mean `idle_timeout`?"),

@@ -128,7 +128,7 @@ impl Replay {
         if SUMMARIES.contains(&line.event_type.as_str()) {
             self.session.figures = figures(&line.context);
             self.session.total = totals(&line.context, &self.session.figures);
-            self.summed_up = true;
+            self.summed_up = line.event_type != "snapshot";
         }
     }
 

@@ -6,9 +6,9 @@
 //! holds is worth more than its past.
 
 use std::ffi::OsString;
-use std::fs::{File, OpenOptions, create_dir_all, rename};
+use std::fs::{File, OpenOptions, create_dir_all, metadata, rename};
 use std::io::{self, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -54,6 +54,16 @@ impl LogFile {
         if !Arc::ptr_eq(&self.plan, plan) {
             self.plan = Arc::clone(plan);
         }
+    }
+
+    /// Lets go of a file that is no longer at its path, because somebody else begins it anew.
+    pub fn reopen_if_renamed(&mut self) {
+        let at = metadata(&self.plan.path).map(|at| (at.dev(), at.ino())).ok();
+        let is_there = |open: &mut Open| {
+            let ours = open.file.metadata().map(|it| (it.dev(), it.ino())).ok();
+            !open.regular || ours == at
+        };
+        self.open = self.open.take_if(is_there);
     }
 
     /// Writes whole lines. Returns how many bytes, from the end, were not written.

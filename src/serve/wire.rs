@@ -5,6 +5,7 @@ pub mod external;
 pub mod history;
 pub mod orphans;
 pub mod spawned;
+pub mod statistics;
 
 use std::collections::BTreeMap;
 

@@ -7,7 +7,6 @@
 //! [`runfile`] keeps a small record of what runs now, and [`left_behind`] reads what an
 //! earlier life recorded, and [`salt`] keeps the salt of hashes: this works also when history is in memory or the store is away.
 
-#[cfg(any(feature = "sqlite", feature = "postgres"))]
 mod columns;
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
 mod chains;
@@ -17,7 +16,7 @@ mod examples;
 pub mod figures;
 pub mod left_behind;
 pub mod life;
-mod opening;
+pub mod opening;
 #[cfg(feature = "postgres")]
 pub mod postgres;
 pub mod reading;

@@ -4,13 +4,11 @@
 use std::path::{Path, PathBuf};
 
 use crate::config::plan::{PostgresPlan, StorePlan};
-#[cfg(not(all(feature = "sqlite", feature = "postgres")))]
 use crate::ledger::store_figures::ErrorCategory;
-#[cfg(not(all(feature = "sqlite", feature = "postgres")))]
-use crate::store::StoreError;
 use crate::store::figures::Figures;
 use crate::store::life::{Beginnings, Identity};
 use crate::store::writer::Open;
+use crate::store::{Store, StoreError};
 
 /// Us, learnt on the thread that may wait for a disk.
 #[cfg_attr(not(any(feature = "sqlite", feature = "postgres")), expect(dead_code))]
@@ -40,6 +38,29 @@ pub fn of(plan: &StorePlan, who: Who, figures: &Figures) -> Option<Open> {
         StorePlan::Sqlite(path) => Some(sqlite(path.clone(), who, figures.clone())),
         StorePlan::Postgres(plan) => Some(postgres(plan.clone(), who)),
     }
+}
+
+/// Opens a history that is there, to look at it while nobody supervises with it.
+///
+/// # Errors
+///
+/// Why it cannot be opened; a file that is not there is not created.
+pub fn open_once(plan: &StorePlan, begins: Beginnings) -> Result<Box<dyn Store>, StoreError> {
+    let missing = |attempt: String, cause: &str| StoreError {
+        attempt,
+        cause: cause.to_owned(),
+        refused: false,
+        category: ErrorCategory::Unreachable,
+    };
+    if let StorePlan::Sqlite(path) = plan
+        && !path.exists()
+    {
+        let attempt = format!("open the history {}", path.display());
+        return Err(missing(attempt, "there is no such file"));
+    }
+    let open = of(plan, Who::new(begins, Path::new("")), &Figures::default());
+    let mut open = open.ok_or_else(|| missing("open a history".to_owned(), "it is in memory"))?;
+    open()
 }
 
 #[cfg(feature = "sqlite")]

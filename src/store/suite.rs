@@ -59,6 +59,7 @@ pub const CASES: &[(&str, Case)] = &[
     ("the whole shape of an event is kept", reading::whole_events),
     ("a session is read back as it was kept", reading::read_back),
     ("sessions are found by what they are, newest first, page by page", reading::found),
+    ("sessions are counted by what they have in common", reading::counted),
     ("what is kept is held against the events, and repaired by them", reading::compared),
     ("each question has an index for its order", reading::asked_by_index),
     ("an outline says who, when and how, and no more", rights::outline),

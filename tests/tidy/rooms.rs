@@ -198,9 +198,9 @@ const ROOMS: &[Row] = &[
     ),
     (
         "serve",
-        "metrics output::figures output::plan output::tape context chains ledger::beside ledger::care ledger::chain_request \
-         ledger::happening ledger::request ledger::session ledger::snapshot store::reading tokens \
-         memory supervise::lifecycle supervise::wish config::plan",
+        "metrics output::figures output::plan output::tape context chains ledger::beside ledger::care \
+         ledger::chain_request ledger::happening ledger::replay ledger::request ledger::session \
+         ledger::snapshot store::reading tokens memory supervise::lifecycle supervise::wish config::plan",
     ),
     ("watch", "supervise::fact config::plan"),
     // What is asked of it and answered, for those who ask.

@@ -146,6 +146,11 @@ fn failed(why: &str, code: u8) -> u8 {
     code
 }
 
+/// Says something beside what is printed.
+fn note(text: &str) {
+    say(&mut stderr(), &format!("procession: {text}"));
+}
+
 /// Prints a line; an error when nobody reads any more.
 fn print(line: &str) -> Result<(), Failure> {
     let mut out = stdout().lock();

@@ -1,14 +1,21 @@
 //! `procession sessions …`: spans of work, those of applications among them. One file for each verb.
 
 mod close;
+mod events;
 pub mod export;
 mod heartbeat;
+mod list;
 mod open;
 mod purge;
 mod output;
 mod terminate;
 mod wait;
 mod write;
+mod replay;
+mod show;
+mod since;
+mod stats;
+mod tree;
 
 use clap::{Args, Subcommand};
 
@@ -22,6 +29,18 @@ pub struct Options {
 
 #[derive(Debug, Subcommand)]
 enum Verb {
+    /// List sessions, live and ended, newest first.
+    List(Box<list::Options>),
+    /// Show all that is known of a session.
+    Show(show::Options),
+    /// Show what happened to a session, in order.
+    Events(events::Options),
+    /// Show a session with all that are a part of it.
+    Tree(tree::Options),
+    /// Count sessions by what they have in common.
+    Stats(stats::Options),
+    /// Hold what is kept of sessions against what their events tell.
+    Replay(replay::Options),
     /// Open a session of one's own, and print its id.
     Open(open::Options),
     /// Say that a session is active.
@@ -46,6 +65,12 @@ enum Verb {
 
 pub async fn sessions(options: &Options) -> Result<(), Failure> {
     match &options.verb {
+        Verb::List(options) => list::list(options).await,
+        Verb::Show(options) => show::show(options).await,
+        Verb::Events(options) => events::events(options).await,
+        Verb::Tree(options) => tree::tree(options).await,
+        Verb::Stats(options) => stats::stats(options).await,
+        Verb::Replay(options) => replay::replay(options).await,
         Verb::Open(options) => open::open(options).await,
         Verb::Heartbeat(options) => heartbeat::heartbeat(options).await,
         Verb::Close(options) => close::close(options).await,

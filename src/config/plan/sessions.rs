@@ -1,5 +1,6 @@
 //! How long sessions may rest and last, and how many an application may have open.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use super::retention::RetentionPlan;
@@ -26,6 +27,8 @@ pub struct SessionsPlan {
     pub snapshot_interval: Option<Duration>,
     /// How long history is kept.
     pub retention: RetentionPlan,
+    /// The file that events are written to as JSON lines; `None` writes none.
+    pub log: Option<PathBuf>,
 }
 
 impl SessionsPlan {
@@ -53,6 +56,7 @@ impl Default for SessionsPlan {
             warn_signal: None,
             snapshot_interval: Some(Self::SNAPSHOT_INTERVAL),
             retention: RetentionPlan::default(),
+            log: None,
         }
     }
 }

@@ -65,7 +65,7 @@ pub(super) const FILE: [Key; 13] = [
 
 const OFF_OR_DURATION: Form = Either(&[Off, Duration]);
 
-const SESSIONS: [Key; 8] = [
+const SESSIONS: [Key; 9] = [
     (
         "idle_timeout",
         OFF_OR_DURATION,
@@ -102,6 +102,11 @@ const SESSIONS: [Key; 8] = [
         "How often what is known of a live session is written into its history; 15m unless written.",
     ),
     ("retention", Map(&RETENTION, &[]), "How long history is kept."),
+    (
+        "log",
+        OFF_OR_TEXT,
+        "A file that every event of a session is written to as a JSON object in a line; none unless written.",
+    ),
 ];
 
 const RETENTION: [Key; 5] = [

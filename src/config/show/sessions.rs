@@ -16,6 +16,7 @@ pub(super) struct Sessions {
     warn_signal: OrOff<String>,
     snapshot_interval: OrOff<String>,
     retention: Retention,
+    log: OrOff<String>,
 }
 
 #[derive(serde::Serialize)]
@@ -52,6 +53,7 @@ pub(super) fn sessions(plan: &SessionsPlan) -> Sessions {
             audit: print_duration(plan.retention.audit),
             samples: print_duration(plan.retention.samples),
         },
+        log: OrOff::of(plan.log.as_ref().map(|path| path.display().to_string())),
     }
 }
 

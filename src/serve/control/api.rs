@@ -16,7 +16,7 @@ use super::role::{Caller, Limits};
 use super::spawned::Spawned;
 use super::trail::Asked;
 use super::{Desk, chains, external, history, logs, orders, orphans, reading, request, rights};
-use super::{spawned, spawning, watching};
+use super::{spawned, spawning, statistics, watching};
 use crate::clock;
 use crate::serve::wire;
 
@@ -56,6 +56,8 @@ pub(super) enum What {
     History(history::What),
     Spawned(Spawned),
     Orphans(Orphans),
+    /// Sessions, counted.
+    Statistics,
     /// Sessions of applications.
     External(external::What),
     /// Chains of agents.
@@ -93,6 +95,7 @@ const TABLES: &[&[Route]] = &[
     ROUTES,
     external::ROUTES,
     history::ROUTES,
+    statistics::ROUTES,
     chains::ROUTES,
     spawned::ROUTES,
     orphans::ROUTES,
@@ -275,6 +278,7 @@ async fn serve(
         }
         What::Spawned(what) => spawned::answer(desk, caller, what, name, query, request).await,
         What::External(what) => external::answer(desk, caller, what, name, request).await,
+        What::Statistics => statistics::answer(desk, &query).await,
         What::Events => watching::answer(desk, &query, request.headers()),
         What::Agents(asked) => chains::answer(desk, caller, asked, name, &query, request).await,
         What::Describe => Ok(whole(StatusCode::OK, JSON, OPENAPI)),

@@ -11,9 +11,13 @@ use super::api::{Route, What as Any, get};
 use super::problem::Problem;
 use super::query::Query;
 use super::{Desk, reading};
+use crate::ledger::replay::Difference as Found;
 use crate::ledger::session::{Session, SessionKind, SessionState};
 use crate::ledger::snapshot::Snapshot;
-use crate::serve::wire::history::{Node, SessionEvent, SessionEvents, SessionTree, Sessions};
+use crate::serve::wire::history::{
+    Difference, Different, Node, Replayed, SessionEvent, SessionEvents, SessionTree, Sessions,
+};
+use crate::store::reading::compare::Compared;
 use crate::store::reading::kept::KeptEvent;
 use crate::store::reading::place::{Cursor, Place, Unusable};
 use crate::store::reading::reader::Unanswered;
@@ -28,6 +32,7 @@ pub(super) enum What {
     One,
     Events,
     Tree,
+    Replay,
 }
 
 const LIST: &[&str] = &[
@@ -41,6 +46,7 @@ pub(super) const ROUTES: &[Route] = &[
     get("/v1/sessions/{id}", &[], Any::History(What::One)),
     get("/v1/sessions/{id}/events", &["from", "limit"], Any::History(What::Events)),
     get("/v1/sessions/{id}/tree", &[], Any::History(What::Tree)),
+    get("/v1/replay", &["cursor"], Any::History(What::Replay)),
 ];
 
 /// Sessions or events of a page where nothing is said.
@@ -65,6 +71,7 @@ pub(super) async fn answer(
         }
         What::Events => json(StatusCode::OK, &events(desk, name, query).await?),
         What::Tree => json(StatusCode::OK, &tree(desk, name).await?),
+        What::Replay => json(StatusCode::OK, &replay(desk, query).await?),
     })
 }
 
@@ -234,11 +241,7 @@ async fn events(desk: &Desk, name: &str, query: &Query) -> Result<SessionEvents,
     let session = find(desk, name).await?.id;
     let page = match desk.sources.history.ask(Question::Events { session, from, limit }).await {
         Ok(Kept::Events(page)) => page,
-        Err(Unanswered::InMemory) => {
-            let why = Unanswered::InMemory.to_string();
-            return Err(Problem::conflict("no-history", "nothing is kept", why)
-                .suggest("name a store in the file, or follow GET /v1/events"));
-        }
+        Err(Unanswered::InMemory) => return Err(not_kept()),
         Err(why) => return Err(Problem::unanswered(&why.to_string())),
         Ok(_) => nothing(),
     };
@@ -285,6 +288,46 @@ async fn tree(desk: &Desk, name: &str) -> Result<SessionTree, Problem> {
     }
     let tree = node(&root, &mut parts, DEEPEST);
     Ok(SessionTree { ancestors, tree, more, incomplete })
+}
+
+/// What a cursor of a comparison belongs to.
+const REPLAY: u32 = 0;
+
+async fn replay(desk: &Desk, query: &Query) -> Result<Replayed, Problem> {
+    let cursor = query.text("cursor").map(|cursor| Cursor::read(cursor, REPLAY, None));
+    let after = cursor.transpose().map_err(bad_cursor)?;
+    match desk.sources.history.ask(Question::Compare { after }).await {
+        Ok(Kept::Compared(compared)) => Ok(replayed(&compared)),
+        Ok(_) => Ok(Replayed::default()),
+        Err(Unanswered::InMemory) => Err(not_kept()),
+        Err(why) => Err(Problem::unanswered(&why.to_string())),
+    }
+}
+
+pub(super) fn not_kept() -> Problem {
+    Problem::conflict("no-history", "nothing is kept", Unanswered::InMemory.to_string())
+        .suggest("name a store in the file, or follow GET /v1/events")
+}
+
+/// What came of a comparison, as it is told.
+pub fn replayed(compared: &Compared) -> Replayed {
+    let difference = |one: &Found| Difference {
+        field: one.field.to_owned(),
+        told: one.told.clone(),
+        kept: one.kept.clone(),
+    };
+    let different = compared.different.iter().map(|one| Different {
+        session: one.id.to_string(),
+        differences: one.differences.iter().map(difference).collect(),
+        faults: one.faults.clone(),
+    });
+    let next = compared.next.map(|place| Cursor { shape: REPLAY, life: None, place }.to_string());
+    Replayed {
+        same: compared.same,
+        partial: compared.partial,
+        different: different.collect(),
+        next,
+    }
 }
 
 async fn ancestors(desk: &Desk, of: &Session) -> Result<Vec<crate::serve::wire::Session>, Problem> {

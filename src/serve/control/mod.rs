@@ -25,7 +25,7 @@ mod awaiting;
 mod chains;
 mod door;
 mod external;
-mod history;
+pub mod history;
 mod orders;
 mod export;
 mod gate;
@@ -39,6 +39,7 @@ mod role;
 pub mod trail;
 mod spawned;
 mod spawning;
+mod statistics;
 mod watching;
 
 #[cfg(test)]

@@ -76,6 +76,52 @@ pub struct SessionTree {
     pub incomplete: Option<String>,
 }
 
+/// `GET /v1/replay`: what is kept of sessions, held against what their events tell.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Replayed {
+    /// Sessions of which nothing else is kept than their events tell.
+    pub same: u64,
+    /// Sessions of whose events some had to be given up, so that nothing can be said.
+    pub partial: u64,
+    /// Sessions that differ.
+    pub different: Vec<Different>,
+    /// What to give as `cursor` for the next sessions; left out behind the last one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next: Option<String>,
+}
+
+impl Replayed {
+    /// With what came of the next sessions.
+    pub fn add(&mut self, other: Self) {
+        self.same += other.same;
+        self.partial += other.partial;
+        self.different.extend(other.different);
+        self.next = other.next;
+    }
+}
+
+/// A session of which something else is kept than its events tell.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Different {
+    /// The session.
+    pub session: String,
+    /// Where it differs.
+    pub differences: Vec<Difference>,
+    /// What of its story cannot have been.
+    pub faults: Vec<String>,
+}
+
+/// What is kept and not what is told.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Difference {
+    /// Of what.
+    pub field: String,
+    /// What the events say.
+    pub told: String,
+    /// What is kept.
+    pub kept: String,
+}
+
 /// A session with its parts.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Node {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::compare::AT_ONCE;
-use super::{Answer, Forgotten, Page, Question, chains};
+use super::{Answer, Forgotten, Page, Question, chains, statistics};
 use crate::ledger::audit::AuditRow;
 use crate::ledger::session::{Figures, Session, SessionEnd, SessionKind, SessionState, Totals};
 use crate::tokens::TokenCounts;
@@ -82,6 +82,7 @@ pub fn answer<C: Columns>(question: &Question, rows: &[C]) -> Result<Answer, C::
             Answer::Events(page(rows, *limit, |row| event(row).map(Some))?)
         }
         Question::Conversation { .. } => chains::answer(rows)?,
+        Question::Statistics { .. } => Answer::Statistics(statistics::groups(rows)?),
         Question::Compare { .. } => Answer::Sessions(page(rows, AT_ONCE, session)?),
         Question::Children { limit, .. } | Question::Descendants { limit, .. } => {
             Answer::Sessions(page(rows, *limit, session)?)

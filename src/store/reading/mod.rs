@@ -18,20 +18,21 @@ mod chains;
 pub mod kept;
 pub mod place;
 pub mod reader;
-#[cfg(any(feature = "sqlite", feature = "postgres"))]
 pub mod statement;
+pub mod statistics;
 pub mod wanted;
 
 use self::audit::AuditWanted;
 use self::compare::Compared;
 use self::kept::KeptEvent;
 use self::place::Place;
+use self::statistics::{By, Groups};
 use self::wanted::Wanted;
 use crate::ledger::audit::AuditRow;
 use crate::ledger::forget::Whose;
 use crate::ledger::session::Session;
 use crate::store::{Store, StoreError};
-use crate::units::SessionId;
+use crate::units::{SessionId, Wall};
 
 /// Answers a question by however many statements it takes.
 pub(in crate::store) fn answer(
@@ -99,6 +100,15 @@ pub enum Question {
         /// The agent's own id of it.
         id: String,
     },
+    /// Sessions that were opened in a span of time, counted by what they have in common.
+    Statistics {
+        /// What they have in common.
+        by: By,
+        /// Opened then or later.
+        since: Option<Wall>,
+        /// Opened before.
+        until: Option<Wall>,
+    },
 }
 
 /// What is answered, each to the question of its name.
@@ -112,6 +122,8 @@ pub enum Answer {
     Events(Page<KeptEvent>),
     /// What came of a comparison.
     Compared(Compared),
+    /// Sessions, counted.
+    Statistics(Groups),
     /// A number, if there is one.
     Number(Option<u64>),
     /// Lines of the audit trail, newest first.

@@ -7,7 +7,7 @@ use super::chains;
 use super::compare::AT_ONCE;
 use super::kept::{AUDIT, EVENT, SESSION};
 use super::wanted::{Standing, Wanted};
-use super::{MOST, Question};
+use super::{MOST, Question, statistics};
 use crate::ledger::session::Session;
 use crate::store::columns::{self, signed};
 use crate::store::retention;
@@ -57,6 +57,7 @@ pub fn of(question: &Question) -> Statement {
         Question::Audit(wanted) => audited(wanted),
         Question::Forget { whose, .. } => retention::meant(whose, "count(*)"),
         Question::Descendants { root, limit } => descendants(*root, *limit),
+        Question::Statistics { by, since, until } => statistics::statement(*by, *since, *until),
         // It is more than one; what is asked first is which sessions come next.
         Question::Compare { after } => {
             let mut it = sessions(&Wanted { after: *after, limit: AT_ONCE, ..Wanted::default() });

@@ -6,6 +6,7 @@ use crate::ledger::row::SessionEvent;
 use crate::ledger::session::SessionState;
 use crate::store::reading::place::Place as Behind;
 use crate::store::reading::statement::{self, Statement, Value};
+use crate::store::reading::statistics::By;
 use crate::store::reading::wanted::{Standing, Wanted};
 use crate::store::reading::{Answer, Page, Question};
 
@@ -267,4 +268,27 @@ pub fn compared(history: &mut History<'_>) {
     let sql = "SELECT state, exit_code, ended_ms FROM sessions";
     let whole = format!("failed 3 {}", AT.0);
     assert_eq!(history.query(sql), [whole.as_str(); 3]);
+}
+
+pub fn counted(history: &mut History<'_>) {
+    dozen(history);
+    let mut count = |by, since| {
+        let question = Question::Statistics { by, since, until: Some(Wall(AT.0 + 12_000)) };
+        let Answer::Statistics(groups) = ask(history, question) else { panic!("another answer") };
+        groups
+    };
+    let users = count(By::User, None);
+    let names: Vec<_> = users.iter().map(|(name, it)| (name.as_deref(), it.sessions())).collect();
+    assert_eq!(names, [(Some("bob"), 6), (Some("ann"), 5)], "the twelfth is too late");
+    let ann = &users[1].1;
+    assert_eq!((ann.of(SessionState::Failed), ann.ended(), ann.lasted), (5, 5, 50_000));
+    assert_eq!(ann.durations, [((SessionState::Failed, 1), 5)].into());
+    assert_eq!(ann.opened, Some((Wall(AT.0 + 2_000), Wall(AT.0 + 10_000))));
+    assert_eq!((users[0].1.ended(), users[0].1.durations.len()), (0, 0));
+    let agents = count(By::Agent, Some(Wall(AT.0 + 4_000)));
+    let names: Vec<_> = agents.iter().map(|(name, it)| (name.as_deref(), it.sessions())).collect();
+    assert_eq!(names, [(None, 6), (Some("claude"), 2)]);
+    for by in By::ALL {
+        assert_eq!(count(by, None).iter().map(|(_, group)| group.sessions()).sum::<u64>(), 11);
+    }
 }
