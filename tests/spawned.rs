@@ -296,10 +296,8 @@ fn one_is_found_by_session_or_pid_while_it_lives_and_after() {
     assert_eq!(it.all(&pid, ""), "here\n");
     let again = it.post(&format!("/v1/sessions/{id}/terminate"), &json!({}));
     assert_eq!(again.check(200, "Command"), ended, "what is over is over");
-    let ours = it.get("/v1/sessions").json();
-    let mut kept = ours["live"].as_array().expect("a list").iter();
-    let kept = kept.find(|session| session["process"] == "keep").expect("it runs");
-    let path = format!("/v1/sessions/{}/terminate", kept["id"].as_str().expect("an id"));
+    let kept = it.get("/v1/processes/keep").json();
+    let path = format!("/v1/sessions/{}/terminate", kept["session"].as_str().expect("it runs"));
     let told = it.post(&path, &json!({ "force": true })).refuses(409, "not-spawned");
     assert!(told.contains("none of a command"), "{told}");
 }
