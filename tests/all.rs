@@ -24,6 +24,7 @@ mod picture;
 mod postgres;
 mod pid1;
 mod recovery;
+mod rights;
 mod rites;
 mod serve;
 mod sessions;

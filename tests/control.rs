@@ -1,7 +1,7 @@
 //! The control doors over real sockets: what they answer, to whom, and what clients cannot do to
 //! them.
 
-mod door;
+pub mod door;
 pub mod schema;
 
 use std::collections::BTreeSet;
@@ -75,7 +75,7 @@ fn the_description_and_the_router_know_the_same_parameters() {
 fn what_is_read_is_as_described() {
     let door = Door::open();
     let status = check(&door.get("/v1/status"), 200, "Status");
-    assert_eq!((&status["role"], &status["generation"]), (&"operator".into(), &4711.into()));
+    assert_eq!((&status["role"], &status["generation"]), (&"admin".into(), &4711.into()));
     let processes = check(&door.get("/v1/processes"), 200, "Processes");
     let names: Vec<&str> = processes["processes"]
         .as_array()
@@ -466,7 +466,7 @@ fn over_tcp_the_token_is_asked_for() {
     let token_file = folder.path().join("token");
     std::fs::write(&token_file, "0123456789abcdef\n").expect("a token");
     let listen = std::net::SocketAddr::from(([127, 0, 0, 1], free_port()));
-    let _door = Door::open_with(Some(TcpControl { listen, token_file }));
+    let _door = Door::open_with(Some(TcpControl::by_token(listen, token_file)));
     let ask = |header: &str| {
         let deadline = Instant::now() + PATIENCE;
         let mut stream = loop {
@@ -486,7 +486,7 @@ fn over_tcp_the_token_is_asked_for() {
     assert_eq!(none.header("www-authenticate"), Some("Bearer"));
     refuses(&ask("Authorization: Bearer 0123456789abcdeg\r\n"), 401, &[]);
     let status = check(&ask("Authorization: Bearer 0123456789abcdef\r\n"), 200, "Status");
-    assert_eq!(status["role"], "operator");
+    assert_eq!(status["role"], "admin");
 }
 
 #[test]

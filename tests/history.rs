@@ -131,8 +131,12 @@ impl Store for Hanging {
         self.store.commit(batches)
     }
 
-    fn prune(&mut self, now: Wall) -> Result<bool, StoreError> {
-        self.store.prune(now)
+    fn prune(
+        &mut self,
+        now: Wall,
+        keep: &procession::config::plan::RetentionPlan,
+    ) -> Result<bool, StoreError> {
+        self.store.prune(now, keep)
     }
 
     fn answer(&mut self, question: &Question) -> Result<Answer, StoreError> {

@@ -392,9 +392,9 @@ fn a_thousand_in_a_row_and_a_hundred_at_once_are_all_heard_of() {
             assert_eq!(it.end(&id)["end"]["exit_code"], 0);
         }
     };
-    (0..200).for_each(run);
+    (0..100).for_each(run);
     let before = it.resident_kib();
-    (200..1200).for_each(run);
+    (100..1100).for_each(run);
     let after = it.resident_kib();
     assert!(after < before + 4096, "from {before} to {after} KiB");
     let all = it.get("/v1/spawned").check(200, "Commands");
@@ -406,7 +406,7 @@ fn a_thousand_in_a_row_and_a_hundred_at_once_are_all_heard_of() {
     let ids: Vec<String> = (0..100)
         .map(|n| it.spawn(json!({ "shell": format!("read x; echo {n}"), "stdin": "pipe" })))
         .collect();
-    assert_eq!(it.post("/v1/spawn", &json!({ "shell": "true" })).status, 503, "there is an end");
+    assert_eq!(it.post("/v1/spawn", &json!({ "shell": "true" })).status, 429, "there is an end");
     std::thread::scope(|scope| {
         for (n, id) in ids.iter().enumerate() {
             let it = &it;
@@ -464,7 +464,10 @@ fn the_verbs_do_what_the_doors_do() {
     assert!(refused.0 == Some(1) && refused.2.contains("reads nothing any more"), "{refused:?}");
     let id = it.shell("exec sleep 1000");
     let ended = out(&["sessions", "terminate", &id, "--force"]);
-    assert!(ended.0 == Some(0) && ended.1.contains("SIGKILL"), "{ended:?}");
+    assert!(
+        ended.0 == Some(0) && ended.1.contains("SIGKILL), because it was ordered"),
+        "{ended:?}"
+    );
     let json = out(&["sessions", "wait", &id, "--json"]);
     assert_eq!(json.0, Some(137));
     let command: Value = serde_json::from_str(&json.1).expect("JSON");

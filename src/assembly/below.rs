@@ -28,7 +28,7 @@ use crate::init::pulse::Pulse;
 use crate::init::sys::{self, heap};
 use crate::ledger::entry::{Entry, StoreHealth, SurvivorOutcome, Waiting};
 use crate::ledger::fold::Ledger;
-use crate::ledger::row::Batch;
+use crate::ledger::row::{Batch, Row};
 use crate::ledger::snapshot::{LiveRun, Snapshot};
 use crate::ledger::task::{self, Outlets};
 use crate::ledger::veil::Veil;
@@ -37,6 +37,7 @@ use crate::memory::{SelfFigures, leak, myself, probe};
 use crate::output::door::Output;
 use crate::probing;
 use crate::serve::Sources;
+use crate::serve::control::trail;
 use crate::serve::listener::{self, Limits};
 use crate::store::runfile::{RunKeeper, RunRecord};
 use crate::store::salt;
@@ -123,7 +124,12 @@ impl Below {
         let (resumed, resume) = oneshot::channel();
         let prices = Prices::embedded();
         let ledger = new_ledger(plan, &stand, &prices);
-        let (writer, reports) = writer::start(&plan.store, stand.beginnings(), &plan.state_dir);
+        let (writer, reports) = writer::start(
+            &plan.store,
+            plan.sessions.retention,
+            stand.beginnings(),
+            &plan.state_dir,
+        );
         let writer = Arc::new(writer);
         let keeper = stand.owner.map(|owner| RunKeeper::start(&plan.state_dir, owner));
         let keeper = keeper.map(Arc::new);
@@ -163,15 +169,26 @@ impl Below {
         senses.spawn(until_lost("output", written));
         let tied = {
             let (pictures, pulse, history) = (pictures.clone(), pulse.clone(), writer.reader());
-            Tied { source, doors, pictures, events, pulse, logs, beside, history, requests }
+            let (keep, entries, veil) = (keep_audit(&writer), weak.clone(), veil(plan));
+            Tied {
+                source,
+                doors,
+                pictures,
+                events,
+                pulse,
+                logs,
+                beside,
+                history,
+                requests,
+                keep,
+                entries,
+                veil,
+            }
         };
         senses.spawn(control::take_orders(Arc::clone(plan), tied, stopped.clone()));
         let sources = sources(pictures, pulse, output);
         senses.spawn(listen(Arc::clone(plan), sources, stopped, weak));
-        if !handled.is_empty() {
-            let at = clock::now();
-            let _ = entries.try_send(Entry::SurvivorsHandled { at, outcomes: handled });
-        }
+        tell_of_survivors(entries, handled);
         drop(on);
         let has_socket = plan.control.socket.is_some();
         Self { runtime, ledger, senses, patient, stop, writer, keeper, has_socket }
@@ -213,6 +230,12 @@ impl Below {
     }
 }
 
+fn tell_of_survivors(entries: &mpsc::Sender<Entry>, outcomes: Vec<SurvivorOutcome>) {
+    if !outcomes.is_empty() {
+        let _ = entries.try_send(Entry::SurvivorsHandled { at: clock::now(), outcomes });
+    }
+}
+
 async fn all_end(tasks: &mut JoinSet<()>) {
     while tasks.join_next().await.is_some() {}
 }
@@ -245,6 +268,16 @@ fn veil(plan: &Plan) -> Veil {
     let passing = salt::passing();
     let salt = if plan.privacy.hashes() { salt::kept(&plan.state_dir) } else { passing };
     Veil::new(plan.privacy.clone(), salt, passing)
+}
+
+/// Hands lines of the audit trail to the store, in between.
+fn keep_audit(writer: &Arc<Writer>) -> trail::Keep {
+    let writer = Arc::downgrade(writer);
+    Box::new(move |row| {
+        if let Some(writer) = writer.upgrade() {
+            writer.submit(Batch { rows: vec![Row::Audit(Box::new(row))] });
+        }
+    })
 }
 
 fn submit_to(writer: &Arc<Writer>) -> impl FnMut(Batch) + use<> {

@@ -1,9 +1,10 @@
 //! The control doors, tied to the loop, the ledger and the file.
 
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use tokio::sync::mpsc::WeakSender;
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{mpsc, oneshot, watch};
 
@@ -18,15 +19,18 @@ use crate::ledger::happening::Narrator;
 use crate::ledger::request::Knock;
 use crate::ledger::snapshot::Snapshot;
 use crate::ledger::task;
+use crate::ledger::veil::Veil;
 use crate::output::door::Output;
 use crate::output::tape::Wanted;
 use crate::serve::control::beside::{Beside, NoTapes, Reading, Tapes};
 use crate::serve::control::feeding::{Feeding, Feeds};
 use crate::serve::control::logs::Logs;
+use crate::serve::control::trail::{self, Trail};
 use crate::serve::control::{self, Busy, NotRead, ReadPlan, Sources};
 use crate::serve::events::Events;
 use crate::serve::wire::SpawnBody;
 use crate::store::reading::reader::Reader;
+use crate::store::salt;
 use crate::supervise::wish::Wish;
 use crate::units::{RunId, Wall};
 
@@ -51,13 +55,32 @@ pub(super) struct Tied {
     pub(super) beside: Arc<Beside>,
     /// Where the ledger is asked.
     pub(super) requests: mpsc::Sender<task::Asked>,
+    /// Keeps what is written down of those who ask.
+    pub(super) keep: trail::Keep,
+    /// Tells the ledger what to forget.
+    pub(super) entries: WeakSender<Entry>,
+    /// What is masked.
+    pub(super) veil: Veil,
     /// What is kept.
     pub(super) history: Reader,
 }
 
 /// Takes orders wherever the plan says.
 pub(super) async fn take_orders(plan: Arc<Plan>, tied: Tied, stopped: watch::Receiver<bool>) {
-    let Tied { source, doors, pictures, events, pulse, logs, beside, history, requests } = tied;
+    let Tied {
+        source,
+        doors,
+        pictures,
+        events,
+        pulse,
+        logs,
+        beside,
+        history,
+        requests,
+        keep,
+        entries,
+        veil,
+    } = tied;
     let sources = Arc::new(Sources {
         pictures,
         orders: Box::new(move |wish| {
@@ -74,10 +97,23 @@ pub(super) async fn take_orders(plan: Arc<Plan>, tied: Tied, stopped: watch::Rec
         beside,
         events,
         history,
+        trail: Trail::new(keep, plan.privacy.masker.clone()),
+        forget: Box::new(move |whose| {
+            let entries = entries.upgrade();
+            entries.is_some_and(|entries| entries.try_send(Entry::Forget { whose }).is_ok())
+        }),
+        veil,
+        salt: read_salt(&plan),
         alive: Box::new(move || pulse.is_alive()),
     });
     let open = || control::serve(plan.control.clone(), Arc::clone(&sources), stopped.clone());
     super::below::restarting("control", open).await;
+}
+
+/// Reads the salt of this instance, once.
+fn read_salt(plan: &Plan) -> control::ReadSalt {
+    let (state_dir, known) = (plan.state_dir.clone(), OnceLock::new());
+    Arc::new(move || *known.get_or_init(|| salt::kept(&state_dir)))
 }
 
 /// What is known of commands beside the plan: nobody yet.

@@ -22,6 +22,7 @@ pub mod one_command;
 pub mod order;
 pub mod schema;
 pub mod show;
+pub mod span;
 pub mod surroundings;
 
 pub mod file;

@@ -94,6 +94,9 @@ impl Story {
             }
             Lifecycle::RunExecuted { run } => debug(format!("{} runs", self.name(*run))),
             Lifecycle::RunStopping { run, cause } => self.stopping(*run, *cause),
+            Lifecycle::RunKilled { run, after } if after.is_zero() => {
+                info(format!("{} is killed", self.name(*run)))
+            }
             Lifecycle::RunKilled { run, .. } => {
                 warn(format!("{} did not end in time and is killed", self.name(*run)))
             }

@@ -185,6 +185,10 @@ impl Ledger {
                 self.house.store = self.house.store.map(|_| *health);
                 Vec::new()
             }
+            Entry::Forget { whose } => {
+                self.sessions.forget(&whose);
+                Vec::new()
+            }
             Entry::ListenerReported { up } => {
                 self.house.listener_up = Some(up);
                 Vec::new()

@@ -12,8 +12,10 @@
 pub mod care;
 pub mod chain_request;
 mod fold_care;
+pub mod audit;
 pub mod beside;
 pub mod entry;
+pub mod forget;
 pub mod happening;
 pub mod request;
 pub mod replay;

@@ -1,5 +1,6 @@
 //! What is kept: rows, in the order they are to be committed in.
 
+use crate::ledger::audit::AuditRow;
 use std::sync::Arc;
 
 use crate::chains::chain::Link;
@@ -32,6 +33,8 @@ pub enum Row {
     Progress(FileProgress),
     /// A response that is known without having been counted.
     Seen(UsageKey),
+    /// A line of the audit trail.
+    Audit(Box<AuditRow>),
     /// What is known of one conversation of a chain, replacing what was kept.
     Link {
         /// Whose chain.

@@ -15,6 +15,7 @@ use crate::ledger::chain_request::{ChainRequest, Told};
 use crate::ledger::entry::Entry;
 use crate::ledger::request::{Beat, Closing, Named, OwnContext, Request};
 use crate::secret::keyed::Salt;
+use crate::secret::{MASK, is_secret};
 use crate::supervise::lifecycle::Lifecycle;
 use crate::tokens::TokenBatch;
 use crate::units::SessionId;
@@ -96,14 +97,31 @@ impl Veil {
     }
 
     fn labels(&self, labels: BTreeMap<String, String>) -> BTreeMap<String, String> {
-        labels.into_iter().map(|(name, text)| (name, self.plan.masker.text(&text))).collect()
+        labels.into_iter().filter_map(|(name, text)| self.label(name, text)).collect()
+    }
+
+    fn label(&self, name: String, text: String) -> Option<(String, String)> {
+        if self.plan.metadata == Treatment::Collect && is_secret(&name) {
+            return Some((name, MASK.to_owned()));
+        }
+        self.text("label", self.plan.metadata, text).map(|text| (name, text))
+    }
+
+    /// A user as their sessions are found under.
+    pub fn user(&self, name: &str) -> String {
+        self.text("user", self.plan.user, name.to_owned()).unwrap_or_else(|| name.to_owned())
     }
 
     /// An agent's or an application's own id, as it may be kept. What is left out has a sign in its
-    /// place that means something in this life only, since conversations must be told apart.
+    /// place that means something in this life only, since conversations must be told apart; so has
+    /// what would be masked. An identity of ours says nothing of anybody.
     pub fn native_id(&self, id: &str) -> String {
+        if SessionId::parse(id).is_some() {
+            return id.to_owned();
+        }
         match self.plan.native_ids {
-            Treatment::Collect => self.plan.masker.text(id),
+            Treatment::Collect if self.plan.masker.text(id) == id => id.to_owned(),
+            Treatment::Collect => self.salt.hash("native_id", id),
             Treatment::Hash => self.salt.hash("native_id", id),
             Treatment::Drop => self.passing.hash("native_id", id),
         }
@@ -265,6 +283,7 @@ mod tests {
             git: one,
             hostname: one,
             native_ids: one,
+            metadata: one,
             excerpts: true,
             masker: Masker::new(patterns),
         };
@@ -396,6 +415,39 @@ mod tests {
         }
         let (hashed, passing) = (veil(Treatment::Hash), veil(Treatment::Drop));
         assert_ne!(hashed.native_id("a"), passing.native_id("a"));
+    }
+
+    #[test]
+    fn what_applications_say_is_treated_as_well() {
+        let open = |one: Treatment| {
+            let own = OwnContext {
+                user: Some("jane".into()),
+                working_dir: Some("/home/jane".into()),
+                labels: [("api_key", "k"), ("note", "by EMP-1")]
+                    .map(|(name, value)| (name.to_owned(), value.to_owned()))
+                    .into(),
+                ..OwnContext::default()
+            };
+            let native_id = Some("jane@mail.example".to_owned());
+            let opening = Opening { native_id, own, ..Opening::default() };
+            match veil(one).request(Request::Open(Box::new(opening))) {
+                Request::Open(opening) => *opening,
+                other => panic!("{other:?}"),
+            }
+        };
+        let kept = open(Treatment::Collect);
+        assert_eq!((&*kept.own.labels["api_key"], &*kept.own.labels["note"]), ("***", "by ***"));
+        let id = kept.native_id.expect("an id");
+        assert!(
+            id.starts_with('#') && id == veil(Treatment::Collect).native_id("jane@mail.example")
+        );
+        let hashed = open(Treatment::Hash);
+        assert_eq!(hashed.own.user, Some(veil(Treatment::Hash).user("jane")));
+        assert!(!format!("{hashed:?}").contains("jane"), "{hashed:?}");
+        let dropped = open(Treatment::Drop);
+        assert_eq!(dropped.own, OwnContext::default());
+        let ours = SessionId::new(Wall(1), 1).to_string();
+        assert_eq!(veil(Treatment::Drop).native_id(&ours), ours);
     }
 
     #[test]

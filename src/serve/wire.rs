@@ -13,6 +13,8 @@ pub mod agents;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+pub mod rights;
+
 /// The variable that says where the control socket is.
 pub const SOCKET_VARIABLE: &str = "PROCESSION_SOCKET";
 /// The control socket's name in the state folder, where nothing else is said.

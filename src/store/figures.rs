@@ -4,6 +4,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::chains::chain::KeptChain;
 use crate::clock;
+use crate::config::plan::RetentionPlan;
 use crate::ledger::entry::OpenSession;
 use crate::ledger::row::Batch;
 use crate::ledger::session::Session;
@@ -79,8 +80,8 @@ impl Store for Counted {
         self.figures.time(Operation::Commit, || self.store.commit(batches))
     }
 
-    fn prune(&mut self, now: Wall) -> Result<bool, StoreError> {
-        self.figures.time(Operation::Prune, || self.store.prune(now))
+    fn prune(&mut self, now: Wall, keep: &RetentionPlan) -> Result<bool, StoreError> {
+        self.figures.time(Operation::Prune, || self.store.prune(now, keep))
     }
 
     fn answer(&mut self, question: &Question) -> Result<Answer, StoreError> {

@@ -34,6 +34,7 @@ mod suite;
 pub mod writer;
 
 use crate::chains::chain::KeptChain;
+use crate::config::plan::RetentionPlan;
 use crate::ledger::entry::OpenSession;
 use crate::ledger::row::Batch;
 use crate::ledger::session::Session;
@@ -61,7 +62,7 @@ pub trait Store: Send {
 
     /// Forgets some of what is older than it has to be kept, in one short step. Says whether more
     /// is left to forget.
-    fn prune(&mut self, now: Wall) -> Result<bool, StoreError>;
+    fn prune(&mut self, now: Wall, keep: &RetentionPlan) -> Result<bool, StoreError>;
 
     /// Answers a question about what is kept. Short, because commits wait behind it.
     fn answer(&mut self, question: &Question) -> Result<Answer, StoreError>;

@@ -144,13 +144,14 @@ impl Spool {
     }
 
     /// Samples go first, then what is known of tokens: all of it together, because how far a log was
-    /// read must never be kept without what was read. Of the lifecycle the older events give way to
+    /// read must never be kept without what was read, then the audit trail. Of the lifecycle the older events give way to
     /// a line that counts them, and in the end whole sessions go. So what stays is a true story.
     fn make_room(&mut self) {
         leave_out_superseded(self.batches.make_contiguous());
         self.rows = rows_of(self.batches.make_contiguous());
         self.shed(|row| matches!(row, Row::Sample(_)));
         self.shed(is_of_the_logs);
+        self.shed(|row| matches!(row, Row::Audit(_)));
         self.thin_out();
         self.give_up_sessions();
         self.batches.retain(|batch| !batch.rows.is_empty());
@@ -228,7 +229,7 @@ fn is_of_the_logs(row: &Row) -> bool {
     match row {
         Row::Usage { .. } | Row::Progress(_) | Row::Seen(_) => true,
         Row::Link { .. } | Row::Interaction(_) | Row::ChainReset(_) => true,
-        Row::Event(_) | Row::Session(_) | Row::Close(_) | Row::Sample(_) => false,
+        Row::Event(_) | Row::Session(_) | Row::Close(_) | Row::Sample(_) | Row::Audit(_) => false,
     }
 }
 

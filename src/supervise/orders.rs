@@ -138,7 +138,9 @@ impl Machine {
         };
         let ix = ProcessIx(at);
         self.step(now, ix, Input::AskedOut);
-        self.step(now, ix, Input::AskNow(StopCause::Order));
+        if grace != Some(Duration::ZERO) {
+            self.step(now, ix, Input::AskNow(StopCause::Order));
+        }
         if let Some(grace) = grace {
             self.step(now, ix, Input::KillBy(now.mono.after(grace)));
         }

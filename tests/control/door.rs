@@ -15,10 +15,13 @@ use procession::ledger::fold::Ledger;
 use procession::ledger::happening::Narrator;
 use procession::ledger::request::Answered;
 use procession::ledger::snapshot::Snapshot;
+use procession::ledger::veil::Veil;
 use procession::memory::leak;
+use procession::secret::keyed::Salt;
 use procession::serve::control::beside::{Beside, NoTapes};
 use procession::serve::control::feeding::Feeds;
 use procession::serve::control::logs::{Line, Logs, Page, Stream, Turn};
+use procession::serve::control::trail::Trail;
 use procession::serve::control::{Busy, NotRead, Requests, Sources, serve};
 use procession::serve::events::Events;
 use procession::store::reading::reader::Reader;
@@ -86,6 +89,10 @@ impl Door {
             beside: Arc::clone(&beside),
             events: Arc::clone(&events),
             history: Reader::in_memory(),
+            trail: Trail::in_memory(),
+            forget: Box::new(|_| true),
+            veil: Veil::default(),
+            salt: Arc::new(|| Salt([1; 32])),
             alive: Box::new(|| true),
         });
         let (stop, stopped) = watch::channel(false);

@@ -17,7 +17,7 @@ use tokio::net::UnixStream;
 use tokio::time::timeout;
 
 use super::Failure;
-use crate::serve::wire;
+use crate::serve::wire::{self, rights::REASON};
 
 /// For an answer to begin; whoever waits for longer says so.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -32,11 +32,18 @@ const LONGEST_LINE: usize = 8 << 20;
 #[derive(Clone, Debug)]
 pub(super) struct Client {
     path: PathBuf,
+    reason: Option<String>,
 }
 
 impl Client {
     pub(super) fn new(path: PathBuf) -> Self {
-        Self { path }
+        Self { path, reason: None }
+    }
+
+    /// Says why it asks, for the audit trail.
+    pub(super) fn because(mut self, reason: Option<String>) -> Self {
+        self.reason = reason;
+        self
     }
 
     /// Asks, and reads the whole answer as JSON text.
@@ -156,6 +163,10 @@ impl Client {
         let request = Request::builder().method(method).uri(path).header(HOST, "procession");
         let request = match &body {
             Some((kind, _)) => request.header(CONTENT_TYPE, *kind),
+            None => request,
+        };
+        let request = match &self.reason {
+            Some(reason) => request.header(REASON, reason),
             None => request,
         };
         let body = Full::new(Bytes::from(body.map(|(_, bytes)| bytes).unwrap_or_default()));

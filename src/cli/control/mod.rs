@@ -3,6 +3,7 @@
 //! They answer 0 when it is done, 1 when it was refused or failed, 2 for bad usage, and 3 when
 //! nobody answers at the socket.
 
+mod audit;
 mod agents;
 mod completions;
 mod enough;
@@ -63,6 +64,8 @@ pub(super) enum Verb {
     Sessions(sessions::Options),
     /// Show what happens, as it happens.
     Events(events::Options),
+    /// Show who asked for what at the control doors, and what they got.
+    Audit(audit::Options),
     /// Show the chains of agents: their conversations, how full they are, and what to hand over.
     Agents(agents::Options),
     /// Print a script that completes words in a shell.
@@ -132,6 +135,7 @@ async fn answer(verb: &Verb) -> Result<(), Failure> {
         Verb::Orphans(options) => orphans::orphans(options).await,
         Verb::Sessions(options) => sessions::sessions(options).await,
         Verb::Events(options) => events::events(options).await,
+        Verb::Audit(options) => audit::audit(options).await,
         Verb::Agents(options) => agents::agents(options).await,
         Verb::Completions(options) => completions::print(options),
     }

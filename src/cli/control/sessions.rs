@@ -1,8 +1,10 @@
 //! `procession sessions …`: spans of work, those of applications among them. One file for each verb.
 
 mod close;
+pub mod export;
 mod heartbeat;
 mod open;
+mod purge;
 mod output;
 mod terminate;
 mod wait;
@@ -26,6 +28,12 @@ enum Verb {
     Heartbeat(heartbeat::Options),
     /// Close a session.
     Close(close::Options),
+    /// Print sessions, to be taken elsewhere.
+    Export(export::Options),
+    /// Forget sessions that ended long ago.
+    Purge(purge::Purge),
+    /// Forget the ended sessions of a user or an agent, with all that are a part of them.
+    Forget(purge::Forget),
     /// Show what a spawned command wrote, and what it writes.
     Output(output::Options),
     /// Send a spawned command what comes on standard input.
@@ -41,6 +49,9 @@ pub async fn sessions(options: &Options) -> Result<(), Failure> {
         Verb::Open(options) => open::open(options).await,
         Verb::Heartbeat(options) => heartbeat::heartbeat(options).await,
         Verb::Close(options) => close::close(options).await,
+        Verb::Export(options) => export::export(options).await,
+        Verb::Purge(options) => purge::purge(options).await,
+        Verb::Forget(options) => purge::forget(options).await,
         Verb::Output(options) => output::output(options).await,
         Verb::Write(options) => write::write(options).await,
         Verb::Terminate(options) => terminate::terminate(options).await,

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::retention::RetentionPlan;
 use crate::units::Signal;
 
 /// `sessions`.
@@ -23,6 +24,8 @@ pub struct SessionsPlan {
     pub warn_signal: Option<Signal>,
     /// How often a live session's projection is written into its history; `None` never.
     pub snapshot_interval: Option<Duration>,
+    /// How long history is kept.
+    pub retention: RetentionPlan,
 }
 
 impl SessionsPlan {
@@ -49,6 +52,7 @@ impl Default for SessionsPlan {
             warn_at: Self::WARN_AT.to_vec(),
             warn_signal: None,
             snapshot_interval: Some(Self::SNAPSHOT_INTERVAL),
+            retention: RetentionPlan::default(),
         }
     }
 }

@@ -65,7 +65,7 @@ pub(super) const FILE: [Key; 13] = [
 
 const OFF_OR_DURATION: Form = Either(&[Off, Duration]);
 
-const SESSIONS: [Key; 7] = [
+const SESSIONS: [Key; 8] = [
     (
         "idle_timeout",
         OFF_OR_DURATION,
@@ -101,6 +101,23 @@ const SESSIONS: [Key; 7] = [
         OFF_OR_DURATION,
         "How often what is known of a live session is written into its history; 15m unless written.",
     ),
+    ("retention", Map(&RETENTION, &[]), "How long history is kept."),
+];
+
+const RETENTION: [Key; 5] = [
+    (
+        "completed",
+        Duration,
+        "The history of sessions that ended well, from their end on; 720h (30 days) unless written.",
+    ),
+    ("failed", Duration, "That of sessions that did not; 2160h (90 days) unless written."),
+    (
+        "archived",
+        Duration,
+        "What is left of a session then: who, when, how it ended and what it used; 4320h (180 days from its end) unless written.",
+    ),
+    ("audit", Duration, "Who asked for what at the control doors; 8760h (a year) unless written."),
+    ("samples", Duration, "The single memory samples of a session; 168h (7 days) unless written."),
 ];
 
 const SESSION: [Key; 2] = [
@@ -118,13 +135,14 @@ const SESSION: [Key; 2] = [
 
 const TREATMENT: Form = Words(&["collect", "hash", "drop"]);
 
-const PRIVACY: [Key; 8] = [
+const PRIVACY: [Key; 9] = [
     ("command", TREATMENT, "The command of a session; its secrets are masked in any case."),
     ("working_dir", TREATMENT, "The folder that it runs in."),
     ("user", TREATMENT, "The name of the user that it runs as."),
     ("git", TREATMENT, "The branch and the commit of the checkout that it works in."),
     ("hostname", TREATMENT, "The name of the host."),
     ("native_ids", TREATMENT, "The ids that agents and applications give their conversations."),
+    ("metadata", TREATMENT, "The labels that applications give their sessions."),
     (
         "excerpts",
         Flag,
@@ -145,14 +163,27 @@ const PATTERN: [Key; 2] = [
 const METRICS: [Key; 1] =
     [("listen", OFF_OR_TEXT, "An IP address and a port; 0.0.0.0:9917 unless written.")];
 
-const CONTROL: [Key; 3] = [
+const CONTROL: [Key; 4] = [
     ("socket", OFF_OR_TEXT, "The path of the unix socket; `false` opens none."),
     (
         "listen",
         Text,
         "An IP address and a port on which the same orders are taken over TCP; needs `token_file`.",
     ),
-    ("token_file", Text, "The file that holds the bearer token for orders over TCP."),
+    ("token_file", Text, "The file that holds the bearer token of an admin, for orders over TCP."),
+    ("tokens", List(&Map(&TOKEN, &["name", "file", "role"])), "Further tokens, each with a role."),
+];
+
+const TOKEN: [Key; 5] = [
+    ("name", Text, "Its name, for the audit trail."),
+    ("file", Text, "The file that holds it."),
+    (
+        "role",
+        Words(&["viewer", "operator", "admin"]),
+        "Who may look, who may also give orders to processes and sessions, and who may do everything.",
+    ),
+    ("users", Many(&Text), "Only sessions of these users."),
+    ("agents", Many(&Text), "Only sessions of these agents."),
 ];
 
 const STORE: [Key; 3] = [

@@ -15,6 +15,16 @@ pub(super) struct Sessions {
     warn_at: Vec<f64>,
     warn_signal: OrOff<String>,
     snapshot_interval: OrOff<String>,
+    retention: Retention,
+}
+
+#[derive(serde::Serialize)]
+struct Retention {
+    completed: String,
+    failed: String,
+    archived: String,
+    audit: String,
+    samples: String,
 }
 
 #[derive(serde::Serialize)]
@@ -35,6 +45,13 @@ pub(super) fn sessions(plan: &SessionsPlan) -> Sessions {
         warn_at: plan.warn_at.clone(),
         warn_signal: OrOff::of(plan.warn_signal.map(|signal| signal.to_string())),
         snapshot_interval: or_off(plan.snapshot_interval),
+        retention: Retention {
+            completed: print_duration(plan.retention.completed),
+            failed: print_duration(plan.retention.failed),
+            archived: print_duration(plan.retention.archived),
+            audit: print_duration(plan.retention.audit),
+            samples: print_duration(plan.retention.samples),
+        },
     }
 }
 

@@ -201,6 +201,7 @@ fn render(batch: &Batch, names: &mut BTreeMap<SessionId, usize>) -> String {
         }
         Row::Progress(progress) => format!("progress {}", progress.offset),
         Row::Seen(key) => format!("seen {}", key.0),
+        Row::Audit(row) => format!("audit {}", row.action),
         Row::Link { agent, link } => format!("{agent}#{} {}", link.number, link.id),
         Row::Interaction(interaction) => format!("said in {}", interaction.conversation),
         Row::ChainReset(agent) => format!("reset {agent}"),

@@ -369,7 +369,7 @@ fn may_tell(caller: &Caller, agent: &str, picture: &Snapshot) -> Result<(), Prob
     let Role::Member { process, .. } = &caller.role else { return caller.role.may_order_all() };
     let of_own = |view: &ProcessView| view.name == *process && view.agent.as_deref() == Some(agent);
     if picture.processes.iter().any(of_own) {
-        return caller.role.may_order(std::slice::from_ref(process), picture);
+        return caller.may_order(std::slice::from_ref(process), picture);
     }
     caller.role.may_order_all()
 }

@@ -266,7 +266,7 @@ fn opening(caller: &Caller, body: OpenBody) -> Result<Opening, Problem> {
     check_labels(&labels)?;
     let uid = match &caller.who {
         Who::Peer(peer) => Some(peer.uid),
-        Who::Remote(_) => None,
+        Who::Remote { .. } => None,
     };
     Ok(Opening {
         native_id: id.map(own_id).transpose()?,
@@ -351,8 +351,8 @@ mod tests {
     use super::*;
 
     fn caller() -> Caller {
-        let who = Who::Remote(([127, 0, 0, 1], 1).into());
-        Caller { who, role: Role::Operator }
+        let who = Who::Remote { from: ([127, 0, 0, 1], 1).into(), token: None };
+        Caller::new(who, Role::Admin(Default::default()))
     }
 
     fn read(body: &str) -> Result<Opening, Problem> {

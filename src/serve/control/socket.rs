@@ -74,10 +74,13 @@ fn admitted(peer: &Peer, own: u32) -> Pass {
     if peer.uid != 0 && peer.uid != own {
         let detail = format!("the asker runs as uid {}, we as uid {own}", peer.uid);
         let problem = Problem::forbidden(detail);
-        return Pass::Refused(problem.suggest(format!("ask as uid {own} or 0")).answer());
+        return Pass::Refused(
+            problem.suggest(format!("ask as uid {own} or 0")).answer(),
+            Who::Peer(peer.clone()),
+        );
     }
     let role = Role::of(&peer.place);
-    Pass::Caller(Caller { who: Who::Peer(peer.clone()), role })
+    Pass::Caller(Caller::new(Who::Peer(peer.clone()), role))
 }
 
 /// As whom we run.

@@ -97,7 +97,10 @@ fn find(desk: &Desk, id: &str) -> Result<Command, Problem> {
         let detail = format!("session {id} is none of a command that was spawned beside the plan");
         let problem = Problem::conflict("not-spawned", "not spawned", detail);
         let process = session.process;
-        return Err(problem.suggest(format!("see /v1/processes/{process} and its logs")));
+        return Err(match &*process {
+            "" => problem.suggest("a session that an application opened is closed by it"),
+            _ => problem.suggest(format!("see /v1/processes/{process} and its logs")),
+        });
     }
     let problem = Problem::unknown("spawned command", id, &[]);
     Err(problem.suggest("name it by session or pid; GET /v1/spawned lists those that are known"))

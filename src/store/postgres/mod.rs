@@ -39,6 +39,7 @@ use self::rows::{Stamp, Write};
 use crate::chains::chain::KeptChain;
 use crate::clock;
 use crate::config::plan::PostgresPlan;
+use crate::config::plan::RetentionPlan;
 use crate::ledger::entry::OpenSession;
 use crate::ledger::row::{Batch, Row};
 use crate::ledger::session::Session;
@@ -139,8 +140,8 @@ impl Store for PostgresStore {
         self.with("commit to", async |link, _| commit(link, &rows, &stamp).await)
     }
 
-    fn prune(&mut self, now: Wall) -> Result<bool, StoreError> {
-        self.with("prune", async |link, us| retention::prune(link, us, now).await)
+    fn prune(&mut self, now: Wall, keep: &RetentionPlan) -> Result<bool, StoreError> {
+        self.with("prune", async |link, us| retention::prune(link, us, now, keep).await)
     }
 
     fn repair(&mut self, told: &Session) -> Result<(), StoreError> {

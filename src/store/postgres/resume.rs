@@ -51,7 +51,8 @@ pub async fn open_sessions(link: &mut Link, us: &Identity) -> Result<Vec<OpenSes
     let rows = transaction
         .query(
             "SELECT id, kind, state, process, started_ms, (SELECT max(sequence) + 1 FROM \
-             session_events WHERE session_id = id) AS events FROM sessions \
+             session_events WHERE session_id = id) AS events, greatest(last_activity_ms, (SELECT \
+             max(at_ms) FROM session_events WHERE session_id = id)) AS last_ms FROM sessions \
              WHERE ended_ms IS NULL AND claimed_by = $1 ORDER BY started_ms LIMIT $2",
             &[&ours, &MAX_OPEN],
         )
@@ -72,7 +73,8 @@ fn open_session(row: &Row) -> Result<Option<OpenSession>, Error> {
     let (Some(id), Some(kind), Some(state)) = known else { return Ok(None) };
     let events = row.try_get::<_, Option<i64>>("events")?.unwrap_or(0).cast_unsigned();
     let (process, started) = (row.try_get("process")?, Wall(row.try_get("started_ms")?));
-    Ok(Some(OpenSession { id, kind, state, process, started, events }))
+    let last_activity = Wall(row.try_get("last_ms")?);
+    Ok(Some(OpenSession { id, kind, state, process, started, last_activity, events }))
 }
 
 /// Everything that the tailer has to know: of this instance, because files of other hosts have the

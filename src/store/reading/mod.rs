@@ -11,6 +11,7 @@
 //! each question is one statement ([`statement`]) whose rows are understood in one way ([`kept`]) for
 //! every database. An answer is bounded by its question.
 
+pub mod audit;
 pub mod compare;
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
 mod chains;
@@ -21,10 +22,13 @@ pub mod reader;
 pub mod statement;
 pub mod wanted;
 
+use self::audit::AuditWanted;
 use self::compare::Compared;
 use self::kept::KeptEvent;
 use self::place::Place;
 use self::wanted::Wanted;
+use crate::ledger::audit::AuditRow;
+use crate::ledger::forget::Whose;
 use crate::ledger::session::Session;
 use crate::store::{Store, StoreError};
 use crate::units::SessionId;
@@ -66,6 +70,16 @@ pub enum Question {
         /// How many at most.
         limit: u32,
     },
+    /// Lines of the audit trail, newest first, page by page.
+    Audit(Box<AuditWanted>),
+    /// Ended sessions are to be forgotten, in one short step after another; the one question that
+    /// changes something.
+    Forget {
+        /// Which ones.
+        whose: Whose,
+        /// Whether a step is taken; else they are only counted.
+        step: bool,
+    },
     /// A session and all that are a part of it or of one of those, nearest first.
     Descendants {
         /// Of which one.
@@ -100,6 +114,19 @@ pub enum Answer {
     Compared(Compared),
     /// A number, if there is one.
     Number(Option<u64>),
+    /// Lines of the audit trail, newest first.
+    Audit(Page<AuditRow>),
+    /// What was forgotten, or would be.
+    Forgotten(Forgotten),
+}
+
+/// What was forgotten, or would be.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Forgotten {
+    /// Sessions.
+    pub sessions: u64,
+    /// Whether there may be more, for another step.
+    pub more: bool,
 }
 
 /// Some of what was asked for.

@@ -38,6 +38,7 @@ use self::fault::Fault;
 use self::file::OpenFile;
 use crate::chains::chain::KeptChain;
 use crate::clock;
+use crate::config::plan::RetentionPlan;
 use crate::ledger::entry::OpenSession;
 use crate::ledger::row::Batch;
 use crate::ledger::session::Session;
@@ -160,8 +161,8 @@ impl Store for SqliteStore {
         })
     }
 
-    fn prune(&mut self, now: Wall) -> Result<bool, StoreError> {
-        self.with("prune", |db| Ok(retention::prune(db, now)?))
+    fn prune(&mut self, now: Wall, keep: &RetentionPlan) -> Result<bool, StoreError> {
+        self.with("prune", |db| Ok(retention::prune(db, now, keep)?))
     }
 
     fn answer(&mut self, question: &Question) -> Result<Answer, StoreError> {

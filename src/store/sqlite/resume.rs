@@ -30,7 +30,9 @@ pub fn token_resume(db: &Connection) -> rusqlite::Result<TokenResume> {
 pub fn open_sessions(db: &Connection) -> rusqlite::Result<Vec<OpenSession>> {
     let mut statement = db.prepare(
         "SELECT id, kind, state, process, started_ms, (SELECT max(sequence) + 1 FROM session_events \
-         WHERE session_id = id) FROM sessions WHERE ended_ms IS NULL ORDER BY started_ms LIMIT ?1",
+         WHERE session_id = id), max(last_activity_ms, coalesce((SELECT max(at_ms) FROM \
+         session_events WHERE session_id = id), 0)) FROM sessions WHERE ended_ms IS NULL \
+         ORDER BY started_ms LIMIT ?1",
     )?;
     let rows = statement.query_map([MAX_OPEN], open_session)?;
     rows.filter_map(Result::transpose).collect()
@@ -41,9 +43,10 @@ fn open_session(row: &Row<'_>) -> rusqlite::Result<Option<OpenSession>> {
     let (id, kind, state): (String, String, String) = (row.get(0)?, row.get(1)?, row.get(2)?);
     let (process, started) = (row.get(3)?, Wall(row.get(4)?));
     let events = row.get::<_, Option<i64>>(5)?.unwrap_or(0).cast_unsigned();
+    let last_activity = Wall(row.get(6)?);
     let known = (SessionId::parse(&id), SessionKind::parse(&kind), SessionState::parse(&state));
     let (Some(id), Some(kind), Some(state)) = known else { return Ok(None) };
-    Ok(Some(OpenSession { id, kind, state, process, started, events }))
+    Ok(Some(OpenSession { id, kind, state, process, started, last_activity, events }))
 }
 
 fn progress(db: &Connection) -> rusqlite::Result<Vec<FileProgress>> {

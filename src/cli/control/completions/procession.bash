@@ -34,6 +34,9 @@ _procession() {
             procession,logs)
                 cmd="procession__subcmd__logs"
                 ;;
+            procession,orphans)
+                cmd="procession__subcmd__orphans"
+                ;;
             procession,ps)
                 cmd="procession__subcmd__ps"
                 ;;
@@ -144,6 +147,9 @@ _procession() {
                 ;;
             procession__subcmd__help,logs)
                 cmd="procession__subcmd__help__subcmd__logs"
+                ;;
+            procession__subcmd__help,orphans)
+                cmd="procession__subcmd__help__subcmd__orphans"
                 ;;
             procession__subcmd__help,ps)
                 cmd="procession__subcmd__help__subcmd__ps"
@@ -982,6 +988,20 @@ _procession() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        procession__subcmd__help__subcmd__orphans)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         procession__subcmd__help__subcmd__ps)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
@@ -1194,6 +1214,36 @@ _procession() {
                     return 0
                     ;;
                 --stream)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --socket)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -c)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        procession__subcmd__orphans)
+            opts="-c -h --name --all --dry-run --kill --json --socket --config --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --name)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -1617,7 +1667,7 @@ _procession() {
             return 0
             ;;
         procession__subcmd__spawn)
-            opts="-w -u -e -c -h --wait --name --dir --user --stop-signal --stop-grace-period --env --shell --json --socket --config --help"
+            opts="-w -u -i -e -c -h --wait --name --dir --user --stop-signal --stop-grace-period --timeout --memory --cpu-time --nofile --nproc --keep-output --stdin --env --shell --json --socket --config --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1652,6 +1702,30 @@ _procession() {
                     return 0
                     ;;
                 --stop-grace-period)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --timeout)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --memory)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --cpu-time)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --nofile)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --nproc)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --keep-output)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

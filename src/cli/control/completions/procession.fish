@@ -118,10 +118,17 @@ complete -c procession -n "__fish_procession_using_subcommand spawn" -l dir -d '
 complete -c procession -n "__fish_procession_using_subcommand spawn" -s u -l user -d 'As whom it runs: a name or a number, and a group behind a colon' -r
 complete -c procession -n "__fish_procession_using_subcommand spawn" -l stop-signal -d 'How it is asked to end; SIGINT when not given' -r
 complete -c procession -n "__fish_procession_using_subcommand spawn" -l stop-grace-period -d 'From the asking to SIGKILL, such as `10s`; `1s` when not given' -r
+complete -c procession -n "__fish_procession_using_subcommand spawn" -l timeout -d 'How long it may run, such as `5m`; then it is asked to end' -r
+complete -c procession -n "__fish_procession_using_subcommand spawn" -l memory -d 'What each of its processes may hold of memory of its own, such as `512MiB`' -r
+complete -c procession -n "__fish_procession_using_subcommand spawn" -l cpu-time -d 'CPU time of each of its processes, such as `10s`' -r
+complete -c procession -n "__fish_procession_using_subcommand spawn" -l nofile -d 'Open files of each of its processes' -r
+complete -c procession -n "__fish_procession_using_subcommand spawn" -l nproc -d 'Processes that its user may have' -r
+complete -c procession -n "__fish_procession_using_subcommand spawn" -l keep-output -d 'The last bytes of what it writes that are kept; `64KiB` when not given' -r
 complete -c procession -n "__fish_procession_using_subcommand spawn" -s e -l env -d 'What is added to its environment' -r
 complete -c procession -n "__fish_procession_using_subcommand spawn" -l shell -d 'A line for the shell, in place of a command' -r
 complete -c procession -n "__fish_procession_using_subcommand spawn" -l socket -d 'The control socket; by default that of the configuration, or the one in the usual folder' -r -F
 complete -c procession -n "__fish_procession_using_subcommand spawn" -s c -l config -d 'The configuration that the procession runs, which says where its socket is' -r -F
+complete -c procession -n "__fish_procession_using_subcommand spawn" -s i -l stdin -d 'Send what is typed here to it, until that ends or it does'
 complete -c procession -n "__fish_procession_using_subcommand spawn" -l json -d 'Print JSON'
 complete -c procession -n "__fish_procession_using_subcommand spawn" -s h -l help -d 'Print help'
 complete -c procession -n "__fish_procession_using_subcommand sessions; and not __fish_seen_subcommand_from open heartbeat close help" -s h -l help -d 'Print help'

@@ -187,12 +187,20 @@ _arguments "${_arguments_options[@]}" : \
 '--user=[As whom it runs\: a name or a number, and a group behind a colon]:USER:_default' \
 '--stop-signal=[How it is asked to end; SIGINT when not given]:SIGNAL:_default' \
 '--stop-grace-period=[From the asking to SIGKILL, such as \`10s\`; \`1s\` when not given]:DURATION:_default' \
+'--timeout=[How long it may run, such as \`5m\`; then it is asked to end]:DURATION:_default' \
+'--memory=[What each of its processes may hold of memory of its own, such as \`512MiB\`]:SIZE:_default' \
+'--cpu-time=[CPU time of each of its processes, such as \`10s\`]:DURATION:_default' \
+'--nofile=[Open files of each of its processes]:NUMBER:_default' \
+'--nproc=[Processes that its user may have]:NUMBER:_default' \
+'--keep-output=[The last bytes of what it writes that are kept; \`64KiB\` when not given]:SIZE:_default' \
 '*-e+[What is added to its environment]:NAME=VALUE:_default' \
 '*--env=[What is added to its environment]:NAME=VALUE:_default' \
 '()--shell=[A line for the shell, in place of a command]:LINE:_default' \
 '--socket=[The control socket; by default that of the configuration, or the one in the usual folder]:PATH:_files' \
 '-c+[The configuration that the procession runs, which says where its socket is]:FILE:_files' \
 '--config=[The configuration that the procession runs, which says where its socket is]:FILE:_files' \
+'-i[Send what is typed here to it, until that ends or it does]' \
+'--stdin[Send what is typed here to it, until that ends or it does]' \
 '--json[Print JSON]' \
 '-h[Print help]' \
 '--help[Print help]' \
@@ -924,6 +932,11 @@ _procession__subcmd__help__subcmd__logs_commands() {
     local commands; commands=()
     _describe -t commands 'procession help logs commands' commands "$@"
 }
+(( $+functions[_procession__subcmd__help__subcmd__orphans_commands] )) ||
+_procession__subcmd__help__subcmd__orphans_commands() {
+    local commands; commands=()
+    _describe -t commands 'procession help orphans commands' commands "$@"
+}
 (( $+functions[_procession__subcmd__help__subcmd__ps_commands] )) ||
 _procession__subcmd__help__subcmd__ps_commands() {
     local commands; commands=()
@@ -1002,6 +1015,11 @@ _procession__subcmd__help__subcmd__stop_commands() {
 _procession__subcmd__logs_commands() {
     local commands; commands=()
     _describe -t commands 'procession logs commands' commands "$@"
+}
+(( $+functions[_procession__subcmd__orphans_commands] )) ||
+_procession__subcmd__orphans_commands() {
+    local commands; commands=()
+    _describe -t commands 'procession orphans commands' commands "$@"
 }
 (( $+functions[_procession__subcmd__ps_commands] )) ||
 _procession__subcmd__ps_commands() {
