@@ -61,7 +61,8 @@ pub struct Interaction {
 
 /// The beginning of a text, masked before it is cut.
 pub fn excerpt(text: &str, masker: &Masker) -> String {
-    let masked = masker.text(&text[..text.floor_char_boundary(MASKED)]);
+    let lines = text[..text.floor_char_boundary(MASKED)].lines().map(|line| masker.line(line));
+    let masked = lines.collect::<Vec<_>>().join("\n");
     let end = masked.char_indices().nth(EXCERPT).map_or(masked.len(), |(at, _)| at);
     masked[..end].trim().to_owned()
 }

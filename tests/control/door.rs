@@ -186,7 +186,9 @@ fn requests() -> Requests {
     let ledger = Mutex::new(ledger);
     Box::new(move |request| {
         let (reply, answer) = oneshot::channel();
-        let (said, _) = ledger.lock().unwrap().ask(procession::clock::now(), request);
+        let mut ledger = ledger.lock().unwrap();
+        let request = ledger.veiled_request(request);
+        let (said, _) = ledger.ask(procession::clock::now(), request);
         let _ = reply.send(Answered { reply: said, durable: true });
         Ok(answer)
     })
