@@ -8,6 +8,7 @@ mod below;
 mod contexts;
 mod following;
 mod journal;
+pub mod orphans;
 mod logs;
 mod output;
 mod control;
@@ -38,6 +39,7 @@ use crate::init::{self, Departure, Ends, Survivor, recover, rites, sys};
 use crate::ledger::entry::{Entry, SurvivorOutcome};
 use crate::memory::proc;
 use crate::output::door::Output;
+use crate::serve::control::feeding::Feeding;
 use crate::store::left_behind::{LeftBehind, find_left_behind};
 use crate::store::life::Beginnings;
 use crate::store::runfile::{Owner, RunRecord};
@@ -75,7 +77,9 @@ pub fn run(plan: Plan, source: Option<PathBuf>, caught: Caught) -> u8 {
     // One command writes where we do, as if we were not there.
     let piped = plan.mode == Mode::Supervise;
     let output = if piped { output::open(&doors) } else { None };
-    let outlet = output.clone().map(|output| Box::new(Piped::new(output)) as Box<dyn Outlet>);
+    let (feeds, fed) = mpsc::channel(output::FEEDINGS);
+    let outlet =
+        output.clone().map(|output| Box::new(Piped::new(output, feeds)) as Box<dyn Outlet>);
     let (downward, tasks) = downward::queues(&plan, outlet);
     let ends = Ends { outward: Outward::new(entries), inward, downward };
     let mut below = None;
@@ -86,7 +90,7 @@ pub fn run(plan: Plan, source: Option<PathBuf>, caught: Caught) -> u8 {
         let (output, shown) = (output.clone(), output.clone());
         let begin = move || {
             let (runtime, entries) = runtime_while(&living)?;
-            let links = Links { pulse, doors, tasks, source, output: shown };
+            let links = Links { pulse, doors, tasks, source, output: shown, fed };
             Some(Below::start(runtime, &plan, stand, &entries, queue, handled, links))
         };
         let observer = Observer::new(begin);
@@ -126,6 +130,8 @@ struct Links {
     source: Option<PathBuf>,
     /// What children write, where we read it.
     output: Option<Output>,
+    /// The pipes by which commands are spoken to.
+    fed: mpsc::Receiver<Feeding>,
 }
 
 /// Begins to observe while the loop turns already: what is below takes milliseconds to build.

@@ -48,7 +48,8 @@
 //!
 //! # Rooms, in reading order
 //!
-//! [`units`], [`secret`], [`clock`] and [`faults`] are the common ground. [`config`] makes a plan of a file.
+//! [`units`], [`secret`], [`clock`] and [`faults`] are the common ground; [`chains`] is what is known of
+//! agents' conversations one after the other, fed by [`tokens`] and kept by the ledger. [`config`] makes a plan of a file.
 //! [`supervise`] is the mind and [`init`] the body. [`ledger`] is the memory of what happened, fed by
 //! [`memory`], [`tokens`] and [`context`], kept by [`store`] (which finds servers by `names`), shown by [`metrics`] and [`serve`].
 //! [`output`] is what becomes of what processes write; [`probing`] and [`watch`] are senses beside
@@ -67,11 +68,16 @@
 //! - A verb or a path of the API: `cli/control/`, `serve/control/api.rs`, `serve/wire.rs` and
 //!   `serve/openapi.json`, which the tests hold against each other.
 //! - What happens between fork and exec: `init/sys/child.rs` and `init/sys/world.rs`.
+//! - How long sessions rest and last, and what ends with what: [`ledger::request`] for what is asked,
+//!   `ledger/activity.rs`, `ledger/external.rs` and `ledger/fold_time.rs`; the ledger ends no run, it
+//!   asks for that at the control door like anybody.
 //! - A metric: a row in [`metrics::catalogue`] and a line in `metrics/families`; then the golden files
 //!   (`PROCESSION_BLESS=1`), dashboards and alerts, which `tests/contract.rs` holds against it.
 //! - A kind of token: [`tokens::TokenCounts`] and [`tokens::TokenKind`], [`tokens::price`] and its data,
 //!   the agent's decoder in [`tokens::agents`], a numbered step in `store/schema` for each database, `rows.rs` of `store/sqlite` and of
 //!   `store/postgres`, which `store/suite.rs` holds to the same promises.
+//! - What a chain of conversations tells: [`chains`], `ledger/fold_chains.rs`, `store/chains.rs`,
+//!   `serve/control/chains.rs` and `cli/control/agents.rs`.
 //! - What a session tells of itself: [`ledger::session`], its fold in `ledger/fold_*.rs`, and the store.
 //!
 //! # Decisions that differ from the first design
@@ -116,6 +122,7 @@ pub mod probing;
 pub mod ledger;
 pub mod output;
 pub mod memory;
+pub mod chains;
 pub mod tokens;
 pub mod context;
 pub mod watch;

@@ -3,6 +3,7 @@
 // What clippy.toml bans is banned from the program; tests run programs and read clocks.
 #![allow(clippy::disallowed_methods)]
 
+mod chains;
 mod cli;
 mod cli_verbs;
 mod contract;
@@ -18,14 +19,18 @@ mod image;
 mod kept;
 mod lifecycle;
 mod mind;
+mod orphans;
 mod output;
 mod picture;
 mod postgres;
 mod pid1;
 mod recovery;
+mod rights;
 mod rites;
 mod serve;
+mod sessions;
 mod sim;
+mod spawned;
 mod storm;
 mod support;
 mod terminal;

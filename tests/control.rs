@@ -1,7 +1,7 @@
 //! The control doors over real sockets: what they answer, to whom, and what clients cannot do to
 //! them.
 
-mod door;
+pub mod door;
 pub mod schema;
 
 use std::collections::BTreeSet;
@@ -75,7 +75,7 @@ fn the_description_and_the_router_know_the_same_parameters() {
 fn what_is_read_is_as_described() {
     let door = Door::open();
     let status = check(&door.get("/v1/status"), 200, "Status");
-    assert_eq!((&status["role"], &status["generation"]), (&"operator".into(), &4711.into()));
+    assert_eq!((&status["role"], &status["generation"]), (&"admin".into(), &4711.into()));
     let processes = check(&door.get("/v1/processes"), 200, "Processes");
     let names: Vec<&str> = processes["processes"]
         .as_array()
@@ -466,7 +466,7 @@ fn over_tcp_the_token_is_asked_for() {
     let token_file = folder.path().join("token");
     std::fs::write(&token_file, "0123456789abcdef\n").expect("a token");
     let listen = std::net::SocketAddr::from(([127, 0, 0, 1], free_port()));
-    let _door = Door::open_with(Some(TcpControl { listen, token_file }));
+    let _door = Door::open_with(Some(TcpControl::by_token(listen, token_file)));
     let ask = |header: &str| {
         let deadline = Instant::now() + PATIENCE;
         let mut stream = loop {
@@ -486,5 +486,61 @@ fn over_tcp_the_token_is_asked_for() {
     assert_eq!(none.header("www-authenticate"), Some("Bearer"));
     refuses(&ask("Authorization: Bearer 0123456789abcdeg\r\n"), 401, &[]);
     let status = check(&ask("Authorization: Bearer 0123456789abcdef\r\n"), 200, "Status");
-    assert_eq!(status["role"], "operator");
+    assert_eq!(status["role"], "admin");
+}
+
+#[test]
+fn chains_are_shown_told_of_and_reset() {
+    let door = Door::open();
+    let all = check(&door.get("/v1/agents"), 200, "Agents");
+    assert_eq!(all["agents"][0]["current"]["id"], "conversation-3");
+    let chain = check(&door.get("/v1/agents/claude"), 200, "AgentChain");
+    assert_eq!((&chain["count"], &chain["first"]), (&json!(3), &json!("conversation-1")));
+    refuses(&door.get("/v1/agents/cluade"), 404, &["did you mean \\\"claude\\\"?"]);
+    let contains = |id: &str| {
+        let found = door.get(&format!("/v1/agents/claude/contains?id={id}"));
+        check(&found, 200, "Contains")["contains"].clone()
+    };
+    assert_eq!((contains("conversation-2"), contains("nobody")), (json!(true), json!(false)));
+    refuses(&door.get("/v1/agents/claude/contains"), 400, &["?id="]);
+    let left = check(&door.get("/v1/agents/claude/continuation"), 200, "Continuation");
+    assert_eq!((&left["files"], &left["hand_over_due"]), (&json!(["/src/x"]), &json!(true)));
+    let next = check(&door.get("/v1/agents/claude/hand-over"), 200, "HandOver");
+    let text = door.get("/v1/agents/claude/hand-over?format=text");
+    assert_eq!((text.status, &json!(text.body)), (200, &next["text"]));
+    assert_eq!(text.header("content-type"), Some("text/plain; charset=utf-8"));
+    check(&door.get("/v1/agents/claude/interactions?limit=3"), 200, "Interactions");
+    refuses(&door.get("/v1/agents/claude/continuation?conversation=no"), 404, &["newest hundred"]);
+
+    let at = "/v1/agents/scribe/interactions";
+    let body = r#"{"session": "s1", "id": "i1", "prompt": "a secret", "metadata": {"a": 1}}"#;
+    let told = check(&door.post(at, body), 201, "Interaction");
+    assert_eq!((&told["conversation"], &told["origin"]), (&json!("s1"), &json!("api")));
+    assert_eq!(told.get("prompt"), None, "nothing is kept unless the configuration says so");
+    let again = check(&door.post(at, body), 200, "Interaction");
+    assert_eq!(again["id"], told["id"]);
+    refuses(&door.post(at, "{}"), 400, &["session"]);
+    refuses(&door.post(at, r#"{"session": ""}"#), 422, &["an id has"]);
+    refuses(&door.post("/v1/agents/a%20b/interactions", r#"{"session": "s"}"#), 422, &["name"]);
+    let large = format!(r#"{{"session": "s", "metadata": {{"a": "{}"}}}}"#, "x".repeat(5000));
+    refuses(&door.post(at, &large), 422, &["4096"]);
+
+    let at = "/v1/agents/scribe/continuation";
+    let body = r#"{"tokens": 900, "window": 1000, "files": ["a", "b", "a"], "tasks": ["t"]}"#;
+    let put = |path: &str, body: &str| {
+        let length = body.len();
+        door.send(&format!(
+            "PUT {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Type: \
+             application/json\r\nContent-Length: {length}\r\n\r\n{body}"
+        ))
+    };
+    let left = check(&put(at, body), 200, "Continuation");
+    assert_eq!((&left["files"], &left["full"]), (&json!(["b", "a"]), &json!(true)));
+    let refused = put("/v1/agents/third/continuation", "{}");
+    refuses(&refused, 409, &["has had no conversation"]);
+    refuses(&put(at, r#"{"window": 0}"#), 422, &["window"]);
+
+    check(&door.post("/v1/agents/claude/interactions", r#"{"session": "s"}"#), 201, "Interaction");
+    let reset = check(&door.post("/v1/agents/claude/reset", "{}"), 200, "Reset");
+    assert_eq!((&reset["agent"], &reset["forgotten"]), (&json!("claude"), &json!(1)));
 }

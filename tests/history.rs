@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use procession::chains::chain::KeptChain;
 use procession::ledger::entry::OpenSession;
 use procession::ledger::row::{Batch, EventSource, Row, SessionEvent};
 use procession::ledger::session::{
@@ -135,6 +136,10 @@ impl Store for Hanging {
         self.store.token_resume()
     }
 
+    fn chains(&mut self) -> Result<Vec<(String, KeptChain)>, StoreError> {
+        Ok(Vec::new())
+    }
+
     fn commit(&mut self, batches: &[Batch]) -> Result<(), StoreError> {
         while self.hangs.load(Ordering::Relaxed) {
             std::thread::sleep(Duration::from_millis(1));
@@ -142,8 +147,12 @@ impl Store for Hanging {
         self.store.commit(batches)
     }
 
-    fn prune(&mut self, now: Wall) -> Result<bool, StoreError> {
-        self.store.prune(now)
+    fn prune(
+        &mut self,
+        now: Wall,
+        keep: &procession::config::plan::RetentionPlan,
+    ) -> Result<bool, StoreError> {
+        self.store.prune(now, keep)
     }
 
     fn answer(&mut self, question: &Question) -> Result<Answer, StoreError> {

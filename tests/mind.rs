@@ -12,8 +12,8 @@ use std::time::Duration;
 
 use procession::config;
 use procession::config::plan::{
-    ControlGroups, ControlPlan, LeakRule, MemoryPlan, Mode, Passing, Plan, ProcessPlan, Recovery,
-    SessionsPlan, StorePlan,
+    ControlGroups, ControlPlan, LeakRule, MemoryPlan, Mode, Passing, Plan, PrivacyPlan,
+    ProcessPlan, Recovery, SessionsPlan, StorePlan,
 };
 use procession::supervise::Machine;
 use procession::supervise::action::{Action, Scope};
@@ -193,9 +193,8 @@ fn plan(processes: Vec<ProcessPlan>) -> Plan {
         recovery: Recovery::End,
         cgroups: ControlGroups::Auto,
         memory: MemoryPlan { interval: Duration::from_secs(5), leak_rule: LeakRule::GrowthCount },
+        privacy: PrivacyPlan::default(),
         sessions: SessionsPlan::default(),
-
-        privacy: Default::default(),
         file_digest: None,
     }
 }

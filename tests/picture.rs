@@ -5,6 +5,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use procession::chains::chain::Chain;
+use procession::chains::limits::Limits;
+use procession::chains::step::{Calls, Context, Deed, Step};
 use procession::config::plan::ProcessPlan;
 use procession::faults::Faults;
 use procession::ledger::care::{Care, Rest};
@@ -81,6 +84,7 @@ pub fn snapshot() -> Snapshot {
             (12, 5),
         )]),
         prices_as_of: Some(at(-86_400)),
+        chains: vec![Arc::new(chain())],
     }
 }
 
@@ -170,6 +174,14 @@ fn house() -> HouseView {
         last_reload: Some(at(1800)),
         survivors_ended: 1,
         survivors_adopted: 0,
+        sessions_limit: 100,
+        sessions_open: 4,
+        sessions_refused: 2,
+        idle_warnings: BTreeMap::from([
+            (SessionKind::Process, 1),
+            (SessionKind::Conversation, 0),
+            (SessionKind::External, 5),
+        ]),
         ..HouseView::default()
     }
 }
@@ -392,4 +404,24 @@ fn unknown_model() -> TokenSeries {
         cost: Money(0),
         ..opus()
     }
+}
+
+/// The third conversation of the agent is nearly full, and it asked for a hand-over.
+fn chain() -> Chain {
+    let mut chain = Chain::new("claude", Limits::default());
+    for (number, tokens) in [(1, 9_000), (2, 20_000), (3, 174_000)] {
+        let context = Context { tokens, model: "claude-opus-4-5".into(), window: Some(200_000) };
+        let calls = Calls { files: vec!["/src/x".into()], ..Calls::default() };
+        chain.take(Step {
+            agent: "claude".into(),
+            process: Some("coder".into()),
+            conversation: format!("conversation-{number}"),
+            at: at(600 * number),
+            resumes: None,
+            deed: Deed::Answered { calls, context: Some(context), excerpt: None },
+        });
+        let of = conversation();
+        chain.responded(&format!("conversation-{number}"), at(600 * number), Some(of.id));
+    }
+    chain
 }

@@ -287,6 +287,7 @@ impl Life {
             Action::Reconfigure(plan) => self.plan = plan,
             Action::Reply { reply, .. } => self.note_reply(&reply),
             Action::SignalHouse { signal } => self.signal_house(signal),
+            Action::SignalOrphans { .. } => {}
             Action::AwaitHouse => (self.house_awaited, self.house_asked) = (true, true),
             Action::Record(Lifecycle::PlanChanged { changes, .. }) => {
                 self.adjusted.extend(changes.adjusted);

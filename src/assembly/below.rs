@@ -19,8 +19,7 @@ use tokio::time::timeout;
 use crate::assembly::control::{self, Tied};
 use crate::assembly::following::{Following, follow};
 use crate::assembly::journal::{Journal, Written};
-use crate::assembly::logs::Shelves;
-use crate::assembly::{Links, Stand, contexts, reload};
+use crate::assembly::{Links, Stand, contexts, logs, reload};
 use crate::clock;
 use crate::config::plan::Plan;
 use crate::faults;
@@ -30,7 +29,7 @@ use crate::init::pulse::Pulse;
 use crate::init::sys::{self, heap};
 use crate::ledger::entry::{Entry, StoreHealth, SurvivorOutcome, Waiting};
 use crate::ledger::fold::Ledger;
-use crate::ledger::row::Batch;
+use crate::ledger::row::{Batch, Row};
 use crate::ledger::snapshot::{LiveRun, Snapshot};
 use crate::ledger::task::{self, Outlets};
 use crate::ledger::veil::Veil;
@@ -39,7 +38,7 @@ use crate::memory::{SelfFigures, leak, myself, probe};
 use crate::output::door::Output;
 use crate::probing;
 use crate::serve::Sources;
-use crate::serve::control::logs::{Logs, NoLogs};
+use crate::serve::control::trail;
 use crate::serve::listener::{self, Limits};
 use crate::store::runfile::{RunKeeper, RunRecord};
 use crate::store::salt;
@@ -118,8 +117,8 @@ impl Below {
         handled: Vec<SurvivorOutcome>,
         links: Links,
     ) -> Self {
-        let Links { pulse, doors, tasks: Tasks { probes, readings, plans }, source, output } =
-            links;
+        let Links { pulse, doors, tasks, source, output, fed } = links;
+        let Tasks { probes, readings, plans } = tasks;
         let on = runtime.enter();
         let (stop, stopped) = watch::channel(false);
         let (snapshots, pictures) = watch::channel(Arc::new(Snapshot::default()));
@@ -128,7 +127,12 @@ impl Below {
         let (resumed, resume) = oneshot::channel();
         let prices = Prices::embedded();
         let ledger = new_ledger(plan, &stand, &prices);
-        let (writer, reports) = writer::start(&plan.store, stand.beginnings(), &plan.state_dir);
+        let (writer, reports) = writer::start(
+            &plan.store,
+            plan.sessions.retention,
+            stand.beginnings(),
+            &plan.state_dir,
+        );
         let writer = Arc::new(writer);
         let keeper = stand.owner.map(|owner| RunKeeper::start(&plan.state_dir, owner));
         let keeper = keeper.map(Arc::new);
@@ -141,7 +145,8 @@ impl Below {
         let opened = move |process, session| {
             let _ = opened.try_send((process, session));
         };
-        let (events, heard) = control::events(plan, stand.began.wall);
+        let beside = control::beside(plan, output.clone());
+        let (events, heard) = control::events(plan, stand.began.wall, &beside);
         let knock = control::knocks_at(&doors);
         let outlets = Outlets { rows, over, waiting, opened, heard, knock, snapshots, live_runs };
         let (requests, asked) = mpsc::channel(task::REQUESTS);
@@ -159,26 +164,36 @@ impl Below {
         senses.spawn(until_lost("probing", probe_health(probes, doors.clone())));
         let reloads = reload::answer(source.clone(), readings, doors.clone());
         senses.spawn(until_lost("reload", reloads));
+        senses.spawn(until_lost("stdin", control::feed(&beside, fed)));
         senses.spawn(report_store(health, weak.clone()));
         senses.spawn(keep_runs(keeper.clone(), runs));
         senses.spawn(sample(plan.memory.interval, pictures.clone(), entries.clone()));
         senses.spawn(give_memory_back(pictures.clone()));
-        let logs: Arc<dyn Logs> = match &output {
-            Some(output) => Arc::new(Shelves { output: output.clone(), plans: current }),
-            None => Arc::new(NoLogs),
-        };
-        let (seen, beat, history) = (pictures.clone(), pulse.clone(), writer.reader());
+        let logs = logs::of(output.clone(), current);
         let written = written(plan.memory.interval, output.clone(), weak.clone());
         senses.spawn(until_lost("output", written));
-        let tied =
-            Tied { source, doors, pictures: seen, events, pulse: beat, logs, requests, history };
+        let tied = {
+            let (pictures, pulse, history) = (pictures.clone(), pulse.clone(), writer.reader());
+            let (keep, entries, veil) = (keep_audit(&writer), weak.clone(), veil(plan));
+            Tied {
+                source,
+                doors,
+                pictures,
+                events,
+                pulse,
+                logs,
+                beside,
+                history,
+                requests,
+                keep,
+                entries,
+                veil,
+            }
+        };
         senses.spawn(control::take_orders(Arc::clone(plan), tied, stopped.clone()));
         let sources = sources(pictures, pulse, output);
         senses.spawn(listen(Arc::clone(plan), sources, stopped, weak));
-        if !handled.is_empty() {
-            let at = clock::now();
-            let _ = entries.try_send(Entry::SurvivorsHandled { at, outcomes: handled });
-        }
+        tell_of_survivors(entries, handled);
         drop(on);
         let has_socket = plan.control.socket.is_some();
         Self {
@@ -239,6 +254,12 @@ impl Below {
     }
 }
 
+fn tell_of_survivors(entries: &mpsc::Sender<Entry>, outcomes: Vec<SurvivorOutcome>) {
+    if !outcomes.is_empty() {
+        let _ = entries.try_send(Entry::SurvivorsHandled { at: clock::now(), outcomes });
+    }
+}
+
 async fn all_end(tasks: &mut JoinSet<()>) {
     while tasks.join_next().await.is_some() {}
 }
@@ -271,6 +292,16 @@ fn veil(plan: &Plan) -> Veil {
     let passing = salt::passing();
     let salt = if plan.privacy.hashes() { salt::kept(&plan.state_dir) } else { passing };
     Veil::new(plan.privacy.clone(), salt, passing)
+}
+
+/// Hands lines of the audit trail to the store, in between.
+fn keep_audit(writer: &Arc<Writer>) -> trail::Keep {
+    let writer = Arc::downgrade(writer);
+    Box::new(move |row| {
+        if let Some(writer) = writer.upgrade() {
+            writer.submit(Batch { rows: vec![Row::Audit(Box::new(row))] });
+        }
+    })
 }
 
 fn submit_to(writer: &Arc<Writer>, journal: Option<Journal>) -> impl FnMut(Batch) + use<> {
@@ -327,7 +358,11 @@ async fn tell_of_earlier_lives(
     resumed: oneshot::Sender<TokenResume>,
     entries: WeakSender<Entry>,
 ) {
-    let Ok(Resume { open: sessions, tokens }) = resume.await else { return };
+    let Ok(Resume { open: sessions, tokens, chains }) = resume.await else { return };
+    // Before anything is read of the logs, so that numbers go on where they were.
+    if let Some(entries) = entries.upgrade().filter(|_| !chains.is_empty()) {
+        let _ = entries.send(Entry::ChainsFound(chains)).await;
+    }
     let _ = resumed.send(tokens);
     if let Some(entries) = entries.upgrade().filter(|_| !sessions.is_empty()) {
         let _ = entries.send(Entry::OpenSessionsFound { at: clock::now(), sessions }).await;

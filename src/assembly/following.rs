@@ -8,7 +8,7 @@ use tokio::time::timeout;
 
 use crate::assembly::below::restarting;
 use crate::clock;
-use crate::config::plan::Plan;
+use crate::config::plan::{Plan, Treatment};
 use crate::ledger::entry::Entry;
 use crate::tokens::TokenResume;
 use crate::tokens::price::Prices;
@@ -56,7 +56,20 @@ pub(super) async fn follow(
             TokenResume::default()
         }
     };
-    let mut first = Some(Start { at: began, resume, count_history: false, prices: prices.clone() });
+    let privacy = plans.borrow().privacy.clone();
+    let excerpts = privacy.excerpts.then_some(privacy.masker);
+    let mut resume = resume;
+    if privacy.native_ids != Treatment::Collect {
+        // What is kept is not what transcripts say, so that it would tell no copy.
+        resume.told.clear();
+    }
+    let mut first = Some(Start {
+        at: began,
+        resume,
+        count_history: false,
+        prices: prices.clone(),
+        excerpts: excerpts.clone(),
+    });
     let (batches, mut found) = mpsc::channel(TOKEN_BATCHES);
     let following = restarting("tokens", move || {
         // After a panic nobody knows what was counted: what is there by then is only remembered.
@@ -65,6 +78,7 @@ pub(super) async fn follow(
             resume: TokenResume::default(),
             count_history: false,
             prices: prices.clone(),
+            excerpts: excerpts.clone(),
         });
         let mut stopped = stopped.clone();
         let stop = async move { drop(stopped.wait_for(|stop| *stop).await) };

@@ -9,15 +9,23 @@ use crate::config::plan::{OutputMode, Plan, ProcessPlan};
 use crate::output::door::Output;
 use crate::output::plan::Which;
 use crate::output::ring;
-use crate::serve::control::logs::{Line, Logs, Page, Stream, Turn};
+use crate::serve::control::logs::{Line, Logs, NoLogs, Page, Stream, Turn};
 use crate::units::Bytes;
 
 /// The shelves of the output room, and the plan that says whose lines are on them.
-pub(super) struct Shelves {
+struct Shelves {
     /// The room.
-    pub(super) output: Output,
+    output: Output,
     /// The plan that holds.
-    pub(super) plans: watch::Receiver<Arc<Plan>>,
+    plans: watch::Receiver<Arc<Plan>>,
+}
+
+/// What is kept of whatever is read; nothing where nothing is.
+pub(super) fn of(output: Option<Output>, plans: watch::Receiver<Arc<Plan>>) -> Arc<dyn Logs> {
+    match output {
+        Some(output) => Arc::new(Shelves { output, plans }),
+        None => Arc::new(NoLogs),
+    }
 }
 
 impl Logs for Shelves {

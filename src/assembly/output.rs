@@ -1,9 +1,12 @@
 //! What children write, on its way from the loop to the room that reads it.
 
+use std::collections::BTreeSet;
+use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::time::Duration;
 
 use nix::sys::resource::{Resource, getrlimit};
+use tokio::sync::mpsc;
 
 use crate::clock;
 use crate::config::plan::{OutputFile, OutputMode, OutputPlan, Plan, ProcessPlan, Standing};
@@ -14,11 +17,16 @@ use crate::output::console;
 use crate::output::door::{Event, Output, Settings, Stream};
 use crate::output::look::Pattern;
 use crate::output::plan::{FileFormat, FilePlan, Limits, Show, StreamPlan, WhenFull, Which};
+use crate::serve::control::feeding::Feeding;
 use crate::supervise::fact::Fact;
 use crate::units::{ProcessIx, RunId};
 
 /// Fewer descriptors than this are left to what cannot do without: the loop, and forks.
 const FEWEST_DESCRIPTORS: u64 = 64;
+
+/// News of pipes by which runs are spoken to that may wait: a beginning and an end of each command
+/// beside the plan, some times over.
+pub(super) const FEEDINGS: usize = 1024;
 
 /// Opens the room for what children write. Without descriptors for it they write where we do.
 pub(super) fn open(doors: &Doors) -> Option<Output> {
@@ -48,11 +56,18 @@ pub(super) fn open(doors: &Doors) -> Option<Output> {
 }
 
 /// The loop's end of it.
-pub(super) struct Piped(Output, StandIn);
+pub(super) struct Piped {
+    output: Output,
+    stand_in: StandIn,
+    /// Where pipes go by which runs are spoken to.
+    feeds: mpsc::Sender<Feeding>,
+    /// The runs that have one.
+    fed: BTreeSet<RunId>,
+}
 
 impl Piped {
-    pub(super) fn new(output: Output) -> Self {
-        Self(output, StandIn::new())
+    pub(super) fn new(output: Output, feeds: mpsc::Sender<Feeding>) -> Self {
+        Self { output, stand_in: StandIn::new(), feeds, fed: BTreeSet::new() }
     }
 }
 
@@ -71,7 +86,7 @@ impl Outlet for Piped {
             fd,
             plan: StreamPlan { ready: ready(process_plan), ..stream_plan(&plan, process) },
         };
-        if let Err(unread) = self.0.attach(stream) {
+        if let Err(unread) = self.output.attach(stream) {
             let name = &unread.name;
             tracing::error!(target: "assembly", "too much is going on to read what {name} writes");
             // A closed pipe would end it at its next line; one that is not read makes it wait.
@@ -79,13 +94,26 @@ impl Outlet for Piped {
         }
     }
 
+    fn feed(&mut self, run: RunId, fd: OwnedFd) {
+        match self.feeds.try_send(Feeding::Begun(run, fd)) {
+            Ok(()) => drop(self.fed.insert(run)),
+            Err(_) => {
+                tracing::error!(target: "assembly", %run, "too much is going on to speak to it");
+            }
+        }
+    }
+
     fn main_ended(&mut self, run: RunId) {
         // Where it is not taken, the pipe's own end tells the same.
-        let _ = self.0.main_ended(run);
+        let _ = self.output.main_ended(run);
+        if self.fed.remove(&run) {
+            // Where it is not taken, the pipe is closed by the next attempt to write to it.
+            let _ = self.feeds.try_send(Feeding::Ended(run));
+        }
     }
 
     fn stand_in(&mut self) -> Option<Duration> {
-        self.1.turn(&self.0, clock::now().mono)
+        self.stand_in.turn(&self.output, clock::now().mono)
     }
 
     /// Whether a process writes to us at all is settled when it is spawned, and a reload restarts it
@@ -98,7 +126,7 @@ impl Outlet for Piped {
             .into_iter()
             .chain(there)
             .map(|(ix, process)| (Arc::from(process.name.as_str()), stream_plan(plan, ix)));
-        if !self.0.replan(plans.collect()) {
+        if !self.output.replan(plans.collect()) {
             tracing::error!(
                 target: "assembly",
                 "too much is going on: changes of `output` hold from the next run of a process"
@@ -128,6 +156,7 @@ fn stream_plan(plan: &Plan, ix: ProcessIx) -> StreamPlan {
         when_full: WhenFull::WaitAtMost(*max_block),
         max_line: *longest_line,
         keep: *keep,
+        tape: (plan.process(ix).standing == Standing::Spawned).then_some(*keep),
     }
 }
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::mistakes::read;
 use super::plan::*;
 use super::show::show;
+use crate::chains::limits::Limits;
 use crate::units::{Bytes, ProcessIx, Signal};
 
 /// A file with every key, in forms that differ from the defaults.
@@ -41,9 +42,8 @@ fn one_command_is_a_complete_file() {
         recovery: Recovery::End,
         cgroups: ControlGroups::Auto,
         memory: MemoryPlan { interval: Duration::from_secs(5), leak_rule: LeakRule::GrowthCount },
+        privacy: PrivacyPlan::default(),
         sessions: SessionsPlan::default(),
-
-        privacy: Default::default(),
         file_digest: Some(
             "3e27780f11543de6635722afbac7190b77dc6ba4cdcd3787cd78f3a6f33f23b0".to_owned(),
         ),
@@ -118,6 +118,7 @@ fn every_key_reaches_the_plan() {
         name: "coder".to_owned(),
         dialect: Dialect::Claude,
         transcripts: vec!["/home/me/.claude".into(), "/app/more".into()],
+        limits: Limits { window: Some(150_000), hand_over_at: 0.7, full_at: 0.95 },
     };
     assert_eq!(web.agent, Some(agent));
 }

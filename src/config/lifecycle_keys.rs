@@ -120,7 +120,7 @@ fn control_is_a_socket_in_the_state_folder_unless_told_otherwise() {
     assert_eq!(control("control: true\nstate_dir: s"), at("/app/s/control.sock"));
     assert_eq!(control("control: c.sock"), at("/app/c.sock"));
     assert_eq!(control("control: false"), ControlPlan::default());
-    let tcp = TcpControl { listen: ([127, 0, 0, 1], 1).into(), token_file: "/app/t".into() };
+    let tcp = TcpControl::by_token(([127, 0, 0, 1], 1).into(), "/app/t".into());
     let both = control("control: {listen: '127.0.0.1:1', token_file: t}");
     assert_eq!(both, ControlPlan { tcp: Some(tcp.clone()), ..at("/run/procession/control.sock") });
     let only = control("control: {socket: false, listen: '127.0.0.1:1', token_file: t}");

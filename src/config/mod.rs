@@ -22,13 +22,14 @@ pub mod one_command;
 pub mod order;
 pub mod schema;
 pub mod show;
+pub mod span;
 pub mod surroundings;
 
 pub mod file;
 mod control;
 mod families;
-mod sessions;
 mod privacy;
+mod sessions;
 mod store;
 mod links;
 mod digest;

@@ -11,6 +11,7 @@ use super::plan::{
     PrivacyPlan, ProcessPlan, Recovery, SessionsPlan, StorePlan,
 };
 use super::read::name_fault;
+use crate::chains::limits::Limits;
 use crate::units::ProcessIx;
 
 /// The name of a process whose program has no usable one.
@@ -75,8 +76,8 @@ pub fn one_command(command: Vec<OsString>, options: Options) -> Plan {
         recovery: options.recovery,
         cgroups: ControlGroups::Off,
         memory: MemoryPlan { interval: options.memory_interval, leak_rule: LeakRule::GrowthCount },
-        sessions: SessionsPlan::default(),
         privacy: PrivacyPlan::default(),
+        sessions: SessionsPlan::default(),
         file_digest: None,
     }
 }
@@ -92,6 +93,7 @@ fn agent_of(program: &str) -> Option<AgentPlan> {
         name: program.to_owned(),
         dialect: Dialect::Claude,
         transcripts: vec![],
+        limits: Limits::default(),
     })
 }
 

@@ -7,6 +7,7 @@ mod hooks;
 mod output;
 mod passing;
 mod privacy;
+mod retention;
 mod schedule;
 mod sessions;
 mod store;
@@ -20,12 +21,13 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-pub use self::control::{ControlPlan, TcpControl};
+pub use self::control::{ControlPlan, TcpControl, TokenPlan, TokenRole};
 pub use self::health::{HealthPlan, OnUnhealthy, ReadyPlan, Test};
 pub use self::hooks::{Hook, Hooks};
 pub use self::output::{OutputFile, OutputMode, OutputPlan};
 pub use self::passing::{Passing, PassingScope};
 pub use self::privacy::{PrivacyPlan, Treatment};
+pub use self::retention::RetentionPlan;
 pub use self::schedule::Schedule;
 pub use self::sessions::{SessionRule, SessionsPlan};
 pub use self::store::{Password, PostgresHost, PostgresPlan, Roots, StorePlan, Tls};
@@ -35,6 +37,7 @@ pub use self::world::{IoPriority, Limit, Resource, Secret, Stdin, User, World};
 pub use self::zone::Zone;
 #[cfg(test)]
 pub(in crate::config) use self::zone::file_of as zone_file_of;
+use crate::chains::limits::Limits;
 use crate::units::{Bytes, ProcessIx, Signal};
 
 /// Everything that one life of the supervisor is told to do.
@@ -378,7 +381,7 @@ impl Default for Thresholds {
 }
 
 /// The coding agent that a process runs.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct AgentPlan {
     /// The bounded name that its figures carry; by default the product's.
     pub name: String,
@@ -386,6 +389,8 @@ pub struct AgentPlan {
     pub dialect: Dialect,
     /// The folders that hold its transcripts; where the product keeps them when empty.
     pub transcripts: Vec<PathBuf>,
+    /// How full the window of its conversations may become.
+    pub limits: Limits,
 }
 
 /// The log formats that can be read.

@@ -18,11 +18,15 @@ pub(super) fn privacy(fields: &mut Fields<'_>) -> PrivacyPlan {
         git: treatment(&mut fields, "git"),
         hostname: treatment(&mut fields, "hostname"),
         native_ids: treatment(&mut fields, "native_ids"),
+        metadata: treatment(&mut fields, "metadata"),
+        excerpts: fields.read("excerpts", read::boolean).unwrap_or_default(),
         masker: Masker::new(fields.get("patterns").as_ref().map(patterns).unwrap_or_default()),
     };
     fields.finish(&[
         ("host", "did you mean `hostname`?"),
+        ("labels", "did you mean `metadata`?"),
         ("cwd", "did you mean `working_dir`?"),
+        ("excerpt", "did you mean `excerpts`?"),
         ("pattern", "did you mean `patterns`?"),
     ]);
     plan

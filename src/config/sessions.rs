@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use super::cursor::{Cursor, Fields};
-use super::plan::{SessionRule, SessionsPlan};
+use super::plan::{RetentionPlan, SessionRule, SessionsPlan};
 use super::problem::quoted;
 use super::read;
 use super::surroundings::Surroundings;
@@ -66,12 +66,33 @@ pub(super) fn sessions(
             .read("snapshot_interval", |at| read::unless_off(at, span))
             .unwrap_or(usual.snapshot_interval),
         log: fields.read("log", |at| read::unless_off(at, |at| read::path(at, around))).flatten(),
+        retention: fields.read("retention", retention).unwrap_or(usual.retention),
     };
     fields.finish(&[
         ("timeout", "did you mean `idle_timeout`?"),
         ("limit", "did you mean `max_concurrent`?"),
+        ("keep", "did you mean `retention`?"),
     ]);
     plan
+}
+
+/// How long history is kept. What is kept of a session as a whole is kept for as long as its history
+/// at least.
+fn retention(at: &Cursor<'_>) -> Option<RetentionPlan> {
+    let usual = RetentionPlan::default();
+    let mut fields = at.fields("a map of durations")?;
+    let plan = RetentionPlan {
+        completed: fields.read("completed", span).unwrap_or(usual.completed),
+        failed: fields.read("failed", span).unwrap_or(usual.failed),
+        archived: fields.read("archived", read::duration).unwrap_or(usual.archived),
+        audit: fields.read("audit", span).unwrap_or(usual.audit),
+        samples: fields.read("samples", span).unwrap_or(usual.samples),
+    };
+    fields.finish(&[
+        ("ended", "write `completed` and `failed`"),
+        ("archive", "did you mean `archived`?"),
+    ]);
+    Some(plan)
 }
 
 /// What a process asks for, and how long a run of it may last.

@@ -20,7 +20,9 @@ use self::process::{Process, process};
 use self::sessions::{Sessions, sessions};
 use super::families::{families, names};
 use super::order;
-use super::plan::{ControlGroups, ControlPlan, LeakRule, Mode, Plan, Recovery, StorePlan};
+use super::plan::{
+    ControlGroups, ControlPlan, LeakRule, Mode, Plan, Recovery, StorePlan, TokenPlan,
+};
 use super::quantity::print_duration;
 
 /// The plan as YAML, with the start order as comments at its end.
@@ -91,6 +93,19 @@ struct Control {
     listen: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     token_file: Option<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    tokens: Vec<Token>,
+}
+
+#[derive(serde::Serialize)]
+struct Token {
+    name: String,
+    file: String,
+    role: &'static str,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    users: Vec<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    agents: Vec<String>,
 }
 
 #[derive(serde::Serialize)]
@@ -157,11 +172,25 @@ fn control(plan: &ControlPlan) -> OrOff<Control> {
     if *plan == ControlPlan::default() {
         return OrOff::Off(false);
     }
+    let tokens = || plan.tcp.iter().flat_map(|tcp| &tcp.tokens);
+    let is_only = |token: &TokenPlan| token.name == TokenPlan::ONLY;
     OrOff::On(Control {
         socket: OrOff::of(plan.socket.as_deref().map(path_text)),
         listen: plan.tcp.as_ref().map(|tcp| tcp.listen.to_string()),
-        token_file: plan.tcp.as_ref().map(|tcp| path_text(&tcp.token_file)),
+        token_file: tokens().find(|it| is_only(it)).map(|it| path_text(&it.file)),
+        tokens: tokens().filter(|it| !is_only(it)).map(token).collect(),
     })
+}
+
+fn token(plan: &TokenPlan) -> Token {
+    let all = |names: &[String]| names.iter().map(|name| plain(name)).collect();
+    Token {
+        name: plan.name.clone(),
+        file: path_text(&plan.file),
+        role: plan.role.as_str(),
+        users: all(&plan.users),
+        agents: all(&plan.agents),
+    }
 }
 
 fn path_text(path: &Path) -> String {

@@ -11,7 +11,7 @@ use crate::init::notify::Notify;
 use crate::init::reap::Rest;
 use crate::init::spawn::Extras;
 use crate::init::sys::child::Lent;
-use crate::init::{Body, kin, reap, spawn, sys};
+use crate::init::{Body, inlets, kin, reap, spawn, sys};
 use crate::memory::proc;
 use crate::supervise::action::Scope;
 use crate::supervise::fact::{Fact, SpawnFailure, SpawnStep};
@@ -80,6 +80,8 @@ impl Body {
         }
         let mut extras = inlets.as_ref().map_or_else(Extras::default, Inlets::extras);
         extras.own_session = self.plan.passing.own_session;
+        let intake = self.intake(process);
+        extras.input = intake.as_ref().map(inlets::Pipe::far_end);
         let group = self.groups.as_mut().and_then(|groups| groups.make(run, session));
         extras.cgroup = group.as_ref().map(AsRawFd::as_raw_fd);
         if let Some(notify) = &notify {
@@ -98,6 +100,9 @@ impl Body {
             self.learnt.push_back(Fact::Executed { run });
         }
         self.attach(run, process, inlets);
+        if let (Some(intake), Some(output)) = (intake, &mut self.downward.output) {
+            output.feed(run, intake.into_near_end());
+        }
         let bond = Bond::Unreaped;
         let lent = forked.lent;
         Ok(Child { id, session, bond, pipe, failure: None, notify, hold: None, lent })
@@ -120,6 +125,16 @@ impl Body {
         let plan = self.plan.process(process);
         Inlets::terminal_of(plan).unwrap_or_else(|error| {
             tracing::warn!(target: "init", "{} gets no terminal of its own: {error}", plan.name);
+            None
+        })
+    }
+
+    /// A pipe by which it is spoken to, where somebody is there to write to it.
+    fn intake(&self, process: ProcessIx) -> Option<inlets::Pipe> {
+        self.downward.output.as_ref()?;
+        let plan = self.plan.process(process);
+        inlets::intake(plan).unwrap_or_else(|error| {
+            tracing::warn!(target: "init", "{} has an empty input: no pipe: {error}", plan.name);
             None
         })
     }

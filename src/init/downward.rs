@@ -57,6 +57,9 @@ pub enum Channel {
 pub trait Outlet: Send {
     /// Reads this from now on.
     fn attach(&mut self, inlet: Inlet);
+    /// Speaks to the run by this pipe from now on, where it is asked to, until its main process is
+    /// gone.
+    fn feed(&mut self, run: RunId, fd: OwnedFd);
     /// The main process of the run was reaped: what is written from now on is another's.
     fn main_ended(&mut self, run: RunId);
     /// Reads for a moment where no thread can be had for it, and says how long the loop may sleep

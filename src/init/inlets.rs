@@ -3,7 +3,7 @@
 
 use std::fs::File;
 use std::io;
-use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 use std::sync::Arc;
 
 use nix::fcntl::OFlag;
@@ -81,7 +81,25 @@ impl Inlets {
     }
 }
 
+/// A pipe by which a child is spoken to, where its plan wants one.
+pub fn intake(plan: &ProcessPlan) -> io::Result<Option<Pipe>> {
+    if plan.world.stdin != Stdin::Pipe {
+        return Ok(None);
+    }
+    Pipe::open().map(Some)
+}
+
 impl Pipe {
+    /// The end that a child reads from.
+    pub fn far_end(&self) -> RawFd {
+        self.read.as_raw_fd()
+    }
+
+    /// The end to write to; the other, which is the child's by now, is closed.
+    pub fn into_near_end(self) -> OwnedFd {
+        self.write
+    }
+
     /// The child's end waits for room, as programs expect of their output.
     fn open() -> io::Result<Self> {
         let (read, write) = pipe2(OFlag::O_CLOEXEC)?;

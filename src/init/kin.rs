@@ -175,6 +175,13 @@ impl Kin {
         all
     }
 
+    /// Whether it is of one of our runs, by the last look.
+    pub fn is_of_a_run(&self, id: ProcId) -> bool {
+        let placed = self.lineage.placed();
+        let at = placed.binary_search_by_key(&id.pid, |placed| placed.stat.id.pid);
+        at.is_ok_and(|at| placed[at].run.is_some())
+    }
+
     /// Every living descendant of ours, by the last look.
     pub fn everybody(&self) -> Vec<ProcId> {
         self.lineage.descendants(self.own_pid)

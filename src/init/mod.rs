@@ -15,6 +15,7 @@ pub mod storm;
 pub mod story;
 pub mod pulse;
 pub mod recover;
+pub mod orphans;
 pub mod rites;
 pub mod terminal;
 pub mod cgroup;
@@ -426,6 +427,7 @@ impl Body {
             Action::Reconfigure(ref plan) => self.reconfigure(plan),
             Action::Reply { request, ref reply } => self.callers.answer(request, reply),
             Action::SignalHouse { signal } => self.signal_house(signal),
+            Action::SignalOrphans { ref ids, signal } => self.signal_orphans(ids, signal),
             Action::AwaitHouse => self.await_house(),
             Action::Record(ref event) => self.record(event),
             Action::Exit { code } => self.left = Some(code),

@@ -27,6 +27,9 @@ pub struct Extras {
     /// What it gets as standard output and standard error, where that is not what we have. Open for
     /// as long as the call lasts.
     pub outputs: [Option<RawFd>; 2],
+    /// What becomes its standard input, where it is to be spoken to. Open for as long as the call
+    /// lasts.
+    pub input: Option<RawFd>,
     /// The terminal of its own that it gets, which is its standard input and leads its session. Open
     /// for as long as the call lasts.
     pub terminal: Option<RawFd>,
@@ -83,6 +86,7 @@ fn prepare(
         Some(terminal) => (Station::Leader, Input::From(terminal)),
         None => standing(mode, plan.world.stdin, extras.own_session),
     };
+    let input = extras.input.map_or(input, Input::From);
     Ok(Prepared {
         candidates: candidates(program, path)?,
         argv: plan
@@ -116,7 +120,7 @@ fn standing(mode: Mode, stdin: Stdin, own_session: bool) -> (Station, Input) {
     match stdin {
         Stdin::Usual => usual,
         // One that could not be had is done without.
-        Stdin::Null | Stdin::OwnTerminal => (usual.0, Input::Empty),
+        Stdin::Null | Stdin::Pipe | Stdin::OwnTerminal => (usual.0, Input::Empty),
         Stdin::Inherit => (usual.0, Input::Ours),
         Stdin::Terminal => (Station::Foreground, Input::Ours),
     }
@@ -239,6 +243,7 @@ mod tests {
             (Mode::Supervise, Stdin::Usual, false, (Station::Apart, Input::Empty)),
             (Mode::Supervise, Stdin::Null, false, (Station::Apart, Input::Empty)),
             (Mode::Supervise, Stdin::Inherit, false, (Station::Apart, Input::Ours)),
+            (Mode::Supervise, Stdin::Pipe, false, (Station::Apart, Input::Empty)),
             (Mode::Supervise, Stdin::OwnTerminal, false, (Station::Apart, Input::Empty)),
             (Mode::Supervise, Stdin::Terminal, false, (Station::Foreground, Input::Ours)),
         ] {

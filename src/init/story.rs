@@ -59,6 +59,9 @@ impl Story {
                 debug(format!("{signal} to {reach} of {}", self.name(*run)))
             }
             Action::SignalHouse { signal } => debug(format!("{signal} to all that is left")),
+            Action::SignalOrphans { ids, signal } => {
+                debug(format!("{signal} to {} who were left behind", ids.len()))
+            }
             Action::Assist { process, role, .. } => {
                 debug(format!("running {} of {}", words::role(*role), self.process(*process)))
             }
@@ -91,6 +94,9 @@ impl Story {
             }
             Lifecycle::RunExecuted { run } => debug(format!("{} runs", self.name(*run))),
             Lifecycle::RunStopping { run, cause } => self.stopping(*run, *cause),
+            Lifecycle::RunKilled { run, after } if after.is_zero() => {
+                info(format!("{} is killed", self.name(*run)))
+            }
             Lifecycle::RunKilled { run, .. } => {
                 warn(format!("{} did not end in time and is killed", self.name(*run)))
             }

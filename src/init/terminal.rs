@@ -113,7 +113,7 @@ fn owns(mode: Mode, process: &ProcessPlan) -> bool {
     match process.world.stdin {
         Stdin::Terminal => true,
         Stdin::Usual | Stdin::Inherit => mode == Mode::OneCommand,
-        Stdin::Null | Stdin::OwnTerminal => false,
+        Stdin::Null | Stdin::Pipe | Stdin::OwnTerminal => false,
     }
 }
 

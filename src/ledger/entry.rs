@@ -3,7 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::chains::chain::KeptChain;
 use crate::context::Context;
+use crate::ledger::forget::Whose;
 use crate::ledger::session::{SessionKind, SessionState};
 use crate::ledger::store_figures::StoreFigures;
 use crate::memory::TreeSample;
@@ -63,6 +65,8 @@ pub enum Entry {
         /// The sessions, by id.
         sessions: Vec<OpenSession>,
     },
+    /// From the store, once at the start and before anything is read: the chains of earlier lives.
+    ChainsFound(Vec<(String, KeptChain)>),
     /// From recovery: what became of the processes that an earlier life left behind.
     SurvivorsHandled {
         /// When.
@@ -72,6 +76,11 @@ pub enum Entry {
     },
     /// From the store: how it is.
     StoreReported(Box<StoreHealth>),
+    /// From the control door: ended sessions that are to be shown no more.
+    Forget {
+        /// Whose.
+        whose: Whose,
+    },
     /// From the listener: whether it listens.
     ListenerReported {
         /// Whether it does.
@@ -97,6 +106,8 @@ pub struct OpenSession {
     pub process: String,
     /// When it was opened.
     pub started: Wall,
+    /// When it was last heard of.
+    pub last_activity: Wall,
     /// The next sequence number of its events.
     pub events: u64,
 }

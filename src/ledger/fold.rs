@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use crate::chains::chain::Chains;
 use crate::config::plan::{
     LeakRule, Plan, ProcessPlan, SessionRule, SessionsPlan, Standing, StorePlan,
 };
@@ -11,6 +12,7 @@ use crate::ledger::conversations::Conversations;
 use crate::ledger::entry::{Entry, StoreHealth};
 use crate::ledger::external::Externals;
 use crate::ledger::fold_care::expect;
+use crate::ledger::fold_chains::chains;
 use crate::ledger::fold_earlier::Earlier;
 use crate::ledger::fold_runs::Run;
 use crate::ledger::labels::UNKNOWN;
@@ -35,6 +37,7 @@ pub struct Ledger {
     pub(super) processes: Vec<Process>,
     pub(super) sessions: Sessions,
     pub(super) conversations: Conversations,
+    pub(super) chains: Chains,
     pub(super) spend: Spend,
     pub(super) earlier: Earlier,
     pub(super) files: u64,
@@ -94,6 +97,7 @@ impl Ledger {
             processes: plan.indexed().map(|(ix, process)| Process::new(ix, process)).collect(),
             sessions: sessions(plan),
             conversations: Conversations::default(),
+            chains: chains(plan),
             spend: Spend::new(plan),
             earlier: Earlier::default(),
             files: 0,
@@ -172,9 +176,17 @@ impl Ledger {
             }
             Entry::TimePassed { at } => self.turn_to(at),
             Entry::OpenSessionsFound { at, sessions } => self.open_sessions_found(at, sessions),
+            Entry::ChainsFound(found) => {
+                self.chains_found(found);
+                Vec::new()
+            }
             Entry::SurvivorsHandled { at, outcomes } => self.survivors_handled(at, outcomes),
             Entry::StoreReported(health) => {
                 self.house.store = self.house.store.map(|_| *health);
+                Vec::new()
+            }
+            Entry::Forget { whose } => {
+                self.sessions.forget(&whose);
                 Vec::new()
             }
             Entry::ListenerReported { up } => {

@@ -162,6 +162,9 @@ impl Ledger {
         for process in new {
             expect(&mut self.sessions, &process.name, process.agent.is_some());
             self.spend.admit(process);
+            if let Some(agent) = &process.agent {
+                self.chains.expect(&agent.name, agent.limits);
+            }
         }
         let response = SignalResponse::Forwarded(0).as_str();
         for signal in plan.processes.iter().flat_map(|process| &process.forward_signals) {

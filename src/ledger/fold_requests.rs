@@ -40,6 +40,10 @@ impl Ledger {
             Request::Beat { session, beat } => self.beat(at, &session, beat),
             Request::Close { session, closing } => self.close_external(at, &session, closing),
             Request::Dropped(session) => self.dropped(at, session),
+            Request::Chain(asked) => {
+                let (rows, reply) = self.chain_asked(at, asked);
+                Ok((Reply::Chain(reply), rows))
+            }
             Request::Admit => self.room().map(|()| (Reply::Admitted, Vec::new())),
         };
         match answer {

@@ -9,6 +9,7 @@ use serde_json::json;
 
 use crate::ledger::conversations::Key;
 use crate::ledger::fold::Ledger;
+use crate::ledger::fold_chains::{Changed, NATIVE_ID_LENGTH};
 use crate::ledger::labels::{UNKNOWN, clip};
 use crate::ledger::outcome::{Outcome, summary};
 use crate::ledger::row::{EventSource, Row};
@@ -16,9 +17,6 @@ use crate::ledger::session::{Figures, Session, SessionKind, SessionState, Totals
 use crate::ledger::sessions::Note;
 use crate::tokens::{Cost, TokenBatch, Usage};
 use crate::units::{Now, ProcessIx, SessionId, Wall};
-
-/// The longest id of a conversation that is kept whole; a UUID has 36 characters.
-const NATIVE_ID_LENGTH: usize = 200;
 
 /// The run that a response belongs to.
 struct Owner {
@@ -37,6 +35,7 @@ impl Ledger {
         };
         let mut rows = Vec::new();
         let mut changed = BTreeSet::new();
+        let mut talked = Changed::new();
         for usage in batch.usages {
             self.spend.count(&process, &usage);
             let session = ix.and_then(|ix| self.attribute(at, ix, &usage, &mut rows));
@@ -44,6 +43,7 @@ impl Ledger {
                 rows.extend(self.signed(at, id));
             }
             changed.extend(session.and_then(|id| self.spent(at, id, &usage)).into_iter().flatten());
+            self.responded(&usage, session, &mut talked);
             rows.push(Row::Usage { session, process: process.clone(), usage: Box::new(usage) });
         }
         for correction in &batch.corrections {
@@ -52,6 +52,8 @@ impl Ledger {
         self.spend.read(&batch.lines);
         self.files = batch.files.unwrap_or(self.files);
         rows.extend(changed.into_iter().flat_map(|id| self.told(at, id)));
+        rows.extend(self.stepped(at, batch.steps, &mut talked));
+        rows.extend(self.links(talked));
         rows.extend(batch.progress.into_iter().map(Row::Progress));
         rows.extend(batch.seeded.into_iter().map(Row::Seen));
         rows
@@ -128,6 +130,7 @@ impl Ledger {
         let note = Note::new("opened", "first usage", json!({ "native_id": key.native_id }))
             .from(EventSource::Tail);
         rows.extend(self.sessions.open(conversation(id, process, &key, at), at, note));
+        rows.extend(self.gone_on(at, &key.agent, &key.native_id, id));
         if let Some(silent) = self.conversations.follow(key, id, at.mono) {
             rows.extend(self.sessions.end(silent, at, &gave_way(), None));
         }

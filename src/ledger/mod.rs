@@ -10,8 +10,12 @@
 //! world. `sessions` is the only place that numbers events and changes states.
 
 pub mod care;
+pub mod chain_request;
 mod fold_care;
+pub mod audit;
+pub mod beside;
 pub mod entry;
+pub mod forget;
 pub mod happening;
 pub mod request;
 pub mod replay;
@@ -21,6 +25,7 @@ pub mod snapshot;
 pub mod store_figures;
 
 pub mod fold;
+mod fold_chains;
 mod fold_earlier;
 mod fold_memory;
 mod fold_requests;

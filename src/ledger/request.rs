@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use crate::ledger::chain_request::{ChainReply, ChainRequest};
 use crate::ledger::session::{Session, SessionState};
 use crate::tokens::TokenCounts;
 use crate::units::{Money, SessionId, Signal};
@@ -36,6 +37,8 @@ pub enum Request {
     Dropped(SessionId),
     /// Whether one more command may be spawned beside the sessions that are open.
     Admit,
+    /// Something about the chain of an agent.
+    Chain(ChainRequest),
 }
 
 /// A session as somebody means it, and what they may mean.
@@ -152,6 +155,8 @@ pub enum Reply {
     Done(Arc<Session>),
     /// One more command may be spawned.
     Admitted,
+    /// What became of a chain.
+    Chain(ChainReply),
     /// It was not done.
     Refused(Refusal),
 }

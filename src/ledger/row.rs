@@ -1,5 +1,10 @@
 //! What is kept: rows, in the order they are to be committed in.
 
+use crate::ledger::audit::AuditRow;
+use std::sync::Arc;
+
+use crate::chains::chain::Link;
+use crate::chains::interaction::Interaction;
 use crate::ledger::session::{Session, SessionEnd, SessionState};
 use crate::tokens::{FileProgress, Usage, UsageKey};
 use crate::units::{Bytes, SessionId, Wall};
@@ -28,6 +33,19 @@ pub enum Row {
     Progress(FileProgress),
     /// A response that is known without having been counted.
     Seen(UsageKey),
+    /// A line of the audit trail.
+    Audit(Box<AuditRow>),
+    /// What is known of one conversation of a chain, replacing what was kept.
+    Link {
+        /// Whose chain.
+        agent: String,
+        /// The conversation.
+        link: Arc<Link>,
+    },
+    /// A prompt with its answer, replacing what was kept.
+    Interaction(Arc<Interaction>),
+    /// The chain of an agent begins anew: nothing of it is kept.
+    ChainReset(String),
 }
 
 /// Rows that belong together: all of them are committed, or none.

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
+use crate::ledger::forget::Whose;
 use crate::ledger::outcome::{Outcome, summary, wall_span};
 use crate::ledger::row::{EventSource, Row, SessionEvent};
 use crate::ledger::session::{Session, SessionEnd, SessionKind, SessionState};
@@ -296,9 +297,16 @@ impl Sessions {
         self.ended.iter().cloned().collect()
     }
 
+    /// Forgets ended sessions; what was counted of them stays counted.
+    pub fn forget(&mut self, whose: &Whose) {
+        let live = self.live.values().map(|live| &live.session);
+        let meant = whose.among(self.ended.iter().chain(live));
+        self.ended.retain(|session| !meant.contains(&session.id));
+    }
+
     /// Counts a session of an earlier life that was closed in this one.
-    pub fn count_lost(&mut self, kind: SessionKind, process: &str) {
-        let key = (kind, process.to_owned(), SessionState::Lost);
+    pub fn count_closed(&mut self, kind: SessionKind, process: &str, end: SessionState) {
+        let key = (kind, process.to_owned(), end);
         *Arc::make_mut(&mut self.closed).entry(key).or_default() += 1;
     }
 
@@ -424,6 +432,22 @@ mod tests {
         assert!(sessions.open(session(1), at(4), note("opened")).is_empty());
         assert_eq!(sessions.opened().values().sum::<u64>(), 1);
         assert_eq!(sessions.closed().values().sum::<u64>(), 1);
+    }
+
+    #[test]
+    fn what_is_forgotten_is_shown_no_more_and_stays_counted() {
+        let mut sessions = Sessions::default();
+        for (n, agent) in [(1, Some("claude")), (2, None), (3, Some("claude"))] {
+            let agent = agent.map(str::to_owned);
+            sessions.open(Session { agent, ..session(n) }, at(0), note("opened"));
+        }
+        for n in [1, 2] {
+            sessions.end(session(n).id, at(1), &Outcome::lost("gone"), None);
+        }
+        sessions.forget(&Whose::Agent("claude".to_owned()));
+        let ended: Vec<SessionId> = sessions.ended().iter().map(|it| it.id).collect();
+        assert_eq!((ended, sessions.live().len()), (vec![session(2).id], 1));
+        assert_eq!(sessions.closed().values().sum::<u64>(), 2);
     }
 
     #[test]

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::chains::chain::Chain;
 use crate::config::plan::{ProcessPlan, Schedule, Standing, Thresholds};
 use crate::ledger::care::Care;
 use crate::ledger::entry::StoreHealth;
@@ -46,6 +47,8 @@ pub struct Snapshot {
     pub corrections: BTreeMap<(String, String), (u64, u64)>,
     /// The day the price table was made.
     pub prices_as_of: Option<Wall>,
+    /// The chains of all agents, by name.
+    pub chains: Vec<Arc<Chain>>,
 }
 
 /// What is known of the supervisor itself.

@@ -5,11 +5,17 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use serde_json::{Map, Value};
+
+use crate::chains::interaction::excerpt;
+use crate::chains::step::{Deed, Step};
 use crate::config::plan::{PrivacyPlan, Treatment};
 use crate::context::Context;
+use crate::ledger::chain_request::{ChainRequest, Told};
 use crate::ledger::entry::Entry;
 use crate::ledger::request::{Beat, Closing, Named, OwnContext, Request};
 use crate::secret::keyed::Salt;
+use crate::secret::{MASK, is_secret};
 use crate::supervise::lifecycle::Lifecycle;
 use crate::tokens::TokenBatch;
 use crate::units::SessionId;
@@ -67,6 +73,7 @@ impl Veil {
                 let closing = Closing { reason, ..closing };
                 Request::Close { session: self.named(session), closing }
             }
+            Request::Chain(asked) => Request::Chain(self.chain(asked)),
             other => other,
         }
     }
@@ -90,14 +97,31 @@ impl Veil {
     }
 
     fn labels(&self, labels: BTreeMap<String, String>) -> BTreeMap<String, String> {
-        labels.into_iter().map(|(name, text)| (name, self.plan.masker.text(&text))).collect()
+        labels.into_iter().filter_map(|(name, text)| self.label(name, text)).collect()
+    }
+
+    fn label(&self, name: String, text: String) -> Option<(String, String)> {
+        if self.plan.metadata == Treatment::Collect && is_secret(&name) {
+            return Some((name, MASK.to_owned()));
+        }
+        self.text("label", self.plan.metadata, text).map(|text| (name, text))
+    }
+
+    /// A user as their sessions are found under.
+    pub fn user(&self, name: &str) -> String {
+        self.text("user", self.plan.user, name.to_owned()).unwrap_or_else(|| name.to_owned())
     }
 
     /// An agent's or an application's own id, as it may be kept. What is left out has a sign in its
-    /// place that means something in this life only, since conversations must be told apart.
+    /// place that means something in this life only, since conversations must be told apart; so has
+    /// what would be masked. An identity of ours says nothing of anybody.
     pub fn native_id(&self, id: &str) -> String {
+        if SessionId::parse(id).is_some() {
+            return id.to_owned();
+        }
         match self.plan.native_ids {
-            Treatment::Collect => self.plan.masker.text(id),
+            Treatment::Collect if self.plan.masker.text(id) == id => id.to_owned(),
+            Treatment::Collect => self.salt.hash("native_id", id),
             Treatment::Hash => self.salt.hash("native_id", id),
             Treatment::Drop => self.passing.hash("native_id", id),
         }
@@ -170,7 +194,59 @@ impl Veil {
                 usage.conversation = self.native_id(&usage.conversation);
             }
         }
+        batch.steps.iter_mut().for_each(|step| self.step(step));
         batch
+    }
+
+    /// What happened in a conversation. Files tell where somebody works, as folders do; texts were
+    /// masked before they were cut.
+    fn step(&self, step: &mut Step) {
+        if !step.conversation.is_empty() {
+            step.conversation = self.native_id(&step.conversation);
+        }
+        step.resumes = step.resumes.as_deref().map(|id| self.native_id(id));
+        if let Deed::Answered { calls, .. } = &mut step.deed {
+            self.work(&mut calls.files, &mut calls.tasks);
+        }
+    }
+
+    fn work(&self, files: &mut Vec<String>, tasks: &mut [String]) {
+        let kept = |file| self.text("file", self.plan.working_dir, file);
+        *files = std::mem::take(files).into_iter().filter_map(kept).collect();
+        for task in tasks {
+            *task = self.plan.masker.text(task);
+        }
+    }
+
+    fn chain(&self, asked: ChainRequest) -> ChainRequest {
+        match asked {
+            ChainRequest::Record(told) => {
+                let kept = |text: Option<String>| {
+                    let text = text.filter(|_| self.plan.excerpts);
+                    text.map(|text| excerpt(&text, &self.plan.masker))
+                };
+                let mut metadata = Value::Object(told.metadata);
+                self.plan.masker.json(&mut metadata);
+                let metadata = match metadata {
+                    Value::Object(metadata) => metadata,
+                    _ => Map::new(),
+                };
+                ChainRequest::Record(Box::new(Told {
+                    conversation: self.name(told.conversation),
+                    resumes: told.resumes.map(|id| self.native_id(&id)),
+                    prompt: kept(told.prompt),
+                    response: kept(told.response),
+                    metadata,
+                    ..*told
+                }))
+            }
+            ChainRequest::Replace { agent, conversation, mut continuation, tokens, window } => {
+                let conversation = conversation.map(|id| self.name(id));
+                self.work(&mut continuation.files, &mut continuation.tasks);
+                ChainRequest::Replace { agent, conversation, continuation, tokens, window }
+            }
+            reset @ ChainRequest::Reset { .. } => reset,
+        }
     }
 }
 
@@ -207,6 +283,8 @@ mod tests {
             git: one,
             hostname: one,
             native_ids: one,
+            metadata: one,
+            excerpts: true,
             masker: Masker::new(patterns),
         };
         Veil::new(plan, Salt([1; 32]), Salt([2; 32]))
@@ -279,6 +357,56 @@ mod tests {
     }
 
     #[test]
+    fn chains_learn_what_may_be_kept() {
+        let step = || Step {
+            agent: "claude".into(),
+            process: None,
+            conversation: "c1".into(),
+            at: Wall(1),
+            resumes: Some("c0".into()),
+            deed: Deed::Answered {
+                calls: crate::chains::step::Calls {
+                    files: vec!["/home/jane/a".into()],
+                    tools: vec!["Edit".into()],
+                    tasks: vec!["ask EMP-1".into()],
+                },
+                context: None,
+                excerpt: None,
+            },
+        };
+        let seen = |one| {
+            let at = crate::units::Now { mono: crate::units::Mono(0), wall: Wall(0) };
+            let batch = TokenBatch { steps: vec![step()], ..TokenBatch::default() };
+            match veil(one).entry(Entry::TokensRead { at, batch }) {
+                Entry::TokensRead { mut batch, .. } => batch.steps.remove(0),
+                other => panic!("{other:?}"),
+            }
+        };
+        let mut kept = step();
+        let Deed::Answered { calls, .. } = &mut kept.deed else { panic!() };
+        calls.tasks = vec!["ask ***".into()];
+        assert_eq!(seen(Treatment::Collect), kept);
+        let hashed = seen(Treatment::Hash);
+        assert_eq!(hashed.conversation, veil(Treatment::Hash).native_id("c1"));
+        let told = format!("{hashed:?}{:?}", seen(Treatment::Drop));
+        assert!(!told.contains("jane") && !told.contains("\"c0\"") && !told.contains("EMP"));
+        let asked = Told {
+            agent: "claude".into(),
+            conversation: "c1".into(),
+            id: None,
+            prompt: Some(format!("{} mail jane@example.org", "x".repeat(180))),
+            response: None,
+            resumes: None,
+            metadata: serde_json::from_str(r#"{"note": "EMP-1", "password": "x"}"#).expect("JSON"),
+        };
+        let asked = Request::Chain(ChainRequest::Record(Box::new(asked)));
+        let told = format!("{:?}", veil(Treatment::Collect).request(asked));
+        for word in ["jane@", "EMP-1", "\"x\""] {
+            assert!(!told.contains(word), "{word}: {told}");
+        }
+    }
+
+    #[test]
     fn ids_are_told_apart_whatever_becomes_of_them() {
         for one in Treatment::ALL {
             let veil = veil(one);
@@ -287,6 +415,39 @@ mod tests {
         }
         let (hashed, passing) = (veil(Treatment::Hash), veil(Treatment::Drop));
         assert_ne!(hashed.native_id("a"), passing.native_id("a"));
+    }
+
+    #[test]
+    fn what_applications_say_is_treated_as_well() {
+        let open = |one: Treatment| {
+            let own = OwnContext {
+                user: Some("jane".into()),
+                working_dir: Some("/home/jane".into()),
+                labels: [("api_key", "k"), ("note", "by EMP-1")]
+                    .map(|(name, value)| (name.to_owned(), value.to_owned()))
+                    .into(),
+                ..OwnContext::default()
+            };
+            let native_id = Some("jane@mail.example".to_owned());
+            let opening = Opening { native_id, own, ..Opening::default() };
+            match veil(one).request(Request::Open(Box::new(opening))) {
+                Request::Open(opening) => *opening,
+                other => panic!("{other:?}"),
+            }
+        };
+        let kept = open(Treatment::Collect);
+        assert_eq!((&*kept.own.labels["api_key"], &*kept.own.labels["note"]), ("***", "by ***"));
+        let id = kept.native_id.expect("an id");
+        assert!(
+            id.starts_with('#') && id == veil(Treatment::Collect).native_id("jane@mail.example")
+        );
+        let hashed = open(Treatment::Hash);
+        assert_eq!(hashed.own.user, Some(veil(Treatment::Hash).user("jane")));
+        assert!(!format!("{hashed:?}").contains("jane"), "{hashed:?}");
+        let dropped = open(Treatment::Drop);
+        assert_eq!(dropped.own, OwnContext::default());
+        let ours = SessionId::new(Wall(1), 1).to_string();
+        assert_eq!(veil(Treatment::Drop).native_id(&ours), ours);
     }
 
     #[test]

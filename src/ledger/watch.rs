@@ -21,6 +21,10 @@ pub struct MemoryWatch {
     last: Option<TreeSample>,
 }
 
+/// The part of one processor from which on a tree counts as working: an event loop that only waits
+/// uses some thousandths for its timers, and would never rest otherwise.
+const BUSY: f64 = 0.01;
+
 /// What one sample changed.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Change {
@@ -28,7 +32,7 @@ pub struct Change {
     pub level: Option<MemoryLevel>,
     /// The verdict that began or ended a suspicion.
     pub leak: Option<Arc<Verdict>>,
-    /// Whether the tree used the processor since the sample before.
+    /// Whether the tree has worked since the sample before, see [`BUSY`].
     pub worked: bool,
 }
 
@@ -50,6 +54,7 @@ impl MemoryWatch {
     /// Takes the next sample.
     pub fn observe(&mut self, sample: &TreeSample) -> Change {
         let cpu_before = self.cpu_seconds().unwrap_or(0.0);
+        let span = self.last.map(|last| sample.at.mono.since(last.at.mono)).unwrap_or_default();
         self.sum += u128::from(sample.resident.0);
         self.samples += 1;
         self.peak = self.peak.max(Some(sample.resident));
@@ -58,7 +63,7 @@ impl MemoryWatch {
         Change {
             level: self.relevel(sample.resident),
             leak: self.judge(sample),
-            worked: sample.cpu_seconds > cpu_before,
+            worked: sample.cpu_seconds - cpu_before > BUSY * span.as_secs_f64(),
         }
     }
 

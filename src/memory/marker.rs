@@ -144,7 +144,7 @@ impl Reader {
 }
 
 /// The session that a process was started in, by its environment.
-fn session_of(id: ProcId) -> Option<SessionId> {
+pub fn session_of(id: ProcId) -> Option<SessionId> {
     let mut bytes = Vec::new();
     let file = File::open(format!("/proc/{}/environ", id.pid)).ok()?;
     // The open file stays with its process, so that this says whose environment it is.

@@ -8,6 +8,8 @@
 pub mod leak;
 pub mod level;
 pub mod marker;
+pub mod orphan;
+pub mod strays;
 pub mod myself;
 pub mod probe;
 pub mod proc;

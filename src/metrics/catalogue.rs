@@ -193,12 +193,32 @@ catalogue! {
         "Sessions that were opened.";
     SESSIONS_ENDED: Counter "procession_sessions_ended_total" ["kind", "process", "outcome"]
         "Sessions that ended, by outcome.";
+    SESSIONS_LIMIT: Gauge "procession_sessions_limit" []
+        "External sessions and spawned commands that may be open at once.";
+    SESSIONS_LIMIT_USED: Gauge "procession_sessions_limit_used" []
+        "External sessions and spawned commands that are open, of those that may be.";
+    SESSIONS_REFUSED: Counter "procession_sessions_refused_total" []
+        "Requests for one more that were refused because as many were open as may be.";
+    IDLE_WARNINGS: Counter "procession_session_idle_warnings_total" ["kind"]
+        "Warnings before a session's end for want of activity.";
     SESSION_INFO: Info "procession_session_info" ["session_id", "kind", "process", "agent", "parent_id"]
         "A live session; join its figures with its names by session_id.";
     SESSION_STARTED: Gauge "procession_session_start_timestamp_seconds" ["session_id"]
         "When a live session was opened, in seconds since 1970.";
     SESSION_ACTIVITY: Gauge "procession_session_last_activity_timestamp_seconds" ["session_id"]
         "The last sign of activity of a live session, in seconds since 1970.";
+    SESSION_CONTEXT_TOKENS: Gauge "procession_session_context_tokens" ["session_id"]
+        "Tokens in the window of a live conversation after its last response, the answer included; absent while that is not known.";
+    SESSION_CONTEXT_WINDOW: Gauge "procession_session_context_window_tokens" ["session_id"]
+        "Tokens that the window of a live conversation holds; absent while it is not known what is in it.";
+    SESSION_CONTEXT_RATIO: Gauge "procession_session_context_ratio" ["session_id"]
+        "The part of the window of a live conversation that is used, from 0 to 1; absent while that is not known.";
+    AGENT_CONTEXT_RATIO: Gauge "procession_agent_context_ratio" ["agent"]
+        "The part of its window that the agent's current conversation uses, from 0 to 1; absent while that is not known or the conversation is not live.";
+    AGENT_CONVERSATIONS: Gauge "procession_agent_conversations" ["agent"]
+        "Conversations in the agent's chain since it began or was reset.";
+    AGENT_HAND_OVERS: Counter "procession_agent_hand_overs_due_total" ["agent"]
+        "Times that a conversation of the agent became so full that the next one should take over.";
 
     // Memory.
     MEMORY_RESIDENT: Gauge "procession_process_memory_resident_bytes" ["process"]

@@ -21,6 +21,8 @@ use crate::output::plan::{Limits, StreamPlan, Which};
 use crate::output::queue::{Chunk, Leaving, Queue};
 use crate::output::ring::Page;
 use crate::output::shelf::Shelves;
+use crate::output::tape::{Reel, Wanted};
+use crate::output::tapes::Tapes;
 use crate::units::RunId;
 
 /// Orders that wait for the reader. At most two for each pipe, and one for each run.
@@ -79,6 +81,7 @@ struct Shared {
     orders: mpsc::Sender<Order>,
     wake: Arc<EventFd>,
     shelves: Arc<Shelves>,
+    tapes: Arc<Tapes>,
     consoles: [Arc<Console>; 2],
     leaving: Arc<Leaving>,
     /// Until a thread takes it. Whoever asks for it meanwhile does not wait for this lock.
@@ -106,6 +109,7 @@ impl Output {
         let consoles = consoles([stdout, stderr], || queue(&limits, &wake), &leaving);
         let files = Arc::new(Files::new(queue(&limits, &wake), &leaving));
         let shelves = Arc::new(Shelves::new(&limits));
+        let tapes = Arc::new(Tapes::new(limits.tapes));
         let (sender, orders) = mpsc::channel(ORDERS);
         let tools = Tools {
             limits,
@@ -115,6 +119,7 @@ impl Output {
             colours,
             files,
             shelves: Arc::clone(&shelves),
+            tapes: Arc::clone(&tapes),
             events,
         };
         let engine = Arc::new(Mutex::new(Some(Engine::new(tools)?)));
@@ -122,6 +127,7 @@ impl Output {
             orders: sender,
             wake,
             shelves,
+            tapes,
             consoles,
             leaving,
             engine,
@@ -223,6 +229,12 @@ impl Output {
     /// nothing yet; then the page is empty and its cursor the same.
     pub async fn since(&self, name: &str, cursor: u64, wait: Duration) -> Page {
         self.0.shelves.since(name, cursor, wait).await
+    }
+
+    /// What a run wrote that is recorded; waits up to `wait` while there is nothing to read yet.
+    /// `None` where nothing of it is kept.
+    pub async fn tape(&self, run: RunId, wanted: Wanted, wait: Duration) -> Option<Reel> {
+        self.0.tapes.read(run, wanted, wait).await
     }
 
     /// Forgets the lines and the figures of a process that is no longer in the plan.

@@ -7,6 +7,7 @@
 //!   pipes ──► engine ──► queue ──► console    one writer for each of our own descriptors
 //!              │  └────► queue ──► files      one writer for all files, with rotation
 //!              ├───────► shelf                figures and the last lines of each process
+//!              ├───────► tapes                what runs wrote that are recorded, byte for byte
 //!              └───────► Matched, Drained
 //! ```
 //!
@@ -35,6 +36,8 @@ pub mod cut;
 pub mod format;
 pub mod ring;
 pub mod shelf;
+pub mod tape;
+pub mod tapes;
 pub mod ending;
 pub mod pace;
 pub mod queue;

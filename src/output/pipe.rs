@@ -16,6 +16,7 @@ use crate::output::pace::Fill;
 use crate::output::plan::{FilePlan, WhenFull, Which};
 use crate::output::queue::{Chunk, Queue, WORTH_KEEPING};
 use crate::output::shelf::{Shelf, Shelves, Tally};
+use crate::output::tapes::Recorder;
 use crate::units::{Bytes, Mono, RunId, Wall};
 
 /// What a pipe holds unless it was asked to hold more: 16 pages.
@@ -51,6 +52,7 @@ pub struct Pipe {
     name: Arc<str>,
     which: Which,
     shelf: Option<Arc<Shelf>>,
+    tape: Option<Arc<Recorder>>,
     aims: Aims,
     cutter: Cutter,
     capacity: usize,
@@ -82,6 +84,8 @@ pub struct Parts {
     pub which: Which,
     /// What is looked for.
     pub ready: Option<Pattern>,
+    /// Where the run is recorded.
+    pub tape: Option<Arc<Recorder>>,
     /// What becomes of what comes.
     pub aims: Aims,
 }
@@ -124,6 +128,7 @@ impl Pipe {
             name: parts.name,
             which: parts.which,
             shelf: None,
+            tape: parts.tape,
             aims: parts.aims,
             cutter: Cutter::default(),
             capacity: USUAL_CAPACITY,
@@ -206,6 +211,13 @@ impl Pipe {
             && let Ok(size) = fcntl(&self.fd, FcntlArg::F_SETPIPE_SZ(BUSY_CAPACITY))
         {
             self.capacity = usize::try_from(size).unwrap_or(USUAL_CAPACITY);
+        }
+    }
+
+    /// Records what was read, as it is, where the run is recorded.
+    pub fn record(&self, read: &[u8]) {
+        if let Some(tape) = &self.tape {
+            tape.put(read, self.which);
         }
     }
 

@@ -101,6 +101,8 @@ pub struct StreamPlan {
     pub max_line: Bytes,
     /// The last bytes that are kept for `logs` of both streams together; 0 keeps none.
     pub keep: Bytes,
+    /// The last bytes of this run that are kept as they were written, where it is recorded.
+    pub tape: Option<Bytes>,
 }
 
 /// No line is cut shorter than this, whatever was asked for.
@@ -116,6 +118,7 @@ impl Default for StreamPlan {
             when_full: WhenFull::default(),
             max_line: Bytes(16 << 10),
             keep: Bytes(64 << 10),
+            tape: None,
         }
     }
 }
@@ -126,6 +129,8 @@ pub struct Limits {
     /// What is kept for `logs` of all processes together at most; a ring that cannot grow for it
     /// stays as large as it is, and has never less than [`crate::output::ring::SMALLEST`].
     pub rings: Bytes,
+    /// What is kept of all runs together that are recorded.
+    pub tapes: Bytes,
     /// What may wait for each target: for our standard output, for standard error, for the files.
     pub queue: Bytes,
     /// After the end of a main process its output counts as complete when nothing came for this
@@ -139,6 +144,7 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             rings: Bytes::mib(16),
+            tapes: Bytes::mib(16),
             queue: Bytes::mib(1),
             quiet: Duration::from_millis(100),
             drain_cap: Duration::from_secs(1),

@@ -26,7 +26,8 @@ impl Room {
         Self(AtomicUsize::new(bytes))
     }
 
-    fn take(&self, bytes: usize) -> bool {
+    /// Takes so many bytes, if they are there.
+    pub fn take(&self, bytes: usize) -> bool {
         let rest = |left: usize| left.checked_sub(bytes);
         self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, rest).is_ok()
     }

@@ -78,7 +78,7 @@ pub async fn serve(
                 Ok((stream, _)) => {
                     accepts = true;
                     let conversation = converse(stream, Arc::clone(&desk), stop.clone());
-                    connections.admit(conversation, limits.connections).await;
+                    connections.admit(|_| conversation, limits.connections).await;
                 }
                 Err(error) => {
                     if accepts {

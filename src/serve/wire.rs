@@ -3,12 +3,18 @@
 
 pub mod external;
 pub mod history;
+pub mod orphans;
+pub mod spawned;
 pub mod statistics;
 
 use std::collections::BTreeMap;
 
+pub mod agents;
+
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+
+pub mod rights;
 
 /// The variable that says where the control socket is.
 pub const SOCKET_VARIABLE: &str = "PROCESSION_SOCKET";
@@ -344,6 +350,27 @@ pub struct SpawnBody {
     /// From the asking to SIGKILL, such as `10s`; `1s` where nothing is said.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stop_grace_period: Option<String>,
+    /// How long it may run, such as `5m`; then it is asked to end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub timeout: Option<String>,
+    /// What each of its processes may hold of memory of its own (`RLIMIT_DATA`), such as `512MiB`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub memory: Option<String>,
+    /// CPU seconds of each of its processes (`RLIMIT_CPU`), such as `10s`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cpu_time: Option<String>,
+    /// Open files of each of its processes (`RLIMIT_NOFILE`).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub nofile: Option<u64>,
+    /// Processes that its user may have (`RLIMIT_NPROC`).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub nproc: Option<u64>,
+    /// The last bytes of what it writes that are kept, such as `1MiB`; `64KiB` where nothing is said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub keep_output: Option<String>,
+    /// `pipe`: it reads what is sent to it; its standard input is empty where nothing is said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stdin: Option<String>,
 }
 
 /// What became of an order.

@@ -12,6 +12,7 @@ use std::time::Duration;
 use tokio::sync::{oneshot, watch};
 
 use crate::clock;
+use crate::config::plan::RetentionPlan;
 use crate::ledger::entry::StoreHealth;
 use crate::ledger::row::Batch;
 use crate::store::figures::Figures;
@@ -74,6 +75,7 @@ pub struct CommitLoop {
     resume: Option<oneshot::Sender<Resume>>,
     health: watch::Sender<StoreHealth>,
     figures: Figures,
+    keep: RetentionPlan,
 }
 
 /// When to try again, and what was said when it last failed.
@@ -92,6 +94,7 @@ impl CommitLoop {
         deadline: Arc<OnceLock<Mono>>,
         resume: oneshot::Sender<Resume>,
         health: watch::Sender<StoreHealth>,
+        keep: RetentionPlan,
     ) -> Self {
         Self {
             open,
@@ -106,6 +109,7 @@ impl CommitLoop {
             resume: Some(resume),
             health,
             figures,
+            keep,
         }
     }
 
@@ -190,7 +194,11 @@ impl CommitLoop {
         }
         let mut store = (self.open)()?;
         if self.resume.is_some() {
-            let found = Resume { open: store.open_sessions()?, tokens: store.token_resume()? };
+            let found = Resume {
+                open: store.open_sessions()?,
+                tokens: store.token_resume()?,
+                chains: store.chains()?,
+            };
             let _ = self.resume.take().map(|resume| resume.send(found));
         }
         self.store = Some(store);
@@ -225,7 +233,7 @@ impl CommitLoop {
             return;
         }
         let Some(store) = &mut self.store else { return };
-        let pause = match store.prune(now.wall) {
+        let pause = match store.prune(now.wall, &self.keep) {
             Ok(true) => PRUNE_PAUSE,
             Ok(false) => PRUNE_INTERVAL,
             Err(error) => {

@@ -2,7 +2,9 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use crate::chains::chain::KeptChain;
 use crate::clock;
+use crate::config::plan::RetentionPlan;
 use crate::ledger::entry::OpenSession;
 use crate::ledger::row::Batch;
 use crate::ledger::session::Session;
@@ -70,12 +72,16 @@ impl Store for Counted {
         self.figures.time(Operation::Resume, || self.store.token_resume())
     }
 
+    fn chains(&mut self) -> Result<Vec<(String, KeptChain)>, StoreError> {
+        self.figures.time(Operation::Resume, || self.store.chains())
+    }
+
     fn commit(&mut self, batches: &[Batch]) -> Result<(), StoreError> {
         self.figures.time(Operation::Commit, || self.store.commit(batches))
     }
 
-    fn prune(&mut self, now: Wall) -> Result<bool, StoreError> {
-        self.figures.time(Operation::Prune, || self.store.prune(now))
+    fn prune(&mut self, now: Wall, keep: &RetentionPlan) -> Result<bool, StoreError> {
+        self.figures.time(Operation::Prune, || self.store.prune(now, keep))
     }
 
     fn answer(&mut self, question: &Question) -> Result<Answer, StoreError> {

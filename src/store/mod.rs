@@ -8,6 +8,8 @@
 //! earlier life recorded, and [`salt`] keeps the salt of hashes: this works also when history is in memory or the store is away.
 
 mod columns;
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
+mod chains;
 mod commit_loop;
 #[cfg(test)]
 mod examples;
@@ -30,6 +32,8 @@ pub mod sqlite;
 mod suite;
 pub mod writer;
 
+use crate::chains::chain::KeptChain;
+use crate::config::plan::RetentionPlan;
 use crate::ledger::entry::OpenSession;
 use crate::ledger::row::Batch;
 use crate::ledger::session::Session;
@@ -48,13 +52,16 @@ pub trait Store: Send {
     /// How far the logs were read and which responses are known.
     fn token_resume(&mut self) -> Result<TokenResume, StoreError>;
 
+    /// The chains of agents, the newest conversations of each.
+    fn chains(&mut self) -> Result<Vec<(String, KeptChain)>, StoreError>;
+
     /// Commits the batches in one transaction: all of them, or none. What was committed before is
     /// passed over, so that a commit whose outcome is unknown can simply be tried again.
     fn commit(&mut self, batches: &[Batch]) -> Result<(), StoreError>;
 
     /// Forgets some of what is older than it has to be kept, in one short step. Says whether more
     /// is left to forget.
-    fn prune(&mut self, now: Wall) -> Result<bool, StoreError>;
+    fn prune(&mut self, now: Wall, keep: &RetentionPlan) -> Result<bool, StoreError>;
 
     /// Answers a question about what is kept. Short, because commits wait behind it.
     fn answer(&mut self, question: &Question) -> Result<Answer, StoreError>;

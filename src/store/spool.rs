@@ -144,13 +144,14 @@ impl Spool {
     }
 
     /// Samples go first, then what is known of tokens: all of it together, because how far a log was
-    /// read must never be kept without what was read. Of the lifecycle the older events give way to
+    /// read must never be kept without what was read, then the audit trail. Of the lifecycle the older events give way to
     /// a line that counts them, and in the end whole sessions go. So what stays is a true story.
     fn make_room(&mut self) {
         leave_out_superseded(self.batches.make_contiguous());
         self.rows = rows_of(self.batches.make_contiguous());
         self.shed(|row| matches!(row, Row::Sample(_)));
-        self.shed(|row| matches!(row, Row::Usage { .. } | Row::Progress(_) | Row::Seen(_)));
+        self.shed(is_of_the_logs);
+        self.shed(|row| matches!(row, Row::Audit(_)));
         self.thin_out();
         self.give_up_sessions();
         self.batches.retain(|batch| !batch.rows.is_empty());
@@ -223,12 +224,23 @@ fn rows_of(batches: &[Batch]) -> usize {
     batches.iter().map(|batch| batch.rows.len()).sum()
 }
 
-/// Removes each picture of a session that a later one replaces: nothing is lost by that.
+/// Whether a row was learnt of the agents' logs.
+fn is_of_the_logs(row: &Row) -> bool {
+    match row {
+        Row::Usage { .. } | Row::Progress(_) | Row::Seen(_) => true,
+        Row::Link { .. } | Row::Interaction(_) | Row::ChainReset(_) => true,
+        Row::Event(_) | Row::Session(_) | Row::Close(_) | Row::Sample(_) | Row::Audit(_) => false,
+    }
+}
+
+/// Removes each picture of a session or a conversation that a later one replaces: nothing is lost by
+/// that.
 fn leave_out_superseded(batches: &mut [Batch]) {
-    let mut newer = BTreeSet::new();
+    let (mut newer, mut newer_links) = (BTreeSet::new(), BTreeSet::new());
     for batch in batches.iter_mut().rev() {
         let mut kept: Vec<Row> = batch.rows.drain(..).rev().collect();
         kept.retain(|row| session_of(row).is_none_or(|id| newer.insert(id)));
+        kept.retain(|row| link_of(row).is_none_or(|link| newer_links.insert(link)));
         kept.reverse();
         batch.rows = kept;
     }
@@ -308,6 +320,13 @@ fn event_of(row: &Row) -> Option<&SessionEvent> {
 fn session_of(row: &Row) -> Option<SessionId> {
     match row {
         Row::Session(session) => Some(session.id),
+        _ => None,
+    }
+}
+
+fn link_of(row: &Row) -> Option<(String, String)> {
+    match row {
+        Row::Link { agent, link } => Some((agent.clone(), link.id.clone())),
         _ => None,
     }
 }

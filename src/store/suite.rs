@@ -1,7 +1,9 @@
 //! The promises that every store keeps, tried on each of them: SQLite in a file, PostgreSQL on a real
 //! server.
 
+mod chains;
 mod reading;
+mod rights;
 
 use std::fmt::Write as _;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -10,6 +12,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::clock;
+use crate::config::plan::RetentionPlan;
 use crate::context::Context;
 use crate::ledger::entry::OpenSession;
 use crate::ledger::row::{Batch, Row};
@@ -59,7 +62,14 @@ pub const CASES: &[(&str, Case)] = &[
     ("sessions are counted by what they have in common", reading::counted),
     ("what is kept is held against the events, and repaired by them", reading::compared),
     ("each question has an index for its order", reading::asked_by_index),
+    ("an outline says who, when and how, and no more", rights::outline),
+    ("what somebody wants forgotten goes with all its parts", rights::forgotten),
+    ("what is purged by age and state goes", rights::purged),
+    ("the audit trail is kept, found and not changed", rights::audited),
     ("a history that was not brought up is brought up once", brought_up_once),
+    ("what is known of chains comes back in a next life", chains::kept),
+    ("of chains the newest come back and the rest can be asked for", chains::bounded),
+    ("chains are forgotten on request and when they are old", chains::forgotten),
 ];
 
 /// Runs every case, and says which one failed.
@@ -107,7 +117,7 @@ impl History<'_> {
 
     fn prune(&mut self, now: Wall) -> u32 {
         let mut steps = 1;
-        while self.store().prune(now).expect("pruned") {
+        while self.store().prune(now, &RetentionPlan::default()).expect("pruned") {
             steps += 1;
         }
         steps
@@ -212,6 +222,8 @@ fn resumes(history: &mut History<'_>) {
         state: SessionState::Active,
         process: "web".into(),
         started: AT,
+        // Its row says so, or an event that is later.
+        last_activity: Wall(AT.0 + 5),
         events: 2,
     };
     for life in ["the next", "the one after it"] {
@@ -316,8 +328,9 @@ fn leave(history: &mut History<'_>) {
     };
     assert_eq!(left_after(5), ["3", "3", "1"]);
     assert_eq!(left_after(29), ["3", "3", "0"]);
-    assert_eq!(left_after(31), ["2", "2", "0"]);
-    assert_eq!(left_after(91), ["1", "1", "0"], "what has not ended stays");
+    assert_eq!(left_after(31), ["3", "2", "0"], "an outline stays");
+    assert_eq!(left_after(91), ["3", "1", "0"]);
+    assert_eq!(left_after(181), ["1", "1", "0"], "what has not ended stays");
 }
 
 fn progress_stays(history: &mut History<'_>) {
@@ -341,6 +354,8 @@ fn short_steps(history: &mut History<'_>) {
     let many = (0..350).flat_map(|n| [event_of(n, 0), ended(n, SessionState::Completed, AT)]);
     history.commit(many.collect());
     assert_eq!(history.prune(days_later(40)), 4);
+    assert_eq!(history.count("session_events"), "0");
+    assert_eq!(history.prune(days_later(190)), 4);
     assert_eq!(
         (history.count("sessions"), history.count("session_events")),
         ("0".into(), "0".into())

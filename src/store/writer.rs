@@ -17,8 +17,9 @@ use std::time::Duration;
 
 use tokio::sync::{oneshot, watch};
 
+use crate::chains::chain::KeptChain;
 use crate::clock;
-use crate::config::plan::StorePlan;
+use crate::config::plan::{RetentionPlan, StorePlan};
 use crate::ledger::entry::{OpenSession, StoreHealth, Waiting};
 use crate::ledger::row::Batch;
 use crate::store::commit_loop::CommitLoop;
@@ -55,6 +56,8 @@ pub struct Resume {
     pub open: Vec<OpenSession>,
     /// How far the logs were read, and which responses are known.
     pub tokens: TokenResume,
+    /// The chains of agents.
+    pub chains: Vec<(String, KeptChain)>,
 }
 
 /// The outer side of the thread.
@@ -67,28 +70,33 @@ struct Thread {
 
 /// Starts the writer of the plan's store, for a life with this state folder. Nothing is read or
 /// opened before this returns.
-pub fn start(plan: &StorePlan, begins: Beginnings, state_dir: &Path) -> (Writer, Reports) {
+pub fn start(
+    plan: &StorePlan,
+    keep: RetentionPlan,
+    begins: Beginnings,
+    state_dir: &Path,
+) -> (Writer, Reports) {
     let figures = Figures::default();
     let who = Who::new(begins, state_dir);
     match opening::of(plan, who, &figures) {
-        Some(open) => start_counting(open, figures),
+        Some(open) => start_counting(open, figures, keep),
         None => in_memory(),
     }
 }
 
 /// Starts a writer of whatever `open` opens.
 pub fn start_with(open: Open) -> (Writer, Reports) {
-    start_counting(open, Figures::default())
+    start_counting(open, Figures::default(), RetentionPlan::default())
 }
 
-fn start_counting(open: Open, figures: Figures) -> (Writer, Reports) {
+fn start_counting(open: Open, figures: Figures, keep: RetentionPlan) -> (Writer, Reports) {
     let open = counted(open, figures.clone());
     let (resume, resumed) = oneshot::channel();
     let (health, reported) = watch::channel(StoreHealth::default());
     let (finished, done) = sync_channel::<Infallible>(0);
     let (shelf, deadline) = (Arc::<Shelf>::default(), Arc::new(OnceLock::new()));
     let mut commits =
-        CommitLoop::new(open, figures, shelf.clone(), deadline.clone(), resume, health);
+        CommitLoop::new(open, figures, shelf.clone(), deadline.clone(), resume, health, keep);
     let run = move || {
         commits.run();
         // The store is closed before anybody who waits for that is told.

@@ -93,6 +93,13 @@ pub enum Action {
         /// What to send.
         signal: Signal,
     },
+    /// Send a signal to those of these who are of none of our runs.
+    SignalOrphans {
+        /// Who.
+        ids: Vec<ProcId>,
+        /// What to send.
+        signal: Signal,
+    },
     /// Say `HouseEmptied` as soon as we have no child left.
     AwaitHouse,
     /// Tell the ledger; never waits.

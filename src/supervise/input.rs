@@ -42,7 +42,7 @@ pub enum Input {
     AskedOut,
     /// Its turn to end has come.
     AskNow(StopCause),
-    /// It is killed at this time unless it has ended by then; asked for once it was asked to end.
+    /// It is killed at this time unless it has ended by then; at once where it was not asked to end.
     KillBy(Mono),
     /// It must end with the house; SIGKILL at this time at the latest.
     AskedDown(Mono),

@@ -246,6 +246,13 @@ impl Process {
         self.phase = Phase::Stopping { run, ending };
     }
 
+    /// Starting, Started, Ready → Stopping: killed without being asked, because somebody wants that.
+    pub(in crate::supervise) fn kill_unasked(&mut self, run: Run, turn: &mut Turn<'_>) {
+        let ending = self.begin_to_end(run, StopCause::Order, NEVER, turn);
+        let reason = EndReason::Interrupted(StopCause::Order);
+        self.kill(run, Ending { reason, ..ending }, turn);
+    }
+
     /// Stopping: SIGKILL at this time, whatever the plan says. Who was asked before may not gain by it.
     pub(in crate::supervise) fn kill_by(
         &mut self,

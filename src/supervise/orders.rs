@@ -55,6 +55,10 @@ impl Machine {
             },
             Wish::Spawn(plan) => self.spawn_beside(now, *plan),
             Wish::End { session, grace } => self.end_session(now, session, grace),
+            Wish::SignalOrphans { ids, signal } => {
+                self.out.push_back(Action::SignalOrphans { ids, signal });
+                Reply::Accepted(Vec::new())
+            }
             Wish::Shutdown => {
                 let open = |ix: &ProcessIx| self.processes[ix.0].verdict().is_none();
                 let open = (0..self.processes.len()).map(ProcessIx).filter(open).collect();
@@ -134,7 +138,9 @@ impl Machine {
         };
         let ix = ProcessIx(at);
         self.step(now, ix, Input::AskedOut);
-        self.step(now, ix, Input::AskNow(StopCause::Order));
+        if grace != Some(Duration::ZERO) {
+            self.step(now, ix, Input::AskNow(StopCause::Order));
+        }
         if let Some(grace) = grace {
             self.step(now, ix, Input::KillBy(now.mono.after(grace)));
         }
@@ -260,7 +266,7 @@ fn kind(wish: &Wish) -> Order {
         Wish::Start(_) => Order::Start,
         Wish::Stop(_) => Order::Stop,
         Wish::Restart(_) => Order::Restart,
-        Wish::Signal { .. } => Order::Signal,
+        Wish::Signal { .. } | Wish::SignalOrphans { .. } => Order::Signal,
         Wish::Reload(_) => Order::Reload,
         Wish::Spawn(_) => Order::Spawn,
         Wish::End { .. } => Order::Stop,

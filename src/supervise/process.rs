@@ -165,11 +165,12 @@ impl Process {
             (P::Starting { run } | P::Started { run } | P::Ready { run }, I::AskNow(cause)) => self.ask(run, cause, NEVER, turn),
             (P::Starting { run } | P::Started { run } | P::Ready { run }, I::AskedDown(latest)) => self.ask(run, StopCause::Shutdown, latest, turn),
             (P::Starting { run } | P::Started { run } | P::Ready { run }, I::Hurried(latest)) => self.ask_at_once(run, StopCause::Shutdown, latest, turn),
+            (P::Starting { run } | P::Started { run } | P::Ready { run }, I::KillBy(_)) => self.kill_unasked(run, turn),
             (P::Started { run } | P::Ready { run }, I::Adjusted) => self.adjust(run, turn),
             (P::Starting { .. }, I::Freed | I::Blocked | I::Found(_) | I::Struck | I::TreeEmptied | I::HoldersNamed
-                | I::AskedUp | I::AskedAgain | I::AskedOut | I::KillBy(_) | I::Abandoned | I::Adjusted) => {}
+                | I::AskedUp | I::AskedAgain | I::AskedOut | I::Abandoned | I::Adjusted) => {}
             (P::Started { .. } | P::Ready { .. }, I::Freed | I::Blocked | I::Found(_) | I::Struck | I::Forked(_) | I::Executed | I::SpawnFailed(_)
-                | I::TreeEmptied | I::HoldersNamed | I::AskedUp | I::AskedAgain | I::AskedOut | I::KillBy(_) | I::Abandoned) => {}
+                | I::TreeEmptied | I::HoldersNamed | I::AskedUp | I::AskedAgain | I::AskedOut | I::Abandoned) => {}
 
             (P::Stopping { run, .. }, I::Forked(id)) => turn.record(Lifecycle::RunForked { run: run.id, id }),
             (P::Stopping { run, .. }, I::SpawnFailed(why)) => self.fail(run, why, turn),

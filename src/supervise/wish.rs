@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::config::plan::{Changes, Plan, ProcessPlan};
-use crate::units::{ProcessIx, RunId, SessionId, Signal};
+use crate::units::{ProcId, ProcessIx, RunId, SessionId, Signal};
 
 /// An order. Names are those of processes, or of families of replicas, which mean all of them.
 #[derive(Clone, Debug, PartialEq)]
@@ -36,6 +36,13 @@ pub enum Wish {
         /// From the asking to SIGKILL, where that is not for the plan to say; none of it is "at
         /// once".
         grace: Option<Duration>,
+    },
+    /// That these get this signal, whom sessions that are over left behind.
+    SignalOrphans {
+        /// Who.
+        ids: Vec<ProcId>,
+        /// What to send.
+        signal: Signal,
     },
     /// That the house goes down, as after a SIGTERM.
     Shutdown,

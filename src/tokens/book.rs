@@ -118,6 +118,11 @@ impl Book {
         book
     }
 
+    /// Tokens that the window of a model holds, where that is known.
+    pub fn window(&self, model: &str) -> Option<u64> {
+        self.prices.context_window(model)
+    }
+
     /// Makes a response of the past known without counting it; its key if it was not known.
     pub fn seed(&mut self, told: &Sighting) -> Option<UsageKey> {
         let fresh = !self.open.contains_key(&told.key) && self.seen.add(told.key);

@@ -3,7 +3,7 @@
 //!
 //! `agents` decodes one log dialect per file, `source` says whose it is, `book` decides when a
 //! response is closed and counts it once, `price` turns tokens into money by a table that is data.
-//! `tail` follows the files.
+//! `talks` is what the same lines tell of conversations. `tail` follows the files.
 
 use std::path::PathBuf;
 
@@ -14,7 +14,9 @@ pub mod price;
 mod seen;
 pub mod source;
 pub mod tail;
+mod talks;
 
+use crate::chains::step::Step;
 use crate::units::{Money, Wall};
 
 /// Tokens of one or many responses, each in exactly one kind, so that the sum is the total.
@@ -174,6 +176,8 @@ pub struct TokenBatch {
     pub lines: LineCounts,
     /// How many files are followed now, where that changed.
     pub files: Option<u64>,
+    /// What happened in conversations, each step before what `progress` says was read.
+    pub steps: Vec<Step>,
 }
 
 /// A late change to a response that had been counted already.
@@ -229,4 +233,6 @@ pub struct TokenResume {
     pub progress: Vec<FileProgress>,
     /// The keys of every response that was counted or seeded.
     pub seen: Vec<UsageKey>,
+    /// The conversations that first told the newest responses and prompts, newest last.
+    pub told: Vec<(UsageKey, String)>,
 }

@@ -10,12 +10,18 @@ use std::time::{Duration, Instant};
 
 use procession::config::one_command::{Options, one_command};
 use procession::config::plan::{ControlPlan, Plan, ProcessPlan, TcpControl};
+use procession::ledger::beside::Roll;
 use procession::ledger::fold::Ledger;
 use procession::ledger::happening::Narrator;
 use procession::ledger::request::Answered;
 use procession::ledger::snapshot::Snapshot;
+use procession::ledger::veil::Veil;
 use procession::memory::leak;
+use procession::secret::keyed::Salt;
+use procession::serve::control::beside::{Beside, NoTapes};
+use procession::serve::control::feeding::Feeds;
 use procession::serve::control::logs::{Line, Logs, Page, Stream, Turn};
+use procession::serve::control::trail::Trail;
 use procession::serve::control::{Busy, NotRead, Requests, Sources, serve};
 use procession::serve::events::Events;
 use procession::store::reading::reader::Reader;
@@ -64,6 +70,9 @@ impl Door {
         let accept: Answering = Box::new(|_| Ok(Some(Reply::Accepted(Vec::new()))));
         let answering = Arc::new(Mutex::new(accept));
         let reading = Arc::new(Mutex::new(Err(NotRead::NoFile)));
+        let known = one_command(vec!["web".into()], Options::new(PathBuf::new()));
+        let roll = Roll::new(Arc::new(known));
+        let beside = Arc::new(Beside::new(roll, Arc::new(NoTapes), Arc::new(Feeds::default())));
         let sources = Arc::new(Sources {
             pictures: shown,
             orders: orders(Arc::clone(&wishes), Arc::clone(&answering)),
@@ -77,8 +86,13 @@ impl Door {
                 None => Ok(ProcessPlan { name: body.name.clone().unwrap_or_default(), ..plan }),
             }),
             logs: Arc::new(Written),
+            beside: Arc::clone(&beside),
             events: Arc::clone(&events),
             history: Reader::in_memory(),
+            trail: Trail::in_memory(),
+            forget: Box::new(|_| true),
+            veil: Veil::default(),
+            salt: Arc::new(|| Salt([1; 32])),
             alive: Box::new(|| true),
         });
         let (stop, stopped) = watch::channel(false);

@@ -90,8 +90,11 @@ fn a_session_is_ended_by_asking_or_at_once() {
     let mut tale = Tale::of(vec![limited()]).begun();
     tale.runs(FIRST);
     tale.order(ended(&tale, Some(Duration::ZERO)));
-    tale.wait(Duration::ZERO, false);
-    assert!(tale.has_done(&killed(FIRST)));
+    assert!(tale.has_done(&killed(FIRST)) && !tale.has_done(&asks(FIRST)));
+    tale.ends(FIRST, ExitStatus::Signal(Signal::KILL), false);
+    let end = tale.end_of(FIRST).expect("an end");
+    assert_eq!(end.reason, EndReason::Interrupted(StopCause::Order));
+    assert!(end.forced && tale.phase(0) == Some(PhaseName::Done));
 }
 
 #[test]

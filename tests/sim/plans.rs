@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use procession::config::plan::{
     Condition, ControlGroups, ControlPlan, Dependency, HealthPlan, Hook, Hooks, LeakRule,
-    MemoryPlan, Mode, OnCrashLoop, OnUnhealthy, Passing, Plan, ProcessPlan, ReadyPlan, Recovery,
-    Replica, RestartPlan, RestartPolicy, Schedule, SessionsPlan, Standing, StorePlan, Test, Zone,
+    MemoryPlan, Mode, OnCrashLoop, OnUnhealthy, Passing, Plan, PrivacyPlan, ProcessPlan, ReadyPlan,
+    Recovery, Replica, RestartPlan, RestartPolicy, Schedule, SessionsPlan, Standing, StorePlan,
+    Test, Zone,
 };
 use procession::units::{ProcessIx, Signal};
 
@@ -37,9 +38,8 @@ pub fn plan(rng: &mut fastrand::Rng) -> Plan {
         recovery: Recovery::End,
         cgroups: ControlGroups::Auto,
         memory: MemoryPlan { interval: Duration::from_secs(5), leak_rule: LeakRule::GrowthCount },
+        privacy: PrivacyPlan::default(),
         sessions: SessionsPlan::default(),
-
-        privacy: Default::default(),
         file_digest: None,
     }
 }

@@ -33,6 +33,7 @@ pub const TOUCHES: &[&str] = &[
     "src/memory/myself.rs",
     "src/memory/probe.rs",
     "src/memory/proc.rs",
+    "src/memory/strays.rs",
     "src/output/console.rs",
     "src/output/by_hand.rs",
     "src/output/door.rs",
@@ -43,6 +44,7 @@ pub const TOUCHES: &[&str] = &[
     "src/output/queue.rs",
     "src/output/rotate.rs",
     "src/output/shelf.rs",
+    "src/output/tapes.rs",
     "src/tokens/tail/",
     "src/config/load.rs",
     "src/clock.rs",
@@ -180,7 +182,7 @@ type Row = (&'static str, &'static str);
 /// `units`, and files that touch may import `clock`.
 const ROOMS: &[Row] = &[
     ("main", "cli"),
-    ("cli", "assembly init::signals serve::wire log config supervise::shutdown"),
+    ("cli", "assembly init::signals serve::wire log config supervise::shutdown chains"),
     (
         "assembly",
         "probing output init serve store store::reading watch memory::probe tokens::tail metrics ledger context \
@@ -196,33 +198,39 @@ const ROOMS: &[Row] = &[
     ),
     (
         "serve",
-        "metrics output::figures context ledger::care ledger::happening ledger::replay \
-         ledger::request ledger::session ledger::snapshot store::reading tokens memory \
-         supervise::lifecycle supervise::wish \
-         config::plan",
+        "metrics output::figures output::plan output::tape context chains ledger::beside ledger::care ledger::chain_request \
+         ledger::happening ledger::replay ledger::request ledger::session ledger::snapshot store::reading tokens \
+         memory supervise::lifecycle supervise::wish config::plan",
     ),
     ("watch", "supervise::fact config::plan"),
     // What is asked of it and answered, for those who ask.
-    ("store::reading", "ledger::replay ledger::session tokens"),
+    ("store::reading", "chains ledger::replay ledger::session tokens"),
     (
         "store",
-        "ledger::entry ledger::row ledger::session ledger::store_figures names context tokens secret \
+        "ledger::entry ledger::row ledger::session ledger::store_figures names context chains tokens secret \
          config::plan config::postgres",
     ),
     ("memory::probe", "ledger::entry ledger::snapshot supervise::lifecycle config::plan"),
-    ("tokens::tail", "ledger::entry ledger::snapshot supervise::lifecycle config::plan"),
+    (
+        "tokens::tail",
+        "chains secret ledger::entry ledger::snapshot supervise::lifecycle config::plan",
+    ),
     (
         "metrics",
         "output::figures ledger::care ledger::entry ledger::session ledger::snapshot \
-         ledger::store_figures tokens memory faults supervise::fact \
+         ledger::store_figures chains tokens memory faults supervise::fact \
          supervise::lifecycle",
     ),
-    ("ledger", "secret context tokens memory supervise::fact supervise::lifecycle config::plan"),
+    (
+        "ledger",
+        "chains secret context tokens memory supervise::fact supervise::lifecycle config::plan",
+    ),
     ("context", "secret config::plan"),
-    ("tokens", "config::plan"),
+    ("tokens", "chains secret config::plan"),
     ("memory", "config::plan faults"),
     ("supervise", "config::plan"),
-    ("config", "secret"),
+    ("config", "chains::limits secret"),
+    ("chains", "secret"),
     ("log", "faults secret"),
     ("names", ""),
     ("output", ""),

@@ -9,7 +9,7 @@ use http_body_util::{BodyExt, Full};
 use hyper::body::{Bytes, Incoming};
 use hyper::client::conn::http1::handshake;
 use hyper::header::{CONTENT_TYPE, HOST};
-use hyper::{Method, Request, Response};
+use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -17,10 +17,13 @@ use tokio::net::UnixStream;
 use tokio::time::timeout;
 
 use super::Failure;
-use crate::serve::wire;
+use crate::serve::wire::{self, rights::REASON};
 
 /// For an answer to begin; whoever waits for longer says so.
 const PATIENCE: Duration = Duration::from_secs(30);
+
+/// What says that a body is taken as it is.
+const BYTES: &str = "application/octet-stream";
 
 /// The longest line of a stream: an output line of the largest size with every byte escaped.
 const LONGEST_LINE: usize = 8 << 20;
@@ -29,11 +32,18 @@ const LONGEST_LINE: usize = 8 << 20;
 #[derive(Clone, Debug)]
 pub(super) struct Client {
     path: PathBuf,
+    reason: Option<String>,
 }
 
 impl Client {
     pub(super) fn new(path: PathBuf) -> Self {
-        Self { path }
+        Self { path, reason: None }
+    }
+
+    /// Says why it asks, for the audit trail.
+    pub(super) fn because(mut self, reason: Option<String>) -> Self {
+        self.reason = reason;
+        self
     }
 
     /// Asks, and reads the whole answer as JSON text.
@@ -58,6 +68,29 @@ impl Client {
         let answer = self.ask(Method::POST, path, Some(body), wait + PATIENCE).await?;
         let text = self.text(answer).await?;
         Ok((understood(&text)?, text))
+    }
+
+    /// Asks, and reads the answer, which may come `wait` later.
+    pub(super) async fn get_later<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        wait: Duration,
+    ) -> Result<T, Failure> {
+        let answer = self.ask(Method::GET, path, None, wait + PATIENCE).await?;
+        understood(&self.text(answer).await?)
+    }
+
+    /// Sends bytes as they are, and reads the answer; `None` where there is no room for them yet.
+    pub(super) async fn post_bytes<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        bytes: Vec<u8>,
+    ) -> Result<Option<T>, Failure> {
+        let answer = self.exchange(Method::POST, path, Some((BYTES, bytes)), PATIENCE).await?;
+        if answer.status() == StatusCode::TOO_MANY_REQUESTS {
+            return Ok(None);
+        }
+        understood(&self.text(answer).await?).map(Some)
     }
 
     /// Asks, and hands on the answer line by line as it comes, until it ends or is broken off.
@@ -115,12 +148,28 @@ impl Client {
         body: Option<String>,
         patience: Duration,
     ) -> Result<Response<Incoming>, Failure> {
+        let body = body.map(|text| ("application/json", text.into_bytes()));
+        self.exchange(method, path, body, patience).await
+    }
+
+    /// Asks, with a body of some type.
+    async fn exchange(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<(&str, Vec<u8>)>,
+        patience: Duration,
+    ) -> Result<Response<Incoming>, Failure> {
         let request = Request::builder().method(method).uri(path).header(HOST, "procession");
         let request = match &body {
-            Some(_) => request.header(CONTENT_TYPE, "application/json"),
+            Some((kind, _)) => request.header(CONTENT_TYPE, *kind),
             None => request,
         };
-        let body = Full::new(Bytes::from(body.unwrap_or_default()));
+        let request = match &self.reason {
+            Some(reason) => request.header(REASON, reason),
+            None => request,
+        };
+        let body = Full::new(Bytes::from(body.map(|(_, bytes)| bytes).unwrap_or_default()));
         let request = request.body(body).map_err(|error| Failure::Failed(error.to_string()))?;
         let exchange = async {
             let stream = UnixStream::connect(&self.path).await;

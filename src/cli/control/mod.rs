@@ -3,18 +3,23 @@
 //! They answer 0 when it is done, 1 when it was refused or failed, 2 for bad usage, and 3 when
 //! nobody answers at the socket.
 
+mod audit;
+mod agents;
 mod completions;
 mod enough;
 mod events;
 mod knock;
 mod logs;
 mod orders;
+mod orphans;
 mod phrase;
 mod ps;
 mod reload;
 mod sessions;
 mod signal;
 mod spawn;
+mod spoken;
+mod transcripts;
 
 use std::io::{self, Write, stderr, stdout};
 use std::path::PathBuf;
@@ -53,10 +58,16 @@ pub(super) enum Verb {
     Logs(logs::Options),
     /// Run a command beside the configured processes.
     Spawn(Box<spawn::Options>),
+    /// List or end what sessions that are over left behind.
+    Orphans(orphans::Options),
     /// Open, keep alive and close sessions of one's own.
     Sessions(sessions::Options),
     /// Show what happens, as it happens.
     Events(events::Options),
+    /// Show who asked for what at the control doors, and what they got.
+    Audit(audit::Options),
+    /// Show the chains of agents: their conversations, how full they are, and what to hand over.
+    Agents(agents::Options),
     /// Print a script that completes words in a shell.
     Completions(completions::Options),
 }
@@ -99,7 +110,10 @@ pub(super) fn perform(verb: &Verb) -> u8 {
         Ok(runtime) => runtime,
         Err(error) => return failed(&format!("cannot begin: {error}"), EXIT_FAILED),
     };
-    match runtime.block_on(answer(verb)) {
+    let answered = runtime.block_on(answer(verb));
+    // Whoever still reads our standard input is not waited for.
+    runtime.shutdown_background();
+    match answered {
         Ok(()) | Err(Failure::Unread) => 0,
         Err(Failure::Failed(why)) => failed(&why, EXIT_FAILED),
         Err(Failure::Unreachable(why)) => failed(&why, EXIT_UNREACHABLE),
@@ -118,8 +132,11 @@ async fn answer(verb: &Verb) -> Result<(), Failure> {
         Verb::Shutdown(options) => reload::shut_down(options).await,
         Verb::Logs(options) => logs::logs(options).await,
         Verb::Spawn(options) => spawn::spawn(options).await,
+        Verb::Orphans(options) => orphans::orphans(options).await,
         Verb::Sessions(options) => sessions::sessions(options).await,
         Verb::Events(options) => events::events(options).await,
+        Verb::Audit(options) => audit::audit(options).await,
+        Verb::Agents(options) => agents::agents(options).await,
         Verb::Completions(options) => completions::print(options),
     }
 }
@@ -144,6 +161,11 @@ fn print(line: &str) -> Result<(), Failure> {
 impl Door {
     fn client(&self) -> Result<Client, Failure> {
         Ok(Client::new(self.path()?))
+    }
+
+    /// The state folder of the configuration that was named.
+    fn state_dir(&self) -> Option<PathBuf> {
+        load(self.config.as_ref()?).ok().map(|loaded| loaded.plan.state_dir)
     }
 
     /// What was said, else what a configuration says that was named or lies here, else the usual.

@@ -2,6 +2,7 @@
 
 mod close;
 mod events;
+pub mod export;
 mod heartbeat;
 mod list;
 mod open;
@@ -10,6 +11,11 @@ mod show;
 mod since;
 mod stats;
 mod tree;
+mod purge;
+mod output;
+mod terminate;
+mod wait;
+mod write;
 
 use clap::{Args, Subcommand};
 
@@ -41,6 +47,20 @@ enum Verb {
     Heartbeat(heartbeat::Options),
     /// Close a session.
     Close(close::Options),
+    /// Print sessions, to be taken elsewhere.
+    Export(export::Options),
+    /// Forget sessions that ended long ago.
+    Purge(purge::Purge),
+    /// Forget the ended sessions of a user or an agent, with all that are a part of them.
+    Forget(purge::Forget),
+    /// Show what a spawned command wrote, and what it writes.
+    Output(output::Options),
+    /// Send a spawned command what comes on standard input.
+    Write(write::Options),
+    /// End a spawned command: ask it, then kill it.
+    Terminate(terminate::Options),
+    /// Wait for the end of a spawned command, and end with its exit code.
+    Wait(wait::Options),
 }
 
 pub async fn sessions(options: &Options) -> Result<(), Failure> {
@@ -54,5 +74,12 @@ pub async fn sessions(options: &Options) -> Result<(), Failure> {
         Verb::Open(options) => open::open(options).await,
         Verb::Heartbeat(options) => heartbeat::heartbeat(options).await,
         Verb::Close(options) => close::close(options).await,
+        Verb::Export(options) => export::export(options).await,
+        Verb::Purge(options) => purge::purge(options).await,
+        Verb::Forget(options) => purge::forget(options).await,
+        Verb::Output(options) => output::output(options).await,
+        Verb::Write(options) => write::write(options).await,
+        Verb::Terminate(options) => terminate::terminate(options).await,
+        Verb::Wait(options) => wait::wait(options).await,
     }
 }

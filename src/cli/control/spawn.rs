@@ -4,9 +4,13 @@ use std::time::Duration;
 
 use clap::Args;
 
+use super::knock::Client;
 use super::orders::seconds;
-use super::{Door, EXIT_FAILED, Failure, print};
+use super::{Door, EXIT_FAILED, Failure, print, spoken};
 use crate::serve::wire::{SpawnBody, Spawned};
+
+/// The longest that an end is waited for at a time.
+const LONGEST: Duration = Duration::from_secs(3600);
 
 #[derive(Debug, Args)]
 pub struct Options {
@@ -34,6 +38,34 @@ pub struct Options {
     /// From the asking to SIGKILL, such as `10s`; `1s` when not given.
     #[arg(long, value_name = "DURATION")]
     stop_grace_period: Option<String>,
+
+    /// How long it may run, such as `5m`; then it is asked to end.
+    #[arg(long, value_name = "DURATION")]
+    timeout: Option<String>,
+
+    /// What each of its processes may hold of memory of its own, such as `512MiB`.
+    #[arg(long, value_name = "SIZE")]
+    memory: Option<String>,
+
+    /// CPU time of each of its processes, such as `10s`.
+    #[arg(long, value_name = "DURATION")]
+    cpu_time: Option<String>,
+
+    /// Open files of each of its processes.
+    #[arg(long, value_name = "NUMBER")]
+    nofile: Option<u64>,
+
+    /// Processes that its user may have.
+    #[arg(long, value_name = "NUMBER")]
+    nproc: Option<u64>,
+
+    /// The last bytes of what it writes that are kept; `64KiB` when not given.
+    #[arg(long, value_name = "SIZE")]
+    keep_output: Option<String>,
+
+    /// Send what is typed here to it, until that ends or it does.
+    #[arg(short = 'i', long)]
+    stdin: bool,
 
     /// What is added to its environment.
     #[arg(short, long, value_name = "NAME=VALUE", value_parser = variable)]
@@ -71,13 +103,24 @@ pub(super) async fn spawn(options: &Options) -> Result<(), Failure> {
         user: options.user.clone(),
         stop_signal: options.stop_signal.clone(),
         stop_grace_period: options.stop_grace_period.clone(),
+        timeout: options.timeout.clone(),
+        memory: options.memory.clone(),
+        cpu_time: options.cpu_time.clone(),
+        nofile: options.nofile,
+        nproc: options.nproc,
+        keep_output: options.keep_output.clone(),
+        stdin: options.stdin.then(|| "pipe".to_owned()),
     };
+    let client = options.door.client()?;
+    if options.stdin {
+        return speak(options, &client, &body).await;
+    }
     let wait = options.wait.unwrap_or_default();
     let path = match options.wait {
         Some(wait) => format!("/v1/spawn?wait={}", wait.as_secs_f64()),
         None => "/v1/spawn".to_owned(),
     };
-    let (spawned, text) = options.door.client()?.post::<Spawned>(&path, &body, wait).await?;
+    let (spawned, text) = client.post::<Spawned>(&path, &body, wait).await?;
     let Spawned { process, session, ended, .. } = &spawned;
     match (options.json, ended) {
         (true, _) => print(text.trim_end())?,
@@ -92,6 +135,35 @@ pub(super) async fn spawn(options: &Options) -> Result<(), Failure> {
     };
     match ended.exit_code.unwrap_or(EXIT_FAILED) {
         0 => Ok(()),
+        code => Err(Failure::Told(code)),
+    }
+}
+
+/// Starts it, and sends it what comes here until that ends, or it does; then waits for its end where
+/// that is asked for.
+async fn speak(options: &Options, client: &Client, body: &SpawnBody) -> Result<(), Failure> {
+    let (spawned, text) = client.post::<Spawned>("/v1/spawn", body, Duration::ZERO).await?;
+    let Spawned { process, session, .. } = &spawned;
+    match (options.json, options.wait) {
+        (true, _) => print(text.trim_end())?,
+        (false, None) => print(&format!("{process}: started (session {session})"))?,
+        (false, Some(_)) => {}
+    }
+    let wait = options.wait.unwrap_or(LONGEST);
+    let ended = tokio::select! {
+        sent = spoken::send_all(client, session) => {
+            sent?;
+            let Some(wait) = options.wait else { return Ok(()) };
+            spoken::end_of(client, session, wait).await?
+        }
+        ended = spoken::end_of(client, session, wait) => ended?,
+    };
+    let Some(end) = ended.end else {
+        return Err(Failure::Failed(format!("{process} still runs; it goes on")));
+    };
+    match end.exit_code.unwrap_or(EXIT_FAILED) {
+        0 => Ok(()),
+        _ if options.wait.is_none() => Ok(()),
         code => Err(Failure::Told(code)),
     }
 }

@@ -17,6 +17,10 @@ pub struct PrivacyPlan {
     pub hostname: Treatment,
     /// The ids that agents and applications give their conversations.
     pub native_ids: Treatment,
+    /// The labels that applications give their sessions.
+    pub metadata: Treatment,
+    /// Whether the masked beginnings of prompts and answers are kept (`excerpts`).
+    pub excerpts: bool,
     /// What is masked beside what the house masks anyway (`patterns`).
     pub masker: Masker,
 }
@@ -24,8 +28,9 @@ pub struct PrivacyPlan {
 impl PrivacyPlan {
     /// Whether something is kept as a hash, which takes a salt.
     pub fn hashes(&self) -> bool {
-        let Self { command, working_dir, user, git, hostname, native_ids, masker: _ } = self;
-        [command, working_dir, user, git, hostname, native_ids].contains(&&Treatment::Hash)
+        let Self { command, working_dir, user, git, hostname, native_ids, metadata, .. } = self;
+        [command, working_dir, user, git, hostname, native_ids, metadata]
+            .contains(&&Treatment::Hash)
     }
 }
 

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::retention::RetentionPlan;
 use crate::units::Signal;
 
 /// `sessions`.
@@ -26,6 +27,8 @@ pub struct SessionsPlan {
     pub snapshot_interval: Option<Duration>,
     /// The file that events are written to as JSON lines; `None` writes none.
     pub log: Option<PathBuf>,
+    /// How long history is kept.
+    pub retention: RetentionPlan,
 }
 
 impl SessionsPlan {
@@ -53,6 +56,7 @@ impl Default for SessionsPlan {
             warn_signal: None,
             snapshot_interval: Some(Self::SNAPSHOT_INTERVAL),
             log: None,
+            retention: RetentionPlan::default(),
         }
     }
 }

@@ -136,6 +136,7 @@ impl Plan {
         self.recovery = old.recovery;
         self.cgroups = old.cgroups;
         self.memory = old.memory;
+        self.privacy = old.privacy;
         self.sessions = old.sessions;
     }
 }

@@ -112,6 +112,8 @@ pub enum Stdin {
     Inherit,
     /// Ours with the terminal, in the foreground (`tty: true`); at most one process of a plan.
     Terminal,
+    /// A pipe that whoever started it writes to; for commands beside the plan.
+    Pipe,
     /// A terminal of its own, by which it writes as well: `tty: true` with an output that we read.
     OwnTerminal,
 }

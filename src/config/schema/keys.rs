@@ -65,7 +65,7 @@ pub(super) const FILE: [Key; 13] = [
 
 const OFF_OR_DURATION: Form = Either(&[Off, Duration]);
 
-const SESSIONS: [Key; 8] = [
+const SESSIONS: [Key; 9] = [
     (
         "idle_timeout",
         OFF_OR_DURATION,
@@ -106,6 +106,23 @@ const SESSIONS: [Key; 8] = [
         OFF_OR_TEXT,
         "A file that every event of a session is written to as a JSON object in a line; none unless written.",
     ),
+    ("retention", Map(&RETENTION, &[]), "How long history is kept."),
+];
+
+const RETENTION: [Key; 5] = [
+    (
+        "completed",
+        Duration,
+        "The history of sessions that ended well, from their end on; 720h (30 days) unless written.",
+    ),
+    ("failed", Duration, "That of sessions that did not; 2160h (90 days) unless written."),
+    (
+        "archived",
+        Duration,
+        "What is left of a session then: who, when, how it ended and what it used; 4320h (180 days from its end) unless written.",
+    ),
+    ("audit", Duration, "Who asked for what at the control doors; 8760h (a year) unless written."),
+    ("samples", Duration, "The single memory samples of a session; 168h (7 days) unless written."),
 ];
 
 const SESSION: [Key; 2] = [
@@ -123,13 +140,19 @@ const SESSION: [Key; 2] = [
 
 const TREATMENT: Form = Words(&["collect", "hash", "drop"]);
 
-const PRIVACY: [Key; 7] = [
+const PRIVACY: [Key; 9] = [
     ("command", TREATMENT, "The command of a session; its secrets are masked in any case."),
     ("working_dir", TREATMENT, "The folder that it runs in."),
     ("user", TREATMENT, "The name of the user that it runs as."),
     ("git", TREATMENT, "The branch and the commit of the checkout that it works in."),
     ("hostname", TREATMENT, "The name of the host."),
     ("native_ids", TREATMENT, "The ids that agents and applications give their conversations."),
+    ("metadata", TREATMENT, "The labels that applications give their sessions."),
+    (
+        "excerpts",
+        Flag,
+        "Whether the first 200 characters of prompts and answers are kept, with secrets masked; `false` unless written.",
+    ),
     (
         "patterns",
         List(&Map(&PATTERN, &["regex"])),
@@ -145,14 +168,27 @@ const PATTERN: [Key; 2] = [
 const METRICS: [Key; 1] =
     [("listen", OFF_OR_TEXT, "An IP address and a port; 0.0.0.0:9917 unless written.")];
 
-const CONTROL: [Key; 3] = [
+const CONTROL: [Key; 4] = [
     ("socket", OFF_OR_TEXT, "The path of the unix socket; `false` opens none."),
     (
         "listen",
         Text,
         "An IP address and a port on which the same orders are taken over TCP; needs `token_file`.",
     ),
-    ("token_file", Text, "The file that holds the bearer token for orders over TCP."),
+    ("token_file", Text, "The file that holds the bearer token of an admin, for orders over TCP."),
+    ("tokens", List(&Map(&TOKEN, &["name", "file", "role"])), "Further tokens, each with a role."),
+];
+
+const TOKEN: [Key; 5] = [
+    ("name", Text, "Its name, for the audit trail."),
+    ("file", Text, "The file that holds it."),
+    (
+        "role",
+        Words(&["viewer", "operator", "admin"]),
+        "Who may look, who may also give orders to processes and sessions, and who may do everything.",
+    ),
+    ("users", Many(&Text), "Only sessions of these users."),
+    ("agents", Many(&Text), "Only sessions of these agents."),
 ];
 
 const STORE: [Key; 3] = [
@@ -472,8 +508,23 @@ const WATCH: [Key; 5] = [
     ),
 ];
 
-const AGENT: [Key; 3] = [
+const AGENT: [Key; 6] = [
     ("name", Text, "The name that its figures carry; the product's unless written."),
     ("dialect", Words(&["claude"]), "How its transcripts are read."),
     ("transcripts", PATHS, "The folders that hold its transcripts, each with `projects/` inside."),
+    (
+        "context_window",
+        Whole(1_000, 100_000_000),
+        "Tokens that its window holds; the model's own unless written, and 180000 where that is not known.",
+    ),
+    (
+        "hand_over_at",
+        Number(0.01, 1.0),
+        "The part of the window at which the next conversation should take over; 0.85 unless written.",
+    ),
+    (
+        "full_at",
+        Number(0.01, 1.0),
+        "The part of the window at which it is full; 0.9 unless written.",
+    ),
 ];

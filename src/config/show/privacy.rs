@@ -11,6 +11,8 @@ pub(super) struct Privacy {
     git: &'static str,
     hostname: &'static str,
     native_ids: &'static str,
+    metadata: &'static str,
+    excerpts: bool,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     patterns: Vec<Pattern>,
 }
@@ -30,6 +32,8 @@ pub(super) fn privacy(plan: &PrivacyPlan) -> Privacy {
         git: plan.git.as_str(),
         hostname: plan.hostname.as_str(),
         native_ids: plan.native_ids.as_str(),
+        metadata: plan.metadata.as_str(),
+        excerpts: plan.excerpts,
         patterns: patterns
             .map(|one| Pattern { name: plain(&one.name), regex: plain(one.as_str()) })
             .collect(),

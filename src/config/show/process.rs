@@ -8,6 +8,7 @@ use super::output::{Output, output};
 use super::sessions::{Session, session};
 use super::world::{World, world};
 use super::{OrOff, Ordered, is_empty, path_text, plain};
+use crate::chains::limits::Limits;
 use crate::config::families::named;
 use crate::config::plan::{
     AgentPlan, Condition, Dialect, HealthPlan, Hook, OnCrashLoop, OnUnhealthy, Plan, ProcessPlan,
@@ -161,6 +162,10 @@ struct Agent {
     dialect: &'static str,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     transcripts: Vec<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    context_window: Option<u64>,
+    hand_over_at: f64,
+    full_at: f64,
 }
 
 /// The process, or the family that it is the first replica of.
@@ -304,5 +309,6 @@ fn agent(plan: &AgentPlan) -> Agent {
         Dialect::Claude => "claude",
     };
     let transcripts = plan.transcripts.iter().map(|path| path_text(path)).collect();
-    Agent { name: plan.name.clone(), dialect, transcripts }
+    let Limits { window: context_window, hand_over_at, full_at } = plan.limits;
+    Agent { name: plan.name.clone(), dialect, transcripts, context_window, hand_over_at, full_at }
 }

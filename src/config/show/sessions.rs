@@ -16,6 +16,16 @@ pub(super) struct Sessions {
     warn_signal: OrOff<String>,
     snapshot_interval: OrOff<String>,
     log: OrOff<String>,
+    retention: Retention,
+}
+
+#[derive(serde::Serialize)]
+struct Retention {
+    completed: String,
+    failed: String,
+    archived: String,
+    audit: String,
+    samples: String,
 }
 
 #[derive(serde::Serialize)]
@@ -37,6 +47,13 @@ pub(super) fn sessions(plan: &SessionsPlan) -> Sessions {
         warn_signal: OrOff::of(plan.warn_signal.map(|signal| signal.to_string())),
         snapshot_interval: or_off(plan.snapshot_interval),
         log: OrOff::of(plan.log.as_ref().map(|path| path.display().to_string())),
+        retention: Retention {
+            completed: print_duration(plan.retention.completed),
+            failed: print_duration(plan.retention.failed),
+            archived: print_duration(plan.retention.archived),
+            audit: print_duration(plan.retention.audit),
+            samples: print_duration(plan.retention.samples),
+        },
     }
 }
 

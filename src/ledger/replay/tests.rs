@@ -1,3 +1,5 @@
+//! Stories that are told, changed and cut short, and what is made of them.
+
 use super::*;
 use serde_json::json;
 

@@ -10,6 +10,7 @@ fn what_an_earlier_life_left_open_is_lost_whoever_tells_first() {
         state: SessionState::Active,
         process: "web".into(),
         started: at(0).wall,
+        last_activity: at(700).wall,
         events: 3,
     };
     let outcome =
@@ -27,6 +28,62 @@ fn what_an_earlier_life_left_open_is_lost_whoever_tells_first() {
         vec![found(), handled()],
         &["S1.3 lost active>lost | close lost", "S1.4 survivors_ended"],
     );
+}
+
+/// How a session ends that an earlier life left open, found at this time: its state, when, for how
+/// long, and why.
+fn end_found(
+    kind: SessionKind,
+    seconds: u64,
+    adopted: bool,
+) -> (SessionState, Wall, Duration, String) {
+    let open = OpenSession {
+        id: session(5),
+        kind,
+        state: SessionState::Active,
+        process: "web".into(),
+        started: at(0).wall,
+        last_activity: at(700).wall,
+        events: 3,
+    };
+    let outcome = SurvivorOutcome { session: session(5), process: "web".into(), adopted, found: 1 };
+    let mut ledger = ledger();
+    if adopted {
+        ledger.fold(Entry::SurvivorsHandled { at: at(900), outcomes: vec![outcome] });
+    }
+    let at = at(seconds * 1000);
+    let batches = ledger.fold(Entry::OpenSessionsFound { at, sessions: vec![open] });
+    let rows = || batches.iter().flat_map(|batch| batch.rows.iter());
+    let told = rows().find_map(|row| match row {
+        Row::Event(event) if event.new_state.is_some() => Some(event.at),
+        _ => None,
+    });
+    let closed = rows().find_map(|row| match row {
+        Row::Close(close) => Some(close.clone()),
+        _ => None,
+    });
+    let closed = closed.expect("it is closed");
+    assert_eq!(told, Some(closed.end.at), "its last event is of the same time");
+    (closed.state, closed.end.at, closed.end.duration, closed.end.reason)
+}
+
+#[test]
+fn what_was_left_open_ended_with_its_last_sign_of_life_or_when_its_time_was_up() {
+    let last = Duration::from_millis(700);
+    for (kind, seconds) in [(SessionKind::Process, 90_000), (SessionKind::External, 3_600)] {
+        let (state, when, duration, reason) = end_found(kind, seconds, false);
+        assert_eq!((state, when, duration), (SessionState::Lost, at(700).wall, last));
+        assert_eq!(reason, "the supervisor ended without closing it");
+    }
+    let (state, when, _, reason) = end_found(SessionKind::External, 3_601, false);
+    assert_eq!((state, when), (SessionState::TimedOut, at(3_600_700).wall));
+    assert!(reason.contains("idle for too long"), "{reason}");
+    let (state, when, _, reason) = end_found(SessionKind::Process, 5, true);
+    assert_eq!((state, when), (SessionState::Lost, at(700).wall));
+    assert!(reason.contains("lives on"), "{reason}");
+    // A clock that was set back makes nothing older than it is.
+    let (_, when, duration, _) = end_found(SessionKind::Process, 0, false);
+    assert_eq!((when, duration), (at(0).wall, Duration::ZERO));
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! Stories as data: what the ledger is told on one side, what it keeps and shows on the other.
 
 mod care;
+mod chains;
 mod external;
 mod house;
 mod runs;
@@ -11,6 +12,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::chains::limits::Limits;
 use crate::config::plan::*;
 use crate::ledger::entry::{Entry, OpenSession, StoreHealth, SurvivorOutcome};
 use crate::ledger::fold::Ledger;
@@ -30,7 +32,12 @@ pub(super) fn at(ms: u64) -> Now {
 
 /// `web`, which declares no agent, and `coder`, which does.
 pub(super) fn plan() -> Plan {
-    let agent = AgentPlan { name: "claude".into(), dialect: Dialect::Claude, transcripts: vec![] };
+    let agent = AgentPlan {
+        name: "claude".into(),
+        dialect: Dialect::Claude,
+        transcripts: vec![],
+        limits: Limits::default(),
+    };
     Plan {
         mode: Mode::Supervise,
         passing: Passing::default(),
@@ -44,9 +51,8 @@ pub(super) fn plan() -> Plan {
         recovery: Recovery::End,
         cgroups: ControlGroups::Auto,
         memory: MemoryPlan { interval: Duration::from_secs(5), leak_rule: LeakRule::GrowthCount },
+        privacy: PrivacyPlan::default(),
         sessions: SessionsPlan::default(),
-
-        privacy: Default::default(),
         file_digest: Some("0".into()),
     }
 }
@@ -195,6 +201,10 @@ fn render(batch: &Batch, names: &mut BTreeMap<SessionId, usize>) -> String {
         }
         Row::Progress(progress) => format!("progress {}", progress.offset),
         Row::Seen(key) => format!("seen {}", key.0),
+        Row::Audit(row) => format!("audit {}", row.action),
+        Row::Link { agent, link } => format!("{agent}#{} {}", link.number, link.id),
+        Row::Interaction(interaction) => format!("said in {}", interaction.conversation),
+        Row::ChainReset(agent) => format!("reset {agent}"),
     });
     rows.collect::<Vec<_>>().join(" | ")
 }

@@ -16,6 +16,7 @@ fn usage_opens_a_conversation_inside_its_run_in_one_batch() {
         seeded: vec![UsageKey(9)],
         lines: LineCounts { counted: 3, ..LineCounts::default() },
         files: Some(4),
+        steps: Vec::new(),
     };
     let snapshot = check(
         vec![opened(0, 1, CODER, 0), ready(1, 1), Entry::TokensRead { at: at(10), batch }],
@@ -24,7 +25,7 @@ fn usage_opens_a_conversation_inside_its_run_in_one_batch() {
             "S1.1 started initializing>active | =active",
             "S2.0 opened >active | =active | usage coder S2 | usage coder S2 \
              | S3.0 opened >active | =active | usage coder S3 \
-             | =active | =active | =active | progress 77 | seen 9",
+             | =active | =active | =active | claude#1 c1 | claude#2 c2 | progress 77 | seen 9",
         ],
     );
     let talk = |native: &str| {
@@ -66,14 +67,16 @@ fn a_conversation_ends_with_its_run_and_late_usage_still_counts_for_it() {
     );
     let expected = [
         "S1.0 opened >initializing | =initializing",
-        "S2.0 opened >active | =active | usage coder S2 | =initializing | =active",
+        "S2.0 opened >active | =active | usage coder S2 | =initializing | =active | claude#1 c1",
         "S2.1 ended active>completed | =completed | S1.1 ended initializing>completed | =completed",
-        "usage coder S2 | S1.2 tokens_late | =completed | S2.2 tokens_late | =completed",
+        "usage coder S2 | S1.2 tokens_late | =completed | S2.2 tokens_late | =completed \
+         | claude#1 c1",
         "S3.0 opened >initializing | =initializing",
         "S4.0 opened >active | =active | S4.1 ended active>completed | =completed \
          | usage coder S4 | S1.3 tokens_late | =completed | \
-             S4.2 tokens_late | =completed",
-        "S5.0 opened >active | =active | usage coder S5 | =initializing | =active",
+             S4.2 tokens_late | =completed | claude#2 c2",
+        "S5.0 opened >active | =active | S5.1 resumed_from | =active | usage coder S5 \
+         | =initializing | =active | claude#1 c1",
     ];
     assert_eq!(lines, expected);
     let snapshot = ledger.snapshot(1, at(70));
@@ -96,13 +99,14 @@ fn a_conversation_rests_after_an_hour_and_wakes_with_use() {
         ],
         &[
             "S1.0 opened >initializing | =initializing",
-            "S2.0 opened >active | =active | usage coder S2 | =initializing | =active",
+            "S2.0 opened >active | =active | usage coder S2 | =initializing | =active | claude#1 c1",
             "S1.1 snapshot | =initializing",
             "interval 1",
             "S2.1 idle active>idle | =idle",
             "interval 1",
             "interval 1",
-            "S2.2 resumed idle>active | =active | usage coder S2 | =initializing | =active",
+            "S2.2 resumed idle>active | =active | usage coder S2 | =initializing | =active \
+             | claude#1 c1",
         ],
     );
     assert_eq!(snapshot.sessions.len(), 2);
@@ -117,7 +121,11 @@ fn tokens_of_nobody_are_counted_as_unknown() {
             read(2, Some("ghost"), usages(2)),
             read(3, Some("coder"), usages(3)),
         ],
-        &["usage unknown -", "usage unknown -", "usage coder -"],
+        &[
+            "usage unknown - | claude#1 c",
+            "usage unknown - | claude#1 c",
+            "usage coder - | claude#1 c",
+        ],
     );
     assert_eq!(snapshot.process_tokens["unknown"].total(), 30);
     assert_eq!(snapshot.process_tokens["coder"].total(), 15);

@@ -37,6 +37,7 @@ use crate::output::pipes::Pipes;
 use crate::output::plan::{FileFormat, FilePlan, Limits, SHORTEST_CUT, StreamPlan, Which};
 use crate::output::queue::{Chunk, Queue};
 use crate::output::shelf::Shelves;
+use crate::output::tapes::Tapes;
 use crate::units::{Mono, RunId};
 
 /// What is asked of the reader.
@@ -84,6 +85,8 @@ pub struct Tools {
     pub files: Arc<Files>,
     /// What is kept of each process.
     pub shelves: Arc<Shelves>,
+    /// What runs wrote that are recorded.
+    pub tapes: Arc<Tapes>,
     /// Whom news are told.
     pub events: Box<dyn FnMut(Event) + Send>,
 }
@@ -284,7 +287,8 @@ impl Engine {
     fn equip(&mut self, stream: Stream) -> Pipe {
         let Stream { run, name, which, fd, plan } = stream;
         let aims = self.aims(&name, which, &plan);
-        let pipe = Pipe::new(Parts { fd, run, name, which, ready: plan.ready, aims });
+        let tape = plan.tape.map(|keep| self.tools.tapes.record(run, keep));
+        let pipe = Pipe::new(Parts { fd, run, name, which, ready: plan.ready, tape, aims });
         self.attend(&pipe);
         pipe
     }
@@ -346,11 +350,17 @@ impl Engine {
 
     fn main_ended(&mut self, run: RunId) {
         if self.pipes.of(run).is_empty() {
-            self.news.push_back(Event::Drained { run });
+            self.tell_drained(run);
         } else {
             let Limits { quiet, drain_cap, .. } = self.tools.limits;
             self.endings.insert(run, Ending::new(clock::now().mono, quiet, drain_cap));
         }
+    }
+
+    /// All that the run wrote was handed on.
+    fn tell_drained(&mut self, run: RunId) {
+        self.tools.tapes.finish(run);
+        self.news.push_back(Event::Drained { run });
     }
 
     /// Reads everything once more, until all is empty or it has lasted too long.

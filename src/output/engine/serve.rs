@@ -60,6 +60,7 @@ impl Engine {
         // A terminal gives a piece at a time, and more when it is asked again.
         let emptied = bytes < scratch.len() && !pipe.is_terminal;
         let fill = pipe.note_read(bytes, emptied);
+        pipe.record(&scratch[..bytes]);
         if let Some(ending) = self.endings.get_mut(&pipe.run) {
             ending.heard(now.mono);
         }
@@ -125,7 +126,7 @@ impl Engine {
             self.close_file(file);
         }
         if self.pipes.of(pipe.run).is_empty() && self.endings.remove(&pipe.run).is_some() {
-            self.news.push_back(Event::Drained { run: pipe.run });
+            self.tell_drained(pipe.run);
         }
     }
 

@@ -4,7 +4,6 @@
 use std::time::Duration;
 
 use super::{Engine, Turn};
-use crate::output::door::Event;
 use crate::output::ending::Ending;
 use crate::output::pipe::{Buffers, Pipe, Stage};
 use crate::output::queue::Queue;
@@ -82,7 +81,7 @@ impl Engine {
             }
         }
         self.endings.remove(&run);
-        self.news.push_back(Event::Drained { run });
+        self.tell_drained(run);
     }
 
     /// Gives large buffers up.

@@ -8,12 +8,15 @@ use hyper::{Request, StatusCode};
 
 use super::answer::{Answer, JSON, json, whole};
 use super::awaiting::Goal;
+use super::gate::{self, About};
+use super::orphans::Orphans;
 use super::problem::Problem;
 use super::query::{Query, decoded};
-use super::role::Caller;
-use super::{
-    Desk, external, history, logs, orders, reading, request, spawning, statistics, watching,
-};
+use super::role::{Caller, Limits};
+use super::spawned::Spawned;
+use super::trail::Asked;
+use super::{Desk, chains, external, history, logs, orders, orphans, reading, request, rights};
+use super::{spawned, spawning, statistics, watching};
 use crate::clock;
 use crate::serve::wire;
 
@@ -23,7 +26,7 @@ pub const OPENAPI: &str = include_str!("../openapi.json");
 /// An address with a method, and what is answered there.
 #[derive(Clone, Copy, Debug)]
 pub struct Route {
-    /// `GET` or `POST`.
+    /// `GET`, `POST` or `PUT`.
     pub method: &'static str,
     /// Its path; a part in braces stands for any name.
     pub path: &'static str,
@@ -47,12 +50,18 @@ pub(super) enum What {
     Reload,
     Spawn,
     ShutDown,
+    /// The audit trail, and what is to be forgotten or taken out.
+    Rights(rights::What),
     /// Sessions, live and ended.
     History(history::What),
     /// Sessions, counted.
     Statistics,
+    Spawned(Spawned),
+    Orphans(Orphans),
     /// Sessions of applications.
     External(external::What),
+    /// Chains of agents.
+    Agents(chains::Asked),
 }
 
 pub(super) const fn get(
@@ -71,10 +80,27 @@ pub(super) const fn post(
     Route { method: "POST", path, parameters, what }
 }
 
+pub(super) const fn put(
+    path: &'static str,
+    parameters: &'static [&'static str],
+    what: What,
+) -> Route {
+    Route { method: "PUT", path, parameters, what }
+}
+
 const WAIT: &[&str] = &["wait"];
 
 /// The tables of addresses, one for each subject.
-const TABLES: &[&[Route]] = &[ROUTES, external::ROUTES, history::ROUTES, statistics::ROUTES];
+const TABLES: &[&[Route]] = &[
+    ROUTES,
+    external::ROUTES,
+    history::ROUTES,
+    statistics::ROUTES,
+    chains::ROUTES,
+    spawned::ROUTES,
+    orphans::ROUTES,
+    rights::ROUTES,
+];
 
 /// Every address.
 pub fn routes() -> impl Iterator<Item = &'static Route> {
@@ -108,19 +134,41 @@ pub(super) async fn answer(
     caller: &Caller,
     request: Request<Incoming>,
 ) -> Answer {
-    match route(desk, caller, request).await {
-        Ok(answer) => answer,
-        Err(problem) => problem.answer(),
+    let (route, name) = match routed(&request) {
+        Ok(found) => found,
+        Err(problem) => return problem.answer(),
+    };
+    // The ledger treats what applications ask of it itself.
+    let is_asked = matches!(route.what, What::External(_));
+    let name = match route.path.starts_with("/v1/sessions/{") && !is_asked {
+        true => desk.sources.veil.native_id(&name),
+        false => name,
+    };
+    tracing::debug!(target: "control", "{caller} asks: {} {name}", route.method);
+    let served = admitted(desk, caller, route, &name, request).await;
+    let answer = served.unwrap_or_else(Problem::answer);
+    if !UNAUDITED.contains(&(route.method, route.path)) {
+        let action = format!("{} {}", route.method, route.path);
+        let outcome = answer.status().as_u16();
+        desk.sources.trail.note(caller, Asked { action, target: &name, outcome });
     }
+    answer
 }
 
-async fn route(
-    desk: &Arc<Desk>,
-    caller: &Caller,
-    request: Request<Incoming>,
-) -> Result<Answer, Problem> {
+/// What tells nothing of sessions and changes nothing. A heartbeat says that a session lives, as often
+/// as once a second, and its opening and its end are written down.
+const UNAUDITED: [(&str, &str); 5] = [
+    ("GET", "/v1/openapi.json"),
+    ("GET", "/v1/processes"),
+    ("GET", "/v1/processes/{name}"),
+    ("GET", "/v1/status"),
+    ("POST", "/v1/sessions/{id}/heartbeat"),
+];
+
+/// The address that is asked at, with what stands in place of the braces.
+fn routed(request: &Request<Incoming>) -> Result<(&'static Route, String), Problem> {
     let path = request.uri().path();
-    let here: Vec<(&Route, String)> =
+    let here: Vec<(&'static Route, String)> =
         routes().filter_map(|route| Some((route, named(route.path, path)?))).collect();
     let Some((route, name)) = here.iter().find(|(route, _)| route.method == request.method())
     else {
@@ -130,10 +178,51 @@ async fn route(
             allowed => Problem::wrong_method(request.method().as_str(), path, &allowed.join(", ")),
         });
     };
-    let query = Query::read(request.uri().query(), route.parameters)?;
-    let name = decoded(name)?;
-    tracing::debug!(target: "control", "{caller} asks: {} {path}", route.method);
-    serve(desk, caller, route.what, &name, query, request).await
+    Ok((*route, decoded(name)?))
+}
+
+/// Looks whether they may, and serves them.
+async fn admitted(
+    desk: &Arc<Desk>,
+    caller: &Caller,
+    route: &Route,
+    name: &str,
+    request: Request<Incoming>,
+) -> Result<Answer, Problem> {
+    let mut query = Query::read(request.uri().query(), route.parameters)?;
+    gate::ranks(caller, route)?;
+    if let Some(limits) = caller.role.limits().filter(|_| !caller.goes_beyond()) {
+        within(desk, limits, route, name, &mut query).await?;
+    }
+    query.translate("user", |user| desk.sources.veil.user(user));
+    serve(desk, caller, route.what, name, query, request).await
+}
+
+/// Looks whether what is asked for is inside the limits of a role.
+async fn within(
+    desk: &Desk,
+    limits: &Limits,
+    route: &Route,
+    name: &str,
+    query: &mut Query,
+) -> Result<(), Problem> {
+    let picture = desk.picture();
+    let covered = match gate::about(route) {
+        About::Nobody => true,
+        About::Everybody => {
+            let what = format!("{} {}, which shows everybody,", route.method, route.path);
+            return Err(gate::beyond(&what));
+        }
+        About::Named => return gate::narrowed(limits, query),
+        About::Process => gate::covers_process(limits, name, &picture),
+        About::Agent => limits.users.is_empty() && limits.agents.iter().any(|agent| agent == name),
+        About::Session => match rights::session(desk, name).await {
+            Some(session) => gate::covers(limits, &session, &picture),
+            // It is said that there is none where it is looked for.
+            None => true,
+        },
+    };
+    if covered { Ok(()) } else { Err(gate::beyond(&format!("{name:?}"))) }
 }
 
 /// What a path has in place of the braces, if it is of this pattern; empty where there are none.
@@ -177,14 +266,21 @@ async fn serve(
             spawning::spawn(desk, caller, request::body(request).await?, wait).await
         }
         What::ShutDown => orders::shut_down(desk, caller).await,
+        What::Rights(what) => rights::answer(desk, caller, what, &query, request).await,
         What::Logs => {
             find(desk, name)?;
             logs::answer(desk, name, &query, request.headers())
         }
         What::History(what) => history::answer(desk, what, name, &query).await,
+        What::Orphans(Orphans::List) => orphans::list(desk, &query).await,
+        What::Orphans(Orphans::End) => {
+            orphans::end(desk, caller, request::body(request).await?).await
+        }
+        What::Spawned(what) => spawned::answer(desk, caller, what, name, query, request).await,
         What::External(what) => external::answer(desk, caller, what, name, request).await,
         What::Statistics => statistics::answer(desk, &query).await,
         What::Events => watching::answer(desk, &query, request.headers()),
+        What::Agents(asked) => chains::answer(desk, caller, asked, name, &query, request).await,
         What::Describe => Ok(whole(StatusCode::OK, JSON, OPENAPI)),
         _ => read(desk, caller, what, name, &query),
     }

@@ -15,12 +15,15 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::sleep;
 
 use super::answer::{Answer, Content};
-use super::role::Caller;
+use super::role::{Caller, Who};
 use super::{Desk, api};
+use crate::serve::connections::Engaged;
 use crate::serve::patience::Patient;
+use crate::serve::wire::rights::REASON;
 
-/// Open connections. When one more comes, the oldest makes room.
-pub(super) const CONNECTIONS: usize = 64;
+/// Open connections. When one more comes, the oldest makes room. Enough for somebody who waits for each
+/// of as many commands as may run beside the plan, twice.
+pub(super) const CONNECTIONS: usize = 256;
 
 /// For the head of a request to arrive, and for a connection to stay idle between two.
 const HEAD: Duration = Duration::from_secs(10);
@@ -44,26 +47,34 @@ const LAST_RETRY: Duration = Duration::from_secs(10);
 pub(super) enum Pass {
     /// By what they may.
     Caller(Caller),
-    /// Not at all, but for why.
-    Refused(Answer),
+    /// Not at all, but for why, and who it was.
+    Refused(Answer, Who),
 }
 
 /// Answers one client, request after request. Who asks is looked at with each request.
 pub(super) async fn converse<S>(
     stream: S,
     desk: Arc<Desk>,
+    engaged: Engaged,
     admit: impl Fn(&Request<Incoming>) -> Pass + Send + Sync + 'static,
 ) where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let (admit, at) = (Arc::new(admit), Arc::clone(&desk));
     let service = service_fn(move |request| {
-        let (desk, admit) = (Arc::clone(&at), Arc::clone(&admit));
+        let (desk, admit, engaged) = (Arc::clone(&at), Arc::clone(&admit), engaged.clone());
         async move {
             let answer: Response<Content> = match admit(&request) {
-                Pass::Caller(caller) => api::answer(&desk, &caller, request).await,
-                Pass::Refused(answer) => answer,
+                Pass::Caller(caller) => {
+                    let caller = caller.because(reason(&request));
+                    api::answer(&desk, &caller, request).await
+                }
+                Pass::Refused(answer, who) => {
+                    desk.sources.trail.note_stranger(&who, answer.status().as_u16());
+                    answer
+                }
             };
+            engaged.set(matches!(answer.body(), Content::Streamed(_)));
             Ok::<_, Infallible>(answer)
         }
     });
@@ -83,6 +94,13 @@ pub(super) async fn converse<S>(
     if let Err(error) = ended {
         tracing::debug!(target: "control", %error, "a client was cut off");
     }
+}
+
+/// Why somebody asks, as they put it.
+fn reason(request: &Request<Incoming>) -> Option<String> {
+    let given = request.headers().get(REASON)?;
+    let given = String::from_utf8_lossy(given.as_bytes()).trim().to_owned();
+    Some(given).filter(|given| !given.is_empty())
 }
 
 /// Tries to open a door until it works; the first failure is warned about.

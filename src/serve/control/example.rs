@@ -6,8 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::config::plan::{
-    ControlGroups, ControlPlan, LeakRule, MemoryPlan, Mode, Passing, Plan, ProcessPlan, Recovery,
-    SessionsPlan, StorePlan,
+    ControlGroups, ControlPlan, LeakRule, MemoryPlan, Mode, Passing, Plan, PrivacyPlan,
+    ProcessPlan, Recovery, SessionsPlan, StorePlan,
 };
 use crate::ledger::session::SessionKind;
 use crate::ledger::snapshot::{ProcessView, RunView, Snapshot};
@@ -30,9 +30,8 @@ pub fn plan(names: &[&str]) -> Plan {
         recovery: Recovery::End,
         cgroups: ControlGroups::Auto,
         memory: MemoryPlan { interval: Duration::from_secs(5), leak_rule: LeakRule::GrowthCount },
+        privacy: PrivacyPlan::default(),
         sessions: SessionsPlan::default(),
-
-        privacy: Default::default(),
         file_digest: None,
     }
 }

@@ -198,7 +198,8 @@ pub(super) async fn admit(desk: &Desk) -> Result<(), Problem> {
 }
 
 /// Asks the ledger, and puts its refusals into words.
-async fn ask(desk: &Desk, request: Asked) -> Result<Answered, Problem> {
+/// Asks the ledger, and waits until what it answers is durable.
+pub(super) async fn ask(desk: &Desk, request: Asked) -> Result<Answered, Problem> {
     let reply = (desk.sources.requests)(request).map_err(|busy| match busy {
         Busy::Full => Problem::busy("too many requests wait already"),
         Busy::Gone => Problem::going_down(),
@@ -265,7 +266,7 @@ fn opening(caller: &Caller, body: OpenBody) -> Result<Opening, Problem> {
     check_labels(&labels)?;
     let uid = match &caller.who {
         Who::Peer(peer) => Some(peer.uid),
-        Who::Remote(_) => None,
+        Who::Remote { .. } => None,
     };
     Ok(Opening {
         native_id: id.map(own_id).transpose()?,
@@ -350,8 +351,8 @@ mod tests {
     use super::*;
 
     fn caller() -> Caller {
-        let who = Who::Remote(([127, 0, 0, 1], 1).into());
-        Caller { who, role: Role::Operator }
+        let who = Who::Remote { from: ([127, 0, 0, 1], 1).into(), token: None };
+        Caller::new(who, Role::Admin(Default::default()))
     }
 
     fn read(body: &str) -> Result<Opening, Problem> {

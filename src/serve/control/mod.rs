@@ -13,6 +13,8 @@
 //! is full.
 
 pub mod api;
+pub mod beside;
+pub mod feeding;
 pub mod logs;
 pub mod peers;
 pub mod socket;
@@ -20,15 +22,22 @@ pub mod tcp;
 
 mod answer;
 mod awaiting;
+mod chains;
 mod door;
 mod external;
 pub mod history;
 mod orders;
+mod export;
+mod gate;
+mod orphans;
 mod problem;
 mod query;
 mod reading;
 mod request;
+mod rights;
 mod role;
+pub mod trail;
+mod spawned;
 mod spawning;
 mod statistics;
 mod watching;
@@ -40,10 +49,16 @@ use std::sync::Arc;
 
 use tokio::sync::{Semaphore, oneshot, watch};
 
+pub use self::orphans::told as told_of_orphan;
+
+use self::beside::Beside;
 use self::logs::Logs;
 use crate::config::plan::{ControlPlan, Plan, ProcessPlan};
+use crate::ledger::forget::Whose;
 use crate::ledger::request::{Answered, Request};
 use crate::ledger::snapshot::Snapshot;
+use crate::ledger::veil::Veil;
+use crate::secret::keyed::Salt;
 use crate::serve::Source;
 use crate::serve::events::Events;
 use crate::serve::wire;
@@ -67,13 +82,29 @@ pub struct Sources {
     pub read_command: ReadCommand,
     /// What processes wrote.
     pub logs: Arc<dyn Logs>,
+    /// Commands beside the plan.
+    pub beside: Arc<Beside>,
     /// What happens.
     pub events: Arc<Events>,
     /// What is kept.
     pub history: Reader,
+    /// The audit trail.
+    pub trail: trail::Trail,
+    /// Says whose ended sessions the picture is to lose.
+    pub forget: Forget,
+    /// What is masked and left out of what is written.
+    pub veil: Veil,
+    /// The salt of this instance; may wait for a disk, so that it is called aside.
+    pub salt: ReadSalt,
     /// Whether the loop that supervises still turns.
     pub alive: Source<bool>,
 }
+
+/// How the picture loses ended sessions; `false` where the ledger does not listen.
+pub type Forget = Box<dyn Fn(Whose) -> bool + Send + Sync>;
+
+/// How the salt of this instance is read.
+pub type ReadSalt = Arc<dyn Fn() -> Salt + Send + Sync>;
 
 /// How an order is offered.
 pub type Orders = Box<dyn Fn(Wish) -> Result<oneshot::Receiver<Reply>, Busy> + Send + Sync>;

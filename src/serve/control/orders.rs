@@ -44,7 +44,7 @@ pub(super) async fn move_to(
     let before = desk.picture();
     let given = async {
         check(&names)?;
-        caller.role.may_order(&names, &before)?;
+        caller.may_order(&names, &before)?;
         give(desk, wish(names)).await
     };
     let places = match audited(caller, &said, given.await)? {
@@ -72,7 +72,7 @@ pub(super) async fn signal(
             let detail = format!("{text:?} is no signal");
             Problem::invalid(detail).suggest("use a name or a number: HUP, SIGUSR1, 10, RTMIN+3")
         })?;
-        caller.role.may_order(&names, &desk.picture())?;
+        caller.may_order(&names, &desk.picture())?;
         give(desk, Wish::Signal { names, signal, group }).await
     };
     match audited(caller, &said, given.await)? {
@@ -196,6 +196,7 @@ pub(super) fn audited<T>(
     what: &str,
     outcome: Result<T, Problem>,
 ) -> Result<T, Problem> {
+    let _ = caller.said.set(what.to_owned());
     match &outcome {
         Ok(_) => tracing::info!(target: "control", "{caller} ordered: {what}"),
         Err(problem) => {

@@ -4,7 +4,7 @@
 //! Agents often run under our own uid, so that the mode of the socket keeps none of them out. Who
 //! descends from us was started by one of our runs, whatever it is called: it may look, and act on
 //! its own run only. Who does not descend from us was started by somebody else who may reach the
-//! socket: the operator. Each time that something cannot be told, the asker counts as less.
+//! socket: the admin. Each time that something cannot be told, the asker counts as less.
 
 use std::fs;
 use std::io;

@@ -79,6 +79,14 @@ impl Problem {
             .suggest("send the header `Content-Type: application/json`")
     }
 
+    /// The body is not said to be bytes.
+    pub(super) fn not_raw() -> Self {
+        let status = StatusCode::UNSUPPORTED_MEDIA_TYPE;
+        let detail = "the body is taken as it is, and must say so";
+        Self::new(status, "wrong-content-type", "wrong content type", detail)
+            .suggest("send the header `Content-Type: application/octet-stream`")
+    }
+
     /// The body is larger than any that makes sense.
     pub(super) fn too_large(limit: usize) -> Self {
         let detail = format!("a body may have {limit} bytes");
@@ -130,6 +138,18 @@ impl Problem {
     /// It cannot be done as things are.
     pub(super) fn conflict(kind: &str, title: &str, detail: impl Into<String>) -> Self {
         Self::new(StatusCode::CONFLICT, kind, title, detail)
+    }
+
+    /// It was here, and is not any more.
+    pub(super) fn gone(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::GONE, "gone", "not kept any more", detail)
+    }
+
+    /// The one who is to take it has too much already.
+    pub(super) fn full(detail: impl Into<String>) -> Self {
+        let status = StatusCode::TOO_MANY_REQUESTS;
+        let problem = Self::new(status, "full", "too much waits already", detail);
+        Self { header: Some((RETRY_AFTER, "1".to_owned())), ..problem }
     }
 
     /// As many sessions are open as may be.

@@ -31,6 +31,23 @@ impl Query {
         Ok(Self(pairs))
     }
 
+    /// Puts a value in, as if it had been given.
+    pub(super) fn put(&mut self, name: &str, value: String) {
+        self.0.push((name.to_owned(), value));
+    }
+
+    /// Puts others in the place of the words of a name.
+    pub(super) fn translate(&mut self, name: &str, word: impl Fn(&str) -> String) {
+        for (_, value) in self.0.iter_mut().filter(|(known, _)| known == name) {
+            *value = value
+                .split(',')
+                .filter(|it| !it.is_empty())
+                .map(&word)
+                .collect::<Vec<_>>()
+                .join(",");
+        }
+    }
+
     /// The last value that was given for a name.
     pub(super) fn text(&self, name: &str) -> Option<&str> {
         self.0.iter().rev().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
@@ -74,11 +91,16 @@ impl Query {
 
     /// How long is to be waited, in seconds.
     pub(super) fn wait(&self) -> Result<Option<Duration>, Problem> {
-        let Some(seconds) = self.number::<f64>("wait")? else { return Ok(None) };
-        if (0.0..=LONGEST_WAIT).contains(&seconds) {
+        self.span("wait", LONGEST_WAIT)
+    }
+
+    /// Seconds, at most so many.
+    pub(super) fn span(&self, name: &str, longest: f64) -> Result<Option<Duration>, Problem> {
+        let Some(seconds) = self.number::<f64>(name)? else { return Ok(None) };
+        if (0.0..=longest).contains(&seconds) {
             return Ok(Some(Duration::from_secs_f64(seconds)));
         }
-        Err(Problem::bad_request(format!("wait: expected seconds from 0 to {LONGEST_WAIT}")))
+        Err(Problem::bad_request(format!("{name}: expected seconds from 0 to {longest}")))
     }
 }
 

@@ -25,7 +25,8 @@ pub(super) async fn body<T: DeserializeOwned>(request: Request<Incoming>) -> Res
     let (head, body) = request.into_parts();
     let kind = head.headers.get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
     let is_json = kind.is_some_and(is_json);
-    let bytes = timeout(PATIENCE, read(body)).await.map_err(|_| Problem::too_slow())??;
+    let bytes = timeout(PATIENCE, read(body, LARGEST));
+    let bytes = bytes.await.map_err(|_| Problem::too_slow())??;
     if !is_json {
         return Err(Problem::wrong_type());
     }
@@ -34,20 +35,30 @@ pub(super) async fn body<T: DeserializeOwned>(request: Request<Incoming>) -> Res
     })
 }
 
-async fn read(mut body: Incoming) -> Result<Vec<u8>, Problem> {
+/// The body as it is, of at most so many bytes. A page cannot send it unasked: it would have to be a
+/// form or plain text.
+pub(super) async fn bytes(request: Request<Incoming>, most: usize) -> Result<Vec<u8>, Problem> {
+    let (head, body) = request.into_parts();
+    let kind = head.headers.get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
+    let is_raw = kind.is_some_and(|kind| kind.eq_ignore_ascii_case("application/octet-stream"));
+    let bytes = timeout(PATIENCE, read(body, most)).await.map_err(|_| Problem::too_slow())??;
+    if is_raw || bytes.is_empty() { Ok(bytes) } else { Err(Problem::not_raw()) }
+}
+
+async fn read(mut body: Incoming, most: usize) -> Result<Vec<u8>, Problem> {
     let (mut bytes, mut length) = (Vec::new(), 0);
     while let Some(frame) = body.frame().await {
         let frame = frame.map_err(|_| Problem::bad_request("the body ended too early"))?;
         let Ok(data) = frame.into_data() else { continue };
         length += data.len();
-        if length <= LARGEST {
+        if length <= most {
             bytes.extend_from_slice(&data);
         }
         if length > MOST_READ {
             break;
         }
     }
-    if length > LARGEST { Err(Problem::too_large(LARGEST)) } else { Ok(bytes) }
+    if length > most { Err(Problem::too_large(most)) } else { Ok(bytes) }
 }
 
 fn is_json(kind: &str) -> bool {

@@ -1,10 +1,14 @@
 //! What those who ask may do. Pure.
 
 use std::fmt;
+use std::net::SocketAddr;
+use std::sync::{Arc, OnceLock};
 
+use super::gate;
 use super::peers::{Peer, Place};
 use super::problem::Problem;
-use crate::ledger::snapshot::Snapshot;
+use crate::config::plan::TokenRole;
+use crate::ledger::snapshot::{ProcessView, Snapshot};
 use crate::units::SessionId;
 
 /// Who asks, and as what they count.
@@ -14,6 +18,45 @@ pub(super) struct Caller {
     pub(super) who: Who,
     /// As what they count.
     pub(super) role: Role,
+    /// Why they ask, as they put it.
+    pub(super) reason: Option<String>,
+    /// What they ordered, in words, once that is known.
+    pub(super) said: Arc<OnceLock<String>>,
+}
+
+impl Caller {
+    /// Somebody with a request.
+    pub(super) fn new(who: Who, role: Role) -> Self {
+        Self { who, role, reason: None, said: Arc::default() }
+    }
+
+    /// With why they ask.
+    pub(super) fn because(mut self, reason: Option<String>) -> Self {
+        self.reason = reason;
+        self
+    }
+
+    /// Whether they may order something of these processes.
+    pub(super) fn may_order(&self, names: &[String], picture: &Snapshot) -> Result<(), Problem> {
+        let Some(limits) = self.role.limits() else { return self.role.may_order(names, picture) };
+        self.role.may_order_all()?;
+        // A family is meant by its name as well.
+        let is_meant = |name: &str, it: &ProcessView| it.name == name || it.family == name;
+        let meant = names.iter().map(|name| {
+            let mut all = picture.processes.iter().filter(|it| is_meant(name, it)).peekable();
+            let known = all.peek().is_some();
+            known && all.all(|it| gate::covers_process(limits, &it.name, picture))
+        });
+        match meant.zip(names).find(|(covered, _)| !covered) {
+            Some((_, name)) if !self.goes_beyond() => Err(gate::beyond(&format!("{name:?}"))),
+            _ => Ok(()),
+        }
+    }
+
+    /// Whether they may go beyond their limits, since they said why.
+    pub(super) fn goes_beyond(&self) -> bool {
+        self.role.rank() == Some(Rank::Admin) && self.reason.is_some()
+    }
 }
 
 /// Who asks.
@@ -21,15 +64,24 @@ pub(super) struct Caller {
 pub(super) enum Who {
     /// At the other end of the socket.
     Peer(Peer),
-    /// Somebody who knows the token, at this address.
-    Remote(std::net::SocketAddr),
+    /// Somebody over TCP.
+    Remote {
+        /// At this address.
+        from: SocketAddr,
+        /// The name of the token that they know.
+        token: Option<String>,
+    },
 }
 
 /// As what somebody counts.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Role {
     /// May do everything.
-    Operator,
+    Admin(Limits),
+    /// May look, and give orders to processes and sessions.
+    Operator(Limits),
+    /// May look.
+    Viewer(Limits),
     /// Runs inside a run: may look, and act on that run.
     Member {
         /// The process that it is a run of.
@@ -41,11 +93,83 @@ pub(super) enum Role {
     Onlooker,
 }
 
+/// What roles of tokens are, the least first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Rank {
+    /// May look.
+    Viewer,
+    /// May order as well.
+    Operator,
+    /// May do everything.
+    Admin,
+}
+
+impl Rank {
+    pub(super) fn as_str(self) -> &'static str {
+        match self {
+            Self::Viewer => "viewer",
+            Self::Operator => "operator",
+            Self::Admin => "admin",
+        }
+    }
+}
+
+/// Whose sessions a role is for: those of one of the users, where some are named, and of one of the
+/// agents, where some are.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Limits {
+    pub(super) users: Vec<String>,
+    pub(super) agents: Vec<String>,
+}
+
+impl Limits {
+    /// Whether what is this user's and this agent's is inside.
+    pub(super) fn admit(&self, user: Option<&str>, agent: Option<&str>) -> bool {
+        let among = |names: &[String], name: Option<&str>| {
+            names.is_empty() || name.is_some_and(|name| names.iter().any(|known| known == name))
+        };
+        among(&self.users, user) && among(&self.agents, agent)
+    }
+
+    fn are_none(&self) -> bool {
+        self.users.is_empty() && self.agents.is_empty()
+    }
+}
+
 impl Role {
+    /// The role of a token.
+    pub(super) fn of_token(rank: TokenRole, limits: Limits) -> Self {
+        match rank {
+            TokenRole::Viewer => Self::Viewer(limits),
+            TokenRole::Operator => Self::Operator(limits),
+            TokenRole::Admin => Self::Admin(limits),
+        }
+    }
+
+    /// What it counts as, where it is not that of somebody inside a run.
+    pub(super) fn rank(&self) -> Option<Rank> {
+        match self {
+            Self::Admin(_) => Some(Rank::Admin),
+            Self::Operator(_) => Some(Rank::Operator),
+            Self::Viewer(_) => Some(Rank::Viewer),
+            Self::Member { .. } | Self::Onlooker => None,
+        }
+    }
+
+    /// Whose sessions it is for, where it is not for all.
+    pub(super) fn limits(&self) -> Option<&Limits> {
+        match self {
+            Self::Admin(limits) | Self::Operator(limits) | Self::Viewer(limits) => {
+                Some(limits).filter(|limits| !limits.are_none())
+            }
+            Self::Member { .. } | Self::Onlooker => None,
+        }
+    }
+
     /// By where a peer stands.
     pub(super) fn of(place: &Place) -> Self {
         match place {
-            Place::Outside => Self::Operator,
+            Place::Outside => Self::Admin(Limits::default()),
             Place::Inside { process, session } => {
                 Self::Member { process: process.clone(), session: *session }
             }
@@ -55,7 +179,9 @@ impl Role {
 
     pub(super) fn as_str(&self) -> &'static str {
         match self {
-            Self::Operator => "operator",
+            Self::Admin(_) => Rank::Admin.as_str(),
+            Self::Operator(_) => Rank::Operator.as_str(),
+            Self::Viewer(_) => Rank::Viewer.as_str(),
             Self::Member { .. } => "member",
             Self::Onlooker => "onlooker",
         }
@@ -81,7 +207,8 @@ impl Role {
     /// Whether they may order what concerns everything.
     pub(super) fn may_order_all(&self) -> Result<(), Problem> {
         let detail = match self {
-            Self::Operator => return Ok(()),
+            Self::Admin(_) | Self::Operator(_) => return Ok(()),
+            Self::Viewer(_) => return Err(Problem::forbidden("a viewer may only look")),
             Self::Member { process, session } => format!(
                 "the asker runs inside {process} (session {session}) and may look, and act on that run only"
             ),
@@ -101,7 +228,8 @@ impl fmt::Display for Caller {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.who {
             Who::Peer(Peer { pid, uid, name, .. }) => write!(f, "{name} (pid {pid}, uid {uid}")?,
-            Who::Remote(address) => write!(f, "{address} (by token")?,
+            Who::Remote { from, token: None } => write!(f, "{from} (without a token")?,
+            Who::Remote { from, token: Some(token) } => write!(f, "{from} (by token {token}")?,
         }
         match &self.role {
             Role::Member { process, .. } => write!(f, ", inside {process})"),
@@ -127,14 +255,37 @@ mod tests {
 
     #[test]
     fn each_role_may_what_it_may() {
-        check(&Role::Operator, &["web", "db"], true);
+        let all = Limits::default;
+        check(&Role::Admin(all()), &["web", "db"], true);
+        check(&Role::Operator(all()), &["web", "db"], true);
+        check(&Role::Viewer(all()), &["web"], false);
         check(&Role::Onlooker, &["web"], false);
         check(&member(1), &["web"], true);
         check(&member(1), &["db"], false);
         check(&member(1), &["web", "db"], false);
-        assert!(Role::Operator.may_order_all().is_ok());
+        assert!(Role::Operator(all()).may_order_all().is_ok());
+        assert!(Role::Viewer(all()).may_order_all().is_err());
         assert!(member(1).may_order_all().is_err());
         assert!(Role::Onlooker.may_order_all().is_err());
+    }
+
+    #[test]
+    fn limits_hold_unless_an_admin_says_why_not() {
+        let limits = || Limits { users: vec![], agents: vec!["claude".to_owned()] };
+        let mut picture = example::picture();
+        picture.processes[0].agent = Some("claude".to_owned());
+        let from = ([127, 0, 0, 1], 5).into();
+        let ask = |role: Role, reason: Option<&str>, name: &str| {
+            let who = Who::Remote { from, token: None };
+            let caller = Caller::new(who, role).because(reason.map(str::to_owned));
+            caller.may_order(&[name.to_owned()], &picture).is_ok()
+        };
+        assert!(ask(Role::Operator(limits()), None, "web"));
+        assert!(!ask(Role::Operator(limits()), Some("why"), "db"));
+        assert!(!ask(Role::Operator(limits()), None, "nobody"));
+        assert!(!ask(Role::Viewer(limits()), None, "web"));
+        assert!(!ask(Role::Admin(limits()), None, "db"));
+        assert!(ask(Role::Admin(limits()), Some("why"), "db"));
     }
 
     #[test]

@@ -23,7 +23,7 @@ use super::door::{self, CONNECTIONS, Pass};
 use super::peers::{self, Peer};
 use super::problem::Problem;
 use super::role::{Caller, Role, Who};
-use crate::serve::connections::Connections;
+use crate::serve::connections::{Connections, Engaged};
 
 /// Connections that may wait to be accepted.
 const BACKLOG: i32 = 64;
@@ -41,7 +41,8 @@ pub(super) async fn serve(path: PathBuf, desk: &Arc<Desk>) {
         tokio::select! {
             accepted = opened.listener.accept() => match accepted {
                 Ok((stream, _)) => {
-                    connections.admit(greet(stream, Arc::clone(desk)), CONNECTIONS).await;
+                    let desk = Arc::clone(desk);
+                    connections.admit(|engaged| greet(stream, desk, engaged), CONNECTIONS).await;
                 }
                 Err(error) => door::pause(&error).await,
             },
@@ -55,7 +56,7 @@ pub(super) async fn serve(path: PathBuf, desk: &Arc<Desk>) {
 
 /// Looks who is there, once, and answers what they ask. Where they stood when they came is what
 /// they count as for as long as they stay: handing the connection on changes nothing.
-async fn greet(stream: UnixStream, desk: Arc<Desk>) {
+async fn greet(stream: UnixStream, desk: Arc<Desk>, engaged: Engaged) {
     let peer = match peers::look(&stream, &desk.picture()) {
         Ok(peer) => peer,
         Err(error) => {
@@ -65,7 +66,7 @@ async fn greet(stream: UnixStream, desk: Arc<Desk>) {
     };
     let own = owner();
     let admit = move |_: &Request<Incoming>| admitted(&peer, own);
-    door::converse(stream, desk, admit).await;
+    door::converse(stream, desk, engaged, admit).await;
 }
 
 /// The superuser and our own user come in; the mode of the socket says the same.
@@ -73,10 +74,13 @@ fn admitted(peer: &Peer, own: u32) -> Pass {
     if peer.uid != 0 && peer.uid != own {
         let detail = format!("the asker runs as uid {}, we as uid {own}", peer.uid);
         let problem = Problem::forbidden(detail);
-        return Pass::Refused(problem.suggest(format!("ask as uid {own} or 0")).answer());
+        return Pass::Refused(
+            problem.suggest(format!("ask as uid {own} or 0")).answer(),
+            Who::Peer(peer.clone()),
+        );
     }
     let role = Role::of(&peer.place);
-    Pass::Caller(Caller { who: Who::Peer(peer.clone()), role })
+    Pass::Caller(Caller::new(Who::Peer(peer.clone()), role))
 }
 
 /// As whom we run.

@@ -13,12 +13,18 @@ use super::problem::Problem;
 use super::role::Caller;
 use super::{Desk, external, reading};
 use crate::config::plan::{OutputMode, OutputPlan, ProcessPlan, Standing};
+use crate::ledger::beside::Command;
+use crate::ledger::session;
+use crate::ledger::snapshot::Snapshot;
 use crate::serve::wire;
 use crate::supervise::wish::{Reply, Wish};
 use crate::units::Signal;
 
 /// From SIGINT to SIGKILL for a spawned command of which nothing else is asked.
 const GRACE: Duration = Duration::from_secs(1);
+
+/// How long news of a command that was started may take to us.
+const KNOWN: Duration = Duration::from_millis(400);
 
 /// Starts a command, and waits for its end if that is asked for.
 pub(super) async fn spawn(
@@ -40,8 +46,11 @@ pub(super) async fn spawn(
         Reply::Spawned { process, run, session } => (process, run, session.to_string()),
         other => return Err(strange(&other)),
     };
-    let picture = settled(desk, |picture| picture.process(process).is_some()).await;
-    let process = name(&picture, process).unwrap_or_default();
+    let known = desk.sources.beside.once(&session, KNOWN, |_| true).await;
+    let process = match known {
+        Some(known) => known.process,
+        None => name(&desk.picture(), process).unwrap_or_default(),
+    };
     let ended = match wait {
         Some(wait) => end_of(desk, &session, wait).await,
         None => None,
@@ -52,21 +61,39 @@ pub(super) async fn spawn(
 
 /// The session once it has ended; `None` when that takes too long.
 async fn end_of(desk: &Desk, session: &str, wait: Duration) -> Option<wire::Session> {
-    let mut pictures = desk.sources.pictures.clone();
-    let ended = async {
-        loop {
-            let picture = desk.picture();
-            let found = reading::find_session(&picture, session);
-            if let Some(found) = found.filter(|found| found.end.is_some()) {
-                return Some(found);
-            }
-            tokio::select! {
-                changed = pictures.changed() => changed.ok()?,
-                () = desk.told_to_stop() => return None,
-            }
-        }
+    let shown = |picture: &Snapshot| {
+        reading::find_session(picture, session).filter(|found| found.end.is_some())
     };
-    timeout(wait, ended).await.ok().flatten()
+    let mut pictures = desk.sources.pictures.clone();
+    let ended = desk.sources.beside.once(session, wait, |found| found.end.is_some());
+    let ended = tokio::select! {
+        ended = ended => ended?,
+        picture = pictures.wait_for(|picture| shown(picture).is_some()) => {
+            return picture.ok().and_then(|picture| shown(&picture));
+        }
+        () = desk.told_to_stop() => return None,
+    };
+    ended.end.as_ref()?;
+    // What it used is in the picture, which follows in a moment.
+    let picture = settled(desk, |picture| shown(picture).is_some()).await;
+    Some(shown(&picture).unwrap_or_else(|| bare(&ended)))
+}
+
+/// A session of which no more is known than how it ended.
+fn bare(command: &Command) -> wire::Session {
+    let mut session =
+        session::Session::opened(command.session, command.process.clone(), command.started);
+    session.state = command.state;
+    session.main = command.main;
+    session.end = command.end.as_ref().map(|end| session::SessionEnd {
+        at: end.at,
+        duration: end.duration,
+        status: Some(end.status),
+        reason: end.reason.clone(),
+    });
+    session.figures.cpu_seconds =
+        command.end.as_ref().and_then(|end| end.cpu).map(|cpu| cpu.as_secs_f64());
+    reading::session(&session)
 }
 
 /// The process with what is asked of it besides. Users are looked up in files, which may hang.

@@ -4,6 +4,7 @@
 use std::fs::File;
 use std::hint::black_box;
 use std::io::{self, Read};
+use std::net::SocketAddr;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::sync::Arc;
@@ -16,8 +17,8 @@ use tokio::net::TcpListener;
 use super::Desk;
 use super::door::{self, CONNECTIONS, Pass};
 use super::problem::Problem;
-use super::role::{Caller, Role, Who};
-use crate::config::plan::TcpControl;
+use super::role::{Caller, Limits, Role, Who};
+use crate::config::plan::{TcpControl, TokenPlan};
 use crate::serve::connections::Connections;
 
 /// A shorter token could be guessed.
@@ -28,38 +29,31 @@ const LONGEST_TOKEN: u64 = 4096;
 
 /// Listens until we are to stop.
 pub(super) async fn serve(plan: TcpControl, desk: &Arc<Desk>) {
-    let TcpControl { listen, token_file } = plan;
+    let TcpControl { listen, tokens } = plan;
     let shown = listen.to_string();
     let attempt = || {
-        let token = read_token(&token_file)?;
+        let tokens = read_tokens(&tokens)?;
         let listener = std::net::TcpListener::bind(listen)?;
         listener.set_nonblocking(true)?;
-        Ok((TcpListener::from_std(listener)?, token))
+        Ok((TcpListener::from_std(listener)?, tokens))
     };
-    let (listener, token) = tokio::select! {
+    let (listener, tokens) = tokio::select! {
         opened = door::open(&shown, attempt) => opened,
         () = desk.told_to_stop() => return,
     };
     let bound = listener.local_addr().map_or(shown, |bound| bound.to_string());
     tracing::info!(target: "control", "taking orders over TCP at {bound}, in plain text, by token");
-    let token: Arc<str> = token.into();
+    let tokens: Arc<[Token]> = tokens.into();
     let mut connections = Connections::default();
     loop {
         tokio::select! {
             accepted = listener.accept() => match accepted {
                 Ok((stream, from)) => {
                     let _ = stream.set_nodelay(true);
-                    let token = Arc::clone(&token);
-                    let admit = move |request: &Request<Incoming>| {
-                        let given = request.headers().get(AUTHORIZATION);
-                        let given = given.and_then(|given| given.to_str().ok());
-                        if knows(given.unwrap_or_default(), &token) {
-                            return Pass::Caller(Caller { who: Who::Remote(from), role: Role::Operator });
-                        }
-                        tracing::warn!(target: "control", "{from} does not know the token");
-                        Pass::Refused(Problem::no_token().answer())
-                    };
-                    let conversation = door::converse(stream, Arc::clone(desk), admit);
+                    let tokens = Arc::clone(&tokens);
+                    let admit = move |request: &Request<Incoming>| admitted(request, from, &tokens);
+                    let desk = Arc::clone(desk);
+                    let conversation = |engaged| door::converse(stream, desk, engaged, admit);
                     connections.admit(conversation, CONNECTIONS).await;
                 }
                 Err(error) => door::pause(&error).await,
@@ -70,6 +64,45 @@ pub(super) async fn serve(plan: TcpControl, desk: &Arc<Desk>) {
     }
     drop(listener);
     connections.drain().await;
+}
+
+/// Somebody's token.
+struct Token {
+    name: String,
+    secret: String,
+    role: Role,
+}
+
+/// Whoever knows a token comes in as what it says. How long that takes says nothing about which one
+/// is nearly right.
+fn admitted(request: &Request<Incoming>, from: SocketAddr, tokens: &[Token]) -> Pass {
+    let given = request.headers().get(AUTHORIZATION);
+    let given = given.and_then(|given| given.to_str().ok()).unwrap_or_default();
+    let known = tokens
+        .iter()
+        .fold(None, |known, token| if knows(given, &token.secret) { Some(token) } else { known });
+    if let Some(Token { name, role, .. }) = known {
+        let who = Who::Remote { from, token: Some(name.clone()) };
+        return Pass::Caller(Caller::new(who, role.clone()));
+    }
+    tracing::warn!(target: "control", "{from} does not know the token");
+    Pass::Refused(Problem::no_token().answer(), Who::Remote { from, token: None })
+}
+
+fn read_tokens(plans: &[TokenPlan]) -> io::Result<Vec<Token>> {
+    let read = |plan: &TokenPlan| {
+        let limits = Limits { users: plan.users.clone(), agents: plan.agents.clone() };
+        let role = Role::of_token(plan.role, limits);
+        Ok(Token { name: plan.name.clone(), secret: read_token(&plan.file)?, role })
+    };
+    let tokens: Vec<Token> = plans.iter().map(read).collect::<io::Result<_>>()?;
+    for (at, one) in tokens.iter().enumerate() {
+        if let Some(other) = tokens[..at].iter().find(|other| other.secret == one.secret) {
+            let what = format!("the tokens {} and {} are the same", other.name, one.name);
+            return Err(io::Error::new(io::ErrorKind::InvalidData, what));
+        }
+    }
+    Ok(tokens)
 }
 
 /// The token in a file, without the newline that editors put behind it.
@@ -111,6 +144,7 @@ fn knows(header: &str, token: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::plan::TokenRole;
 
     const TOKEN: &str = "0123456789abcdef";
 
@@ -130,6 +164,20 @@ mod tests {
         ] {
             assert!(!knows(wrong, TOKEN), "{wrong:?}");
         }
+    }
+
+    #[test]
+    fn one_token_cannot_mean_two_roles() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let plan = |name: &str, role| {
+            let file = folder.path().join(name);
+            std::fs::write(&file, TOKEN).expect("a file");
+            TokenPlan { name: name.to_owned(), file, role, users: vec![], agents: vec![] }
+        };
+        let plans = [plan("a", TokenRole::Viewer), plan("b", TokenRole::Admin)];
+        assert!(read_tokens(&plans[..1]).is_ok());
+        let error = read_tokens(&plans).err().expect("they are the same").to_string();
+        assert!(error.contains("a and b"), "{error}");
     }
 
     #[test]

@@ -10,6 +10,7 @@
 //! once more; what fails then is tried again by whoever asked, ever more slowly.
 
 mod append;
+mod chains;
 mod fault;
 mod link;
 mod lives;
@@ -35,8 +36,10 @@ use self::append::{Known, Place};
 use self::fault::Fault;
 use self::link::Link;
 use self::rows::{Stamp, Write};
+use crate::chains::chain::KeptChain;
 use crate::clock;
 use crate::config::plan::PostgresPlan;
+use crate::config::plan::RetentionPlan;
 use crate::ledger::entry::OpenSession;
 use crate::ledger::row::{Batch, Row};
 use crate::ledger::session::Session;
@@ -127,14 +130,18 @@ impl Store for PostgresStore {
         self.with("read token progress from", resume::token_resume)
     }
 
+    fn chains(&mut self) -> Result<Vec<(String, KeptChain)>, StoreError> {
+        self.with("read the chains from", chains::chains)
+    }
+
     fn commit(&mut self, batches: &[Batch]) -> Result<(), StoreError> {
         let stamp = Stamp::new(self.us.life(), clock::now().wall);
         let rows: Vec<&Row> = batches.iter().flat_map(|batch| &batch.rows).collect();
         self.with("commit to", async |link, _| commit(link, &rows, &stamp).await)
     }
 
-    fn prune(&mut self, now: Wall) -> Result<bool, StoreError> {
-        self.with("prune", async |link, us| retention::prune(link, us, now).await)
+    fn prune(&mut self, now: Wall, keep: &RetentionPlan) -> Result<bool, StoreError> {
+        self.with("prune", async |link, us| retention::prune(link, us, now, keep).await)
     }
 
     fn repair(&mut self, told: &Session) -> Result<(), StoreError> {

@@ -5,6 +5,7 @@ use tokio_postgres::{Error, Row};
 
 use super::fault::Fault;
 use super::link::Link;
+use super::retention;
 use crate::ledger::session::Session;
 use crate::store::reading::kept::{self, Columns};
 use crate::store::reading::statement::{self, Statement, Value};
@@ -15,6 +16,9 @@ const PATIENCE: &str = "SET LOCAL statement_timeout = '5s'";
 
 /// Answers a question.
 pub async fn answer(link: &mut Link, question: &Question) -> Result<Answer, Fault> {
+    if let Question::Forget { whose, step } = question {
+        return Ok(Answer::Forgotten(retention::forget(link, whose, *step).await?));
+    }
     let asked = statement::of(question);
     let transaction = link.client().build_transaction().read_only(true).start().await?;
     transaction.batch_execute(PATIENCE).await?;

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use tokio_postgres::{Error, Row};
 
+use super::chains;
 use super::fault::Fault;
 use super::link::Link;
 use super::lives::{self, HOUSE};
@@ -50,7 +51,8 @@ pub async fn open_sessions(link: &mut Link, us: &Identity) -> Result<Vec<OpenSes
     let rows = transaction
         .query(
             "SELECT id, kind, state, process, started_ms, (SELECT max(sequence) + 1 FROM \
-             session_events WHERE session_id = id) AS events FROM sessions \
+             session_events WHERE session_id = id) AS events, greatest(last_activity_ms, (SELECT \
+             max(at_ms) FROM session_events WHERE session_id = id)) AS last_ms FROM sessions \
              WHERE ended_ms IS NULL AND claimed_by = $1 ORDER BY started_ms LIMIT $2",
             &[&ours, &MAX_OPEN],
         )
@@ -71,7 +73,8 @@ fn open_session(row: &Row) -> Result<Option<OpenSession>, Error> {
     let (Some(id), Some(kind), Some(state)) = known else { return Ok(None) };
     let events = row.try_get::<_, Option<i64>>("events")?.unwrap_or(0).cast_unsigned();
     let (process, started) = (row.try_get("process")?, Wall(row.try_get("started_ms")?));
-    Ok(Some(OpenSession { id, kind, state, process, started, events }))
+    let last_activity = Wall(row.try_get("last_ms")?);
+    Ok(Some(OpenSession { id, kind, state, process, started, last_activity, events }))
 }
 
 /// Everything that the tailer has to know: of this instance, because files of other hosts have the
@@ -99,7 +102,8 @@ pub async fn token_resume(link: &mut Link, us: &Identity) -> Result<TokenResume,
         .await?;
     let seen: Vec<i64> = seen.try_get(0)?;
     let seen = seen.into_iter().map(|key| UsageKey(key.cast_unsigned())).collect();
-    Ok(TokenResume { progress: progress?, seen })
+    let told = chains::told(link, us).await?;
+    Ok(TokenResume { progress: progress?, seen, told })
 }
 
 fn file_progress(row: &Row) -> Result<FileProgress, Error> {

@@ -8,6 +8,8 @@ use std::sync::LazyLock;
 
 use tokio_postgres::types::ToSql;
 
+use super::chains;
+use crate::ledger::audit::AuditRow;
 use crate::ledger::row::{EVENT_VERSION, Row, SampleRow, SessionClose, SessionEvent};
 use crate::ledger::session::Session;
 use crate::store::columns::{self, context_json, millis, signed};
@@ -30,6 +32,11 @@ impl Stamp {
     /// Of a life, at a time by our clock.
     pub fn new(life: &Life, at: Wall) -> Self {
         Self { life: life.id.to_string(), instance: life.instance.clone(), at }
+    }
+
+    /// The same for all lives with one state folder.
+    pub fn instance(&self) -> String {
+        self.instance.clone()
     }
 
     /// The life that writes.
@@ -64,12 +71,43 @@ pub fn write(row: &Row, stamp: &Stamp) -> Write {
                         ON CONFLICT DO NOTHING",
             values: values![stamp.instance.clone(), key.0.cast_signed(), stamp.at.0],
         },
+        Row::Audit(row) => audited(row, stamp),
+        Row::Link { agent, link } => chains::put_link(agent, link, stamp),
+        Row::Interaction(interaction) => chains::put_interaction(interaction, stamp),
+        Row::ChainReset(agent) => chains::reset(agent, stamp),
     }
 }
 
 /// Text as the database takes it: it knows no NUL character.
-fn text(text: &str) -> String {
+pub fn text(text: &str) -> String {
     text.replace('\0', "\u{fffd}")
+}
+
+/// A line of the audit trail; one that is there already is passed over.
+fn audited(row: &AuditRow, stamp: &Stamp) -> Write {
+    let text_of = |one: &Option<String>| one.as_deref().map(text);
+    Write {
+        statement: "INSERT INTO audit (id, supervisor, at_ms, action, target, said, outcome, reason, \
+                    role, token, remote, uid, pid, name, session_id) VALUES ($1, $2, $3, $4, $5, $6, \
+                    $7, $8, $9, $10, $11, $12, $13, $14, $15) ON CONFLICT DO NOTHING",
+        values: values![
+            row.id.to_string(),
+            stamp.life.clone(),
+            row.at.0,
+            text(&row.action),
+            text(&row.target),
+            text(&row.said),
+            i64::from(row.outcome),
+            text_of(&row.reason),
+            text(&row.role),
+            text_of(&row.token),
+            text_of(&row.remote),
+            row.uid.map(i64::from),
+            row.pid.map(i64::from),
+            text_of(&row.name),
+            row.session.map(|id| id.to_string()),
+        ],
+    }
 }
 
 /// A new line of a session's history. JSON has no NUL character either, except escaped, and the type `json` keeps that as it is.

@@ -6,7 +6,8 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::compare::AT_ONCE;
-use super::{Answer, Page, Question, statistics};
+use super::{Answer, Forgotten, Page, Question, chains, statistics};
+use crate::ledger::audit::AuditRow;
 use crate::ledger::session::{Figures, Session, SessionEnd, SessionKind, SessionState, Totals};
 use crate::tokens::TokenCounts;
 use crate::units::{Bytes, ExitStatus, Money, ProcId, SessionId, Signal, Wall};
@@ -65,6 +66,10 @@ pub const SESSION: &str = "id, kind, parent, process, agent, native_id, state, s
 pub const EVENT: &str = "session_id, sequence, at_ms, event_type, subtype, previous_state, \
     new_state, cause, CAST(detail AS TEXT), source, version";
 
+/// The columns of a line of the audit trail, in the order in which they are read here.
+pub const AUDIT: &str = "id, at_ms, action, target, said, outcome, reason, role, token, remote, uid, \
+    pid, name, session_id";
+
 /// What the rows of a question's statement say.
 pub fn answer<C: Columns>(question: &Question, rows: &[C]) -> Result<Answer, C::Fault> {
     Ok(match question {
@@ -77,10 +82,14 @@ pub fn answer<C: Columns>(question: &Question, rows: &[C]) -> Result<Answer, C::
             Answer::Events(page(rows, *limit, |row| event(row).map(Some))?)
         }
         Question::Statistics { .. } => Answer::Statistics(statistics::groups(rows)?),
+        Question::Conversation { .. } => chains::answer(rows)?,
         Question::Compare { .. } => Answer::Sessions(page(rows, AT_ONCE, session)?),
         Question::Children { limit, .. } | Question::Descendants { limit, .. } => {
             Answer::Sessions(page(rows, *limit, session)?)
         }
+        Question::Audit(wanted) => Answer::Audit(page(rows, wanted.limit, audited)?),
+        // Each store forgets in its own way.
+        Question::Forget { .. } => Answer::Forgotten(Forgotten::default()),
     })
 }
 
@@ -213,6 +222,27 @@ fn event<C: Columns>(row: &C) -> Result<KeptEvent, C::Fault> {
         source: text(9)?,
         version: count(row, 10)?,
     })
+}
+
+fn audited<C: Columns>(row: &C) -> Result<Option<AuditRow>, C::Fault> {
+    let text = |at| Ok(row.text(at)?.unwrap_or_default());
+    let Some(id) = SessionId::parse(&text(0)?) else { return Ok(None) };
+    Ok(Some(AuditRow {
+        id,
+        at: Wall(row.number(1)?.unwrap_or_default()),
+        action: text(2)?,
+        target: text(3)?,
+        said: text(4)?,
+        outcome: row.number(5)?.and_then(|it| u16::try_from(it).ok()).unwrap_or_default(),
+        reason: row.text(6)?,
+        role: text(7)?,
+        token: row.text(8)?,
+        remote: row.text(9)?,
+        uid: row.number(10)?.and_then(|it| u32::try_from(it).ok()),
+        pid: row.number(11)?.and_then(|it| i32::try_from(it).ok()),
+        name: row.text(12)?,
+        session: row.text(13)?.and_then(|id| SessionId::parse(&id)),
+    }))
 }
 
 fn count<C: Columns>(row: &C, at: usize) -> Result<u64, C::Fault> {

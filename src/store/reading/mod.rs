@@ -11,7 +11,10 @@
 //! each question is one statement ([`statement`]) whose rows are understood in one way ([`kept`]) for
 //! every database. An answer is bounded by its question.
 
+pub mod audit;
 pub mod compare;
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
+mod chains;
 pub mod kept;
 pub mod place;
 pub mod reader;
@@ -19,11 +22,14 @@ pub mod statement;
 pub mod statistics;
 pub mod wanted;
 
+use self::audit::AuditWanted;
 use self::compare::Compared;
 use self::kept::KeptEvent;
 use self::place::Place;
 use self::statistics::{By, Groups};
 use self::wanted::Wanted;
+use crate::ledger::audit::AuditRow;
+use crate::ledger::forget::Whose;
 use crate::ledger::session::Session;
 use crate::store::{Store, StoreError};
 use crate::units::{SessionId, Wall};
@@ -65,6 +71,16 @@ pub enum Question {
         /// How many at most.
         limit: u32,
     },
+    /// Lines of the audit trail, newest first, page by page.
+    Audit(Box<AuditWanted>),
+    /// Ended sessions are to be forgotten, in one short step after another; the one question that
+    /// changes something.
+    Forget {
+        /// Which ones.
+        whose: Whose,
+        /// Whether a step is taken; else they are only counted.
+        step: bool,
+    },
     /// A session and all that are a part of it or of one of those, nearest first.
     Descendants {
         /// Of which one.
@@ -86,6 +102,13 @@ pub enum Question {
         /// Opened before.
         until: Option<Wall>,
     },
+    /// The number of a conversation in the chain of its agent.
+    Conversation {
+        /// Whose chain.
+        agent: String,
+        /// The agent's own id of it.
+        id: String,
+    },
 }
 
 /// What is answered, each to the question of its name.
@@ -101,6 +124,21 @@ pub enum Answer {
     Compared(Compared),
     /// Sessions, counted.
     Statistics(Groups),
+    /// A number, if there is one.
+    Number(Option<u64>),
+    /// Lines of the audit trail, newest first.
+    Audit(Page<AuditRow>),
+    /// What was forgotten, or would be.
+    Forgotten(Forgotten),
+}
+
+/// What was forgotten, or would be.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Forgotten {
+    /// Sessions.
+    pub sessions: u64,
+    /// Whether there may be more, for another step.
+    pub more: bool,
 }
 
 /// Some of what was asked for.

@@ -2,12 +2,15 @@
 
 use std::fmt::Write;
 
+use super::audit::AuditWanted;
+use super::chains;
 use super::compare::AT_ONCE;
-use super::kept::{EVENT, SESSION};
+use super::kept::{AUDIT, EVENT, SESSION};
 use super::wanted::{Standing, Wanted};
 use super::{MOST, Question, statistics};
 use crate::ledger::session::Session;
 use crate::store::columns::{self, signed};
+use crate::store::retention;
 use crate::units::SessionId;
 
 /// A statement with the values of its `$1`, `$2`, ….
@@ -44,19 +47,64 @@ pub fn of(question: &Question) -> Statement {
             it.ordered("sequence", *limit);
             it
         }
+        Question::Conversation { agent, id } => chains::number(agent, id),
         Question::Children { parent, limit } => {
             let mut it = Statement::from(format!("SELECT {SESSION} FROM sessions WHERE "));
             it.and_text("parent =", &parent.to_string());
             it.ordered("started_ms, id", *limit);
             it
         }
+        Question::Audit(wanted) => audited(wanted),
+        Question::Forget { whose, .. } => retention::meant(whose, "count(*)"),
         Question::Descendants { root, limit } => descendants(*root, *limit),
         Question::Statistics { by, since, until } => statistics::statement(*by, *since, *until),
         // It is more than one; what is asked first is which sessions come next.
         Question::Compare { after } => {
-            sessions(&Wanted { after: *after, limit: AT_ONCE, ..Wanted::default() })
+            let mut it = sessions(&Wanted { after: *after, limit: AT_ONCE, ..Wanted::default() });
+            // Of an outline no events are left to hold it against.
+            it.text = it.text.replacen("1 = 1", "archived_ms IS NULL", 1);
+            it
         }
     }
+}
+
+fn audited(wanted: &AuditWanted) -> Statement {
+    let mut it = Statement::from(format!("SELECT {AUDIT} FROM audit WHERE 1 = 1"));
+    for (compared, bound) in [("at_ms >=", wanted.since), ("at_ms <", wanted.until)] {
+        if let Some(bound) = bound {
+            it.push(" AND ");
+            it.and_number(compared, bound.0);
+        }
+    }
+    let texts = [("action LIKE", wanted.action.as_ref().map(|it| format!("%{}%", escaped(it))))]
+        .into_iter()
+        .chain([("target =", wanted.target.clone()), ("role =", wanted.role.clone())]);
+    for (compared, text) in texts {
+        if let Some(text) = text {
+            it.push(" AND ");
+            it.and_text(compared, &text);
+            it.push(if compared.ends_with("LIKE") { " ESCAPE '!'" } else { "" });
+        }
+    }
+    if let Some(uid) = wanted.uid {
+        it.push(" AND ");
+        it.and_number("uid =", uid.into());
+    }
+    if wanted.refused {
+        it.push(" AND outcome >= 400");
+    }
+    if let Some((at, id)) = wanted.after {
+        let at = it.value(Value::Number(at.0));
+        let id = it.value(Value::Text(id.to_string()));
+        let _ = write!(it.text, " AND (at_ms, id) < ({at}, {id})");
+    }
+    it.ordered("at_ms DESC, id DESC", wanted.limit);
+    it
+}
+
+/// Text in which the signs of `LIKE` mean themselves.
+fn escaped(text: &str) -> String {
+    text.replace('!', "!!").replace('%', "!%").replace('_', "!_")
 }
 
 /// Generations are bounded, so that rows which name one another as their parent end it, too.
@@ -149,12 +197,12 @@ impl Statement {
         Self { text, values: Vec::new() }
     }
 
-    pub(super) fn push(&mut self, text: &str) {
+    pub(in crate::store) fn push(&mut self, text: &str) {
         self.text.push_str(text);
     }
 
     /// Takes a value in, and answers with what stands for it.
-    pub(super) fn value(&mut self, value: Value) -> String {
+    pub(in crate::store) fn value(&mut self, value: Value) -> String {
         self.values.push(value);
         format!("${}", self.values.len())
     }

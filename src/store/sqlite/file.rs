@@ -15,10 +15,12 @@ use crate::clock;
 
 /// The steps from an empty file to the schema of today, in order. The number of steps that a file
 /// has taken is kept in its `user_version`.
-pub const MIGRATIONS: [&str; 3] = [
+pub const MIGRATIONS: [&str; 5] = [
     include_str!("../schema/sqlite/0001_first.sql"),
     include_str!("../schema/sqlite/0002_supervisors.sql"),
     include_str!("../schema/sqlite/0003_reading.sql"),
+    include_str!("../schema/sqlite/0004_chains.sql"),
+    include_str!("../schema/sqlite/0005_rights.sql"),
 ];
 
 /// `proc` in ASCII: tells our files from those of other programs.
@@ -28,13 +30,15 @@ const APPLICATION_ID: i32 = 0x7072_6f63;
 const MAX_SET_ASIDE: usize = 6;
 
 /// Settings of a connection; the module's doc says why. The cache and the log are kept small
-/// because we are in every container, and nothing is ever written to a folder for temporary files,
+/// because we are in every container; what is deleted is overwritten, since somebody may have asked
+/// for it to be forgotten; and nothing is ever written to a folder for temporary files,
 /// which an empty image does not have.
 const SETTINGS: &str = "\
 PRAGMA journal_mode = WAL; \
 PRAGMA synchronous = NORMAL; \
 PRAGMA mmap_size = 0; \
 PRAGMA temp_store = MEMORY; \
+PRAGMA secure_delete = ON; \
 PRAGMA cache_size = -1024; \
 PRAGMA journal_size_limit = 4194304;";
 

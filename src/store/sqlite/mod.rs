@@ -20,6 +20,7 @@
 //! The file must never be opened and closed by other means in this process: POSIX locks are
 //! per process, and closing any descriptor of the file would silently give ours up.
 
+mod chains;
 mod fault;
 mod file;
 mod reading;
@@ -35,7 +36,9 @@ use rusqlite::Connection;
 
 use self::fault::Fault;
 use self::file::OpenFile;
+use crate::chains::chain::KeptChain;
 use crate::clock;
+use crate::config::plan::RetentionPlan;
 use crate::ledger::entry::OpenSession;
 use crate::ledger::row::Batch;
 use crate::ledger::session::Session;
@@ -137,6 +140,10 @@ impl Store for SqliteStore {
         self.with("read token progress from", |db| Ok(resume::token_resume(db)?))
     }
 
+    fn chains(&mut self) -> Result<Vec<(String, KeptChain)>, StoreError> {
+        self.with("read the chains from", |db| Ok(chains::chains(db)?))
+    }
+
     fn commit(&mut self, batches: &[Batch]) -> Result<(), StoreError> {
         let at = clock::now().wall;
         let life = self.life.clone();
@@ -154,8 +161,8 @@ impl Store for SqliteStore {
         })
     }
 
-    fn prune(&mut self, now: Wall) -> Result<bool, StoreError> {
-        self.with("prune", |db| Ok(retention::prune(db, now)?))
+    fn prune(&mut self, now: Wall, keep: &RetentionPlan) -> Result<bool, StoreError> {
+        self.with("prune", |db| Ok(retention::prune(db, now, keep)?))
     }
 
     fn answer(&mut self, question: &Question) -> Result<Answer, StoreError> {

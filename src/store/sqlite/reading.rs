@@ -3,13 +3,17 @@
 use rusqlite::types::{ToSql, ToSqlOutput};
 use rusqlite::{Connection, Row, params_from_iter};
 
+use super::retention;
 use crate::ledger::session::Session;
 use crate::store::reading::kept::{self, Columns};
 use crate::store::reading::statement::{self, Value};
 use crate::store::reading::{Answer, Question};
 
 /// Answers a question.
-pub fn answer(db: &Connection, question: &Question) -> rusqlite::Result<Answer> {
+pub fn answer(db: &mut Connection, question: &Question) -> rusqlite::Result<Answer> {
+    if let Question::Forget { whose, step } = question {
+        return Ok(Answer::Forgotten(retention::forget(db, whose, *step)?));
+    }
     let asked = statement::of(question);
     let mut statement = db.prepare_cached(&asked.text)?;
     let width = statement.column_count();

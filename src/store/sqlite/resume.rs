@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use rusqlite::{Connection, Row};
 
+use super::chains;
 use crate::ledger::entry::OpenSession;
 use crate::ledger::session::{SessionKind, SessionState};
 use crate::tokens::{FileProgress, MOST_FILES, TokenResume, UsageKey};
@@ -21,7 +22,7 @@ const MAX_OPEN: u32 = 10_000;
 
 /// Everything that the tailer has to know.
 pub fn token_resume(db: &Connection) -> rusqlite::Result<TokenResume> {
-    Ok(TokenResume { progress: progress(db)?, seen: seen(db)? })
+    Ok(TokenResume { progress: progress(db)?, seen: seen(db)?, told: chains::told(db)? })
 }
 
 /// Sessions without an end. Their next sequence number is the one that can be stored: what the
@@ -29,7 +30,9 @@ pub fn token_resume(db: &Connection) -> rusqlite::Result<TokenResume> {
 pub fn open_sessions(db: &Connection) -> rusqlite::Result<Vec<OpenSession>> {
     let mut statement = db.prepare(
         "SELECT id, kind, state, process, started_ms, (SELECT max(sequence) + 1 FROM session_events \
-         WHERE session_id = id) FROM sessions WHERE ended_ms IS NULL ORDER BY started_ms LIMIT ?1",
+         WHERE session_id = id), max(last_activity_ms, coalesce((SELECT max(at_ms) FROM \
+         session_events WHERE session_id = id), 0)) FROM sessions WHERE ended_ms IS NULL \
+         ORDER BY started_ms LIMIT ?1",
     )?;
     let rows = statement.query_map([MAX_OPEN], open_session)?;
     rows.filter_map(Result::transpose).collect()
@@ -40,9 +43,10 @@ fn open_session(row: &Row<'_>) -> rusqlite::Result<Option<OpenSession>> {
     let (id, kind, state): (String, String, String) = (row.get(0)?, row.get(1)?, row.get(2)?);
     let (process, started) = (row.get(3)?, Wall(row.get(4)?));
     let events = row.get::<_, Option<i64>>(5)?.unwrap_or(0).cast_unsigned();
+    let last_activity = Wall(row.get(6)?);
     let known = (SessionId::parse(&id), SessionKind::parse(&kind), SessionState::parse(&state));
     let (Some(id), Some(kind), Some(state)) = known else { return Ok(None) };
-    Ok(Some(OpenSession { id, kind, state, process, started, events }))
+    Ok(Some(OpenSession { id, kind, state, process, started, last_activity, events }))
 }
 
 fn progress(db: &Connection) -> rusqlite::Result<Vec<FileProgress>> {

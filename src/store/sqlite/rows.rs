@@ -7,7 +7,9 @@ use std::os::unix::ffi::OsStrExt;
 
 use rusqlite::{Connection, OptionalExtension, named_params, params};
 
+use super::chains;
 use super::fault::Fault;
+use crate::ledger::audit::AuditRow;
 use crate::ledger::row::{EVENT_VERSION, Row, SampleRow, SessionClose, SessionEvent};
 use crate::ledger::session::Session;
 use crate::store::columns::{self, context_json, millis, signed};
@@ -36,7 +38,38 @@ pub fn write(db: &Connection, row: &Row, stamp: Stamp<'_>) -> Result<(), Fault> 
         Row::Usage { session, process, usage } => Ok(counted(db, *session, process, usage, stamp)?),
         Row::Progress(progress) => Ok(advance(db, progress, stored)?),
         Row::Seen(key) => Ok(seen(db, *key, stored)?),
+        Row::Audit(row) => Ok(audited(db, row)?),
+        Row::Link { agent, link } => Ok(chains::put_link(db, agent, link)?),
+        Row::Interaction(interaction) => Ok(chains::put_interaction(db, interaction)?),
+        Row::ChainReset(agent) => Ok(chains::reset(db, agent)?),
     }
+}
+
+/// Adds a line to the audit trail; one that is there already is passed over.
+fn audited(db: &Connection, row: &AuditRow) -> rusqlite::Result<()> {
+    db.prepare_cached(
+        "INSERT INTO audit (id, at_ms, action, target, said, outcome, reason, role, token, remote, \
+         uid, pid, name, session_id) \
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14) \
+         ON CONFLICT DO NOTHING",
+    )?
+    .execute(params![
+        row.id.to_string(),
+        row.at.0,
+        row.action,
+        row.target,
+        row.said,
+        row.outcome,
+        row.reason,
+        row.role,
+        row.token,
+        row.remote,
+        row.uid,
+        row.pid,
+        row.name,
+        row.session.map(|id| id.to_string()),
+    ])?;
+    Ok(())
 }
 
 /// Appends to a session's history. A line that is there already is passed over; one that would

@@ -178,7 +178,7 @@ fn the_log_of_one_life_is_folded_in_by_the_next() {
     assert_ne!(in_a_copy_without_log(&folder), Some(1), "else there is nothing to fold in");
     let mut store = opened(&folder);
     assert_eq!(store.open_sessions().expect("read").len(), 1, "the log is a part of the history");
-    while store.prune(AT).expect("pruned") {}
+    while store.prune(AT, &RetentionPlan::default()).expect("pruned") {}
     assert_eq!(in_a_copy_without_log(&folder), Some(1));
 }
 
@@ -336,9 +336,12 @@ fn pruning_takes_many_short_steps_and_gives_the_space_back() {
     let pages = |store: &mut SqliteStore| query(store, "PRAGMA page_count")[0].parse::<u32>();
     let before = pages(&mut store).expect("a number");
     let later =
-        Wall(AT.0 + i64::try_from(Duration::from_secs(40 * 86_400).as_millis()).expect("small"));
-    assert!(store.prune(later).expect("pruned"), "one step is not enough");
-    while store.prune(later).expect("pruned") {}
+        Wall(AT.0 + i64::try_from(Duration::from_secs(190 * 86_400).as_millis()).expect("small"));
+    assert!(
+        store.prune(later, &RetentionPlan::default()).expect("pruned"),
+        "one step is not enough"
+    );
+    while store.prune(later, &RetentionPlan::default()).expect("pruned") {}
     assert_eq!(count(&mut store, "sessions"), "0");
     assert!(pages(&mut store).expect("a number") < before / 2);
 }

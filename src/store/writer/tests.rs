@@ -85,6 +85,10 @@ impl Store for Fake {
         Ok(TokenResume::default())
     }
 
+    fn chains(&mut self) -> Result<Vec<(String, KeptChain)>, StoreError> {
+        Ok(Vec::new())
+    }
+
     fn commit(&mut self, batches: &[Batch]) -> Result<(), StoreError> {
         self.state().attempts += 1;
         while self.state().trouble == Trouble::Hangs {
@@ -106,7 +110,7 @@ impl Store for Fake {
         Ok(())
     }
 
-    fn prune(&mut self, _: Wall) -> Result<bool, StoreError> {
+    fn prune(&mut self, _: Wall, _: &RetentionPlan) -> Result<bool, StoreError> {
         self.state().pruned = true;
         Ok(false)
     }
@@ -361,12 +365,12 @@ fn what_is_old_is_forgotten_soon_after_the_start() {
 fn the_next_life_finds_what_this_one_left_open() {
     let folder = tempfile::tempdir().expect("a folder");
     let plan = StorePlan::Sqlite(folder.path().join("history.db"));
-    let (writer, reports) = start(&plan, begins(), folder.path());
+    let (writer, reports) = start(&plan, RetentionPlan::default(), begins(), folder.path());
     submit(&writer, vec![event(0), session(1), usage(5)]);
     assert_eq!(reports.resume.blocking_recv(), Ok(Resume::default()));
     assert_eq!(writer.close(PATIENCE), 0);
 
-    let (writer, reports) = start(&plan, begins(), folder.path());
+    let (writer, reports) = start(&plan, RetentionPlan::default(), begins(), folder.path());
     let found = reports.resume.blocking_recv().expect("it opens, because the file is free");
     assert_eq!(found.open.len(), 1);
     assert_eq!(found.tokens.seen, [crate::tokens::UsageKey(5)]);
@@ -379,7 +383,8 @@ fn a_damaged_file_is_counted_and_history_goes_on_in_a_new_one() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("history.db");
     std::fs::write(&path, b"garbage".repeat(1_000)).expect("written");
-    let (writer, reports) = start(&StorePlan::Sqlite(path), begins(), folder.path());
+    let (writer, reports) =
+        start(&StorePlan::Sqlite(path), RetentionPlan::default(), begins(), folder.path());
     submit(&writer, vec![event(0), session(1)]);
     let times = |health: &StoreHealth| {
         health.figures.latencies().map(|(_, time)| time.count).collect::<Vec<_>>()
@@ -403,7 +408,8 @@ fn a_failure_is_counted_by_its_kind() {
 
 #[test]
 fn history_in_memory_needs_no_thread() {
-    let (writer, reports) = start(&StorePlan::Memory, begins(), Path::new("/nowhere"));
+    let (writer, reports) =
+        start(&StorePlan::Memory, RetentionPlan::default(), begins(), Path::new("/nowhere"));
     assert_eq!(reports.resume.blocking_recv(), Ok(Resume::default()));
     (0..100).for_each(|at| submit(&writer, vec![event(at)]));
     assert_eq!(writer.close(Duration::ZERO), 0);

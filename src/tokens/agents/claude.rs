@@ -10,8 +10,9 @@ use std::sync::LazyLock;
 use memchr::memmem::Finder;
 use serde::Deserialize;
 
+use crate::tokens::agents::claude::content::{Content, Told, Unread};
 use crate::tokens::agents::lenient::{Count, Flag, Object, Text};
-use crate::tokens::agents::{Extras, Line, Sighting};
+use crate::tokens::agents::{Extras, Line, Sighting, Thread};
 use crate::tokens::{TokenCounts, UsageKey};
 use crate::units::Wall;
 
@@ -20,6 +21,9 @@ pub const NAME: &str = "claude";
 
 /// A bookkeeping file of subagents that is no transcript.
 pub const NOT_A_TRANSCRIPT: &str = "journal.jsonl";
+
+/// What the keys of lines are made with.
+const LINE: &str = "claude line uuid";
 
 /// The model of local notices, which nobody was asked for.
 const SYNTHETIC: &str = "<synthetic>";
@@ -32,17 +36,23 @@ const TRIES: usize = 64;
 const LONGEST_SALVAGED: usize = 1 << 20;
 
 static USAGE: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(b"\"usage\""));
+static INPUT: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(b"\"input\""));
 static OBJECT: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(b"{\""));
 
+/// A line, with as much of the message's content as is of interest.
 #[derive(Default, Deserialize)]
-#[serde(default)]
-struct Entry<'a> {
+#[serde(default, bound(deserialize = "C: Deserialize<'de> + Default"))]
+struct Entry<'a, C> {
     #[serde(borrow)]
     r#type: Text<'a>,
     #[serde(borrow)]
     uuid: Text<'a>,
+    #[serde(borrow, rename = "parentUuid")]
+    parent_uuid: Text<'a>,
     #[serde(borrow, rename = "sessionId")]
     session_id: Text<'a>,
+    #[serde(borrow, rename = "forkedFrom")]
+    forked_from: Object<Fork<'a>>,
     #[serde(rename = "isSidechain")]
     is_sidechain: Flag,
     #[serde(rename = "isApiErrorMessage")]
@@ -52,18 +62,27 @@ struct Entry<'a> {
     #[serde(borrow)]
     cwd: Text<'a>,
     #[serde(borrow)]
-    message: Object<Message<'a>>,
+    message: Object<Message<'a, C>>,
+}
+
+/// Where a line of a fork was copied from.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Fork<'a> {
+    #[serde(borrow, rename = "sessionId")]
+    session_id: Text<'a>,
 }
 
 #[derive(Default, Deserialize)]
-#[serde(default)]
-struct Message<'a> {
+#[serde(default, bound(deserialize = "C: Deserialize<'de> + Default"))]
+struct Message<'a, C> {
     #[serde(borrow)]
     id: Text<'a>,
     #[serde(borrow)]
     model: Text<'a>,
     #[serde(borrow)]
     stop_reason: Text<'a>,
+    content: C,
     #[serde(borrow)]
     usage: Object<Usage<'a>>,
 }
@@ -111,13 +130,19 @@ struct ServerTools {
 }
 
 /// Decodes one line without its line feed, and calls `each` for what it tells: once, or more often
-/// where two writers put several objects on one line.
-pub fn decode(line: &[u8], mut each: impl FnMut(Line)) {
+/// where two writers put several objects on one line. Texts are read where `excerpts` are wanted.
+pub fn decode(line: &[u8], excerpts: bool, mut each: impl FnMut(Line)) {
     let line = trimmed(line);
     if USAGE.find(line).is_none() {
-        return each(Line::Ignored);
+        return each(talk::told(line, excerpts));
     }
-    match serde_json::from_slice::<Entry>(line) {
+    if (excerpts || INPUT.find(line).is_some())
+        && let Ok(entry) = serde_json::from_slice::<Entry<Content>>(line)
+    {
+        return each(entry.told(line));
+    }
+    // The content is not worth a token: a text in it that is no text must not make the rest so.
+    match serde_json::from_slice::<Entry<Unread>>(line) {
         Ok(entry) => each(entry.told(line)),
         Err(_) => salvage(line, each),
     }
@@ -158,7 +183,7 @@ fn salvage(line: &[u8], mut each: impl FnMut(Line)) {
     for _ in 0..TRIES {
         let Some(start) = OBJECT.find(rest) else { break };
         rest = &rest[start..];
-        let mut entries = serde_json::Deserializer::from_slice(rest).into_iter::<Entry>();
+        let mut entries = serde_json::Deserializer::from_slice(rest).into_iter::<Entry<Unread>>();
         match entries.next() {
             Some(Ok(entry)) => {
                 let (entire, behind) = rest.split_at(entries.byte_offset());
@@ -178,7 +203,7 @@ fn salvage(line: &[u8], mut each: impl FnMut(Line)) {
     }
 }
 
-impl Entry<'_> {
+impl<C: Told> Entry<'_, C> {
     fn told(&self, line: &[u8]) -> Line {
         if self.r#type.filled() != Some("assistant") || self.is_api_error.0 {
             return Line::Ignored;
@@ -191,7 +216,7 @@ impl Entry<'_> {
         Line::Told(Box::new(self.sighting(message, usage, line)))
     }
 
-    fn sighting(&self, message: &Message, usage: &Usage, line: &[u8]) -> Sighting {
+    fn sighting(&self, message: &Message<C>, usage: &Usage, line: &[u8]) -> Sighting {
         let owned = |text: &Text| text.filled().map(str::to_owned);
         let compaction = usage.compaction();
         let tokens = usage.counts().plus(&compaction);
@@ -206,11 +231,24 @@ impl Entry<'_> {
             reasoning: usage.thinking().min(tokens.output),
             extras: usage.extras(compaction),
             stopped: message.stop_reason.filled().is_some(),
+            thread: self.thread(),
+            calls: message.content.calls(),
+            text: message.content.text(),
+        }
+    }
+
+    fn thread(&self) -> Thread {
+        let key = |text: &Text| text.filled().map(|uuid| UsageKey::of(LINE, uuid.as_bytes()));
+        let fork = self.forked_from.0.as_ref();
+        Thread {
+            line: key(&self.uuid),
+            before: key(&self.parent_uuid),
+            copied_from: fork.and_then(|fork| fork.session_id.filled().map(str::to_owned)),
         }
     }
 
     /// The message's id, else the line's own, else the line itself: copies are the same bytes.
-    fn key(&self, message: &Message, line: &[u8]) -> UsageKey {
+    fn key(&self, message: &Message<C>, line: &[u8]) -> UsageKey {
         match (message.id.filled(), self.uuid.filled()) {
             (Some(id), _) => UsageKey::of(NAME, id.as_bytes()),
             (None, Some(uuid)) => UsageKey::of("claude uuid", uuid.as_bytes()),
@@ -260,5 +298,7 @@ impl Usage<'_> {
     }
 }
 
+mod content;
+mod talk;
 #[cfg(test)]
 mod tests;

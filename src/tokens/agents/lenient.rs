@@ -8,15 +8,27 @@ use std::borrow::Cow;
 use std::fmt;
 use std::marker::PhantomData;
 
+use crate::chains::interaction::MASKED;
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{Deserialize, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
 /// More tokens than one response can have by six orders of magnitude; a larger count is garbage.
 const LARGEST: u64 = 1_000_000_000_000;
 
+/// Values of a list that are read; a response has a handful of blocks, a list of tasks some dozens.
+const LONGEST_LIST: usize = 256;
+
 /// A text, or nothing if the field holds anything else.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Text<'a>(pub Option<Cow<'a, str>>);
+
+/// The beginning of a text, or nothing if the field holds anything else.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Clip(pub Option<String>);
+
+/// The first values of a list, or none if the field holds anything else.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct List<T>(pub Vec<T>);
 
 /// An object, or nothing if the field holds anything else.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -82,6 +94,60 @@ impl<'de: 'a, 'a> Deserialize<'de> for Text<'a> {
             absent_object!();
         }
         from.deserialize_any(Wanted)
+    }
+}
+
+impl<T> Default for List<T> {
+    fn default() -> Self {
+        Self(Vec::new())
+    }
+}
+
+impl<'de> Deserialize<'de> for Clip {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        struct Wanted;
+        impl<'de> Visitor<'de> for Wanted {
+            type Value = Clip;
+            fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
+                f.write_str("a text")
+            }
+            fn visit_str<E: Error>(self, text: &str) -> Result<Clip, E> {
+                Ok(Clip(Some(text[..text.floor_char_boundary(MASKED)].to_owned())))
+            }
+            absent!(visit_bool(bool) visit_i64(i64) visit_u64(u64) visit_f64(f64));
+            absent_object!();
+        }
+        from.deserialize_any(Wanted)
+    }
+}
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for List<T> {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        struct Wanted<T>(PhantomData<T>);
+        impl<'de, T: Deserialize<'de>> Visitor<'de> for Wanted<T> {
+            type Value = List<T>;
+            fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
+                f.write_str("a list")
+            }
+            fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<List<T>, A::Error> {
+                let mut list = Vec::new();
+                while list.len() < LONGEST_LIST
+                    && let Some(one) = seq.next_element()?
+                {
+                    list.push(one);
+                }
+                while seq.next_element::<IgnoredAny>()?.is_some() {}
+                Ok(List(list))
+            }
+            fn visit_unit<E: Error>(self) -> Result<List<T>, E> {
+                Ok(List(Vec::new()))
+            }
+            fn visit_str<E: Error>(self, _: &str) -> Result<List<T>, E> {
+                Ok(List(Vec::new()))
+            }
+            absent_object!();
+        }
+        from.deserialize_any(Wanted(PhantomData))
     }
 }
 

@@ -4,6 +4,7 @@
 //! Owns the decoding. Refuses to remember: every line is read by itself, and what several lines
 //! say together is for `book` to find out. The oddities of each dialect are in `README.md`.
 
+use crate::chains::step::Calls;
 use crate::tokens::{TokenCounts, UsageKey};
 use crate::units::Wall;
 
@@ -15,6 +16,8 @@ mod lenient;
 pub enum Line {
     /// It tells of a response and its tokens.
     Told(Box<Sighting>),
+    /// It carries no usage and tells something else of a conversation.
+    Said(Box<Talk>),
     /// It carries no usage that counts.
     Ignored,
     /// It looks like usage and cannot be read.
@@ -45,6 +48,47 @@ pub struct Sighting {
     pub extras: Extras,
     /// Whether the line names a reason why the response stopped.
     pub stopped: bool,
+    /// Where the line stands among others.
+    pub thread: Thread,
+    /// Which tools are used on it, and on what.
+    pub calls: Calls,
+    /// The beginning of what it says, where it was asked for.
+    pub text: Option<String>,
+}
+
+/// What a line without usage tells of a conversation.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Talk {
+    /// The agent's own id of the conversation; never empty.
+    pub conversation: String,
+    /// When, if the line says so.
+    pub at: Option<Wall>,
+    /// Where the agent worked, if the line says so.
+    pub cwd: Option<String>,
+    /// Where the line stands among others.
+    pub thread: Thread,
+    /// What it tells.
+    pub said: Said,
+}
+
+/// What a line without usage tells.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Said {
+    /// A person asked; the beginning of it, where it was asked for.
+    Prompt(Option<String>),
+    /// The window was emptied into a summary.
+    Compacted,
+}
+
+/// Where a line stands among others.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Thread {
+    /// What the line is known by.
+    pub line: Option<UsageKey>,
+    /// What the line before it is known by.
+    pub before: Option<UsageKey>,
+    /// The conversation that the line was copied from, where it says so itself.
+    pub copied_from: Option<String>,
 }
 
 /// What decides about the cost of a response beside its tokens.

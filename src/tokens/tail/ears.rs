@@ -1,9 +1,11 @@
 //! Takes in the lines of one file: history becomes known, the rest goes to the book.
 
+use crate::secret::masker::Masker;
 use crate::tokens::agents::{Line, claude};
 use crate::tokens::book::{Book, FileId, Heard, Place};
-use crate::tokens::source::Source;
+use crate::tokens::source::{Source, Whose};
 use crate::tokens::tail::read::Found;
+use crate::tokens::talks::{self, Talks};
 use crate::tokens::{LineCounts, UsageKey};
 use crate::units::{Now, Wall};
 
@@ -11,6 +13,10 @@ use crate::units::{Now, Wall};
 pub struct Ears<'a> {
     /// Where responses are told.
     pub book: &'a mut Book,
+    /// Where it is told what happens in conversations.
+    pub talks: &'a mut Talks,
+    /// How texts are masked, where they may be kept.
+    pub excerpts: Option<&'a Masker>,
     /// Whose file it is.
     pub source: &'a Source,
     /// Which file it is.
@@ -27,12 +33,14 @@ pub struct Ears<'a> {
     pub seeded: &'a mut Vec<UsageKey>,
 }
 
-impl Ears<'_> {
+impl<'a> Ears<'a> {
     /// Takes in what was read.
     pub fn take_in(&mut self, found: Found) {
         match found {
             Found::Oversized => self.lines.oversized += 1,
-            Found::Line(offset, line) => claude::decode(line, |told| self.hear(offset, told)),
+            Found::Line(offset, line) => {
+                claude::decode(line, self.excerpts.is_some(), |told| self.hear(offset, told));
+            }
         }
     }
 
@@ -40,21 +48,46 @@ impl Ears<'_> {
         match line {
             Line::Ignored => self.lines.ignored += 1,
             Line::Malformed => self.lines.malformed += 1,
+            Line::Said(talk) => {
+                self.lines.ignored += 1;
+                if self.is_history(offset, talk.at) {
+                    return self.talks.seed(&talk.conversation, &talk.thread, None);
+                }
+                let whose = self.source.whose(talk.cwd.as_deref());
+                let from = self.from(&whose, offset);
+                self.talks.said(*talk, from);
+            }
             Line::Told(told) => {
-                // Written since we began, into a file that we had not looked at yet.
-                let ours = told.at.is_some_and(|at| self.begun <= at && at <= self.now.wall);
-                if offset < self.history && !ours {
+                if self.is_history(offset, told.at) {
                     self.lines.duplicate += 1;
                     self.seeded.extend(self.book.seed(&told));
-                    return;
+                    let response = (!told.sidechain).then_some(told.key);
+                    return self.talks.seed(&told.conversation, &told.thread, response);
                 }
                 let whose = self.source.whose(told.cwd.as_deref());
-                let place = Place { file: self.file, offset };
+                let from = self.from(&whose, offset);
+                self.talks.responded(&told, self.book.window(&told.model), from);
+                let place = from.place;
                 match self.book.hear(*told, whose, place, self.now) {
                     Heard::Counted => self.lines.counted += 1,
                     Heard::Duplicate => self.lines.duplicate += 1,
                 }
             }
         }
+    }
+
+    /// Whether a line was there before us. What was written since we began, into a file that we had
+    /// not looked at yet, was not.
+    fn is_history(&self, offset: u64, at: Option<Wall>) -> bool {
+        let ours = at.is_some_and(|at| self.begun <= at && at <= self.now.wall);
+        offset < self.history && !ours
+    }
+
+    fn from<'w>(&self, whose: &'w Whose, offset: u64) -> talks::Source<'w>
+    where
+        'a: 'w,
+    {
+        let place = Place { file: self.file, offset };
+        talks::Source { whose, place, now: self.now.wall, excerpts: self.excerpts }
     }
 }

@@ -6,6 +6,8 @@ use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use crate::chains::step::Step;
+use crate::secret::masker::Masker;
 use crate::tokens::book::{Book, Closed, FileId};
 use crate::tokens::source::Source;
 use crate::tokens::tail::Start;
@@ -14,6 +16,7 @@ use crate::tokens::tail::file::{self, Change, Identity, Look, Tracked};
 use crate::tokens::tail::read::{Position, Reader};
 use crate::tokens::tail::scan::{HOT, Tree};
 use crate::tokens::tail::shelf::{Put, Shelf};
+use crate::tokens::talks::Talks;
 use crate::tokens::{FileProgress, LineCounts, TokenBatch, TokenResume, UsageKey};
 use crate::units::{Now, Wall};
 
@@ -43,6 +46,8 @@ pub struct Follower {
     resume: HashMap<PathBuf, FileProgress>,
     reader: Option<Reader>,
     book: Book,
+    talks: Talks,
+    excerpts: Option<Masker>,
     lines: LineCounts,
     seeded: Vec<UsageKey>,
     /// The number of files that was told last.
@@ -61,7 +66,7 @@ struct Root {
 impl Follower {
     /// A follower that has not looked at anything yet.
     pub fn new(sources: Vec<Source>, start: Start) -> Self {
-        let TokenResume { progress, seen } = start.resume;
+        let TokenResume { progress, seen, told } = start.resume;
         let resume: HashMap<_, _> =
             progress.into_iter().map(|row| (row.path.clone(), row)).collect();
         let mut follower = Self {
@@ -74,6 +79,8 @@ impl Follower {
             resume,
             reader: Some(Reader::new()),
             book: Book::new(start.prices, seen),
+            talks: Talks::new(told),
+            excerpts: start.excerpts,
             lines: LineCounts::default(),
             seeded: Vec::new(),
             files: 0,
@@ -195,6 +202,7 @@ impl Follower {
         for (id, change) in self.shelf.check(now) {
             if matches!(change, Change::Gone | Change::Replaced) {
                 self.book.forget(id);
+                self.talks.forget(id);
             }
             if change == Change::Gone {
                 self.dirty.retain(|known| *known != id);
@@ -233,10 +241,13 @@ impl Follower {
         if !tracked.position.continues(&file)? {
             tracked.restart();
             self.book.forget(id);
+            self.talks.forget(id);
         }
         let before = tracked.position.read;
         let mut ears = Ears {
             book: &mut self.book,
+            talks: &mut self.talks,
+            excerpts: self.excerpts.as_ref(),
             source: &self.roots[tracked.source].source,
             file: id,
             history: tracked.history,
@@ -277,7 +288,9 @@ impl Follower {
             process: self.only_process(),
             ..TokenBatch::default()
         });
-        last.progress = self.progress();
+        let holds = self.book.holds();
+        last.progress = self.progress(&holds);
+        last.steps = self.steps(&holds);
         last.seeded = std::mem::take(&mut self.seeded);
         last.lines = std::mem::take(&mut self.lines);
         let files = self.shelf.len() as u64;
@@ -289,8 +302,18 @@ impl Follower {
         batches
     }
 
-    fn progress(&mut self) -> Vec<FileProgress> {
-        let holds = self.book.holds();
+    /// What happened before the offsets that are told: in one batch with them, since it has no key
+    /// by which a second telling would be known.
+    fn steps(&mut self, holds: &HashMap<FileId, u64>) -> Vec<Step> {
+        for id in self.talks.waiting() {
+            let read = self.shelf.get_mut(id).map_or(u64::MAX, |tracked| tracked.position.line);
+            let hold = holds.get(&id).copied().unwrap_or(u64::MAX);
+            self.talks.pass(id, read.min(hold));
+        }
+        self.talks.take()
+    }
+
+    fn progress(&mut self, holds: &HashMap<FileId, u64>) -> Vec<FileProgress> {
         let mut rows = Vec::new();
         let shelf = &mut self.shelf;
         self.moved.retain(|id| {

@@ -13,6 +13,7 @@ use std::time::Duration;
 use tokio::sync::{mpsc, watch};
 
 use crate::clock;
+use crate::secret::masker::Masker;
 use crate::tokens::price::Prices;
 use crate::tokens::source::Source;
 use crate::tokens::{TokenBatch, TokenResume};
@@ -47,6 +48,8 @@ pub struct Start {
     pub count_history: bool,
     /// What tokens cost.
     pub prices: Prices,
+    /// How the beginnings of prompts and answers are masked, where they may be kept.
+    pub excerpts: Option<Masker>,
 }
 
 /// Follows until `stop` is ready or nobody receives any more, then reads what is left once more and

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::clock;
+use crate::secret::masker::Masker;
 use crate::tokens::price::Prices;
 use crate::tokens::source::{Owner, Source, Whose};
 use crate::tokens::tail::corpus::{Truth, append};
@@ -35,7 +36,13 @@ pub fn owner(process: &str, dir: Option<&str>) -> Owner {
 
 pub fn follower(root: &Path, at: Wall, resume: TokenResume) -> Follower {
     let sources = Source::merged([(root.to_owned(), owner("agent", None))]);
-    let start = Start { at, resume, count_history: false, prices: Prices::embedded() };
+    let start = Start {
+        at,
+        resume,
+        count_history: false,
+        prices: Prices::embedded(),
+        excerpts: Some(Masker::default()),
+    };
     Follower::new(sources, start)
 }
 

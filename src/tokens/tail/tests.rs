@@ -11,6 +11,7 @@ use std::time::{Duration, SystemTime};
 use tokio::sync::mpsc;
 
 use crate::clock;
+use crate::secret::masker::Masker;
 use crate::tokens::price::Prices;
 use crate::tokens::source::Source;
 use crate::tokens::tail::corpus::{Corpus, append};
@@ -90,6 +91,7 @@ fn history_is_counted_when_asked_for() {
         resume: TokenResume::default(),
         count_history: true,
         prices: Prices::embedded(),
+        excerpts: Some(Masker::default()),
     };
     let batches = Follower::new(sources, start).finish(clock::now());
     assert_eq!(batches.iter().flat_map(|b| &b.usages).count(), 1);
@@ -384,6 +386,7 @@ fn processes_that_share_a_folder_are_told_apart_by_where_they_work() {
         resume: TokenResume::default(),
         count_history: false,
         prices: Prices::embedded(),
+        excerpts: Some(Masker::default()),
     };
     let batches = Follower::new(Source::merged(claims), start).finish(clock::now());
     let found: Vec<_> = batches
@@ -457,6 +460,7 @@ async fn a_full_queue_is_waited_for_and_the_end_closes_what_is_open() {
         resume: TokenResume::default(),
         count_history: false,
         prices: Prices::embedded(),
+        excerpts: Some(Masker::default()),
     };
     let follower = Follower::new(Source::merged(claims), start);
     let (sender, mut receiver) = mpsc::channel(1);
@@ -481,6 +485,7 @@ async fn folders_that_are_told_of_later_are_followed_and_inner_ones_win() {
         resume: TokenResume::default(),
         count_history: false,
         prices: Prices::embedded(),
+        excerpts: Some(Masker::default()),
     };
     let (told, sources) = tokio::sync::watch::channel(Source::merged(outer.clone()));
     let follower = Follower::new(sources.borrow().clone(), start);

@@ -54,6 +54,7 @@ complete -c procession -n "__fish_procession_needs_command" -a "logs" -d 'Show w
 complete -c procession -n "__fish_procession_needs_command" -a "spawn" -d 'Run a command beside the configured processes'
 complete -c procession -n "__fish_procession_needs_command" -a "sessions" -d 'Open, keep alive and close sessions of one\'s own'
 complete -c procession -n "__fish_procession_needs_command" -a "events" -d 'Show what happens, as it happens'
+complete -c procession -n "__fish_procession_needs_command" -a "agents" -d 'Show the chains of agents: their conversations, how full they are, and what to hand over'
 complete -c procession -n "__fish_procession_needs_command" -a "completions" -d 'Print a script that completes words in a shell'
 complete -c procession -n "__fish_procession_needs_command" -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c procession -n "__fish_procession_using_subcommand run" -s c -l config -d 'The configuration' -r -F
@@ -117,70 +118,24 @@ complete -c procession -n "__fish_procession_using_subcommand spawn" -l dir -d '
 complete -c procession -n "__fish_procession_using_subcommand spawn" -s u -l user -d 'As whom it runs: a name or a number, and a group behind a colon' -r
 complete -c procession -n "__fish_procession_using_subcommand spawn" -l stop-signal -d 'How it is asked to end; SIGINT when not given' -r
 complete -c procession -n "__fish_procession_using_subcommand spawn" -l stop-grace-period -d 'From the asking to SIGKILL, such as `10s`; `1s` when not given' -r
+complete -c procession -n "__fish_procession_using_subcommand spawn" -l timeout -d 'How long it may run, such as `5m`; then it is asked to end' -r
+complete -c procession -n "__fish_procession_using_subcommand spawn" -l memory -d 'What each of its processes may hold of memory of its own, such as `512MiB`' -r
+complete -c procession -n "__fish_procession_using_subcommand spawn" -l cpu-time -d 'CPU time of each of its processes, such as `10s`' -r
+complete -c procession -n "__fish_procession_using_subcommand spawn" -l nofile -d 'Open files of each of its processes' -r
+complete -c procession -n "__fish_procession_using_subcommand spawn" -l nproc -d 'Processes that its user may have' -r
+complete -c procession -n "__fish_procession_using_subcommand spawn" -l keep-output -d 'The last bytes of what it writes that are kept; `64KiB` when not given' -r
 complete -c procession -n "__fish_procession_using_subcommand spawn" -s e -l env -d 'What is added to its environment' -r
 complete -c procession -n "__fish_procession_using_subcommand spawn" -l shell -d 'A line for the shell, in place of a command' -r
 complete -c procession -n "__fish_procession_using_subcommand spawn" -l socket -d 'The control socket; by default that of the configuration, or the one in the usual folder' -r -F
 complete -c procession -n "__fish_procession_using_subcommand spawn" -s c -l config -d 'The configuration that the procession runs, which says where its socket is' -r -F
+complete -c procession -n "__fish_procession_using_subcommand spawn" -s i -l stdin -d 'Send what is typed here to it, until that ends or it does'
 complete -c procession -n "__fish_procession_using_subcommand spawn" -l json -d 'Print JSON'
 complete -c procession -n "__fish_procession_using_subcommand spawn" -s h -l help -d 'Print help'
-complete -c procession -n "__fish_procession_using_subcommand sessions; and not __fish_seen_subcommand_from list show events tree stats replay open heartbeat close help" -s h -l help -d 'Print help'
-complete -c procession -n "__fish_procession_using_subcommand sessions; and not __fish_seen_subcommand_from list show events tree stats replay open heartbeat close help" -f -a "list" -d 'List sessions, live and ended, newest first'
-complete -c procession -n "__fish_procession_using_subcommand sessions; and not __fish_seen_subcommand_from list show events tree stats replay open heartbeat close help" -f -a "show" -d 'Show all that is known of a session'
-complete -c procession -n "__fish_procession_using_subcommand sessions; and not __fish_seen_subcommand_from list show events tree stats replay open heartbeat close help" -f -a "events" -d 'Show what happened to a session, in order'
-complete -c procession -n "__fish_procession_using_subcommand sessions; and not __fish_seen_subcommand_from list show events tree stats replay open heartbeat close help" -f -a "tree" -d 'Show a session with all that are a part of it'
-complete -c procession -n "__fish_procession_using_subcommand sessions; and not __fish_seen_subcommand_from list show events tree stats replay open heartbeat close help" -f -a "stats" -d 'Count sessions by what they have in common'
-complete -c procession -n "__fish_procession_using_subcommand sessions; and not __fish_seen_subcommand_from list show events tree stats replay open heartbeat close help" -f -a "replay" -d 'Hold what is kept of sessions against what their events tell'
-complete -c procession -n "__fish_procession_using_subcommand sessions; and not __fish_seen_subcommand_from list show events tree stats replay open heartbeat close help" -f -a "open" -d 'Open a session of one\'s own, and print its id'
-complete -c procession -n "__fish_procession_using_subcommand sessions; and not __fish_seen_subcommand_from list show events tree stats replay open heartbeat close help" -f -a "heartbeat" -d 'Say that a session is active'
-complete -c procession -n "__fish_procession_using_subcommand sessions; and not __fish_seen_subcommand_from list show events tree stats replay open heartbeat close help" -f -a "close" -d 'Close a session'
-complete -c procession -n "__fish_procession_using_subcommand sessions; and not __fish_seen_subcommand_from list show events tree stats replay open heartbeat close help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
-complete -c procession -n "__fish_procession_using_subcommand sessions; and __fish_seen_subcommand_from list" -s s -l state -d 'Only those in these states: active, idle, completed, failed, …' -r
-complete -c procession -n "__fish_procession_using_subcommand sessions; and __fish_seen_subcommand_from list" -s k -l kind -d 'Only those of these kinds: process, conversation or external' -r
-complete -c procession -n "__fish_procession_using_subcommand sessions; and __fish_seen_subcommand_from list" -s p -l process -d 'Only those of these processes' -r
-complete -c procession -n "__fish_procession_using_subcommand sessions; and __fish_seen_subcommand_from list" -s u -l user -d 'Only those of these users' -r
-complete -c procession -n "__fish_procession_using_subcommand sessions; and __fish_seen_subcommand_from list" -s a -l agent -d 'Only those of these agents' -r
-complete -c procession -n "__fish_procession_using_subcommand sessions; and __fish_seen_subcommand_from list" -l parent -d 'Only the parts of this session' -r
-complete -c procession -n "__fish_procession_using_subcommand sessions; and __fish_seen_subcommand_from list" -l project -d 'Only those in this checkout or folder' -r
-complete -c procession -n "__fish_procession_using_subcommand sessions; and __fish_seen_subcommand_from list" -l since -d 'Only those that were opened then or later: 2026-11-20T09:30:00Z, or 2h for two hours ago' -r
-complete -c procession -n "__fish_procession_using_subcommand sessions; and __fish_seen_subcommand_from list" -l until -d 'Only those that were opened before' -r
-complete -c procession -n "__fish_procession_using_subcommand sessions; and __fish_seen_subcommand_from list" -s n -l limit -d 'How many at most' -r
-complete -c procession -n "__fish_procession_using_subcommand sessions; and __fish_seen_subcommand_from list" -l cursor -d 'Go on behind an earlier answer: its `next`' -r
-complete -c procession -n "__fish_procession_using_subcommand sessions; and __fish_seen_subcommand_from list" -l socket -d 'The control socket; by default that of the configuration, or the one in the usual folder' -r -F
-complete -c procession -n "__fish_procession_using_subcommand sessions; and __fish_seen_subcommand_from list" -s c -l config -d 'The configuration that the procession runs, which says where its socket is' -r -F
-complete -c procession -n "__fish_procession_using_subcommand sessions; and __fish_seen_subcommand_from list" -l live -d 'Only those that live'
-complete -c procession -n "__fish_procession_using_subcommand sessions; and __fish_seen_subcommand_from list" -l ended -d 'Only those that have ended'
-complete -c procession -n "__fish_procession_using_subcommand sessions; and __fish_seen_subcommand_from list" -l json -d 'Print JSON'
-complete -c procession -n "__fish_procession_using_subcommand sessions; and __fish_seen_subcommand_from list" -s h -l help -d 'Print help'
-complete -c procession -n "__fish_procession_using_subcommand sessions; and __fish_seen_subcommand_from show" -l socket -d 'The control socket; by default that of the configuration, or the one in the usual folder' -r -F
-complete -c procession -n "__fish_procession_using_subcommand sessions; and __fish_seen_subcommand_from show" -s c -l config -d 'The configuration that the procession runs, which says where its socket is' -r -F
-complete -c procession -n "__fish_procession_using_subcommand sessions; and __fish_seen_subcommand_from show" -l json -d 'Print JSON'
-complete -c procession -n "__fish_procession_using_subcommand sessions; and __fish_seen_subcommand_from show" -s h -l help -d 'Print help'
-complete -c procession -n "__fish_procession_using_subcommand sessions; and __fish_seen_subcommand_from events" -l from -d 'Begin with the event of this number' -r
-complete -c procession -n "__fish_procession_using_subcommand sessions; and __fish_seen_subcommand_from events" -l socket -d 'The control socket; by default that of the configuration, or the one in the usual folder' -r -F
-complete -c procession -n "__fish_procession_using_subcommand sessions; and __fish_seen_subcommand_from events" -s c -l config -d 'The configuration that the procession runs, which says where its socket is' -r -F
-complete -c procession -n "__fish_procession_using_subcommand sessions; and __fish_seen_subcommand_from events" -l json -d 'Print a JSON object for each event'
-complete -c procession -n "__fish_procession_using_subcommand sessions; and __fish_seen_subcommand_from events" -s h -l help -d 'Print help'
-complete -c procession -n "__fish_procession_using_subcommand sessions; and __fish_seen_subcommand_from tree" -l socket -d 'The control socket; by default that of the configuration, or the one in the usual folder' -r -F
-complete -c procession -n "__fish_procession_using_subcommand sessions; and __fish_seen_subcommand_from tree" -s c -l config -d 'The configuration that the procession runs, which says where its socket is' -r -F
-complete -c procession -n "__fish_procession_using_subcommand sessions; and __fish_seen_subcommand_from tree" -l json -d 'Print JSON'
-complete -c procession -n "__fish_procession_using_subcommand sessions; and __fish_seen_subcommand_from tree" -s h -l help -d 'Print help'
-complete -c procession -n "__fish_procession_using_subcommand sessions; and __fish_seen_subcommand_from stats" -l by -d 'What they have in common' -r -f -a "project\t''
-user\t''
-agent\t''
-process\t''
-kind\t''"
-complete -c procession -n "__fish_procession_using_subcommand sessions; and __fish_seen_subcommand_from stats" -l since -d 'Only those that were opened then or later: 2026-11-20T09:30:00Z, or 2h for two hours ago' -r
-complete -c procession -n "__fish_procession_using_subcommand sessions; and __fish_seen_subcommand_from stats" -l until -d 'Only those that were opened before' -r
-complete -c procession -n "__fish_procession_using_subcommand sessions; and __fish_seen_subcommand_from stats" -l socket -d 'The control socket; by default that of the configuration, or the one in the usual folder' -r -F
-complete -c procession -n "__fish_procession_using_subcommand sessions; and __fish_seen_subcommand_from stats" -s c -l config -d 'The configuration that the procession runs, which says where its socket is' -r -F
-complete -c procession -n "__fish_procession_using_subcommand sessions; and __fish_seen_subcommand_from stats" -l json -d 'Print JSON'
-complete -c procession -n "__fish_procession_using_subcommand sessions; and __fish_seen_subcommand_from stats" -s h -l help -d 'Print help'
-complete -c procession -n "__fish_procession_using_subcommand sessions; and __fish_seen_subcommand_from replay" -l store -d 'A history that nobody supervises with: a file, or the URL of a database. Without it, the procession that runs is asked' -r -F
-complete -c procession -n "__fish_procession_using_subcommand sessions; and __fish_seen_subcommand_from replay" -l socket -d 'The control socket; by default that of the configuration, or the one in the usual folder' -r -F
-complete -c procession -n "__fish_procession_using_subcommand sessions; and __fish_seen_subcommand_from replay" -s c -l config -d 'The configuration that the procession runs, which says where its socket is' -r -F
-complete -c procession -n "__fish_procession_using_subcommand sessions; and __fish_seen_subcommand_from replay" -l repair -d 'Make what is kept what the events tell'
-complete -c procession -n "__fish_procession_using_subcommand sessions; and __fish_seen_subcommand_from replay" -l json -d 'Print JSON'
-complete -c procession -n "__fish_procession_using_subcommand sessions; and __fish_seen_subcommand_from replay" -s h -l help -d 'Print help'
+complete -c procession -n "__fish_procession_using_subcommand sessions; and not __fish_seen_subcommand_from open heartbeat close help" -s h -l help -d 'Print help'
+complete -c procession -n "__fish_procession_using_subcommand sessions; and not __fish_seen_subcommand_from open heartbeat close help" -f -a "open" -d 'Open a session of one\'s own, and print its id'
+complete -c procession -n "__fish_procession_using_subcommand sessions; and not __fish_seen_subcommand_from open heartbeat close help" -f -a "heartbeat" -d 'Say that a session is active'
+complete -c procession -n "__fish_procession_using_subcommand sessions; and not __fish_seen_subcommand_from open heartbeat close help" -f -a "close" -d 'Close a session'
+complete -c procession -n "__fish_procession_using_subcommand sessions; and not __fish_seen_subcommand_from open heartbeat close help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c procession -n "__fish_procession_using_subcommand sessions; and __fish_seen_subcommand_from open" -l id -d 'Its id: while a session of this id is open, that one is answered' -r
 complete -c procession -n "__fish_procession_using_subcommand sessions; and __fish_seen_subcommand_from open" -l parent -d 'The session that it is a part of; that of the run that we are in when not given' -r
 complete -c procession -n "__fish_procession_using_subcommand sessions; and __fish_seen_subcommand_from open" -l agent -d 'The agent; its parent\'s when not given' -r
@@ -208,12 +163,6 @@ complete -c procession -n "__fish_procession_using_subcommand sessions; and __fi
 complete -c procession -n "__fish_procession_using_subcommand sessions; and __fish_seen_subcommand_from close" -l failed -d 'That it failed; else it completed'
 complete -c procession -n "__fish_procession_using_subcommand sessions; and __fish_seen_subcommand_from close" -l json -d 'Print JSON'
 complete -c procession -n "__fish_procession_using_subcommand sessions; and __fish_seen_subcommand_from close" -s h -l help -d 'Print help'
-complete -c procession -n "__fish_procession_using_subcommand sessions; and __fish_seen_subcommand_from help" -f -a "list" -d 'List sessions, live and ended, newest first'
-complete -c procession -n "__fish_procession_using_subcommand sessions; and __fish_seen_subcommand_from help" -f -a "show" -d 'Show all that is known of a session'
-complete -c procession -n "__fish_procession_using_subcommand sessions; and __fish_seen_subcommand_from help" -f -a "events" -d 'Show what happened to a session, in order'
-complete -c procession -n "__fish_procession_using_subcommand sessions; and __fish_seen_subcommand_from help" -f -a "tree" -d 'Show a session with all that are a part of it'
-complete -c procession -n "__fish_procession_using_subcommand sessions; and __fish_seen_subcommand_from help" -f -a "stats" -d 'Count sessions by what they have in common'
-complete -c procession -n "__fish_procession_using_subcommand sessions; and __fish_seen_subcommand_from help" -f -a "replay" -d 'Hold what is kept of sessions against what their events tell'
 complete -c procession -n "__fish_procession_using_subcommand sessions; and __fish_seen_subcommand_from help" -f -a "open" -d 'Open a session of one\'s own, and print its id'
 complete -c procession -n "__fish_procession_using_subcommand sessions; and __fish_seen_subcommand_from help" -f -a "heartbeat" -d 'Say that a session is active'
 complete -c procession -n "__fish_procession_using_subcommand sessions; and __fish_seen_subcommand_from help" -f -a "close" -d 'Close a session'
@@ -224,29 +173,89 @@ complete -c procession -n "__fish_procession_using_subcommand events" -l socket 
 complete -c procession -n "__fish_procession_using_subcommand events" -s c -l config -d 'The configuration that the procession runs, which says where its socket is' -r -F
 complete -c procession -n "__fish_procession_using_subcommand events" -l json -d 'Print a JSON object for each event'
 complete -c procession -n "__fish_procession_using_subcommand events" -s h -l help -d 'Print help'
+complete -c procession -n "__fish_procession_using_subcommand agents; and not __fish_seen_subcommand_from list show contains continuation hand-over interactions reset validate info help" -s h -l help -d 'Print help'
+complete -c procession -n "__fish_procession_using_subcommand agents; and not __fish_seen_subcommand_from list show contains continuation hand-over interactions reset validate info help" -f -a "list" -d 'List the agents with their current conversation and how full it is'
+complete -c procession -n "__fish_procession_using_subcommand agents; and not __fish_seen_subcommand_from list show contains continuation hand-over interactions reset validate info help" -f -a "show" -d 'Show the conversations of an agent in order'
+complete -c procession -n "__fish_procession_using_subcommand agents; and not __fish_seen_subcommand_from list show contains continuation hand-over interactions reset validate info help" -f -a "contains" -d 'Say whether a conversation is in the chain of an agent: 0 if it is, 1 if not'
+complete -c procession -n "__fish_procession_using_subcommand agents; and not __fish_seen_subcommand_from list show contains continuation hand-over interactions reset validate info help" -f -a "continuation" -d 'Show what a conversation worked on: files, tools and tasks'
+complete -c procession -n "__fish_procession_using_subcommand agents; and not __fish_seen_subcommand_from list show contains continuation hand-over interactions reset validate info help" -f -a "hand-over" -d 'Say what the next conversation needs to know: to be put in front of it'
+complete -c procession -n "__fish_procession_using_subcommand agents; and not __fish_seen_subcommand_from list show contains continuation hand-over interactions reset validate info help" -f -a "interactions" -d 'Show what was asked and answered last'
+complete -c procession -n "__fish_procession_using_subcommand agents; and not __fish_seen_subcommand_from list show contains continuation hand-over interactions reset validate info help" -f -a "reset" -d 'Begin the chain of an agent anew: the next conversation is number 1'
+complete -c procession -n "__fish_procession_using_subcommand agents; and not __fish_seen_subcommand_from list show contains continuation hand-over interactions reset validate info help" -f -a "validate" -d 'Say whether every line of a transcript on disk parses, and which does not'
+complete -c procession -n "__fish_procession_using_subcommand agents; and not __fish_seen_subcommand_from list show contains continuation hand-over interactions reset validate info help" -f -a "info" -d 'Show how large a transcript on disk is, its messages, and its first and last time'
+complete -c procession -n "__fish_procession_using_subcommand agents; and not __fish_seen_subcommand_from list show contains continuation hand-over interactions reset validate info help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c procession -n "__fish_procession_using_subcommand agents; and __fish_seen_subcommand_from list" -l socket -d 'The control socket; by default that of the configuration, or the one in the usual folder' -r -F
+complete -c procession -n "__fish_procession_using_subcommand agents; and __fish_seen_subcommand_from list" -s c -l config -d 'The configuration that the procession runs, which says where its socket is' -r -F
+complete -c procession -n "__fish_procession_using_subcommand agents; and __fish_seen_subcommand_from list" -l json -d 'Print JSON'
+complete -c procession -n "__fish_procession_using_subcommand agents; and __fish_seen_subcommand_from list" -s h -l help -d 'Print help'
+complete -c procession -n "__fish_procession_using_subcommand agents; and __fish_seen_subcommand_from show" -l socket -d 'The control socket; by default that of the configuration, or the one in the usual folder' -r -F
+complete -c procession -n "__fish_procession_using_subcommand agents; and __fish_seen_subcommand_from show" -s c -l config -d 'The configuration that the procession runs, which says where its socket is' -r -F
+complete -c procession -n "__fish_procession_using_subcommand agents; and __fish_seen_subcommand_from show" -l json -d 'Print JSON'
+complete -c procession -n "__fish_procession_using_subcommand agents; and __fish_seen_subcommand_from show" -s h -l help -d 'Print help'
+complete -c procession -n "__fish_procession_using_subcommand agents; and __fish_seen_subcommand_from contains" -l socket -d 'The control socket; by default that of the configuration, or the one in the usual folder' -r -F
+complete -c procession -n "__fish_procession_using_subcommand agents; and __fish_seen_subcommand_from contains" -s c -l config -d 'The configuration that the procession runs, which says where its socket is' -r -F
+complete -c procession -n "__fish_procession_using_subcommand agents; and __fish_seen_subcommand_from contains" -l json -d 'Print JSON'
+complete -c procession -n "__fish_procession_using_subcommand agents; and __fish_seen_subcommand_from contains" -s h -l help -d 'Print help'
+complete -c procession -n "__fish_procession_using_subcommand agents; and __fish_seen_subcommand_from continuation" -l conversation -d 'The conversation; the current one unless said, and all of them for interactions' -r
+complete -c procession -n "__fish_procession_using_subcommand agents; and __fish_seen_subcommand_from continuation" -l socket -d 'The control socket; by default that of the configuration, or the one in the usual folder' -r -F
+complete -c procession -n "__fish_procession_using_subcommand agents; and __fish_seen_subcommand_from continuation" -s c -l config -d 'The configuration that the procession runs, which says where its socket is' -r -F
+complete -c procession -n "__fish_procession_using_subcommand agents; and __fish_seen_subcommand_from continuation" -l json -d 'Print JSON'
+complete -c procession -n "__fish_procession_using_subcommand agents; and __fish_seen_subcommand_from continuation" -s h -l help -d 'Print help'
+complete -c procession -n "__fish_procession_using_subcommand agents; and __fish_seen_subcommand_from hand-over" -l conversation -d 'The conversation; the current one unless said, and all of them for interactions' -r
+complete -c procession -n "__fish_procession_using_subcommand agents; and __fish_seen_subcommand_from hand-over" -l socket -d 'The control socket; by default that of the configuration, or the one in the usual folder' -r -F
+complete -c procession -n "__fish_procession_using_subcommand agents; and __fish_seen_subcommand_from hand-over" -s c -l config -d 'The configuration that the procession runs, which says where its socket is' -r -F
+complete -c procession -n "__fish_procession_using_subcommand agents; and __fish_seen_subcommand_from hand-over" -l json -d 'Print JSON'
+complete -c procession -n "__fish_procession_using_subcommand agents; and __fish_seen_subcommand_from hand-over" -s h -l help -d 'Print help'
+complete -c procession -n "__fish_procession_using_subcommand agents; and __fish_seen_subcommand_from interactions" -l conversation -d 'The conversation; the current one unless said, and all of them for interactions' -r
+complete -c procession -n "__fish_procession_using_subcommand agents; and __fish_seen_subcommand_from interactions" -l socket -d 'The control socket; by default that of the configuration, or the one in the usual folder' -r -F
+complete -c procession -n "__fish_procession_using_subcommand agents; and __fish_seen_subcommand_from interactions" -s c -l config -d 'The configuration that the procession runs, which says where its socket is' -r -F
+complete -c procession -n "__fish_procession_using_subcommand agents; and __fish_seen_subcommand_from interactions" -l json -d 'Print JSON'
+complete -c procession -n "__fish_procession_using_subcommand agents; and __fish_seen_subcommand_from interactions" -s h -l help -d 'Print help'
+complete -c procession -n "__fish_procession_using_subcommand agents; and __fish_seen_subcommand_from reset" -l socket -d 'The control socket; by default that of the configuration, or the one in the usual folder' -r -F
+complete -c procession -n "__fish_procession_using_subcommand agents; and __fish_seen_subcommand_from reset" -s c -l config -d 'The configuration that the procession runs, which says where its socket is' -r -F
+complete -c procession -n "__fish_procession_using_subcommand agents; and __fish_seen_subcommand_from reset" -l json -d 'Print JSON'
+complete -c procession -n "__fish_procession_using_subcommand agents; and __fish_seen_subcommand_from reset" -s h -l help -d 'Print help'
+complete -c procession -n "__fish_procession_using_subcommand agents; and __fish_seen_subcommand_from validate" -l json -d 'Print JSON'
+complete -c procession -n "__fish_procession_using_subcommand agents; and __fish_seen_subcommand_from validate" -s h -l help -d 'Print help'
+complete -c procession -n "__fish_procession_using_subcommand agents; and __fish_seen_subcommand_from info" -l json -d 'Print JSON'
+complete -c procession -n "__fish_procession_using_subcommand agents; and __fish_seen_subcommand_from info" -s h -l help -d 'Print help'
+complete -c procession -n "__fish_procession_using_subcommand agents; and __fish_seen_subcommand_from help" -f -a "list" -d 'List the agents with their current conversation and how full it is'
+complete -c procession -n "__fish_procession_using_subcommand agents; and __fish_seen_subcommand_from help" -f -a "show" -d 'Show the conversations of an agent in order'
+complete -c procession -n "__fish_procession_using_subcommand agents; and __fish_seen_subcommand_from help" -f -a "contains" -d 'Say whether a conversation is in the chain of an agent: 0 if it is, 1 if not'
+complete -c procession -n "__fish_procession_using_subcommand agents; and __fish_seen_subcommand_from help" -f -a "continuation" -d 'Show what a conversation worked on: files, tools and tasks'
+complete -c procession -n "__fish_procession_using_subcommand agents; and __fish_seen_subcommand_from help" -f -a "hand-over" -d 'Say what the next conversation needs to know: to be put in front of it'
+complete -c procession -n "__fish_procession_using_subcommand agents; and __fish_seen_subcommand_from help" -f -a "interactions" -d 'Show what was asked and answered last'
+complete -c procession -n "__fish_procession_using_subcommand agents; and __fish_seen_subcommand_from help" -f -a "reset" -d 'Begin the chain of an agent anew: the next conversation is number 1'
+complete -c procession -n "__fish_procession_using_subcommand agents; and __fish_seen_subcommand_from help" -f -a "validate" -d 'Say whether every line of a transcript on disk parses, and which does not'
+complete -c procession -n "__fish_procession_using_subcommand agents; and __fish_seen_subcommand_from help" -f -a "info" -d 'Show how large a transcript on disk is, its messages, and its first and last time'
+complete -c procession -n "__fish_procession_using_subcommand agents; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c procession -n "__fish_procession_using_subcommand completions" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c procession -n "__fish_procession_using_subcommand help; and not __fish_seen_subcommand_from run check schema ps start stop restart signal reload shutdown logs spawn sessions events completions help" -f -a "run" -d 'Run the processes of a configuration, until they are done or we are told to stop'
-complete -c procession -n "__fish_procession_using_subcommand help; and not __fish_seen_subcommand_from run check schema ps start stop restart signal reload shutdown logs spawn sessions events completions help" -f -a "check" -d 'Read a configuration and print the plan, or every fault in it; start nothing'
-complete -c procession -n "__fish_procession_using_subcommand help; and not __fish_seen_subcommand_from run check schema ps start stop restart signal reload shutdown logs spawn sessions events completions help" -f -a "schema" -d 'Print the JSON Schema of a configuration, for editors that complete and check it'
-complete -c procession -n "__fish_procession_using_subcommand help; and not __fish_seen_subcommand_from run check schema ps start stop restart signal reload shutdown logs spawn sessions events completions help" -f -a "ps" -d 'List the processes with their state, memory and CPU time'
-complete -c procession -n "__fish_procession_using_subcommand help; and not __fish_seen_subcommand_from run check schema ps start stop restart signal reload shutdown logs spawn sessions events completions help" -f -a "start" -d 'Start processes, and wait until they are ready'
-complete -c procession -n "__fish_procession_using_subcommand help; and not __fish_seen_subcommand_from run check schema ps start stop restart signal reload shutdown logs spawn sessions events completions help" -f -a "stop" -d 'Stop processes, and wait until they have ended'
-complete -c procession -n "__fish_procession_using_subcommand help; and not __fish_seen_subcommand_from run check schema ps start stop restart signal reload shutdown logs spawn sessions events completions help" -f -a "restart" -d 'Restart processes in the order of their dependencies, and wait until they are ready'
-complete -c procession -n "__fish_procession_using_subcommand help; and not __fish_seen_subcommand_from run check schema ps start stop restart signal reload shutdown logs spawn sessions events completions help" -f -a "signal" -d 'Send a signal to processes'
-complete -c procession -n "__fish_procession_using_subcommand help; and not __fish_seen_subcommand_from run check schema ps start stop restart signal reload shutdown logs spawn sessions events completions help" -f -a "reload" -d 'Read the configuration anew: only what changed restarts'
-complete -c procession -n "__fish_procession_using_subcommand help; and not __fish_seen_subcommand_from run check schema ps start stop restart signal reload shutdown logs spawn sessions events completions help" -f -a "shutdown" -d 'Stop everything, as after a SIGTERM'
-complete -c procession -n "__fish_procession_using_subcommand help; and not __fish_seen_subcommand_from run check schema ps start stop restart signal reload shutdown logs spawn sessions events completions help" -f -a "logs" -d 'Show what processes wrote last, and what they write'
-complete -c procession -n "__fish_procession_using_subcommand help; and not __fish_seen_subcommand_from run check schema ps start stop restart signal reload shutdown logs spawn sessions events completions help" -f -a "spawn" -d 'Run a command beside the configured processes'
-complete -c procession -n "__fish_procession_using_subcommand help; and not __fish_seen_subcommand_from run check schema ps start stop restart signal reload shutdown logs spawn sessions events completions help" -f -a "sessions" -d 'Open, keep alive and close sessions of one\'s own'
-complete -c procession -n "__fish_procession_using_subcommand help; and not __fish_seen_subcommand_from run check schema ps start stop restart signal reload shutdown logs spawn sessions events completions help" -f -a "events" -d 'Show what happens, as it happens'
-complete -c procession -n "__fish_procession_using_subcommand help; and not __fish_seen_subcommand_from run check schema ps start stop restart signal reload shutdown logs spawn sessions events completions help" -f -a "completions" -d 'Print a script that completes words in a shell'
-complete -c procession -n "__fish_procession_using_subcommand help; and not __fish_seen_subcommand_from run check schema ps start stop restart signal reload shutdown logs spawn sessions events completions help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
-complete -c procession -n "__fish_procession_using_subcommand help; and __fish_seen_subcommand_from sessions" -f -a "list" -d 'List sessions, live and ended, newest first'
-complete -c procession -n "__fish_procession_using_subcommand help; and __fish_seen_subcommand_from sessions" -f -a "show" -d 'Show all that is known of a session'
-complete -c procession -n "__fish_procession_using_subcommand help; and __fish_seen_subcommand_from sessions" -f -a "events" -d 'Show what happened to a session, in order'
-complete -c procession -n "__fish_procession_using_subcommand help; and __fish_seen_subcommand_from sessions" -f -a "tree" -d 'Show a session with all that are a part of it'
-complete -c procession -n "__fish_procession_using_subcommand help; and __fish_seen_subcommand_from sessions" -f -a "stats" -d 'Count sessions by what they have in common'
-complete -c procession -n "__fish_procession_using_subcommand help; and __fish_seen_subcommand_from sessions" -f -a "replay" -d 'Hold what is kept of sessions against what their events tell'
+complete -c procession -n "__fish_procession_using_subcommand help; and not __fish_seen_subcommand_from run check schema ps start stop restart signal reload shutdown logs spawn sessions events agents completions help" -f -a "run" -d 'Run the processes of a configuration, until they are done or we are told to stop'
+complete -c procession -n "__fish_procession_using_subcommand help; and not __fish_seen_subcommand_from run check schema ps start stop restart signal reload shutdown logs spawn sessions events agents completions help" -f -a "check" -d 'Read a configuration and print the plan, or every fault in it; start nothing'
+complete -c procession -n "__fish_procession_using_subcommand help; and not __fish_seen_subcommand_from run check schema ps start stop restart signal reload shutdown logs spawn sessions events agents completions help" -f -a "schema" -d 'Print the JSON Schema of a configuration, for editors that complete and check it'
+complete -c procession -n "__fish_procession_using_subcommand help; and not __fish_seen_subcommand_from run check schema ps start stop restart signal reload shutdown logs spawn sessions events agents completions help" -f -a "ps" -d 'List the processes with their state, memory and CPU time'
+complete -c procession -n "__fish_procession_using_subcommand help; and not __fish_seen_subcommand_from run check schema ps start stop restart signal reload shutdown logs spawn sessions events agents completions help" -f -a "start" -d 'Start processes, and wait until they are ready'
+complete -c procession -n "__fish_procession_using_subcommand help; and not __fish_seen_subcommand_from run check schema ps start stop restart signal reload shutdown logs spawn sessions events agents completions help" -f -a "stop" -d 'Stop processes, and wait until they have ended'
+complete -c procession -n "__fish_procession_using_subcommand help; and not __fish_seen_subcommand_from run check schema ps start stop restart signal reload shutdown logs spawn sessions events agents completions help" -f -a "restart" -d 'Restart processes in the order of their dependencies, and wait until they are ready'
+complete -c procession -n "__fish_procession_using_subcommand help; and not __fish_seen_subcommand_from run check schema ps start stop restart signal reload shutdown logs spawn sessions events agents completions help" -f -a "signal" -d 'Send a signal to processes'
+complete -c procession -n "__fish_procession_using_subcommand help; and not __fish_seen_subcommand_from run check schema ps start stop restart signal reload shutdown logs spawn sessions events agents completions help" -f -a "reload" -d 'Read the configuration anew: only what changed restarts'
+complete -c procession -n "__fish_procession_using_subcommand help; and not __fish_seen_subcommand_from run check schema ps start stop restart signal reload shutdown logs spawn sessions events agents completions help" -f -a "shutdown" -d 'Stop everything, as after a SIGTERM'
+complete -c procession -n "__fish_procession_using_subcommand help; and not __fish_seen_subcommand_from run check schema ps start stop restart signal reload shutdown logs spawn sessions events agents completions help" -f -a "logs" -d 'Show what processes wrote last, and what they write'
+complete -c procession -n "__fish_procession_using_subcommand help; and not __fish_seen_subcommand_from run check schema ps start stop restart signal reload shutdown logs spawn sessions events agents completions help" -f -a "spawn" -d 'Run a command beside the configured processes'
+complete -c procession -n "__fish_procession_using_subcommand help; and not __fish_seen_subcommand_from run check schema ps start stop restart signal reload shutdown logs spawn sessions events agents completions help" -f -a "sessions" -d 'Open, keep alive and close sessions of one\'s own'
+complete -c procession -n "__fish_procession_using_subcommand help; and not __fish_seen_subcommand_from run check schema ps start stop restart signal reload shutdown logs spawn sessions events agents completions help" -f -a "events" -d 'Show what happens, as it happens'
+complete -c procession -n "__fish_procession_using_subcommand help; and not __fish_seen_subcommand_from run check schema ps start stop restart signal reload shutdown logs spawn sessions events agents completions help" -f -a "agents" -d 'Show the chains of agents: their conversations, how full they are, and what to hand over'
+complete -c procession -n "__fish_procession_using_subcommand help; and not __fish_seen_subcommand_from run check schema ps start stop restart signal reload shutdown logs spawn sessions events agents completions help" -f -a "completions" -d 'Print a script that completes words in a shell'
+complete -c procession -n "__fish_procession_using_subcommand help; and not __fish_seen_subcommand_from run check schema ps start stop restart signal reload shutdown logs spawn sessions events agents completions help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c procession -n "__fish_procession_using_subcommand help; and __fish_seen_subcommand_from sessions" -f -a "open" -d 'Open a session of one\'s own, and print its id'
 complete -c procession -n "__fish_procession_using_subcommand help; and __fish_seen_subcommand_from sessions" -f -a "heartbeat" -d 'Say that a session is active'
 complete -c procession -n "__fish_procession_using_subcommand help; and __fish_seen_subcommand_from sessions" -f -a "close" -d 'Close a session'
+complete -c procession -n "__fish_procession_using_subcommand help; and __fish_seen_subcommand_from agents" -f -a "list" -d 'List the agents with their current conversation and how full it is'
+complete -c procession -n "__fish_procession_using_subcommand help; and __fish_seen_subcommand_from agents" -f -a "show" -d 'Show the conversations of an agent in order'
+complete -c procession -n "__fish_procession_using_subcommand help; and __fish_seen_subcommand_from agents" -f -a "contains" -d 'Say whether a conversation is in the chain of an agent: 0 if it is, 1 if not'
+complete -c procession -n "__fish_procession_using_subcommand help; and __fish_seen_subcommand_from agents" -f -a "continuation" -d 'Show what a conversation worked on: files, tools and tasks'
+complete -c procession -n "__fish_procession_using_subcommand help; and __fish_seen_subcommand_from agents" -f -a "hand-over" -d 'Say what the next conversation needs to know: to be put in front of it'
+complete -c procession -n "__fish_procession_using_subcommand help; and __fish_seen_subcommand_from agents" -f -a "interactions" -d 'Show what was asked and answered last'
+complete -c procession -n "__fish_procession_using_subcommand help; and __fish_seen_subcommand_from agents" -f -a "reset" -d 'Begin the chain of an agent anew: the next conversation is number 1'
+complete -c procession -n "__fish_procession_using_subcommand help; and __fish_seen_subcommand_from agents" -f -a "validate" -d 'Say whether every line of a transcript on disk parses, and which does not'
+complete -c procession -n "__fish_procession_using_subcommand help; and __fish_seen_subcommand_from agents" -f -a "info" -d 'Show how large a transcript on disk is, its messages, and its first and last time'

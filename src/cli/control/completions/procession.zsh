@@ -187,12 +187,20 @@ _arguments "${_arguments_options[@]}" : \
 '--user=[As whom it runs\: a name or a number, and a group behind a colon]:USER:_default' \
 '--stop-signal=[How it is asked to end; SIGINT when not given]:SIGNAL:_default' \
 '--stop-grace-period=[From the asking to SIGKILL, such as \`10s\`; \`1s\` when not given]:DURATION:_default' \
+'--timeout=[How long it may run, such as \`5m\`; then it is asked to end]:DURATION:_default' \
+'--memory=[What each of its processes may hold of memory of its own, such as \`512MiB\`]:SIZE:_default' \
+'--cpu-time=[CPU time of each of its processes, such as \`10s\`]:DURATION:_default' \
+'--nofile=[Open files of each of its processes]:NUMBER:_default' \
+'--nproc=[Processes that its user may have]:NUMBER:_default' \
+'--keep-output=[The last bytes of what it writes that are kept; \`64KiB\` when not given]:SIZE:_default' \
 '*-e+[What is added to its environment]:NAME=VALUE:_default' \
 '*--env=[What is added to its environment]:NAME=VALUE:_default' \
 '()--shell=[A line for the shell, in place of a command]:LINE:_default' \
 '--socket=[The control socket; by default that of the configuration, or the one in the usual folder]:PATH:_files' \
 '-c+[The configuration that the procession runs, which says where its socket is]:FILE:_files' \
 '--config=[The configuration that the procession runs, which says where its socket is]:FILE:_files' \
+'-i[Send what is typed here to it, until that ends or it does]' \
+'--stdin[Send what is typed here to it, until that ends or it does]' \
 '--json[Print JSON]' \
 '-h[Print help]' \
 '--help[Print help]' \
@@ -213,96 +221,7 @@ _arguments "${_arguments_options[@]}" : \
         (( CURRENT += 1 ))
         curcontext="${curcontext%:*:*}:procession-sessions-command-$line[1]:"
         case $line[1] in
-            (list)
-_arguments "${_arguments_options[@]}" : \
-'*-s+[Only those in these states\: active, idle, completed, failed, …]:STATE:_default' \
-'*--state=[Only those in these states\: active, idle, completed, failed, …]:STATE:_default' \
-'*-k+[Only those of these kinds\: process, conversation or external]:KIND:_default' \
-'*--kind=[Only those of these kinds\: process, conversation or external]:KIND:_default' \
-'*-p+[Only those of these processes]:NAME:_default' \
-'*--process=[Only those of these processes]:NAME:_default' \
-'*-u+[Only those of these users]:NAME:_default' \
-'*--user=[Only those of these users]:NAME:_default' \
-'*-a+[Only those of these agents]:NAME:_default' \
-'*--agent=[Only those of these agents]:NAME:_default' \
-'--parent=[Only the parts of this session]:ID:_default' \
-'--project=[Only those in this checkout or folder]:PATH:_default' \
-'--since=[Only those that were opened then or later\: 2026-11-20T09\:30\:00Z, or 2h for two hours ago]:TIME:_default' \
-'--until=[Only those that were opened before]:TIME:_default' \
-'-n+[How many at most]:COUNT:_default' \
-'--limit=[How many at most]:COUNT:_default' \
-'--cursor=[Go on behind an earlier answer\: its \`next\`]:CURSOR:_default' \
-'--socket=[The control socket; by default that of the configuration, or the one in the usual folder]:PATH:_files' \
-'-c+[The configuration that the procession runs, which says where its socket is]:FILE:_files' \
-'--config=[The configuration that the procession runs, which says where its socket is]:FILE:_files' \
-'(--ended)--live[Only those that live]' \
-'--ended[Only those that have ended]' \
-'--json[Print JSON]' \
-'-h[Print help]' \
-'--help[Print help]' \
-'::prefix -- Only those whose id, or own id, begins so:_default' \
-&& ret=0
-;;
-(show)
-_arguments "${_arguments_options[@]}" : \
-'--socket=[The control socket; by default that of the configuration, or the one in the usual folder]:PATH:_files' \
-'-c+[The configuration that the procession runs, which says where its socket is]:FILE:_files' \
-'--config=[The configuration that the procession runs, which says where its socket is]:FILE:_files' \
-'--json[Print JSON]' \
-'-h[Print help]' \
-'--help[Print help]' \
-':id -- The session, by its identity or its own id:_default' \
-&& ret=0
-;;
-(events)
-_arguments "${_arguments_options[@]}" : \
-'--from=[Begin with the event of this number]:NUMBER:_default' \
-'--socket=[The control socket; by default that of the configuration, or the one in the usual folder]:PATH:_files' \
-'-c+[The configuration that the procession runs, which says where its socket is]:FILE:_files' \
-'--config=[The configuration that the procession runs, which says where its socket is]:FILE:_files' \
-'--json[Print a JSON object for each event]' \
-'-h[Print help]' \
-'--help[Print help]' \
-':id -- The session, by its identity or its own id:_default' \
-&& ret=0
-;;
-(tree)
-_arguments "${_arguments_options[@]}" : \
-'--socket=[The control socket; by default that of the configuration, or the one in the usual folder]:PATH:_files' \
-'-c+[The configuration that the procession runs, which says where its socket is]:FILE:_files' \
-'--config=[The configuration that the procession runs, which says where its socket is]:FILE:_files' \
-'--json[Print JSON]' \
-'-h[Print help]' \
-'--help[Print help]' \
-':id -- The session, by its identity or its own id:_default' \
-&& ret=0
-;;
-(stats)
-_arguments "${_arguments_options[@]}" : \
-'--by=[What they have in common]:WHAT:(project user agent process kind)' \
-'--since=[Only those that were opened then or later\: 2026-11-20T09\:30\:00Z, or 2h for two hours ago]:TIME:_default' \
-'--until=[Only those that were opened before]:TIME:_default' \
-'--socket=[The control socket; by default that of the configuration, or the one in the usual folder]:PATH:_files' \
-'-c+[The configuration that the procession runs, which says where its socket is]:FILE:_files' \
-'--config=[The configuration that the procession runs, which says where its socket is]:FILE:_files' \
-'--json[Print JSON]' \
-'-h[Print help]' \
-'--help[Print help]' \
-&& ret=0
-;;
-(replay)
-_arguments "${_arguments_options[@]}" : \
-'--store=[A history that nobody supervises with\: a file, or the URL of a database. Without it, the procession that runs is asked]:FILE|URL:_files' \
-'--socket=[The control socket; by default that of the configuration, or the one in the usual folder]:PATH:_files' \
-'-c+[The configuration that the procession runs, which says where its socket is]:FILE:_files' \
-'--config=[The configuration that the procession runs, which says where its socket is]:FILE:_files' \
-'--repair[Make what is kept what the events tell]' \
-'--json[Print JSON]' \
-'-h[Print help]' \
-'--help[Print help]' \
-&& ret=0
-;;
-(open)
+            (open)
 _arguments "${_arguments_options[@]}" : \
 '--id=[Its id\: while a session of this id is open, that one is answered]:ID:_default' \
 '--parent=[The session that it is a part of; that of the run that we are in when not given]:ID:_default' \
@@ -361,31 +280,7 @@ _arguments "${_arguments_options[@]}" : \
         (( CURRENT += 1 ))
         curcontext="${curcontext%:*:*}:procession-sessions-help-command-$line[1]:"
         case $line[1] in
-            (list)
-_arguments "${_arguments_options[@]}" : \
-&& ret=0
-;;
-(show)
-_arguments "${_arguments_options[@]}" : \
-&& ret=0
-;;
-(events)
-_arguments "${_arguments_options[@]}" : \
-&& ret=0
-;;
-(tree)
-_arguments "${_arguments_options[@]}" : \
-&& ret=0
-;;
-(stats)
-_arguments "${_arguments_options[@]}" : \
-&& ret=0
-;;
-(replay)
-_arguments "${_arguments_options[@]}" : \
-&& ret=0
-;;
-(open)
+            (open)
 _arguments "${_arguments_options[@]}" : \
 && ret=0
 ;;
@@ -423,6 +318,176 @@ _arguments "${_arguments_options[@]}" : \
 '--help[Print help]' \
 '*::names -- Only what happens to these processes:_default' \
 && ret=0
+;;
+(agents)
+_arguments "${_arguments_options[@]}" : \
+'-h[Print help]' \
+'--help[Print help]' \
+":: :_procession__subcmd__agents_commands" \
+"*::: :->agents" \
+&& ret=0
+
+    case $state in
+    (agents)
+        words=($line[1] "${words[@]}")
+        (( CURRENT += 1 ))
+        curcontext="${curcontext%:*:*}:procession-agents-command-$line[1]:"
+        case $line[1] in
+            (list)
+_arguments "${_arguments_options[@]}" : \
+'--socket=[The control socket; by default that of the configuration, or the one in the usual folder]:PATH:_files' \
+'-c+[The configuration that the procession runs, which says where its socket is]:FILE:_files' \
+'--config=[The configuration that the procession runs, which says where its socket is]:FILE:_files' \
+'--json[Print JSON]' \
+'-h[Print help]' \
+'--help[Print help]' \
+&& ret=0
+;;
+(show)
+_arguments "${_arguments_options[@]}" : \
+'--socket=[The control socket; by default that of the configuration, or the one in the usual folder]:PATH:_files' \
+'-c+[The configuration that the procession runs, which says where its socket is]:FILE:_files' \
+'--config=[The configuration that the procession runs, which says where its socket is]:FILE:_files' \
+'--json[Print JSON]' \
+'-h[Print help]' \
+'--help[Print help]' \
+':agent -- The agent:_default' \
+&& ret=0
+;;
+(contains)
+_arguments "${_arguments_options[@]}" : \
+'--socket=[The control socket; by default that of the configuration, or the one in the usual folder]:PATH:_files' \
+'-c+[The configuration that the procession runs, which says where its socket is]:FILE:_files' \
+'--config=[The configuration that the procession runs, which says where its socket is]:FILE:_files' \
+'--json[Print JSON]' \
+'-h[Print help]' \
+'--help[Print help]' \
+':agent -- The agent:_default' \
+':id -- The conversation'\''s id:_default' \
+&& ret=0
+;;
+(continuation)
+_arguments "${_arguments_options[@]}" : \
+'--conversation=[The conversation; the current one unless said, and all of them for interactions]:ID:_default' \
+'--socket=[The control socket; by default that of the configuration, or the one in the usual folder]:PATH:_files' \
+'-c+[The configuration that the procession runs, which says where its socket is]:FILE:_files' \
+'--config=[The configuration that the procession runs, which says where its socket is]:FILE:_files' \
+'--json[Print JSON]' \
+'-h[Print help]' \
+'--help[Print help]' \
+':agent -- The agent:_default' \
+&& ret=0
+;;
+(hand-over)
+_arguments "${_arguments_options[@]}" : \
+'--conversation=[The conversation; the current one unless said, and all of them for interactions]:ID:_default' \
+'--socket=[The control socket; by default that of the configuration, or the one in the usual folder]:PATH:_files' \
+'-c+[The configuration that the procession runs, which says where its socket is]:FILE:_files' \
+'--config=[The configuration that the procession runs, which says where its socket is]:FILE:_files' \
+'--json[Print JSON]' \
+'-h[Print help]' \
+'--help[Print help]' \
+':agent -- The agent:_default' \
+&& ret=0
+;;
+(interactions)
+_arguments "${_arguments_options[@]}" : \
+'--conversation=[The conversation; the current one unless said, and all of them for interactions]:ID:_default' \
+'--socket=[The control socket; by default that of the configuration, or the one in the usual folder]:PATH:_files' \
+'-c+[The configuration that the procession runs, which says where its socket is]:FILE:_files' \
+'--config=[The configuration that the procession runs, which says where its socket is]:FILE:_files' \
+'--json[Print JSON]' \
+'-h[Print help]' \
+'--help[Print help]' \
+':agent -- The agent:_default' \
+&& ret=0
+;;
+(reset)
+_arguments "${_arguments_options[@]}" : \
+'--socket=[The control socket; by default that of the configuration, or the one in the usual folder]:PATH:_files' \
+'-c+[The configuration that the procession runs, which says where its socket is]:FILE:_files' \
+'--config=[The configuration that the procession runs, which says where its socket is]:FILE:_files' \
+'--json[Print JSON]' \
+'-h[Print help]' \
+'--help[Print help]' \
+':agent -- The agent:_default' \
+&& ret=0
+;;
+(validate)
+_arguments "${_arguments_options[@]}" : \
+'--json[Print JSON]' \
+'-h[Print help]' \
+'--help[Print help]' \
+':path -- The transcript:_files' \
+&& ret=0
+;;
+(info)
+_arguments "${_arguments_options[@]}" : \
+'--json[Print JSON]' \
+'-h[Print help]' \
+'--help[Print help]' \
+':path -- The transcript:_files' \
+&& ret=0
+;;
+(help)
+_arguments "${_arguments_options[@]}" : \
+":: :_procession__subcmd__agents__subcmd__help_commands" \
+"*::: :->help" \
+&& ret=0
+
+    case $state in
+    (help)
+        words=($line[1] "${words[@]}")
+        (( CURRENT += 1 ))
+        curcontext="${curcontext%:*:*}:procession-agents-help-command-$line[1]:"
+        case $line[1] in
+            (list)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(show)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(contains)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(continuation)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(hand-over)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(interactions)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(reset)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(validate)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(info)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(help)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+        esac
+    ;;
+esac
+;;
+        esac
+    ;;
+esac
 ;;
 (completions)
 _arguments "${_arguments_options[@]}" : \
@@ -505,31 +570,7 @@ _arguments "${_arguments_options[@]}" : \
         (( CURRENT += 1 ))
         curcontext="${curcontext%:*:*}:procession-help-sessions-command-$line[1]:"
         case $line[1] in
-            (list)
-_arguments "${_arguments_options[@]}" : \
-&& ret=0
-;;
-(show)
-_arguments "${_arguments_options[@]}" : \
-&& ret=0
-;;
-(events)
-_arguments "${_arguments_options[@]}" : \
-&& ret=0
-;;
-(tree)
-_arguments "${_arguments_options[@]}" : \
-&& ret=0
-;;
-(stats)
-_arguments "${_arguments_options[@]}" : \
-&& ret=0
-;;
-(replay)
-_arguments "${_arguments_options[@]}" : \
-&& ret=0
-;;
-(open)
+            (open)
 _arguments "${_arguments_options[@]}" : \
 && ret=0
 ;;
@@ -548,6 +589,58 @@ esac
 (events)
 _arguments "${_arguments_options[@]}" : \
 && ret=0
+;;
+(agents)
+_arguments "${_arguments_options[@]}" : \
+":: :_procession__subcmd__help__subcmd__agents_commands" \
+"*::: :->agents" \
+&& ret=0
+
+    case $state in
+    (agents)
+        words=($line[1] "${words[@]}")
+        (( CURRENT += 1 ))
+        curcontext="${curcontext%:*:*}:procession-help-agents-command-$line[1]:"
+        case $line[1] in
+            (list)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(show)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(contains)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(continuation)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(hand-over)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(interactions)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(reset)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(validate)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(info)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+        esac
+    ;;
+esac
 ;;
 (completions)
 _arguments "${_arguments_options[@]}" : \
@@ -583,10 +676,138 @@ _procession_commands() {
 'spawn:Run a command beside the configured processes' \
 'sessions:Open, keep alive and close sessions of one'\''s own' \
 'events:Show what happens, as it happens' \
+'agents:Show the chains of agents\: their conversations, how full they are, and what to hand over' \
 'completions:Print a script that completes words in a shell' \
 'help:Print this message or the help of the given subcommand(s)' \
     )
     _describe -t commands 'procession commands' commands "$@"
+}
+(( $+functions[_procession__subcmd__agents_commands] )) ||
+_procession__subcmd__agents_commands() {
+    local commands; commands=(
+'list:List the agents with their current conversation and how full it is' \
+'show:Show the conversations of an agent in order' \
+'contains:Say whether a conversation is in the chain of an agent\: 0 if it is, 1 if not' \
+'continuation:Show what a conversation worked on\: files, tools and tasks' \
+'hand-over:Say what the next conversation needs to know\: to be put in front of it' \
+'interactions:Show what was asked and answered last' \
+'reset:Begin the chain of an agent anew\: the next conversation is number 1' \
+'validate:Say whether every line of a transcript on disk parses, and which does not' \
+'info:Show how large a transcript on disk is, its messages, and its first and last time' \
+'help:Print this message or the help of the given subcommand(s)' \
+    )
+    _describe -t commands 'procession agents commands' commands "$@"
+}
+(( $+functions[_procession__subcmd__agents__subcmd__contains_commands] )) ||
+_procession__subcmd__agents__subcmd__contains_commands() {
+    local commands; commands=()
+    _describe -t commands 'procession agents contains commands' commands "$@"
+}
+(( $+functions[_procession__subcmd__agents__subcmd__continuation_commands] )) ||
+_procession__subcmd__agents__subcmd__continuation_commands() {
+    local commands; commands=()
+    _describe -t commands 'procession agents continuation commands' commands "$@"
+}
+(( $+functions[_procession__subcmd__agents__subcmd__hand-over_commands] )) ||
+_procession__subcmd__agents__subcmd__hand-over_commands() {
+    local commands; commands=()
+    _describe -t commands 'procession agents hand-over commands' commands "$@"
+}
+(( $+functions[_procession__subcmd__agents__subcmd__help_commands] )) ||
+_procession__subcmd__agents__subcmd__help_commands() {
+    local commands; commands=(
+'list:List the agents with their current conversation and how full it is' \
+'show:Show the conversations of an agent in order' \
+'contains:Say whether a conversation is in the chain of an agent\: 0 if it is, 1 if not' \
+'continuation:Show what a conversation worked on\: files, tools and tasks' \
+'hand-over:Say what the next conversation needs to know\: to be put in front of it' \
+'interactions:Show what was asked and answered last' \
+'reset:Begin the chain of an agent anew\: the next conversation is number 1' \
+'validate:Say whether every line of a transcript on disk parses, and which does not' \
+'info:Show how large a transcript on disk is, its messages, and its first and last time' \
+'help:Print this message or the help of the given subcommand(s)' \
+    )
+    _describe -t commands 'procession agents help commands' commands "$@"
+}
+(( $+functions[_procession__subcmd__agents__subcmd__help__subcmd__contains_commands] )) ||
+_procession__subcmd__agents__subcmd__help__subcmd__contains_commands() {
+    local commands; commands=()
+    _describe -t commands 'procession agents help contains commands' commands "$@"
+}
+(( $+functions[_procession__subcmd__agents__subcmd__help__subcmd__continuation_commands] )) ||
+_procession__subcmd__agents__subcmd__help__subcmd__continuation_commands() {
+    local commands; commands=()
+    _describe -t commands 'procession agents help continuation commands' commands "$@"
+}
+(( $+functions[_procession__subcmd__agents__subcmd__help__subcmd__hand-over_commands] )) ||
+_procession__subcmd__agents__subcmd__help__subcmd__hand-over_commands() {
+    local commands; commands=()
+    _describe -t commands 'procession agents help hand-over commands' commands "$@"
+}
+(( $+functions[_procession__subcmd__agents__subcmd__help__subcmd__help_commands] )) ||
+_procession__subcmd__agents__subcmd__help__subcmd__help_commands() {
+    local commands; commands=()
+    _describe -t commands 'procession agents help help commands' commands "$@"
+}
+(( $+functions[_procession__subcmd__agents__subcmd__help__subcmd__info_commands] )) ||
+_procession__subcmd__agents__subcmd__help__subcmd__info_commands() {
+    local commands; commands=()
+    _describe -t commands 'procession agents help info commands' commands "$@"
+}
+(( $+functions[_procession__subcmd__agents__subcmd__help__subcmd__interactions_commands] )) ||
+_procession__subcmd__agents__subcmd__help__subcmd__interactions_commands() {
+    local commands; commands=()
+    _describe -t commands 'procession agents help interactions commands' commands "$@"
+}
+(( $+functions[_procession__subcmd__agents__subcmd__help__subcmd__list_commands] )) ||
+_procession__subcmd__agents__subcmd__help__subcmd__list_commands() {
+    local commands; commands=()
+    _describe -t commands 'procession agents help list commands' commands "$@"
+}
+(( $+functions[_procession__subcmd__agents__subcmd__help__subcmd__reset_commands] )) ||
+_procession__subcmd__agents__subcmd__help__subcmd__reset_commands() {
+    local commands; commands=()
+    _describe -t commands 'procession agents help reset commands' commands "$@"
+}
+(( $+functions[_procession__subcmd__agents__subcmd__help__subcmd__show_commands] )) ||
+_procession__subcmd__agents__subcmd__help__subcmd__show_commands() {
+    local commands; commands=()
+    _describe -t commands 'procession agents help show commands' commands "$@"
+}
+(( $+functions[_procession__subcmd__agents__subcmd__help__subcmd__validate_commands] )) ||
+_procession__subcmd__agents__subcmd__help__subcmd__validate_commands() {
+    local commands; commands=()
+    _describe -t commands 'procession agents help validate commands' commands "$@"
+}
+(( $+functions[_procession__subcmd__agents__subcmd__info_commands] )) ||
+_procession__subcmd__agents__subcmd__info_commands() {
+    local commands; commands=()
+    _describe -t commands 'procession agents info commands' commands "$@"
+}
+(( $+functions[_procession__subcmd__agents__subcmd__interactions_commands] )) ||
+_procession__subcmd__agents__subcmd__interactions_commands() {
+    local commands; commands=()
+    _describe -t commands 'procession agents interactions commands' commands "$@"
+}
+(( $+functions[_procession__subcmd__agents__subcmd__list_commands] )) ||
+_procession__subcmd__agents__subcmd__list_commands() {
+    local commands; commands=()
+    _describe -t commands 'procession agents list commands' commands "$@"
+}
+(( $+functions[_procession__subcmd__agents__subcmd__reset_commands] )) ||
+_procession__subcmd__agents__subcmd__reset_commands() {
+    local commands; commands=()
+    _describe -t commands 'procession agents reset commands' commands "$@"
+}
+(( $+functions[_procession__subcmd__agents__subcmd__show_commands] )) ||
+_procession__subcmd__agents__subcmd__show_commands() {
+    local commands; commands=()
+    _describe -t commands 'procession agents show commands' commands "$@"
+}
+(( $+functions[_procession__subcmd__agents__subcmd__validate_commands] )) ||
+_procession__subcmd__agents__subcmd__validate_commands() {
+    local commands; commands=()
+    _describe -t commands 'procession agents validate commands' commands "$@"
 }
 (( $+functions[_procession__subcmd__check_commands] )) ||
 _procession__subcmd__check_commands() {
@@ -620,10 +841,71 @@ _procession__subcmd__help_commands() {
 'spawn:Run a command beside the configured processes' \
 'sessions:Open, keep alive and close sessions of one'\''s own' \
 'events:Show what happens, as it happens' \
+'agents:Show the chains of agents\: their conversations, how full they are, and what to hand over' \
 'completions:Print a script that completes words in a shell' \
 'help:Print this message or the help of the given subcommand(s)' \
     )
     _describe -t commands 'procession help commands' commands "$@"
+}
+(( $+functions[_procession__subcmd__help__subcmd__agents_commands] )) ||
+_procession__subcmd__help__subcmd__agents_commands() {
+    local commands; commands=(
+'list:List the agents with their current conversation and how full it is' \
+'show:Show the conversations of an agent in order' \
+'contains:Say whether a conversation is in the chain of an agent\: 0 if it is, 1 if not' \
+'continuation:Show what a conversation worked on\: files, tools and tasks' \
+'hand-over:Say what the next conversation needs to know\: to be put in front of it' \
+'interactions:Show what was asked and answered last' \
+'reset:Begin the chain of an agent anew\: the next conversation is number 1' \
+'validate:Say whether every line of a transcript on disk parses, and which does not' \
+'info:Show how large a transcript on disk is, its messages, and its first and last time' \
+    )
+    _describe -t commands 'procession help agents commands' commands "$@"
+}
+(( $+functions[_procession__subcmd__help__subcmd__agents__subcmd__contains_commands] )) ||
+_procession__subcmd__help__subcmd__agents__subcmd__contains_commands() {
+    local commands; commands=()
+    _describe -t commands 'procession help agents contains commands' commands "$@"
+}
+(( $+functions[_procession__subcmd__help__subcmd__agents__subcmd__continuation_commands] )) ||
+_procession__subcmd__help__subcmd__agents__subcmd__continuation_commands() {
+    local commands; commands=()
+    _describe -t commands 'procession help agents continuation commands' commands "$@"
+}
+(( $+functions[_procession__subcmd__help__subcmd__agents__subcmd__hand-over_commands] )) ||
+_procession__subcmd__help__subcmd__agents__subcmd__hand-over_commands() {
+    local commands; commands=()
+    _describe -t commands 'procession help agents hand-over commands' commands "$@"
+}
+(( $+functions[_procession__subcmd__help__subcmd__agents__subcmd__info_commands] )) ||
+_procession__subcmd__help__subcmd__agents__subcmd__info_commands() {
+    local commands; commands=()
+    _describe -t commands 'procession help agents info commands' commands "$@"
+}
+(( $+functions[_procession__subcmd__help__subcmd__agents__subcmd__interactions_commands] )) ||
+_procession__subcmd__help__subcmd__agents__subcmd__interactions_commands() {
+    local commands; commands=()
+    _describe -t commands 'procession help agents interactions commands' commands "$@"
+}
+(( $+functions[_procession__subcmd__help__subcmd__agents__subcmd__list_commands] )) ||
+_procession__subcmd__help__subcmd__agents__subcmd__list_commands() {
+    local commands; commands=()
+    _describe -t commands 'procession help agents list commands' commands "$@"
+}
+(( $+functions[_procession__subcmd__help__subcmd__agents__subcmd__reset_commands] )) ||
+_procession__subcmd__help__subcmd__agents__subcmd__reset_commands() {
+    local commands; commands=()
+    _describe -t commands 'procession help agents reset commands' commands "$@"
+}
+(( $+functions[_procession__subcmd__help__subcmd__agents__subcmd__show_commands] )) ||
+_procession__subcmd__help__subcmd__agents__subcmd__show_commands() {
+    local commands; commands=()
+    _describe -t commands 'procession help agents show commands' commands "$@"
+}
+(( $+functions[_procession__subcmd__help__subcmd__agents__subcmd__validate_commands] )) ||
+_procession__subcmd__help__subcmd__agents__subcmd__validate_commands() {
+    local commands; commands=()
+    _describe -t commands 'procession help agents validate commands' commands "$@"
 }
 (( $+functions[_procession__subcmd__help__subcmd__check_commands] )) ||
 _procession__subcmd__help__subcmd__check_commands() {
@@ -649,6 +931,11 @@ _procession__subcmd__help__subcmd__help_commands() {
 _procession__subcmd__help__subcmd__logs_commands() {
     local commands; commands=()
     _describe -t commands 'procession help logs commands' commands "$@"
+}
+(( $+functions[_procession__subcmd__help__subcmd__orphans_commands] )) ||
+_procession__subcmd__help__subcmd__orphans_commands() {
+    local commands; commands=()
+    _describe -t commands 'procession help orphans commands' commands "$@"
 }
 (( $+functions[_procession__subcmd__help__subcmd__ps_commands] )) ||
 _procession__subcmd__help__subcmd__ps_commands() {
@@ -678,12 +965,6 @@ _procession__subcmd__help__subcmd__schema_commands() {
 (( $+functions[_procession__subcmd__help__subcmd__sessions_commands] )) ||
 _procession__subcmd__help__subcmd__sessions_commands() {
     local commands; commands=(
-'list:List sessions, live and ended, newest first' \
-'show:Show all that is known of a session' \
-'events:Show what happened to a session, in order' \
-'tree:Show a session with all that are a part of it' \
-'stats:Count sessions by what they have in common' \
-'replay:Hold what is kept of sessions against what their events tell' \
 'open:Open a session of one'\''s own, and print its id' \
 'heartbeat:Say that a session is active' \
 'close:Close a session' \
@@ -695,45 +976,15 @@ _procession__subcmd__help__subcmd__sessions__subcmd__close_commands() {
     local commands; commands=()
     _describe -t commands 'procession help sessions close commands' commands "$@"
 }
-(( $+functions[_procession__subcmd__help__subcmd__sessions__subcmd__events_commands] )) ||
-_procession__subcmd__help__subcmd__sessions__subcmd__events_commands() {
-    local commands; commands=()
-    _describe -t commands 'procession help sessions events commands' commands "$@"
-}
 (( $+functions[_procession__subcmd__help__subcmd__sessions__subcmd__heartbeat_commands] )) ||
 _procession__subcmd__help__subcmd__sessions__subcmd__heartbeat_commands() {
     local commands; commands=()
     _describe -t commands 'procession help sessions heartbeat commands' commands "$@"
 }
-(( $+functions[_procession__subcmd__help__subcmd__sessions__subcmd__list_commands] )) ||
-_procession__subcmd__help__subcmd__sessions__subcmd__list_commands() {
-    local commands; commands=()
-    _describe -t commands 'procession help sessions list commands' commands "$@"
-}
 (( $+functions[_procession__subcmd__help__subcmd__sessions__subcmd__open_commands] )) ||
 _procession__subcmd__help__subcmd__sessions__subcmd__open_commands() {
     local commands; commands=()
     _describe -t commands 'procession help sessions open commands' commands "$@"
-}
-(( $+functions[_procession__subcmd__help__subcmd__sessions__subcmd__replay_commands] )) ||
-_procession__subcmd__help__subcmd__sessions__subcmd__replay_commands() {
-    local commands; commands=()
-    _describe -t commands 'procession help sessions replay commands' commands "$@"
-}
-(( $+functions[_procession__subcmd__help__subcmd__sessions__subcmd__show_commands] )) ||
-_procession__subcmd__help__subcmd__sessions__subcmd__show_commands() {
-    local commands; commands=()
-    _describe -t commands 'procession help sessions show commands' commands "$@"
-}
-(( $+functions[_procession__subcmd__help__subcmd__sessions__subcmd__stats_commands] )) ||
-_procession__subcmd__help__subcmd__sessions__subcmd__stats_commands() {
-    local commands; commands=()
-    _describe -t commands 'procession help sessions stats commands' commands "$@"
-}
-(( $+functions[_procession__subcmd__help__subcmd__sessions__subcmd__tree_commands] )) ||
-_procession__subcmd__help__subcmd__sessions__subcmd__tree_commands() {
-    local commands; commands=()
-    _describe -t commands 'procession help sessions tree commands' commands "$@"
 }
 (( $+functions[_procession__subcmd__help__subcmd__shutdown_commands] )) ||
 _procession__subcmd__help__subcmd__shutdown_commands() {
@@ -765,6 +1016,11 @@ _procession__subcmd__logs_commands() {
     local commands; commands=()
     _describe -t commands 'procession logs commands' commands "$@"
 }
+(( $+functions[_procession__subcmd__orphans_commands] )) ||
+_procession__subcmd__orphans_commands() {
+    local commands; commands=()
+    _describe -t commands 'procession orphans commands' commands "$@"
+}
 (( $+functions[_procession__subcmd__ps_commands] )) ||
 _procession__subcmd__ps_commands() {
     local commands; commands=()
@@ -793,12 +1049,6 @@ _procession__subcmd__schema_commands() {
 (( $+functions[_procession__subcmd__sessions_commands] )) ||
 _procession__subcmd__sessions_commands() {
     local commands; commands=(
-'list:List sessions, live and ended, newest first' \
-'show:Show all that is known of a session' \
-'events:Show what happened to a session, in order' \
-'tree:Show a session with all that are a part of it' \
-'stats:Count sessions by what they have in common' \
-'replay:Hold what is kept of sessions against what their events tell' \
 'open:Open a session of one'\''s own, and print its id' \
 'heartbeat:Say that a session is active' \
 'close:Close a session' \
@@ -811,11 +1061,6 @@ _procession__subcmd__sessions__subcmd__close_commands() {
     local commands; commands=()
     _describe -t commands 'procession sessions close commands' commands "$@"
 }
-(( $+functions[_procession__subcmd__sessions__subcmd__events_commands] )) ||
-_procession__subcmd__sessions__subcmd__events_commands() {
-    local commands; commands=()
-    _describe -t commands 'procession sessions events commands' commands "$@"
-}
 (( $+functions[_procession__subcmd__sessions__subcmd__heartbeat_commands] )) ||
 _procession__subcmd__sessions__subcmd__heartbeat_commands() {
     local commands; commands=()
@@ -824,12 +1069,6 @@ _procession__subcmd__sessions__subcmd__heartbeat_commands() {
 (( $+functions[_procession__subcmd__sessions__subcmd__help_commands] )) ||
 _procession__subcmd__sessions__subcmd__help_commands() {
     local commands; commands=(
-'list:List sessions, live and ended, newest first' \
-'show:Show all that is known of a session' \
-'events:Show what happened to a session, in order' \
-'tree:Show a session with all that are a part of it' \
-'stats:Count sessions by what they have in common' \
-'replay:Hold what is kept of sessions against what their events tell' \
 'open:Open a session of one'\''s own, and print its id' \
 'heartbeat:Say that a session is active' \
 'close:Close a session' \
@@ -842,11 +1081,6 @@ _procession__subcmd__sessions__subcmd__help__subcmd__close_commands() {
     local commands; commands=()
     _describe -t commands 'procession sessions help close commands' commands "$@"
 }
-(( $+functions[_procession__subcmd__sessions__subcmd__help__subcmd__events_commands] )) ||
-_procession__subcmd__sessions__subcmd__help__subcmd__events_commands() {
-    local commands; commands=()
-    _describe -t commands 'procession sessions help events commands' commands "$@"
-}
 (( $+functions[_procession__subcmd__sessions__subcmd__help__subcmd__heartbeat_commands] )) ||
 _procession__subcmd__sessions__subcmd__help__subcmd__heartbeat_commands() {
     local commands; commands=()
@@ -857,65 +1091,15 @@ _procession__subcmd__sessions__subcmd__help__subcmd__help_commands() {
     local commands; commands=()
     _describe -t commands 'procession sessions help help commands' commands "$@"
 }
-(( $+functions[_procession__subcmd__sessions__subcmd__help__subcmd__list_commands] )) ||
-_procession__subcmd__sessions__subcmd__help__subcmd__list_commands() {
-    local commands; commands=()
-    _describe -t commands 'procession sessions help list commands' commands "$@"
-}
 (( $+functions[_procession__subcmd__sessions__subcmd__help__subcmd__open_commands] )) ||
 _procession__subcmd__sessions__subcmd__help__subcmd__open_commands() {
     local commands; commands=()
     _describe -t commands 'procession sessions help open commands' commands "$@"
 }
-(( $+functions[_procession__subcmd__sessions__subcmd__help__subcmd__replay_commands] )) ||
-_procession__subcmd__sessions__subcmd__help__subcmd__replay_commands() {
-    local commands; commands=()
-    _describe -t commands 'procession sessions help replay commands' commands "$@"
-}
-(( $+functions[_procession__subcmd__sessions__subcmd__help__subcmd__show_commands] )) ||
-_procession__subcmd__sessions__subcmd__help__subcmd__show_commands() {
-    local commands; commands=()
-    _describe -t commands 'procession sessions help show commands' commands "$@"
-}
-(( $+functions[_procession__subcmd__sessions__subcmd__help__subcmd__stats_commands] )) ||
-_procession__subcmd__sessions__subcmd__help__subcmd__stats_commands() {
-    local commands; commands=()
-    _describe -t commands 'procession sessions help stats commands' commands "$@"
-}
-(( $+functions[_procession__subcmd__sessions__subcmd__help__subcmd__tree_commands] )) ||
-_procession__subcmd__sessions__subcmd__help__subcmd__tree_commands() {
-    local commands; commands=()
-    _describe -t commands 'procession sessions help tree commands' commands "$@"
-}
-(( $+functions[_procession__subcmd__sessions__subcmd__list_commands] )) ||
-_procession__subcmd__sessions__subcmd__list_commands() {
-    local commands; commands=()
-    _describe -t commands 'procession sessions list commands' commands "$@"
-}
 (( $+functions[_procession__subcmd__sessions__subcmd__open_commands] )) ||
 _procession__subcmd__sessions__subcmd__open_commands() {
     local commands; commands=()
     _describe -t commands 'procession sessions open commands' commands "$@"
-}
-(( $+functions[_procession__subcmd__sessions__subcmd__replay_commands] )) ||
-_procession__subcmd__sessions__subcmd__replay_commands() {
-    local commands; commands=()
-    _describe -t commands 'procession sessions replay commands' commands "$@"
-}
-(( $+functions[_procession__subcmd__sessions__subcmd__show_commands] )) ||
-_procession__subcmd__sessions__subcmd__show_commands() {
-    local commands; commands=()
-    _describe -t commands 'procession sessions show commands' commands "$@"
-}
-(( $+functions[_procession__subcmd__sessions__subcmd__stats_commands] )) ||
-_procession__subcmd__sessions__subcmd__stats_commands() {
-    local commands; commands=()
-    _describe -t commands 'procession sessions stats commands' commands "$@"
-}
-(( $+functions[_procession__subcmd__sessions__subcmd__tree_commands] )) ||
-_procession__subcmd__sessions__subcmd__tree_commands() {
-    local commands; commands=()
-    _describe -t commands 'procession sessions tree commands' commands "$@"
 }
 (( $+functions[_procession__subcmd__shutdown_commands] )) ||
 _procession__subcmd__shutdown_commands() {

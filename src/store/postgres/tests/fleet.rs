@@ -39,7 +39,10 @@ fn start_at_once(server: &Postgres, database: &str) {
             .collect();
         begun.into_iter().for_each(|one| one.join().expect("it worked"));
         assert_eq!(server.query(&database, "SELECT count(*) FROM sessions"), ["8"]);
-        assert_eq!(server.query(&database, "SELECT step FROM procession_schema"), ["1", "2"]);
+        assert_eq!(
+            server.query(&database, "SELECT step FROM procession_schema"),
+            ["1", "2", "3", "4"]
+        );
     }
 }
 
@@ -129,7 +132,7 @@ fn files_are_known_on_their_host_only(server: &Postgres, database: &str) {
 
 fn pruning_is_for_one_at_a_time(server: &Postgres, database: &str) {
     let mut store = open(server, database, us(&folder(), 1));
-    assert!(!store.prune(AT).expect("pruned"));
+    assert!(!store.prune(AT, &RetentionPlan::default()).expect("pruned"));
     let busy = format!(
         "SELECT pg_advisory_lock({}, 2); SELECT pg_sleep(600)", // ended by the server's stop
         lives::HOUSE
@@ -154,6 +157,6 @@ fn pruning_is_for_one_at_a_time(server: &Postgres, database: &str) {
     done.state = SessionState::Completed;
     done.end = Some(crate::store::examples::end());
     store.commit(&[batch(vec![Row::Session(Box::new(done))])]).expect("it commits");
-    assert!(!store.prune(old).expect("passed over"));
+    assert!(!store.prune(old, &RetentionPlan::default()).expect("passed over"));
     assert_eq!(server.query(database, "SELECT count(*) FROM sessions"), ["1"]);
 }

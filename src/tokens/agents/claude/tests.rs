@@ -6,7 +6,7 @@ const WHOLE: &str = r#"{"type":"assistant","uuid":"u1","parentUuid":"u0","isSide
 
 fn lines(line: &[u8]) -> Vec<Line> {
     let mut found = Vec::new();
-    decode(line, |line| found.push(line));
+    decode(line, true, |line| found.push(line));
     found
 }
 
@@ -237,4 +237,82 @@ fn the_environment_says_where_transcripts_lie() {
     ] {
         assert_eq!(roots(env), found, "{env:?}");
     }
+}
+
+/// The sample line with another content.
+fn with_content(content: &str) -> String {
+    with(r#"[{"type":"text","text":"hi"}]"#, content)
+}
+
+#[test]
+fn tools_are_read_with_what_they_are_used_on() {
+    let found = only(&with_content(
+        r#"[{"type":"text","text":"a"},{"type":"tool_use","name":"Read","input":{"file_path":"/a","limit":3}},
+        {"type":"tool_use","name":"NotebookEdit","input":{"notebook_path":"/b.ipynb"}},
+        {"type":"tool_use","name":"Bash","input":{"command":"cat /c","description":"look"}},
+        {"type":"tool_use","name":"TodoWrite","input":{"todos":[{"content":"one","status":"completed"},
+            {"content":"two","status":"pending"},{"content":"three","status":"in_progress"},7]}},
+        {"type":"tool_use","name":"TaskCreate","input":{"subject":"four"}},
+        {"type":"tool_use","name":"Task","input":{"description":"five","prompt":"long"}},
+        {"type":"tool_use","name":"mcp__x__y","input":null},
+        {"type":"tool_use","name":7,"input":"odd"}, 9]"#,
+    ));
+    assert_eq!(found.calls.files, ["/a", "/b.ipynb"]);
+    let tools = ["Read", "NotebookEdit", "Bash", "TodoWrite", "TaskCreate", "Task", "mcp__x__y"];
+    assert_eq!(found.calls.tools, tools);
+    assert_eq!(found.calls.tasks, ["one", "three", "four", "five"]);
+    assert_eq!(found.text.as_deref(), Some("a"));
+    assert_eq!(found.thread.line, Some(UsageKey::of("claude line uuid", b"u1")));
+    assert_eq!(found.thread.before, Some(UsageKey::of("claude line uuid", b"u0")));
+}
+
+#[test]
+fn a_content_that_cannot_be_read_costs_no_token() {
+    let whole = only(WHOLE).tokens;
+    for content in [
+        r#"[{"type":"tool_use","name":"Write","input":{"file_path":"\ud83d"}}]"#,
+        r#"[{"type":"tool_use","name":"Write","input":{"file_path":"/a","file_path":"/b"}}]"#,
+        r#""only a text""#,
+        "null",
+        "{}",
+        "7",
+    ] {
+        assert_eq!(only(&with_content(content)).tokens, whole, "{content}");
+    }
+}
+
+#[test]
+fn what_people_ask_is_told_from_what_looks_like_it() {
+    let user = |more: &str, content: &str| {
+        format!(
+            r#"{{"type":"user","uuid":"u9","sessionId":"s","timestamp":"2026-10-01T10:00:02.100Z"{more},"message":{{"role":"user","content":{content}}}}}"#
+        )
+    };
+    let said = |line: &str| match lines(line.as_bytes()).as_slice() {
+        [Line::Said(talk)] => Some((**talk).clone()),
+        [Line::Ignored] => None,
+        other => panic!("{other:?} from {line}"),
+    };
+    for content in [r#""do it""#, r#"[{"type":"image"},{"type":"text","text":"do it"}]"#] {
+        let talk = said(&user("", content)).expect("a prompt");
+        assert_eq!(talk.said, crate::tokens::agents::Said::Prompt(Some("do it".into())));
+        assert_eq!((talk.conversation.as_str(), talk.at), ("s", Some(Wall(1_790_848_802_100))));
+    }
+    for (more, content) in [
+        ("", r#"[{"type":"tool_result","content":"x"},{"type":"text","text":"do it"}]"#),
+        (r#","isMeta":true"#, r#""do it""#),
+        (r#","isCompactSummary":true"#, r#""do it""#),
+        (r#","isSidechain":true"#, r#""do it""#),
+        ("", r#""<local-command-stdout>x</local-command-stdout>""#),
+        ("", r#""[Request interrupted by user]""#),
+        ("", r#""  ""#),
+        ("", "null"),
+    ] {
+        assert_eq!(said(&user(more, content)), None, "{more} {content}");
+    }
+    let boundary = r#"{"type":"system","subtype":"compact_boundary","sessionId":"s","compactMetadata":{"preTokens":9}}"#;
+    assert_eq!(said(boundary).map(|talk| talk.said), Some(crate::tokens::agents::Said::Compacted));
+    let fork = user(r#","forkedFrom":{"sessionId":"origin","messageUuid":"m"}"#, r#""do it""#);
+    let talk = said(&fork).expect("a prompt");
+    assert_eq!(talk.thread.copied_from.as_deref(), Some("origin"));
 }

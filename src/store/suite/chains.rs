@@ -1,0 +1,120 @@
+//! What every store keeps of agents' chains.
+
+use std::sync::Arc;
+
+use super::{History, days_later};
+use crate::chains::chain::Link;
+use crate::chains::continuation::Continuation;
+use crate::chains::interaction::{Interaction, Origin};
+use crate::chains::limits::Fullness;
+use crate::chains::step::Context;
+use crate::ledger::row::Row;
+use crate::store::examples::{AT, id, usage};
+use crate::store::reading::{Answer, Question};
+use crate::tokens::UsageKey;
+use crate::units::Wall;
+
+fn link(number: u64, conversation: &str) -> Link {
+    let continuation = Continuation {
+        files: vec!["/ä 字".into()],
+        tools: vec!["Edit".into()],
+        tasks: vec!["'\"\\".into()],
+    };
+    Link {
+        number,
+        id: conversation.to_owned(),
+        process: Some("coder".into()),
+        session: Some(id(7)),
+        resumes: Some("before".into()),
+        first: AT,
+        last: Wall(AT.0 + number as i64),
+        prompts: 3,
+        responses: 4,
+        compactions: 1,
+        context: Some(Context { tokens: 900, model: "m".into(), window: Some(1000) }),
+        fullness: Fullness::Due,
+        continuation: Arc::new(continuation),
+        asked: Some(u64::MAX),
+    }
+}
+
+fn row(agent: &str, link: Link) -> Row {
+    Row::Link { agent: agent.to_owned(), link: Arc::new(link) }
+}
+
+fn said(key: u64, at: i64) -> Interaction {
+    Interaction {
+        key,
+        agent: "claude".into(),
+        conversation: "c1".into(),
+        session: Some(id(7)),
+        at: Wall(AT.0 + at),
+        origin: Origin::Transcript,
+        prompt: Some("why".into()),
+        response: None,
+        metadata: serde_json::from_str(r#"{"a": [1, null]}"#).expect("an object"),
+    }
+}
+
+/// What is written comes back in a next life, the newest of what was written twice.
+pub fn kept(history: &mut History<'_>) {
+    let unknown = Link {
+        process: None,
+        session: None,
+        resumes: None,
+        context: None,
+        asked: None,
+        ..link(2, "c2")
+    };
+    let first = Interaction { response: Some("so".into()), ..said(u64::MAX, 1) };
+    history.commit(vec![row("claude", link(9, "c1")), row("claude", unknown.clone())]);
+    history.commit(vec![row("claude", link(1, "c1")), row("other", link(1, "c1"))]);
+    history.commit(vec![Row::Interaction(Arc::new(said(2, 2)))]);
+    history.commit(vec![Row::Interaction(Arc::new(said(u64::MAX, 1)))]);
+    history.commit(vec![Row::Interaction(Arc::new(first.clone()))]);
+    // Told again without its answer: it keeps it.
+    history.commit(vec![Row::Interaction(Arc::new(said(u64::MAX, 1)))]);
+    for _ in 0..2 {
+        history.close();
+        let chains = history.store().chains().expect("read");
+        let [(claude, kept), (other, _)] = chains.as_slice() else { panic!("{chains:?}") };
+        assert_eq!((claude.as_str(), other.as_str()), ("claude", "other"));
+        assert_eq!(kept.first.as_deref(), Some("c1"));
+        assert_eq!(kept.links, [link(1, "c1"), unknown.clone()]);
+        assert_eq!(kept.interactions, [first.clone(), said(2, 2)]);
+    }
+}
+
+/// The newest hundred come back, the first by its name, and the rest can be asked for.
+pub fn bounded(history: &mut History<'_>) {
+    history.commit((1..=150).map(|n| row("claude", link(n, &format!("c{n}")))).collect());
+    history.commit((0..150).map(|n| Row::Interaction(Arc::new(said(n, n as i64)))).collect());
+    let chains = history.store().chains().expect("read");
+    let kept = &chains[0].1;
+    assert_eq!((kept.links.len(), kept.interactions.len()), (100, 100));
+    assert_eq!((kept.first.as_deref(), kept.links[0].number), (Some("c1"), 51));
+    assert_eq!(kept.interactions[0].at, Wall(AT.0 + 50));
+    for (name, number) in [("c3", Some(3)), ("c150", Some(150)), ("nobody", None)] {
+        let question = Question::Conversation { agent: "claude".to_owned(), id: name.to_owned() };
+        let answer = history.store().answer(&question).expect("an answer");
+        assert_eq!(answer, Answer::Number(number), "{name}");
+    }
+}
+
+/// A chain that began anew is forgotten, and so is what is old; who told what first is known.
+pub fn forgotten(history: &mut History<'_>) {
+    history.commit(vec![row("claude", link(1, "c1")), row("other", link(1, "o1"))]);
+    history.commit(vec![Row::Interaction(Arc::new(said(5, 0))), usage(8)]);
+    let told = history.store().token_resume().expect("read").told;
+    let mut told: Vec<_> = told.into_iter().collect();
+    told.sort();
+    assert_eq!(told, [(UsageKey(5), "c1".to_owned()), (UsageKey(8), "native".to_owned())]);
+    history.commit(vec![Row::ChainReset("claude".to_owned())]);
+    let left: Vec<_> = history.store().chains().expect("read").into_iter().map(|it| it.0).collect();
+    assert_eq!(left, ["other"]);
+    assert_eq!(history.count("interactions"), "0");
+    history.prune(days_later(89));
+    assert_eq!(history.count("agent_chains"), "1");
+    history.prune(days_later(91));
+    assert_eq!(history.count("agent_chains"), "0");
+}
