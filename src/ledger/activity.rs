@@ -26,6 +26,9 @@ pub struct Activity {
     /// No later than the earliest that is due: a sign of activity puts off what is due without
     /// making this later.
     next: Option<Mono>,
+    /// Those whose first warning is still to be reckoned with, and since when: it depends on where
+    /// warnings are asked for.
+    fresh: Vec<(SessionId, Mono)>,
 }
 
 #[derive(Debug)]
@@ -65,8 +68,7 @@ impl Activity {
         }
         let watched = Watched { bounds, opened: at, seen: at, warned: 0, asked: None };
         self.watched.insert(session, watched);
-        // Its first warning depends on where they are asked for: looked up when it is due.
-        self.next = Some(at);
+        self.fresh.push((session, at));
     }
 
     /// Other bounds hold for a session that was opened then.
@@ -97,11 +99,15 @@ impl Activity {
 
     /// When something may be due.
     pub fn next(&self) -> Option<Mono> {
-        self.next
+        self.fresh.first().map(|(_, at)| *at).or(self.next)
     }
 
     /// What is due by now, where warnings are given at these parts of the idle time-out.
     pub fn due(&mut self, at: Mono, warn_at: &[f64]) -> Vec<(SessionId, Due)> {
+        for (id, _) in std::mem::take(&mut self.fresh) {
+            let next = self.watched.get(&id).and_then(|watched| watched.next(warn_at));
+            self.next = self.next.into_iter().chain(next).min();
+        }
         if self.next.is_none_or(|next| at < next) {
             return Vec::new();
         }
