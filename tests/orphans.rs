@@ -152,6 +152,7 @@ fn without_a_supervisor_those_with_evidence_are_ended_and_namesakes_live_on() {
     assert_eq!(String::from_utf8_lossy(&nothing.stdout), "nothing was left behind\n");
     let rest = left.iter().find(|pid| of(&ended, **pid).is_none()).expect("vite");
     let _ = Command::new("kill").args(["-9", &rest.to_string()]).status();
+    until("vite is gone", || (marked(&mark).len() == 2).then_some(()));
 
     // One that does not hear is killed.
     let config = format!("processes: {{a: {{command: ['{shell}', -c, '{stubborn}']}}}}\n");
