@@ -98,7 +98,7 @@ fn what_is_no_longer_in_memory_is_listed_shown_and_told_from_the_store() {
     assert_eq!(ids(&listed(&house, &["-s", "failed", "-n", "500"])).len(), RUNS + 1);
     let short: Vec<String> = ids(&listed(&house, &["-p", "short", "-n", "1000"]));
     let oldest = short.last().expect("the first run");
-    assert_eq!(ids(&listed(&house, &[&oldest[..]])), [oldest.clone()]);
+    assert_eq!(ids(&listed(&house, &[&oldest[..]])), std::slice::from_ref(oldest));
     let shown = told(&house, &["sessions", "show", oldest]);
     assert!(shown.contains("exit code 1") && shown.contains("failed"), "{shown}");
     let events = told(&house, &["sessions", "events", oldest, "--json"]);

@@ -1,6 +1,6 @@
 //! `procession sessions replay`: what is kept of sessions, held against their events.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 
@@ -58,8 +58,8 @@ async fn asked(door: &Door) -> Result<Replayed, Failure> {
 }
 
 /// Aside, because a database has a runtime of its own.
-async fn offline(place: &PathBuf, repair: bool) -> Result<Replayed, Failure> {
-    let plan = store(place.clone()).map_err(Failure::Failed)?;
+async fn offline(place: &Path, repair: bool) -> Result<Replayed, Failure> {
+    let plan = store(place.to_path_buf()).map_err(Failure::Failed)?;
     let found = tokio::task::spawn_blocking(move || assembly::replay::replay(&plan, repair)).await;
     let found = found.map_err(|error| Failure::Failed(error.to_string()))?;
     found.map_err(|why| {
