@@ -52,8 +52,10 @@ complete -c procession -n "__fish_procession_needs_command" -a "reload" -d 'Read
 complete -c procession -n "__fish_procession_needs_command" -a "shutdown" -d 'Stop everything, as after a SIGTERM'
 complete -c procession -n "__fish_procession_needs_command" -a "logs" -d 'Show what processes wrote last, and what they write'
 complete -c procession -n "__fish_procession_needs_command" -a "spawn" -d 'Run a command beside the configured processes'
+complete -c procession -n "__fish_procession_needs_command" -a "orphans" -d 'List or end what sessions that are over left behind'
 complete -c procession -n "__fish_procession_needs_command" -a "sessions" -d 'Open, keep alive and close sessions of one\'s own'
 complete -c procession -n "__fish_procession_needs_command" -a "events" -d 'Show what happens, as it happens'
+complete -c procession -n "__fish_procession_needs_command" -a "audit" -d 'Show who asked for what at the control doors, and what they got'
 complete -c procession -n "__fish_procession_needs_command" -a "agents" -d 'Show the chains of agents: their conversations, how full they are, and what to hand over'
 complete -c procession -n "__fish_procession_needs_command" -a "completions" -d 'Print a script that completes words in a shell'
 complete -c procession -n "__fish_procession_needs_command" -a "help" -d 'Print this message or the help of the given subcommand(s)'
@@ -131,11 +133,79 @@ complete -c procession -n "__fish_procession_using_subcommand spawn" -s c -l con
 complete -c procession -n "__fish_procession_using_subcommand spawn" -s i -l stdin -d 'Send what is typed here to it, until that ends or it does'
 complete -c procession -n "__fish_procession_using_subcommand spawn" -l json -d 'Print JSON'
 complete -c procession -n "__fish_procession_using_subcommand spawn" -s h -l help -d 'Print help'
-complete -c procession -n "__fish_procession_using_subcommand sessions; and not __fish_seen_subcommand_from open heartbeat close help" -s h -l help -d 'Print help'
-complete -c procession -n "__fish_procession_using_subcommand sessions; and not __fish_seen_subcommand_from open heartbeat close help" -f -a "open" -d 'Open a session of one\'s own, and print its id'
-complete -c procession -n "__fish_procession_using_subcommand sessions; and not __fish_seen_subcommand_from open heartbeat close help" -f -a "heartbeat" -d 'Say that a session is active'
-complete -c procession -n "__fish_procession_using_subcommand sessions; and not __fish_seen_subcommand_from open heartbeat close help" -f -a "close" -d 'Close a session'
-complete -c procession -n "__fish_procession_using_subcommand sessions; and not __fish_seen_subcommand_from open heartbeat close help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c procession -n "__fish_procession_using_subcommand orphans" -l name -d 'Only those that are called so; those that tools of web projects leave running when not given' -r
+complete -c procession -n "__fish_procession_using_subcommand orphans" -l socket -d 'The control socket; by default that of the configuration, or the one in the usual folder' -r -F
+complete -c procession -n "__fish_procession_using_subcommand orphans" -s c -l config -d 'The configuration that the procession runs, which says where its socket is' -r -F
+complete -c procession -n "__fish_procession_using_subcommand orphans" -l all -d 'Whatever they are called'
+complete -c procession -n "__fish_procession_using_subcommand orphans" -l dry-run -d 'List them and do nothing; this is what is done when nothing is said'
+complete -c procession -n "__fish_procession_using_subcommand orphans" -l kill -d 'Ask them to end, and kill those that have not after two seconds'
+complete -c procession -n "__fish_procession_using_subcommand orphans" -l json -d 'Print JSON'
+complete -c procession -n "__fish_procession_using_subcommand orphans" -s h -l help -d 'Print help'
+complete -c procession -n "__fish_procession_using_subcommand sessions; and not __fish_seen_subcommand_from list show events tree stats replay open heartbeat close export purge forget output write terminate wait help" -s h -l help -d 'Print help'
+complete -c procession -n "__fish_procession_using_subcommand sessions; and not __fish_seen_subcommand_from list show events tree stats replay open heartbeat close export purge forget output write terminate wait help" -f -a "list" -d 'List sessions, live and ended, newest first'
+complete -c procession -n "__fish_procession_using_subcommand sessions; and not __fish_seen_subcommand_from list show events tree stats replay open heartbeat close export purge forget output write terminate wait help" -f -a "show" -d 'Show all that is known of a session'
+complete -c procession -n "__fish_procession_using_subcommand sessions; and not __fish_seen_subcommand_from list show events tree stats replay open heartbeat close export purge forget output write terminate wait help" -f -a "events" -d 'Show what happened to a session, in order'
+complete -c procession -n "__fish_procession_using_subcommand sessions; and not __fish_seen_subcommand_from list show events tree stats replay open heartbeat close export purge forget output write terminate wait help" -f -a "tree" -d 'Show a session with all that are a part of it'
+complete -c procession -n "__fish_procession_using_subcommand sessions; and not __fish_seen_subcommand_from list show events tree stats replay open heartbeat close export purge forget output write terminate wait help" -f -a "stats" -d 'Count sessions by what they have in common'
+complete -c procession -n "__fish_procession_using_subcommand sessions; and not __fish_seen_subcommand_from list show events tree stats replay open heartbeat close export purge forget output write terminate wait help" -f -a "replay" -d 'Hold what is kept of sessions against what their events tell'
+complete -c procession -n "__fish_procession_using_subcommand sessions; and not __fish_seen_subcommand_from list show events tree stats replay open heartbeat close export purge forget output write terminate wait help" -f -a "open" -d 'Open a session of one\'s own, and print its id'
+complete -c procession -n "__fish_procession_using_subcommand sessions; and not __fish_seen_subcommand_from list show events tree stats replay open heartbeat close export purge forget output write terminate wait help" -f -a "heartbeat" -d 'Say that a session is active'
+complete -c procession -n "__fish_procession_using_subcommand sessions; and not __fish_seen_subcommand_from list show events tree stats replay open heartbeat close export purge forget output write terminate wait help" -f -a "close" -d 'Close a session'
+complete -c procession -n "__fish_procession_using_subcommand sessions; and not __fish_seen_subcommand_from list show events tree stats replay open heartbeat close export purge forget output write terminate wait help" -f -a "export" -d 'Print sessions, to be taken elsewhere'
+complete -c procession -n "__fish_procession_using_subcommand sessions; and not __fish_seen_subcommand_from list show events tree stats replay open heartbeat close export purge forget output write terminate wait help" -f -a "purge" -d 'Forget sessions that ended long ago'
+complete -c procession -n "__fish_procession_using_subcommand sessions; and not __fish_seen_subcommand_from list show events tree stats replay open heartbeat close export purge forget output write terminate wait help" -f -a "forget" -d 'Forget the ended sessions of a user or an agent, with all that are a part of them'
+complete -c procession -n "__fish_procession_using_subcommand sessions; and not __fish_seen_subcommand_from list show events tree stats replay open heartbeat close export purge forget output write terminate wait help" -f -a "output" -d 'Show what a spawned command wrote, and what it writes'
+complete -c procession -n "__fish_procession_using_subcommand sessions; and not __fish_seen_subcommand_from list show events tree stats replay open heartbeat close export purge forget output write terminate wait help" -f -a "write" -d 'Send a spawned command what comes on standard input'
+complete -c procession -n "__fish_procession_using_subcommand sessions; and not __fish_seen_subcommand_from list show events tree stats replay open heartbeat close export purge forget output write terminate wait help" -f -a "terminate" -d 'End a spawned command: ask it, then kill it'
+complete -c procession -n "__fish_procession_using_subcommand sessions; and not __fish_seen_subcommand_from list show events tree stats replay open heartbeat close export purge forget output write terminate wait help" -f -a "wait" -d 'Wait for the end of a spawned command, and end with its exit code'
+complete -c procession -n "__fish_procession_using_subcommand sessions; and not __fish_seen_subcommand_from list show events tree stats replay open heartbeat close export purge forget output write terminate wait help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c procession -n "__fish_procession_using_subcommand sessions; and __fish_seen_subcommand_from list" -s s -l state -d 'Only those in these states: active, idle, completed, failed, …' -r
+complete -c procession -n "__fish_procession_using_subcommand sessions; and __fish_seen_subcommand_from list" -s k -l kind -d 'Only those of these kinds: process, conversation or external' -r
+complete -c procession -n "__fish_procession_using_subcommand sessions; and __fish_seen_subcommand_from list" -s p -l process -d 'Only those of these processes' -r
+complete -c procession -n "__fish_procession_using_subcommand sessions; and __fish_seen_subcommand_from list" -s u -l user -d 'Only those of these users' -r
+complete -c procession -n "__fish_procession_using_subcommand sessions; and __fish_seen_subcommand_from list" -s a -l agent -d 'Only those of these agents' -r
+complete -c procession -n "__fish_procession_using_subcommand sessions; and __fish_seen_subcommand_from list" -l parent -d 'Only the parts of this session' -r
+complete -c procession -n "__fish_procession_using_subcommand sessions; and __fish_seen_subcommand_from list" -l project -d 'Only those in this checkout or folder' -r
+complete -c procession -n "__fish_procession_using_subcommand sessions; and __fish_seen_subcommand_from list" -l since -d 'Only those that were opened then or later: 2026-11-20T09:30:00Z, or 2h for two hours ago' -r
+complete -c procession -n "__fish_procession_using_subcommand sessions; and __fish_seen_subcommand_from list" -l until -d 'Only those that were opened before' -r
+complete -c procession -n "__fish_procession_using_subcommand sessions; and __fish_seen_subcommand_from list" -s n -l limit -d 'How many at most' -r
+complete -c procession -n "__fish_procession_using_subcommand sessions; and __fish_seen_subcommand_from list" -l cursor -d 'Go on behind an earlier answer: its `next`' -r
+complete -c procession -n "__fish_procession_using_subcommand sessions; and __fish_seen_subcommand_from list" -l socket -d 'The control socket; by default that of the configuration, or the one in the usual folder' -r -F
+complete -c procession -n "__fish_procession_using_subcommand sessions; and __fish_seen_subcommand_from list" -s c -l config -d 'The configuration that the procession runs, which says where its socket is' -r -F
+complete -c procession -n "__fish_procession_using_subcommand sessions; and __fish_seen_subcommand_from list" -l live -d 'Only those that live'
+complete -c procession -n "__fish_procession_using_subcommand sessions; and __fish_seen_subcommand_from list" -l ended -d 'Only those that have ended'
+complete -c procession -n "__fish_procession_using_subcommand sessions; and __fish_seen_subcommand_from list" -l json -d 'Print JSON'
+complete -c procession -n "__fish_procession_using_subcommand sessions; and __fish_seen_subcommand_from list" -s h -l help -d 'Print help'
+complete -c procession -n "__fish_procession_using_subcommand sessions; and __fish_seen_subcommand_from show" -l socket -d 'The control socket; by default that of the configuration, or the one in the usual folder' -r -F
+complete -c procession -n "__fish_procession_using_subcommand sessions; and __fish_seen_subcommand_from show" -s c -l config -d 'The configuration that the procession runs, which says where its socket is' -r -F
+complete -c procession -n "__fish_procession_using_subcommand sessions; and __fish_seen_subcommand_from show" -l json -d 'Print JSON'
+complete -c procession -n "__fish_procession_using_subcommand sessions; and __fish_seen_subcommand_from show" -s h -l help -d 'Print help'
+complete -c procession -n "__fish_procession_using_subcommand sessions; and __fish_seen_subcommand_from events" -l from -d 'Begin with the event of this number' -r
+complete -c procession -n "__fish_procession_using_subcommand sessions; and __fish_seen_subcommand_from events" -l socket -d 'The control socket; by default that of the configuration, or the one in the usual folder' -r -F
+complete -c procession -n "__fish_procession_using_subcommand sessions; and __fish_seen_subcommand_from events" -s c -l config -d 'The configuration that the procession runs, which says where its socket is' -r -F
+complete -c procession -n "__fish_procession_using_subcommand sessions; and __fish_seen_subcommand_from events" -l json -d 'Print a JSON object for each event'
+complete -c procession -n "__fish_procession_using_subcommand sessions; and __fish_seen_subcommand_from events" -s h -l help -d 'Print help'
+complete -c procession -n "__fish_procession_using_subcommand sessions; and __fish_seen_subcommand_from tree" -l socket -d 'The control socket; by default that of the configuration, or the one in the usual folder' -r -F
+complete -c procession -n "__fish_procession_using_subcommand sessions; and __fish_seen_subcommand_from tree" -s c -l config -d 'The configuration that the procession runs, which says where its socket is' -r -F
+complete -c procession -n "__fish_procession_using_subcommand sessions; and __fish_seen_subcommand_from tree" -l json -d 'Print JSON'
+complete -c procession -n "__fish_procession_using_subcommand sessions; and __fish_seen_subcommand_from tree" -s h -l help -d 'Print help'
+complete -c procession -n "__fish_procession_using_subcommand sessions; and __fish_seen_subcommand_from stats" -l by -d 'What they have in common' -r -f -a "project\t''
+user\t''
+agent\t''
+process\t''
+kind\t''"
+complete -c procession -n "__fish_procession_using_subcommand sessions; and __fish_seen_subcommand_from stats" -l since -d 'Only those that were opened then or later: 2026-11-20T09:30:00Z, or 2h for two hours ago' -r
+complete -c procession -n "__fish_procession_using_subcommand sessions; and __fish_seen_subcommand_from stats" -l until -d 'Only those that were opened before' -r
+complete -c procession -n "__fish_procession_using_subcommand sessions; and __fish_seen_subcommand_from stats" -l socket -d 'The control socket; by default that of the configuration, or the one in the usual folder' -r -F
+complete -c procession -n "__fish_procession_using_subcommand sessions; and __fish_seen_subcommand_from stats" -s c -l config -d 'The configuration that the procession runs, which says where its socket is' -r -F
+complete -c procession -n "__fish_procession_using_subcommand sessions; and __fish_seen_subcommand_from stats" -l json -d 'Print JSON'
+complete -c procession -n "__fish_procession_using_subcommand sessions; and __fish_seen_subcommand_from stats" -s h -l help -d 'Print help'
+complete -c procession -n "__fish_procession_using_subcommand sessions; and __fish_seen_subcommand_from replay" -l store -d 'A history that nobody supervises with: a file, or the URL of a database. Without it, the procession that runs is asked' -r -F
+complete -c procession -n "__fish_procession_using_subcommand sessions; and __fish_seen_subcommand_from replay" -l socket -d 'The control socket; by default that of the configuration, or the one in the usual folder' -r -F
+complete -c procession -n "__fish_procession_using_subcommand sessions; and __fish_seen_subcommand_from replay" -s c -l config -d 'The configuration that the procession runs, which says where its socket is' -r -F
+complete -c procession -n "__fish_procession_using_subcommand sessions; and __fish_seen_subcommand_from replay" -l repair -d 'Make what is kept what the events tell'
+complete -c procession -n "__fish_procession_using_subcommand sessions; and __fish_seen_subcommand_from replay" -l json -d 'Print JSON'
+complete -c procession -n "__fish_procession_using_subcommand sessions; and __fish_seen_subcommand_from replay" -s h -l help -d 'Print help'
 complete -c procession -n "__fish_procession_using_subcommand sessions; and __fish_seen_subcommand_from open" -l id -d 'Its id: while a session of this id is open, that one is answered' -r
 complete -c procession -n "__fish_procession_using_subcommand sessions; and __fish_seen_subcommand_from open" -l parent -d 'The session that it is a part of; that of the run that we are in when not given' -r
 complete -c procession -n "__fish_procession_using_subcommand sessions; and __fish_seen_subcommand_from open" -l agent -d 'The agent; its parent\'s when not given' -r
@@ -163,9 +233,80 @@ complete -c procession -n "__fish_procession_using_subcommand sessions; and __fi
 complete -c procession -n "__fish_procession_using_subcommand sessions; and __fish_seen_subcommand_from close" -l failed -d 'That it failed; else it completed'
 complete -c procession -n "__fish_procession_using_subcommand sessions; and __fish_seen_subcommand_from close" -l json -d 'Print JSON'
 complete -c procession -n "__fish_procession_using_subcommand sessions; and __fish_seen_subcommand_from close" -s h -l help -d 'Print help'
+complete -c procession -n "__fish_procession_using_subcommand sessions; and __fish_seen_subcommand_from export" -l format -d 'One array, an object in each line, or a table' -r -f -a "json\t''
+jsonl\t''
+csv\t''"
+complete -c procession -n "__fish_procession_using_subcommand sessions; and __fish_seen_subcommand_from export" -l user -d 'Only those of these users' -r
+complete -c procession -n "__fish_procession_using_subcommand sessions; and __fish_seen_subcommand_from export" -l agent -d 'Only those of these agents' -r
+complete -c procession -n "__fish_procession_using_subcommand sessions; and __fish_seen_subcommand_from export" -l process -d 'Only those of these processes' -r
+complete -c procession -n "__fish_procession_using_subcommand sessions; and __fish_seen_subcommand_from export" -l since -d 'Only those that were opened then or later: 2026-11-20T09:30:00Z, or how long ago (1h, 7d)' -r
+complete -c procession -n "__fish_procession_using_subcommand sessions; and __fish_seen_subcommand_from export" -l until -d 'Only those that were opened before' -r
+complete -c procession -n "__fish_procession_using_subcommand sessions; and __fish_seen_subcommand_from export" -l socket -d 'The control socket; by default that of the configuration, or the one in the usual folder' -r -F
+complete -c procession -n "__fish_procession_using_subcommand sessions; and __fish_seen_subcommand_from export" -s c -l config -d 'The configuration that the procession runs, which says where its socket is' -r -F
+complete -c procession -n "__fish_procession_using_subcommand sessions; and __fish_seen_subcommand_from export" -l anonymise -d 'Put hashes in the place of whatever could say who, where and on what'
+complete -c procession -n "__fish_procession_using_subcommand sessions; and __fish_seen_subcommand_from export" -l events -d 'What happened to each session as well; not in a table'
+complete -c procession -n "__fish_procession_using_subcommand sessions; and __fish_seen_subcommand_from export" -s h -l help -d 'Print help'
+complete -c procession -n "__fish_procession_using_subcommand sessions; and __fish_seen_subcommand_from purge" -l older-than -d 'Those that ended so long ago: 7d, 12h, …' -r
+complete -c procession -n "__fish_procession_using_subcommand sessions; and __fish_seen_subcommand_from purge" -l state -d 'Only those that ended as one of these' -r -f -a "completed\t''
+failed\t''
+timed_out\t''
+killed\t''
+lost\t''"
+complete -c procession -n "__fish_procession_using_subcommand sessions; and __fish_seen_subcommand_from purge" -l reason -d 'Why; the audit trail keeps it' -r
+complete -c procession -n "__fish_procession_using_subcommand sessions; and __fish_seen_subcommand_from purge" -l socket -d 'The control socket; by default that of the configuration, or the one in the usual folder' -r -F
+complete -c procession -n "__fish_procession_using_subcommand sessions; and __fish_seen_subcommand_from purge" -s c -l config -d 'The configuration that the procession runs, which says where its socket is' -r -F
+complete -c procession -n "__fish_procession_using_subcommand sessions; and __fish_seen_subcommand_from purge" -l dry-run -d 'Only count them'
+complete -c procession -n "__fish_procession_using_subcommand sessions; and __fish_seen_subcommand_from purge" -l json -d 'Print JSON'
+complete -c procession -n "__fish_procession_using_subcommand sessions; and __fish_seen_subcommand_from purge" -s h -l help -d 'Print help'
+complete -c procession -n "__fish_procession_using_subcommand sessions; and __fish_seen_subcommand_from forget" -l user -d 'The user whose sessions go, with all that are a part of them' -r
+complete -c procession -n "__fish_procession_using_subcommand sessions; and __fish_seen_subcommand_from forget" -l agent -d 'The agent whose sessions go' -r
+complete -c procession -n "__fish_procession_using_subcommand sessions; and __fish_seen_subcommand_from forget" -l reason -d 'Why; the audit trail keeps it' -r
+complete -c procession -n "__fish_procession_using_subcommand sessions; and __fish_seen_subcommand_from forget" -l socket -d 'The control socket; by default that of the configuration, or the one in the usual folder' -r -F
+complete -c procession -n "__fish_procession_using_subcommand sessions; and __fish_seen_subcommand_from forget" -s c -l config -d 'The configuration that the procession runs, which says where its socket is' -r -F
+complete -c procession -n "__fish_procession_using_subcommand sessions; and __fish_seen_subcommand_from forget" -l dry-run -d 'Only count them'
+complete -c procession -n "__fish_procession_using_subcommand sessions; and __fish_seen_subcommand_from forget" -l json -d 'Print JSON'
+complete -c procession -n "__fish_procession_using_subcommand sessions; and __fish_seen_subcommand_from forget" -s h -l help -d 'Print help'
+complete -c procession -n "__fish_procession_using_subcommand sessions; and __fish_seen_subcommand_from output" -l cursor -d 'Begin at this place: `next` of an earlier answer' -r
+complete -c procession -n "__fish_procession_using_subcommand sessions; and __fish_seen_subcommand_from output" -l stream -d 'Only this output of it' -r -f -a "stdout\t''
+stderr\t''
+both\t''"
+complete -c procession -n "__fish_procession_using_subcommand sessions; and __fish_seen_subcommand_from output" -l socket -d 'The control socket; by default that of the configuration, or the one in the usual folder' -r -F
+complete -c procession -n "__fish_procession_using_subcommand sessions; and __fish_seen_subcommand_from output" -s c -l config -d 'The configuration that the procession runs, which says where its socket is' -r -F
+complete -c procession -n "__fish_procession_using_subcommand sessions; and __fish_seen_subcommand_from output" -s f -l follow -d 'Go on until it has ended'
+complete -c procession -n "__fish_procession_using_subcommand sessions; and __fish_seen_subcommand_from output" -l json -d 'Print JSON, an object for each part'
+complete -c procession -n "__fish_procession_using_subcommand sessions; and __fish_seen_subcommand_from output" -s h -l help -d 'Print help'
+complete -c procession -n "__fish_procession_using_subcommand sessions; and __fish_seen_subcommand_from write" -l socket -d 'The control socket; by default that of the configuration, or the one in the usual folder' -r -F
+complete -c procession -n "__fish_procession_using_subcommand sessions; and __fish_seen_subcommand_from write" -s c -l config -d 'The configuration that the procession runs, which says where its socket is' -r -F
+complete -c procession -n "__fish_procession_using_subcommand sessions; and __fish_seen_subcommand_from write" -l close -d 'Close its standard input behind it; always done behind our own'
+complete -c procession -n "__fish_procession_using_subcommand sessions; and __fish_seen_subcommand_from write" -s h -l help -d 'Print help'
+complete -c procession -n "__fish_procession_using_subcommand sessions; and __fish_seen_subcommand_from terminate" -l grace -d 'Seconds from the asking to SIGKILL; what it was started with when not given' -r
+complete -c procession -n "__fish_procession_using_subcommand sessions; and __fish_seen_subcommand_from terminate" -l socket -d 'The control socket; by default that of the configuration, or the one in the usual folder' -r -F
+complete -c procession -n "__fish_procession_using_subcommand sessions; and __fish_seen_subcommand_from terminate" -s c -l config -d 'The configuration that the procession runs, which says where its socket is' -r -F
+complete -c procession -n "__fish_procession_using_subcommand sessions; and __fish_seen_subcommand_from terminate" -l force -d 'At once, by SIGKILL'
+complete -c procession -n "__fish_procession_using_subcommand sessions; and __fish_seen_subcommand_from terminate" -l no-wait -d 'Do not wait until it is over'
+complete -c procession -n "__fish_procession_using_subcommand sessions; and __fish_seen_subcommand_from terminate" -l json -d 'Print JSON'
+complete -c procession -n "__fish_procession_using_subcommand sessions; and __fish_seen_subcommand_from terminate" -s h -l help -d 'Print help'
+complete -c procession -n "__fish_procession_using_subcommand sessions; and __fish_seen_subcommand_from wait" -l timeout -d 'For so many seconds at most' -r
+complete -c procession -n "__fish_procession_using_subcommand sessions; and __fish_seen_subcommand_from wait" -l socket -d 'The control socket; by default that of the configuration, or the one in the usual folder' -r -F
+complete -c procession -n "__fish_procession_using_subcommand sessions; and __fish_seen_subcommand_from wait" -s c -l config -d 'The configuration that the procession runs, which says where its socket is' -r -F
+complete -c procession -n "__fish_procession_using_subcommand sessions; and __fish_seen_subcommand_from wait" -l json -d 'Print JSON'
+complete -c procession -n "__fish_procession_using_subcommand sessions; and __fish_seen_subcommand_from wait" -s h -l help -d 'Print help'
+complete -c procession -n "__fish_procession_using_subcommand sessions; and __fish_seen_subcommand_from help" -f -a "list" -d 'List sessions, live and ended, newest first'
+complete -c procession -n "__fish_procession_using_subcommand sessions; and __fish_seen_subcommand_from help" -f -a "show" -d 'Show all that is known of a session'
+complete -c procession -n "__fish_procession_using_subcommand sessions; and __fish_seen_subcommand_from help" -f -a "events" -d 'Show what happened to a session, in order'
+complete -c procession -n "__fish_procession_using_subcommand sessions; and __fish_seen_subcommand_from help" -f -a "tree" -d 'Show a session with all that are a part of it'
+complete -c procession -n "__fish_procession_using_subcommand sessions; and __fish_seen_subcommand_from help" -f -a "stats" -d 'Count sessions by what they have in common'
+complete -c procession -n "__fish_procession_using_subcommand sessions; and __fish_seen_subcommand_from help" -f -a "replay" -d 'Hold what is kept of sessions against what their events tell'
 complete -c procession -n "__fish_procession_using_subcommand sessions; and __fish_seen_subcommand_from help" -f -a "open" -d 'Open a session of one\'s own, and print its id'
 complete -c procession -n "__fish_procession_using_subcommand sessions; and __fish_seen_subcommand_from help" -f -a "heartbeat" -d 'Say that a session is active'
 complete -c procession -n "__fish_procession_using_subcommand sessions; and __fish_seen_subcommand_from help" -f -a "close" -d 'Close a session'
+complete -c procession -n "__fish_procession_using_subcommand sessions; and __fish_seen_subcommand_from help" -f -a "export" -d 'Print sessions, to be taken elsewhere'
+complete -c procession -n "__fish_procession_using_subcommand sessions; and __fish_seen_subcommand_from help" -f -a "purge" -d 'Forget sessions that ended long ago'
+complete -c procession -n "__fish_procession_using_subcommand sessions; and __fish_seen_subcommand_from help" -f -a "forget" -d 'Forget the ended sessions of a user or an agent, with all that are a part of them'
+complete -c procession -n "__fish_procession_using_subcommand sessions; and __fish_seen_subcommand_from help" -f -a "output" -d 'Show what a spawned command wrote, and what it writes'
+complete -c procession -n "__fish_procession_using_subcommand sessions; and __fish_seen_subcommand_from help" -f -a "write" -d 'Send a spawned command what comes on standard input'
+complete -c procession -n "__fish_procession_using_subcommand sessions; and __fish_seen_subcommand_from help" -f -a "terminate" -d 'End a spawned command: ask it, then kill it'
+complete -c procession -n "__fish_procession_using_subcommand sessions; and __fish_seen_subcommand_from help" -f -a "wait" -d 'Wait for the end of a spawned command, and end with its exit code'
 complete -c procession -n "__fish_procession_using_subcommand sessions; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c procession -n "__fish_procession_using_subcommand events" -s k -l kind -d 'Only events of these kinds: run_ready, run_ended, phase_changed, …' -r
 complete -c procession -n "__fish_procession_using_subcommand events" -s n -l tail -d 'Begin with so many of the last ones' -r
@@ -173,6 +314,17 @@ complete -c procession -n "__fish_procession_using_subcommand events" -l socket 
 complete -c procession -n "__fish_procession_using_subcommand events" -s c -l config -d 'The configuration that the procession runs, which says where its socket is' -r -F
 complete -c procession -n "__fish_procession_using_subcommand events" -l json -d 'Print a JSON object for each event'
 complete -c procession -n "__fish_procession_using_subcommand events" -s h -l help -d 'Print help'
+complete -c procession -n "__fish_procession_using_subcommand audit" -l since -d 'Only what was asked then or later: a time as 2026-11-20T09:30:00Z, or how long ago (1h, 7d)' -r
+complete -c procession -n "__fish_procession_using_subcommand audit" -l until -d 'Only what was asked before' -r
+complete -c procession -n "__fish_procession_using_subcommand audit" -l action -d 'Only actions that have this in them: `stop`, `/v1/sessions`, `POST`, …' -r
+complete -c procession -n "__fish_procession_using_subcommand audit" -l target -d 'Only of this process, session or agent' -r
+complete -c procession -n "__fish_procession_using_subcommand audit" -s n -l tail -d 'So many lines, the newest; 0 is all' -r
+complete -c procession -n "__fish_procession_using_subcommand audit" -l socket -d 'The control socket; by default that of the configuration, or the one in the usual folder' -r -F
+complete -c procession -n "__fish_procession_using_subcommand audit" -s c -l config -d 'The configuration that the procession runs, which says where its socket is' -r -F
+complete -c procession -n "__fish_procession_using_subcommand audit" -l refused -d 'Only what was refused'
+complete -c procession -n "__fish_procession_using_subcommand audit" -l json -d 'Print a JSON object for each line'
+complete -c procession -n "__fish_procession_using_subcommand audit" -l csv -d 'Print a table for other programs'
+complete -c procession -n "__fish_procession_using_subcommand audit" -s h -l help -d 'Print help'
 complete -c procession -n "__fish_procession_using_subcommand agents; and not __fish_seen_subcommand_from list show contains continuation hand-over interactions reset validate info help" -s h -l help -d 'Print help'
 complete -c procession -n "__fish_procession_using_subcommand agents; and not __fish_seen_subcommand_from list show contains continuation hand-over interactions reset validate info help" -f -a "list" -d 'List the agents with their current conversation and how full it is'
 complete -c procession -n "__fish_procession_using_subcommand agents; and not __fish_seen_subcommand_from list show contains continuation hand-over interactions reset validate info help" -f -a "show" -d 'Show the conversations of an agent in order'
@@ -230,26 +382,41 @@ complete -c procession -n "__fish_procession_using_subcommand agents; and __fish
 complete -c procession -n "__fish_procession_using_subcommand agents; and __fish_seen_subcommand_from help" -f -a "info" -d 'Show how large a transcript on disk is, its messages, and its first and last time'
 complete -c procession -n "__fish_procession_using_subcommand agents; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c procession -n "__fish_procession_using_subcommand completions" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c procession -n "__fish_procession_using_subcommand help; and not __fish_seen_subcommand_from run check schema ps start stop restart signal reload shutdown logs spawn sessions events agents completions help" -f -a "run" -d 'Run the processes of a configuration, until they are done or we are told to stop'
-complete -c procession -n "__fish_procession_using_subcommand help; and not __fish_seen_subcommand_from run check schema ps start stop restart signal reload shutdown logs spawn sessions events agents completions help" -f -a "check" -d 'Read a configuration and print the plan, or every fault in it; start nothing'
-complete -c procession -n "__fish_procession_using_subcommand help; and not __fish_seen_subcommand_from run check schema ps start stop restart signal reload shutdown logs spawn sessions events agents completions help" -f -a "schema" -d 'Print the JSON Schema of a configuration, for editors that complete and check it'
-complete -c procession -n "__fish_procession_using_subcommand help; and not __fish_seen_subcommand_from run check schema ps start stop restart signal reload shutdown logs spawn sessions events agents completions help" -f -a "ps" -d 'List the processes with their state, memory and CPU time'
-complete -c procession -n "__fish_procession_using_subcommand help; and not __fish_seen_subcommand_from run check schema ps start stop restart signal reload shutdown logs spawn sessions events agents completions help" -f -a "start" -d 'Start processes, and wait until they are ready'
-complete -c procession -n "__fish_procession_using_subcommand help; and not __fish_seen_subcommand_from run check schema ps start stop restart signal reload shutdown logs spawn sessions events agents completions help" -f -a "stop" -d 'Stop processes, and wait until they have ended'
-complete -c procession -n "__fish_procession_using_subcommand help; and not __fish_seen_subcommand_from run check schema ps start stop restart signal reload shutdown logs spawn sessions events agents completions help" -f -a "restart" -d 'Restart processes in the order of their dependencies, and wait until they are ready'
-complete -c procession -n "__fish_procession_using_subcommand help; and not __fish_seen_subcommand_from run check schema ps start stop restart signal reload shutdown logs spawn sessions events agents completions help" -f -a "signal" -d 'Send a signal to processes'
-complete -c procession -n "__fish_procession_using_subcommand help; and not __fish_seen_subcommand_from run check schema ps start stop restart signal reload shutdown logs spawn sessions events agents completions help" -f -a "reload" -d 'Read the configuration anew: only what changed restarts'
-complete -c procession -n "__fish_procession_using_subcommand help; and not __fish_seen_subcommand_from run check schema ps start stop restart signal reload shutdown logs spawn sessions events agents completions help" -f -a "shutdown" -d 'Stop everything, as after a SIGTERM'
-complete -c procession -n "__fish_procession_using_subcommand help; and not __fish_seen_subcommand_from run check schema ps start stop restart signal reload shutdown logs spawn sessions events agents completions help" -f -a "logs" -d 'Show what processes wrote last, and what they write'
-complete -c procession -n "__fish_procession_using_subcommand help; and not __fish_seen_subcommand_from run check schema ps start stop restart signal reload shutdown logs spawn sessions events agents completions help" -f -a "spawn" -d 'Run a command beside the configured processes'
-complete -c procession -n "__fish_procession_using_subcommand help; and not __fish_seen_subcommand_from run check schema ps start stop restart signal reload shutdown logs spawn sessions events agents completions help" -f -a "sessions" -d 'Open, keep alive and close sessions of one\'s own'
-complete -c procession -n "__fish_procession_using_subcommand help; and not __fish_seen_subcommand_from run check schema ps start stop restart signal reload shutdown logs spawn sessions events agents completions help" -f -a "events" -d 'Show what happens, as it happens'
-complete -c procession -n "__fish_procession_using_subcommand help; and not __fish_seen_subcommand_from run check schema ps start stop restart signal reload shutdown logs spawn sessions events agents completions help" -f -a "agents" -d 'Show the chains of agents: their conversations, how full they are, and what to hand over'
-complete -c procession -n "__fish_procession_using_subcommand help; and not __fish_seen_subcommand_from run check schema ps start stop restart signal reload shutdown logs spawn sessions events agents completions help" -f -a "completions" -d 'Print a script that completes words in a shell'
-complete -c procession -n "__fish_procession_using_subcommand help; and not __fish_seen_subcommand_from run check schema ps start stop restart signal reload shutdown logs spawn sessions events agents completions help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c procession -n "__fish_procession_using_subcommand help; and not __fish_seen_subcommand_from run check schema ps start stop restart signal reload shutdown logs spawn orphans sessions events audit agents completions help" -f -a "run" -d 'Run the processes of a configuration, until they are done or we are told to stop'
+complete -c procession -n "__fish_procession_using_subcommand help; and not __fish_seen_subcommand_from run check schema ps start stop restart signal reload shutdown logs spawn orphans sessions events audit agents completions help" -f -a "check" -d 'Read a configuration and print the plan, or every fault in it; start nothing'
+complete -c procession -n "__fish_procession_using_subcommand help; and not __fish_seen_subcommand_from run check schema ps start stop restart signal reload shutdown logs spawn orphans sessions events audit agents completions help" -f -a "schema" -d 'Print the JSON Schema of a configuration, for editors that complete and check it'
+complete -c procession -n "__fish_procession_using_subcommand help; and not __fish_seen_subcommand_from run check schema ps start stop restart signal reload shutdown logs spawn orphans sessions events audit agents completions help" -f -a "ps" -d 'List the processes with their state, memory and CPU time'
+complete -c procession -n "__fish_procession_using_subcommand help; and not __fish_seen_subcommand_from run check schema ps start stop restart signal reload shutdown logs spawn orphans sessions events audit agents completions help" -f -a "start" -d 'Start processes, and wait until they are ready'
+complete -c procession -n "__fish_procession_using_subcommand help; and not __fish_seen_subcommand_from run check schema ps start stop restart signal reload shutdown logs spawn orphans sessions events audit agents completions help" -f -a "stop" -d 'Stop processes, and wait until they have ended'
+complete -c procession -n "__fish_procession_using_subcommand help; and not __fish_seen_subcommand_from run check schema ps start stop restart signal reload shutdown logs spawn orphans sessions events audit agents completions help" -f -a "restart" -d 'Restart processes in the order of their dependencies, and wait until they are ready'
+complete -c procession -n "__fish_procession_using_subcommand help; and not __fish_seen_subcommand_from run check schema ps start stop restart signal reload shutdown logs spawn orphans sessions events audit agents completions help" -f -a "signal" -d 'Send a signal to processes'
+complete -c procession -n "__fish_procession_using_subcommand help; and not __fish_seen_subcommand_from run check schema ps start stop restart signal reload shutdown logs spawn orphans sessions events audit agents completions help" -f -a "reload" -d 'Read the configuration anew: only what changed restarts'
+complete -c procession -n "__fish_procession_using_subcommand help; and not __fish_seen_subcommand_from run check schema ps start stop restart signal reload shutdown logs spawn orphans sessions events audit agents completions help" -f -a "shutdown" -d 'Stop everything, as after a SIGTERM'
+complete -c procession -n "__fish_procession_using_subcommand help; and not __fish_seen_subcommand_from run check schema ps start stop restart signal reload shutdown logs spawn orphans sessions events audit agents completions help" -f -a "logs" -d 'Show what processes wrote last, and what they write'
+complete -c procession -n "__fish_procession_using_subcommand help; and not __fish_seen_subcommand_from run check schema ps start stop restart signal reload shutdown logs spawn orphans sessions events audit agents completions help" -f -a "spawn" -d 'Run a command beside the configured processes'
+complete -c procession -n "__fish_procession_using_subcommand help; and not __fish_seen_subcommand_from run check schema ps start stop restart signal reload shutdown logs spawn orphans sessions events audit agents completions help" -f -a "orphans" -d 'List or end what sessions that are over left behind'
+complete -c procession -n "__fish_procession_using_subcommand help; and not __fish_seen_subcommand_from run check schema ps start stop restart signal reload shutdown logs spawn orphans sessions events audit agents completions help" -f -a "sessions" -d 'Open, keep alive and close sessions of one\'s own'
+complete -c procession -n "__fish_procession_using_subcommand help; and not __fish_seen_subcommand_from run check schema ps start stop restart signal reload shutdown logs spawn orphans sessions events audit agents completions help" -f -a "events" -d 'Show what happens, as it happens'
+complete -c procession -n "__fish_procession_using_subcommand help; and not __fish_seen_subcommand_from run check schema ps start stop restart signal reload shutdown logs spawn orphans sessions events audit agents completions help" -f -a "audit" -d 'Show who asked for what at the control doors, and what they got'
+complete -c procession -n "__fish_procession_using_subcommand help; and not __fish_seen_subcommand_from run check schema ps start stop restart signal reload shutdown logs spawn orphans sessions events audit agents completions help" -f -a "agents" -d 'Show the chains of agents: their conversations, how full they are, and what to hand over'
+complete -c procession -n "__fish_procession_using_subcommand help; and not __fish_seen_subcommand_from run check schema ps start stop restart signal reload shutdown logs spawn orphans sessions events audit agents completions help" -f -a "completions" -d 'Print a script that completes words in a shell'
+complete -c procession -n "__fish_procession_using_subcommand help; and not __fish_seen_subcommand_from run check schema ps start stop restart signal reload shutdown logs spawn orphans sessions events audit agents completions help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c procession -n "__fish_procession_using_subcommand help; and __fish_seen_subcommand_from sessions" -f -a "list" -d 'List sessions, live and ended, newest first'
+complete -c procession -n "__fish_procession_using_subcommand help; and __fish_seen_subcommand_from sessions" -f -a "show" -d 'Show all that is known of a session'
+complete -c procession -n "__fish_procession_using_subcommand help; and __fish_seen_subcommand_from sessions" -f -a "events" -d 'Show what happened to a session, in order'
+complete -c procession -n "__fish_procession_using_subcommand help; and __fish_seen_subcommand_from sessions" -f -a "tree" -d 'Show a session with all that are a part of it'
+complete -c procession -n "__fish_procession_using_subcommand help; and __fish_seen_subcommand_from sessions" -f -a "stats" -d 'Count sessions by what they have in common'
+complete -c procession -n "__fish_procession_using_subcommand help; and __fish_seen_subcommand_from sessions" -f -a "replay" -d 'Hold what is kept of sessions against what their events tell'
 complete -c procession -n "__fish_procession_using_subcommand help; and __fish_seen_subcommand_from sessions" -f -a "open" -d 'Open a session of one\'s own, and print its id'
 complete -c procession -n "__fish_procession_using_subcommand help; and __fish_seen_subcommand_from sessions" -f -a "heartbeat" -d 'Say that a session is active'
 complete -c procession -n "__fish_procession_using_subcommand help; and __fish_seen_subcommand_from sessions" -f -a "close" -d 'Close a session'
+complete -c procession -n "__fish_procession_using_subcommand help; and __fish_seen_subcommand_from sessions" -f -a "export" -d 'Print sessions, to be taken elsewhere'
+complete -c procession -n "__fish_procession_using_subcommand help; and __fish_seen_subcommand_from sessions" -f -a "purge" -d 'Forget sessions that ended long ago'
+complete -c procession -n "__fish_procession_using_subcommand help; and __fish_seen_subcommand_from sessions" -f -a "forget" -d 'Forget the ended sessions of a user or an agent, with all that are a part of them'
+complete -c procession -n "__fish_procession_using_subcommand help; and __fish_seen_subcommand_from sessions" -f -a "output" -d 'Show what a spawned command wrote, and what it writes'
+complete -c procession -n "__fish_procession_using_subcommand help; and __fish_seen_subcommand_from sessions" -f -a "write" -d 'Send a spawned command what comes on standard input'
+complete -c procession -n "__fish_procession_using_subcommand help; and __fish_seen_subcommand_from sessions" -f -a "terminate" -d 'End a spawned command: ask it, then kill it'
+complete -c procession -n "__fish_procession_using_subcommand help; and __fish_seen_subcommand_from sessions" -f -a "wait" -d 'Wait for the end of a spawned command, and end with its exit code'
 complete -c procession -n "__fish_procession_using_subcommand help; and __fish_seen_subcommand_from agents" -f -a "list" -d 'List the agents with their current conversation and how full it is'
 complete -c procession -n "__fish_procession_using_subcommand help; and __fish_seen_subcommand_from agents" -f -a "show" -d 'Show the conversations of an agent in order'
 complete -c procession -n "__fish_procession_using_subcommand help; and __fish_seen_subcommand_from agents" -f -a "contains" -d 'Say whether a conversation is in the chain of an agent: 0 if it is, 1 if not'

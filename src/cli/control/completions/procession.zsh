@@ -207,6 +207,20 @@ _arguments "${_arguments_options[@]}" : \
 '*::command -- The command:_default' \
 && ret=0
 ;;
+(orphans)
+_arguments "${_arguments_options[@]}" : \
+'*--name=[Only those that are called so; those that tools of web projects leave running when not given]:NAME:_default' \
+'--socket=[The control socket; by default that of the configuration, or the one in the usual folder]:PATH:_files' \
+'-c+[The configuration that the procession runs, which says where its socket is]:FILE:_files' \
+'--config=[The configuration that the procession runs, which says where its socket is]:FILE:_files' \
+'(--name)--all[Whatever they are called]' \
+'(--kill)--dry-run[List them and do nothing; this is what is done when nothing is said]' \
+'--kill[Ask them to end, and kill those that have not after two seconds]' \
+'--json[Print JSON]' \
+'-h[Print help]' \
+'--help[Print help]' \
+&& ret=0
+;;
 (sessions)
 _arguments "${_arguments_options[@]}" : \
 '-h[Print help]' \
@@ -221,7 +235,96 @@ _arguments "${_arguments_options[@]}" : \
         (( CURRENT += 1 ))
         curcontext="${curcontext%:*:*}:procession-sessions-command-$line[1]:"
         case $line[1] in
-            (open)
+            (list)
+_arguments "${_arguments_options[@]}" : \
+'*-s+[Only those in these states\: active, idle, completed, failed, …]:STATE:_default' \
+'*--state=[Only those in these states\: active, idle, completed, failed, …]:STATE:_default' \
+'*-k+[Only those of these kinds\: process, conversation or external]:KIND:_default' \
+'*--kind=[Only those of these kinds\: process, conversation or external]:KIND:_default' \
+'*-p+[Only those of these processes]:NAME:_default' \
+'*--process=[Only those of these processes]:NAME:_default' \
+'*-u+[Only those of these users]:NAME:_default' \
+'*--user=[Only those of these users]:NAME:_default' \
+'*-a+[Only those of these agents]:NAME:_default' \
+'*--agent=[Only those of these agents]:NAME:_default' \
+'--parent=[Only the parts of this session]:ID:_default' \
+'--project=[Only those in this checkout or folder]:PATH:_default' \
+'--since=[Only those that were opened then or later\: 2026-11-20T09\:30\:00Z, or 2h for two hours ago]:TIME:_default' \
+'--until=[Only those that were opened before]:TIME:_default' \
+'-n+[How many at most]:COUNT:_default' \
+'--limit=[How many at most]:COUNT:_default' \
+'--cursor=[Go on behind an earlier answer\: its \`next\`]:CURSOR:_default' \
+'--socket=[The control socket; by default that of the configuration, or the one in the usual folder]:PATH:_files' \
+'-c+[The configuration that the procession runs, which says where its socket is]:FILE:_files' \
+'--config=[The configuration that the procession runs, which says where its socket is]:FILE:_files' \
+'(--ended)--live[Only those that live]' \
+'--ended[Only those that have ended]' \
+'--json[Print JSON]' \
+'-h[Print help]' \
+'--help[Print help]' \
+'::prefix -- Only those whose id, or own id, begins so:_default' \
+&& ret=0
+;;
+(show)
+_arguments "${_arguments_options[@]}" : \
+'--socket=[The control socket; by default that of the configuration, or the one in the usual folder]:PATH:_files' \
+'-c+[The configuration that the procession runs, which says where its socket is]:FILE:_files' \
+'--config=[The configuration that the procession runs, which says where its socket is]:FILE:_files' \
+'--json[Print JSON]' \
+'-h[Print help]' \
+'--help[Print help]' \
+':id -- The session, by its identity or its own id:_default' \
+&& ret=0
+;;
+(events)
+_arguments "${_arguments_options[@]}" : \
+'--from=[Begin with the event of this number]:NUMBER:_default' \
+'--socket=[The control socket; by default that of the configuration, or the one in the usual folder]:PATH:_files' \
+'-c+[The configuration that the procession runs, which says where its socket is]:FILE:_files' \
+'--config=[The configuration that the procession runs, which says where its socket is]:FILE:_files' \
+'--json[Print a JSON object for each event]' \
+'-h[Print help]' \
+'--help[Print help]' \
+':id -- The session, by its identity or its own id:_default' \
+&& ret=0
+;;
+(tree)
+_arguments "${_arguments_options[@]}" : \
+'--socket=[The control socket; by default that of the configuration, or the one in the usual folder]:PATH:_files' \
+'-c+[The configuration that the procession runs, which says where its socket is]:FILE:_files' \
+'--config=[The configuration that the procession runs, which says where its socket is]:FILE:_files' \
+'--json[Print JSON]' \
+'-h[Print help]' \
+'--help[Print help]' \
+':id -- The session, by its identity or its own id:_default' \
+&& ret=0
+;;
+(stats)
+_arguments "${_arguments_options[@]}" : \
+'--by=[What they have in common]:WHAT:(project user agent process kind)' \
+'--since=[Only those that were opened then or later\: 2026-11-20T09\:30\:00Z, or 2h for two hours ago]:TIME:_default' \
+'--until=[Only those that were opened before]:TIME:_default' \
+'--socket=[The control socket; by default that of the configuration, or the one in the usual folder]:PATH:_files' \
+'-c+[The configuration that the procession runs, which says where its socket is]:FILE:_files' \
+'--config=[The configuration that the procession runs, which says where its socket is]:FILE:_files' \
+'--json[Print JSON]' \
+'-h[Print help]' \
+'--help[Print help]' \
+&& ret=0
+;;
+(replay)
+_arguments "${_arguments_options[@]}" : \
+'--store=[A history that nobody supervises with\: a file, or the URL of a database. Without it, the procession that runs is asked]:FILE|URL:_files' \
+'--socket=[The control socket; by default that of the configuration, or the one in the usual folder]:PATH:_files' \
+'-c+[The configuration that the procession runs, which says where its socket is]:FILE:_files' \
+'--config=[The configuration that the procession runs, which says where its socket is]:FILE:_files' \
+'--repair[Make what is kept what the events tell]' \
+'--json[Print JSON]' \
+'-h[Print help]' \
+'--help[Print help]' \
+&& ret=0
+;;
+(open)
 _arguments "${_arguments_options[@]}" : \
 '--id=[Its id\: while a session of this id is open, that one is answered]:ID:_default' \
 '--parent=[The session that it is a part of; that of the run that we are in when not given]:ID:_default' \
@@ -268,6 +371,104 @@ _arguments "${_arguments_options[@]}" : \
 ':id -- The session, by its identity or its own id:_default' \
 && ret=0
 ;;
+(export)
+_arguments "${_arguments_options[@]}" : \
+'--format=[One array, an object in each line, or a table]:FORMAT:(json jsonl csv)' \
+'*--user=[Only those of these users]:NAME:_default' \
+'*--agent=[Only those of these agents]:NAME:_default' \
+'*--process=[Only those of these processes]:NAME:_default' \
+'--since=[Only those that were opened then or later\: 2026-11-20T09\:30\:00Z, or how long ago (1h, 7d)]:TIME:_default' \
+'--until=[Only those that were opened before]:TIME:_default' \
+'--socket=[The control socket; by default that of the configuration, or the one in the usual folder]:PATH:_files' \
+'-c+[The configuration that the procession runs, which says where its socket is]:FILE:_files' \
+'--config=[The configuration that the procession runs, which says where its socket is]:FILE:_files' \
+'--anonymise[Put hashes in the place of whatever could say who, where and on what]' \
+'--events[What happened to each session as well; not in a table]' \
+'-h[Print help]' \
+'--help[Print help]' \
+&& ret=0
+;;
+(purge)
+_arguments "${_arguments_options[@]}" : \
+'--older-than=[Those that ended so long ago\: 7d, 12h, …]:AGE:_default' \
+'*--state=[Only those that ended as one of these]:STATE:(completed failed timed_out killed lost)' \
+'--reason=[Why; the audit trail keeps it]:TEXT:_default' \
+'--socket=[The control socket; by default that of the configuration, or the one in the usual folder]:PATH:_files' \
+'-c+[The configuration that the procession runs, which says where its socket is]:FILE:_files' \
+'--config=[The configuration that the procession runs, which says where its socket is]:FILE:_files' \
+'--dry-run[Only count them]' \
+'--json[Print JSON]' \
+'-h[Print help]' \
+'--help[Print help]' \
+&& ret=0
+;;
+(forget)
+_arguments "${_arguments_options[@]}" : \
+'--user=[The user whose sessions go, with all that are a part of them]:NAME:_default' \
+'(--user)--agent=[The agent whose sessions go]:NAME:_default' \
+'--reason=[Why; the audit trail keeps it]:TEXT:_default' \
+'--socket=[The control socket; by default that of the configuration, or the one in the usual folder]:PATH:_files' \
+'-c+[The configuration that the procession runs, which says where its socket is]:FILE:_files' \
+'--config=[The configuration that the procession runs, which says where its socket is]:FILE:_files' \
+'--dry-run[Only count them]' \
+'--json[Print JSON]' \
+'-h[Print help]' \
+'--help[Print help]' \
+&& ret=0
+;;
+(output)
+_arguments "${_arguments_options[@]}" : \
+'--cursor=[Begin at this place\: \`next\` of an earlier answer]:CURSOR:_default' \
+'--stream=[Only this output of it]:WHICH:(stdout stderr both)' \
+'--socket=[The control socket; by default that of the configuration, or the one in the usual folder]:PATH:_files' \
+'-c+[The configuration that the procession runs, which says where its socket is]:FILE:_files' \
+'--config=[The configuration that the procession runs, which says where its socket is]:FILE:_files' \
+'-f[Go on until it has ended]' \
+'--follow[Go on until it has ended]' \
+'--json[Print JSON, an object for each part]' \
+'-h[Print help]' \
+'--help[Print help]' \
+':id -- Its session, or the pid of its main process:_default' \
+&& ret=0
+;;
+(write)
+_arguments "${_arguments_options[@]}" : \
+'--socket=[The control socket; by default that of the configuration, or the one in the usual folder]:PATH:_files' \
+'-c+[The configuration that the procession runs, which says where its socket is]:FILE:_files' \
+'--config=[The configuration that the procession runs, which says where its socket is]:FILE:_files' \
+'--close[Close its standard input behind it; always done behind our own]' \
+'-h[Print help]' \
+'--help[Print help]' \
+':id -- Its session, or the pid of its main process:_default' \
+'::text -- What is sent; what comes on our standard input when not given:_default' \
+&& ret=0
+;;
+(terminate)
+_arguments "${_arguments_options[@]}" : \
+'--grace=[Seconds from the asking to SIGKILL; what it was started with when not given]:SECONDS:_default' \
+'--socket=[The control socket; by default that of the configuration, or the one in the usual folder]:PATH:_files' \
+'-c+[The configuration that the procession runs, which says where its socket is]:FILE:_files' \
+'--config=[The configuration that the procession runs, which says where its socket is]:FILE:_files' \
+'(--grace)--force[At once, by SIGKILL]' \
+'--no-wait[Do not wait until it is over]' \
+'--json[Print JSON]' \
+'-h[Print help]' \
+'--help[Print help]' \
+':id -- Its session, or the pid of its main process:_default' \
+&& ret=0
+;;
+(wait)
+_arguments "${_arguments_options[@]}" : \
+'--timeout=[For so many seconds at most]:SECONDS:_default' \
+'--socket=[The control socket; by default that of the configuration, or the one in the usual folder]:PATH:_files' \
+'-c+[The configuration that the procession runs, which says where its socket is]:FILE:_files' \
+'--config=[The configuration that the procession runs, which says where its socket is]:FILE:_files' \
+'--json[Print JSON]' \
+'-h[Print help]' \
+'--help[Print help]' \
+':id -- Its session, or the pid of its main process:_default' \
+&& ret=0
+;;
 (help)
 _arguments "${_arguments_options[@]}" : \
 ":: :_procession__subcmd__sessions__subcmd__help_commands" \
@@ -280,7 +481,31 @@ _arguments "${_arguments_options[@]}" : \
         (( CURRENT += 1 ))
         curcontext="${curcontext%:*:*}:procession-sessions-help-command-$line[1]:"
         case $line[1] in
-            (open)
+            (list)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(show)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(events)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(tree)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(stats)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(replay)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(open)
 _arguments "${_arguments_options[@]}" : \
 && ret=0
 ;;
@@ -289,6 +514,34 @@ _arguments "${_arguments_options[@]}" : \
 && ret=0
 ;;
 (close)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(export)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(purge)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(forget)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(output)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(write)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(terminate)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(wait)
 _arguments "${_arguments_options[@]}" : \
 && ret=0
 ;;
@@ -317,6 +570,24 @@ _arguments "${_arguments_options[@]}" : \
 '-h[Print help]' \
 '--help[Print help]' \
 '*::names -- Only what happens to these processes:_default' \
+&& ret=0
+;;
+(audit)
+_arguments "${_arguments_options[@]}" : \
+'--since=[Only what was asked then or later\: a time as 2026-11-20T09\:30\:00Z, or how long ago (1h, 7d)]:TIME:_default' \
+'--until=[Only what was asked before]:TIME:_default' \
+'--action=[Only actions that have this in them\: \`stop\`, \`/v1/sessions\`, \`POST\`, …]:TEXT:_default' \
+'--target=[Only of this process, session or agent]:NAME:_default' \
+'-n+[So many lines, the newest; 0 is all]:LINES:_default' \
+'--tail=[So many lines, the newest; 0 is all]:LINES:_default' \
+'--socket=[The control socket; by default that of the configuration, or the one in the usual folder]:PATH:_files' \
+'-c+[The configuration that the procession runs, which says where its socket is]:FILE:_files' \
+'--config=[The configuration that the procession runs, which says where its socket is]:FILE:_files' \
+'--refused[Only what was refused]' \
+'(--csv)--json[Print a JSON object for each line]' \
+'--csv[Print a table for other programs]' \
+'-h[Print help]' \
+'--help[Print help]' \
 && ret=0
 ;;
 (agents)
@@ -558,6 +829,10 @@ _arguments "${_arguments_options[@]}" : \
 _arguments "${_arguments_options[@]}" : \
 && ret=0
 ;;
+(orphans)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
 (sessions)
 _arguments "${_arguments_options[@]}" : \
 ":: :_procession__subcmd__help__subcmd__sessions_commands" \
@@ -570,7 +845,31 @@ _arguments "${_arguments_options[@]}" : \
         (( CURRENT += 1 ))
         curcontext="${curcontext%:*:*}:procession-help-sessions-command-$line[1]:"
         case $line[1] in
-            (open)
+            (list)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(show)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(events)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(tree)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(stats)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(replay)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(open)
 _arguments "${_arguments_options[@]}" : \
 && ret=0
 ;;
@@ -582,11 +881,43 @@ _arguments "${_arguments_options[@]}" : \
 _arguments "${_arguments_options[@]}" : \
 && ret=0
 ;;
+(export)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(purge)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(forget)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(output)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(write)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(terminate)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(wait)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
         esac
     ;;
 esac
 ;;
 (events)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(audit)
 _arguments "${_arguments_options[@]}" : \
 && ret=0
 ;;
@@ -674,8 +1005,10 @@ _procession_commands() {
 'shutdown:Stop everything, as after a SIGTERM' \
 'logs:Show what processes wrote last, and what they write' \
 'spawn:Run a command beside the configured processes' \
+'orphans:List or end what sessions that are over left behind' \
 'sessions:Open, keep alive and close sessions of one'\''s own' \
 'events:Show what happens, as it happens' \
+'audit:Show who asked for what at the control doors, and what they got' \
 'agents:Show the chains of agents\: their conversations, how full they are, and what to hand over' \
 'completions:Print a script that completes words in a shell' \
 'help:Print this message or the help of the given subcommand(s)' \
@@ -809,6 +1142,11 @@ _procession__subcmd__agents__subcmd__validate_commands() {
     local commands; commands=()
     _describe -t commands 'procession agents validate commands' commands "$@"
 }
+(( $+functions[_procession__subcmd__audit_commands] )) ||
+_procession__subcmd__audit_commands() {
+    local commands; commands=()
+    _describe -t commands 'procession audit commands' commands "$@"
+}
 (( $+functions[_procession__subcmd__check_commands] )) ||
 _procession__subcmd__check_commands() {
     local commands; commands=()
@@ -839,8 +1177,10 @@ _procession__subcmd__help_commands() {
 'shutdown:Stop everything, as after a SIGTERM' \
 'logs:Show what processes wrote last, and what they write' \
 'spawn:Run a command beside the configured processes' \
+'orphans:List or end what sessions that are over left behind' \
 'sessions:Open, keep alive and close sessions of one'\''s own' \
 'events:Show what happens, as it happens' \
+'audit:Show who asked for what at the control doors, and what they got' \
 'agents:Show the chains of agents\: their conversations, how full they are, and what to hand over' \
 'completions:Print a script that completes words in a shell' \
 'help:Print this message or the help of the given subcommand(s)' \
@@ -907,6 +1247,11 @@ _procession__subcmd__help__subcmd__agents__subcmd__validate_commands() {
     local commands; commands=()
     _describe -t commands 'procession help agents validate commands' commands "$@"
 }
+(( $+functions[_procession__subcmd__help__subcmd__audit_commands] )) ||
+_procession__subcmd__help__subcmd__audit_commands() {
+    local commands; commands=()
+    _describe -t commands 'procession help audit commands' commands "$@"
+}
 (( $+functions[_procession__subcmd__help__subcmd__check_commands] )) ||
 _procession__subcmd__help__subcmd__check_commands() {
     local commands; commands=()
@@ -965,9 +1310,22 @@ _procession__subcmd__help__subcmd__schema_commands() {
 (( $+functions[_procession__subcmd__help__subcmd__sessions_commands] )) ||
 _procession__subcmd__help__subcmd__sessions_commands() {
     local commands; commands=(
+'list:List sessions, live and ended, newest first' \
+'show:Show all that is known of a session' \
+'events:Show what happened to a session, in order' \
+'tree:Show a session with all that are a part of it' \
+'stats:Count sessions by what they have in common' \
+'replay:Hold what is kept of sessions against what their events tell' \
 'open:Open a session of one'\''s own, and print its id' \
 'heartbeat:Say that a session is active' \
 'close:Close a session' \
+'export:Print sessions, to be taken elsewhere' \
+'purge:Forget sessions that ended long ago' \
+'forget:Forget the ended sessions of a user or an agent, with all that are a part of them' \
+'output:Show what a spawned command wrote, and what it writes' \
+'write:Send a spawned command what comes on standard input' \
+'terminate:End a spawned command\: ask it, then kill it' \
+'wait:Wait for the end of a spawned command, and end with its exit code' \
     )
     _describe -t commands 'procession help sessions commands' commands "$@"
 }
@@ -976,15 +1334,80 @@ _procession__subcmd__help__subcmd__sessions__subcmd__close_commands() {
     local commands; commands=()
     _describe -t commands 'procession help sessions close commands' commands "$@"
 }
+(( $+functions[_procession__subcmd__help__subcmd__sessions__subcmd__events_commands] )) ||
+_procession__subcmd__help__subcmd__sessions__subcmd__events_commands() {
+    local commands; commands=()
+    _describe -t commands 'procession help sessions events commands' commands "$@"
+}
+(( $+functions[_procession__subcmd__help__subcmd__sessions__subcmd__export_commands] )) ||
+_procession__subcmd__help__subcmd__sessions__subcmd__export_commands() {
+    local commands; commands=()
+    _describe -t commands 'procession help sessions export commands' commands "$@"
+}
+(( $+functions[_procession__subcmd__help__subcmd__sessions__subcmd__forget_commands] )) ||
+_procession__subcmd__help__subcmd__sessions__subcmd__forget_commands() {
+    local commands; commands=()
+    _describe -t commands 'procession help sessions forget commands' commands "$@"
+}
 (( $+functions[_procession__subcmd__help__subcmd__sessions__subcmd__heartbeat_commands] )) ||
 _procession__subcmd__help__subcmd__sessions__subcmd__heartbeat_commands() {
     local commands; commands=()
     _describe -t commands 'procession help sessions heartbeat commands' commands "$@"
 }
+(( $+functions[_procession__subcmd__help__subcmd__sessions__subcmd__list_commands] )) ||
+_procession__subcmd__help__subcmd__sessions__subcmd__list_commands() {
+    local commands; commands=()
+    _describe -t commands 'procession help sessions list commands' commands "$@"
+}
 (( $+functions[_procession__subcmd__help__subcmd__sessions__subcmd__open_commands] )) ||
 _procession__subcmd__help__subcmd__sessions__subcmd__open_commands() {
     local commands; commands=()
     _describe -t commands 'procession help sessions open commands' commands "$@"
+}
+(( $+functions[_procession__subcmd__help__subcmd__sessions__subcmd__output_commands] )) ||
+_procession__subcmd__help__subcmd__sessions__subcmd__output_commands() {
+    local commands; commands=()
+    _describe -t commands 'procession help sessions output commands' commands "$@"
+}
+(( $+functions[_procession__subcmd__help__subcmd__sessions__subcmd__purge_commands] )) ||
+_procession__subcmd__help__subcmd__sessions__subcmd__purge_commands() {
+    local commands; commands=()
+    _describe -t commands 'procession help sessions purge commands' commands "$@"
+}
+(( $+functions[_procession__subcmd__help__subcmd__sessions__subcmd__replay_commands] )) ||
+_procession__subcmd__help__subcmd__sessions__subcmd__replay_commands() {
+    local commands; commands=()
+    _describe -t commands 'procession help sessions replay commands' commands "$@"
+}
+(( $+functions[_procession__subcmd__help__subcmd__sessions__subcmd__show_commands] )) ||
+_procession__subcmd__help__subcmd__sessions__subcmd__show_commands() {
+    local commands; commands=()
+    _describe -t commands 'procession help sessions show commands' commands "$@"
+}
+(( $+functions[_procession__subcmd__help__subcmd__sessions__subcmd__stats_commands] )) ||
+_procession__subcmd__help__subcmd__sessions__subcmd__stats_commands() {
+    local commands; commands=()
+    _describe -t commands 'procession help sessions stats commands' commands "$@"
+}
+(( $+functions[_procession__subcmd__help__subcmd__sessions__subcmd__terminate_commands] )) ||
+_procession__subcmd__help__subcmd__sessions__subcmd__terminate_commands() {
+    local commands; commands=()
+    _describe -t commands 'procession help sessions terminate commands' commands "$@"
+}
+(( $+functions[_procession__subcmd__help__subcmd__sessions__subcmd__tree_commands] )) ||
+_procession__subcmd__help__subcmd__sessions__subcmd__tree_commands() {
+    local commands; commands=()
+    _describe -t commands 'procession help sessions tree commands' commands "$@"
+}
+(( $+functions[_procession__subcmd__help__subcmd__sessions__subcmd__wait_commands] )) ||
+_procession__subcmd__help__subcmd__sessions__subcmd__wait_commands() {
+    local commands; commands=()
+    _describe -t commands 'procession help sessions wait commands' commands "$@"
+}
+(( $+functions[_procession__subcmd__help__subcmd__sessions__subcmd__write_commands] )) ||
+_procession__subcmd__help__subcmd__sessions__subcmd__write_commands() {
+    local commands; commands=()
+    _describe -t commands 'procession help sessions write commands' commands "$@"
 }
 (( $+functions[_procession__subcmd__help__subcmd__shutdown_commands] )) ||
 _procession__subcmd__help__subcmd__shutdown_commands() {
@@ -1049,9 +1472,22 @@ _procession__subcmd__schema_commands() {
 (( $+functions[_procession__subcmd__sessions_commands] )) ||
 _procession__subcmd__sessions_commands() {
     local commands; commands=(
+'list:List sessions, live and ended, newest first' \
+'show:Show all that is known of a session' \
+'events:Show what happened to a session, in order' \
+'tree:Show a session with all that are a part of it' \
+'stats:Count sessions by what they have in common' \
+'replay:Hold what is kept of sessions against what their events tell' \
 'open:Open a session of one'\''s own, and print its id' \
 'heartbeat:Say that a session is active' \
 'close:Close a session' \
+'export:Print sessions, to be taken elsewhere' \
+'purge:Forget sessions that ended long ago' \
+'forget:Forget the ended sessions of a user or an agent, with all that are a part of them' \
+'output:Show what a spawned command wrote, and what it writes' \
+'write:Send a spawned command what comes on standard input' \
+'terminate:End a spawned command\: ask it, then kill it' \
+'wait:Wait for the end of a spawned command, and end with its exit code' \
 'help:Print this message or the help of the given subcommand(s)' \
     )
     _describe -t commands 'procession sessions commands' commands "$@"
@@ -1061,6 +1497,21 @@ _procession__subcmd__sessions__subcmd__close_commands() {
     local commands; commands=()
     _describe -t commands 'procession sessions close commands' commands "$@"
 }
+(( $+functions[_procession__subcmd__sessions__subcmd__events_commands] )) ||
+_procession__subcmd__sessions__subcmd__events_commands() {
+    local commands; commands=()
+    _describe -t commands 'procession sessions events commands' commands "$@"
+}
+(( $+functions[_procession__subcmd__sessions__subcmd__export_commands] )) ||
+_procession__subcmd__sessions__subcmd__export_commands() {
+    local commands; commands=()
+    _describe -t commands 'procession sessions export commands' commands "$@"
+}
+(( $+functions[_procession__subcmd__sessions__subcmd__forget_commands] )) ||
+_procession__subcmd__sessions__subcmd__forget_commands() {
+    local commands; commands=()
+    _describe -t commands 'procession sessions forget commands' commands "$@"
+}
 (( $+functions[_procession__subcmd__sessions__subcmd__heartbeat_commands] )) ||
 _procession__subcmd__sessions__subcmd__heartbeat_commands() {
     local commands; commands=()
@@ -1069,9 +1520,22 @@ _procession__subcmd__sessions__subcmd__heartbeat_commands() {
 (( $+functions[_procession__subcmd__sessions__subcmd__help_commands] )) ||
 _procession__subcmd__sessions__subcmd__help_commands() {
     local commands; commands=(
+'list:List sessions, live and ended, newest first' \
+'show:Show all that is known of a session' \
+'events:Show what happened to a session, in order' \
+'tree:Show a session with all that are a part of it' \
+'stats:Count sessions by what they have in common' \
+'replay:Hold what is kept of sessions against what their events tell' \
 'open:Open a session of one'\''s own, and print its id' \
 'heartbeat:Say that a session is active' \
 'close:Close a session' \
+'export:Print sessions, to be taken elsewhere' \
+'purge:Forget sessions that ended long ago' \
+'forget:Forget the ended sessions of a user or an agent, with all that are a part of them' \
+'output:Show what a spawned command wrote, and what it writes' \
+'write:Send a spawned command what comes on standard input' \
+'terminate:End a spawned command\: ask it, then kill it' \
+'wait:Wait for the end of a spawned command, and end with its exit code' \
 'help:Print this message or the help of the given subcommand(s)' \
     )
     _describe -t commands 'procession sessions help commands' commands "$@"
@@ -1080,6 +1544,21 @@ _procession__subcmd__sessions__subcmd__help_commands() {
 _procession__subcmd__sessions__subcmd__help__subcmd__close_commands() {
     local commands; commands=()
     _describe -t commands 'procession sessions help close commands' commands "$@"
+}
+(( $+functions[_procession__subcmd__sessions__subcmd__help__subcmd__events_commands] )) ||
+_procession__subcmd__sessions__subcmd__help__subcmd__events_commands() {
+    local commands; commands=()
+    _describe -t commands 'procession sessions help events commands' commands "$@"
+}
+(( $+functions[_procession__subcmd__sessions__subcmd__help__subcmd__export_commands] )) ||
+_procession__subcmd__sessions__subcmd__help__subcmd__export_commands() {
+    local commands; commands=()
+    _describe -t commands 'procession sessions help export commands' commands "$@"
+}
+(( $+functions[_procession__subcmd__sessions__subcmd__help__subcmd__forget_commands] )) ||
+_procession__subcmd__sessions__subcmd__help__subcmd__forget_commands() {
+    local commands; commands=()
+    _describe -t commands 'procession sessions help forget commands' commands "$@"
 }
 (( $+functions[_procession__subcmd__sessions__subcmd__help__subcmd__heartbeat_commands] )) ||
 _procession__subcmd__sessions__subcmd__help__subcmd__heartbeat_commands() {
@@ -1091,15 +1570,115 @@ _procession__subcmd__sessions__subcmd__help__subcmd__help_commands() {
     local commands; commands=()
     _describe -t commands 'procession sessions help help commands' commands "$@"
 }
+(( $+functions[_procession__subcmd__sessions__subcmd__help__subcmd__list_commands] )) ||
+_procession__subcmd__sessions__subcmd__help__subcmd__list_commands() {
+    local commands; commands=()
+    _describe -t commands 'procession sessions help list commands' commands "$@"
+}
 (( $+functions[_procession__subcmd__sessions__subcmd__help__subcmd__open_commands] )) ||
 _procession__subcmd__sessions__subcmd__help__subcmd__open_commands() {
     local commands; commands=()
     _describe -t commands 'procession sessions help open commands' commands "$@"
 }
+(( $+functions[_procession__subcmd__sessions__subcmd__help__subcmd__output_commands] )) ||
+_procession__subcmd__sessions__subcmd__help__subcmd__output_commands() {
+    local commands; commands=()
+    _describe -t commands 'procession sessions help output commands' commands "$@"
+}
+(( $+functions[_procession__subcmd__sessions__subcmd__help__subcmd__purge_commands] )) ||
+_procession__subcmd__sessions__subcmd__help__subcmd__purge_commands() {
+    local commands; commands=()
+    _describe -t commands 'procession sessions help purge commands' commands "$@"
+}
+(( $+functions[_procession__subcmd__sessions__subcmd__help__subcmd__replay_commands] )) ||
+_procession__subcmd__sessions__subcmd__help__subcmd__replay_commands() {
+    local commands; commands=()
+    _describe -t commands 'procession sessions help replay commands' commands "$@"
+}
+(( $+functions[_procession__subcmd__sessions__subcmd__help__subcmd__show_commands] )) ||
+_procession__subcmd__sessions__subcmd__help__subcmd__show_commands() {
+    local commands; commands=()
+    _describe -t commands 'procession sessions help show commands' commands "$@"
+}
+(( $+functions[_procession__subcmd__sessions__subcmd__help__subcmd__stats_commands] )) ||
+_procession__subcmd__sessions__subcmd__help__subcmd__stats_commands() {
+    local commands; commands=()
+    _describe -t commands 'procession sessions help stats commands' commands "$@"
+}
+(( $+functions[_procession__subcmd__sessions__subcmd__help__subcmd__terminate_commands] )) ||
+_procession__subcmd__sessions__subcmd__help__subcmd__terminate_commands() {
+    local commands; commands=()
+    _describe -t commands 'procession sessions help terminate commands' commands "$@"
+}
+(( $+functions[_procession__subcmd__sessions__subcmd__help__subcmd__tree_commands] )) ||
+_procession__subcmd__sessions__subcmd__help__subcmd__tree_commands() {
+    local commands; commands=()
+    _describe -t commands 'procession sessions help tree commands' commands "$@"
+}
+(( $+functions[_procession__subcmd__sessions__subcmd__help__subcmd__wait_commands] )) ||
+_procession__subcmd__sessions__subcmd__help__subcmd__wait_commands() {
+    local commands; commands=()
+    _describe -t commands 'procession sessions help wait commands' commands "$@"
+}
+(( $+functions[_procession__subcmd__sessions__subcmd__help__subcmd__write_commands] )) ||
+_procession__subcmd__sessions__subcmd__help__subcmd__write_commands() {
+    local commands; commands=()
+    _describe -t commands 'procession sessions help write commands' commands "$@"
+}
+(( $+functions[_procession__subcmd__sessions__subcmd__list_commands] )) ||
+_procession__subcmd__sessions__subcmd__list_commands() {
+    local commands; commands=()
+    _describe -t commands 'procession sessions list commands' commands "$@"
+}
 (( $+functions[_procession__subcmd__sessions__subcmd__open_commands] )) ||
 _procession__subcmd__sessions__subcmd__open_commands() {
     local commands; commands=()
     _describe -t commands 'procession sessions open commands' commands "$@"
+}
+(( $+functions[_procession__subcmd__sessions__subcmd__output_commands] )) ||
+_procession__subcmd__sessions__subcmd__output_commands() {
+    local commands; commands=()
+    _describe -t commands 'procession sessions output commands' commands "$@"
+}
+(( $+functions[_procession__subcmd__sessions__subcmd__purge_commands] )) ||
+_procession__subcmd__sessions__subcmd__purge_commands() {
+    local commands; commands=()
+    _describe -t commands 'procession sessions purge commands' commands "$@"
+}
+(( $+functions[_procession__subcmd__sessions__subcmd__replay_commands] )) ||
+_procession__subcmd__sessions__subcmd__replay_commands() {
+    local commands; commands=()
+    _describe -t commands 'procession sessions replay commands' commands "$@"
+}
+(( $+functions[_procession__subcmd__sessions__subcmd__show_commands] )) ||
+_procession__subcmd__sessions__subcmd__show_commands() {
+    local commands; commands=()
+    _describe -t commands 'procession sessions show commands' commands "$@"
+}
+(( $+functions[_procession__subcmd__sessions__subcmd__stats_commands] )) ||
+_procession__subcmd__sessions__subcmd__stats_commands() {
+    local commands; commands=()
+    _describe -t commands 'procession sessions stats commands' commands "$@"
+}
+(( $+functions[_procession__subcmd__sessions__subcmd__terminate_commands] )) ||
+_procession__subcmd__sessions__subcmd__terminate_commands() {
+    local commands; commands=()
+    _describe -t commands 'procession sessions terminate commands' commands "$@"
+}
+(( $+functions[_procession__subcmd__sessions__subcmd__tree_commands] )) ||
+_procession__subcmd__sessions__subcmd__tree_commands() {
+    local commands; commands=()
+    _describe -t commands 'procession sessions tree commands' commands "$@"
+}
+(( $+functions[_procession__subcmd__sessions__subcmd__wait_commands] )) ||
+_procession__subcmd__sessions__subcmd__wait_commands() {
+    local commands; commands=()
+    _describe -t commands 'procession sessions wait commands' commands "$@"
+}
+(( $+functions[_procession__subcmd__sessions__subcmd__write_commands] )) ||
+_procession__subcmd__sessions__subcmd__write_commands() {
+    local commands; commands=()
+    _describe -t commands 'procession sessions write commands' commands "$@"
 }
 (( $+functions[_procession__subcmd__shutdown_commands] )) ||
 _procession__subcmd__shutdown_commands() {
