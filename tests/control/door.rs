@@ -259,7 +259,9 @@ impl Answer {
         let text = String::from_utf8_lossy(bytes);
         let (head, body) = text.split_once("\r\n\r\n").unwrap_or((&text, ""));
         let status = head.split(' ').nth(1).and_then(|status| status.parse().ok()).unwrap_or(0);
-        Self { status, head: head.to_owned(), body: body.to_owned() }
+        let in_pieces = head.to_ascii_lowercase().contains("transfer-encoding: chunked");
+        let body = if in_pieces { joined(body) } else { body.to_owned() };
+        Self { status, head: head.to_owned(), body }
     }
 
     pub fn json(&self) -> Value {
@@ -270,4 +272,16 @@ impl Answer {
         let mut lines = self.head.lines().filter_map(|line| line.split_once(": "));
         lines.find(|(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, value)| value)
     }
+}
+
+/// The pieces of a chunked body in one; of one that was broken off as much as came.
+fn joined(mut body: &str) -> String {
+    let mut whole = String::new();
+    while let Some((length, rest)) = body.split_once("\r\n") {
+        let length = usize::from_str_radix(length, 16).unwrap_or(0);
+        let Some(piece) = rest.get(..length).filter(|piece| !piece.is_empty()) else { break };
+        whole.push_str(piece);
+        body = rest[length..].strip_prefix("\r\n").unwrap_or_default();
+    }
+    whole
 }

@@ -1,3 +1,5 @@
+//! Sessions that are rebuilt from their events, and what differs when somebody changed them.
+
 use super::*;
 use serde_json::json;
 

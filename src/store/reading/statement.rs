@@ -76,7 +76,9 @@ fn audited(wanted: &AuditWanted) -> Statement {
             it.and_number(compared, bound.0);
         }
     }
-    let texts = [("action LIKE", wanted.action.as_ref().map(|it| format!("%{}%", escaped(it))))]
+    // In small letters, since only one of the databases compares without regard to them.
+    let part = |it: &String| format!("%{}%", escaped(it).to_lowercase());
+    let texts = [("lower(action) LIKE", wanted.action.as_ref().map(part))]
         .into_iter()
         .chain([("target =", wanted.target.clone()), ("role =", wanted.role.clone())]);
     for (compared, text) in texts {

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 
-use super::super::knock::encoded;
-use super::super::{Door, Failure, print};
+use crate::cli::control::knock::encoded;
+use crate::cli::control::{Door, Failure, print};
 use crate::serve::wire::spawned::Output;
 
 /// How long one question for more may wait; then it is asked again.

@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use clap::Args;
 
-use super::super::knock::encoded;
-use super::super::orders::seconds;
-use super::super::{Door, Failure, print};
+use crate::cli::control::knock::encoded;
+use crate::cli::control::orders::seconds;
+use crate::cli::control::{Door, Failure, print};
 use crate::serve::wire::spawned::{Command, TerminateBody};
 
 /// How long its end is waited for where nothing is said.

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use clap::Args;
 
-use super::super::orders::seconds;
-use super::super::{Door, EXIT_FAILED, Failure, print, spoken};
+use crate::cli::control::orders::seconds;
+use crate::cli::control::{Door, EXIT_FAILED, Failure, print, spoken};
 
 /// How long it is waited for where nothing is said.
 const USUAL: &str = "3600";

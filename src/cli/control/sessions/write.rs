@@ -2,7 +2,7 @@
 
 use clap::Args;
 
-use super::super::{Door, Failure, spoken};
+use crate::cli::control::{Door, Failure, spoken};
 
 #[derive(Debug, Args)]
 pub struct Options {
