@@ -9,10 +9,12 @@ mod contexts;
 mod following;
 pub mod orphans;
 mod journal;
+mod keeping;
 mod logs;
 mod output;
 mod control;
 mod reload;
+mod senses;
 pub mod replay;
 
 use std::hash::{BuildHasher, Hasher, RandomState};

@@ -107,7 +107,7 @@ pub(super) async fn take_orders(plan: Arc<Plan>, tied: Tied, stopped: watch::Rec
         alive: Box::new(move || pulse.is_alive()),
     });
     let open = || control::serve(plan.control.clone(), Arc::clone(&sources), stopped.clone());
-    super::below::restarting("control", open).await;
+    super::senses::restarting("control", open).await;
 }
 
 /// Reads the salt of this instance, once.

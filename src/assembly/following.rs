@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::timeout;
 
-use crate::assembly::below::restarting;
+use crate::assembly::senses::restarting;
 use crate::clock;
 use crate::config::plan::{Plan, Treatment};
 use crate::ledger::entry::Entry;

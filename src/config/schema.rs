@@ -7,6 +7,7 @@
 
 mod form;
 mod keys;
+mod session_keys;
 
 use serde_json::{Value, json};
 

@@ -14,9 +14,7 @@ use tracing::Level;
 use crate::config::plan::{Mode, Plan};
 use crate::supervise::action::{Action, Scope};
 use crate::supervise::fact::{Fact, SpawnFailure, SpawnStep};
-use crate::supervise::lifecycle::{
-    EndReason, Lifecycle, RunEnd, ShutdownCause, SignalResponse, StopCause,
-};
+use crate::supervise::lifecycle::{EndReason, Lifecycle, RunEnd, ShutdownCause, StopCause};
 use crate::units::{ProcessIx, RunId};
 
 /// Tells the turns of one life.
@@ -116,13 +114,7 @@ impl Story {
                 "giving up {}: {streak} restarts in a row did not help",
                 self.process(*process)
             )),
-            Lifecycle::SignalArrived { signal, response } => match response {
-                SignalResponse::Shutdown => None,
-                SignalResponse::Escalated => warn(format!("{signal} again: hurrying")),
-                SignalResponse::Forwarded(_) => info(format!("passing on {signal}")),
-                SignalResponse::Reload => info(format!("{signal}: reading the configuration anew")),
-                SignalResponse::Ignored => debug(format!("{signal} has no meaning here")),
-            },
+            Lifecycle::SignalArrived { signal, response } => words::signal(*signal, *response),
             Lifecycle::OrphansReaped { process, status, count } => {
                 self.orphans(*process, *status, *count)
             }

@@ -183,8 +183,7 @@ impl Process {
             (P::Stopping { run, ending }, I::Hurried(latest)) => self.hurry(run, ending, latest, turn),
             (P::Stopping { run, ending }, I::KillBy(by)) => self.kill_by(run, ending, by, turn),
             (P::Stopping { run, ending }, I::Abandoned) => self.give_up(run, ending, turn),
-            (P::Stopping { .. }, I::Freed | I::Blocked | I::Found(_) | I::Struck | I::Executed
-                | I::AskedUp | I::AskedAgain | I::AskedOut | I::AskNow(_) | I::Adjusted) => {}
+            (P::Stopping { .. }, I::Freed | I::Blocked | I::Found(_) | I::Struck | I::Executed | I::AskedUp | I::AskedAgain | I::AskedOut | I::AskNow(_) | I::Adjusted) => {}
 
             (P::Tidying { run, end, chain }, I::Heard(news)) => self.heard_tidying(run, end, chain, news, turn),
             (P::Tidying { run, end, chain }, I::Deadline) => self.tidy(run, end, chain.tick(turn), turn),

@@ -6,9 +6,9 @@ use std::time::Duration;
 use crate::config::plan::{Changes, OnUnhealthy, ProcessPlan};
 use crate::init::story::{Part, Story, debug, error, info, warn};
 use crate::supervise::fact::{ErrandEnd, Holder};
-use crate::supervise::lifecycle::{Health, Order, Role, TestFailure};
+use crate::supervise::lifecycle::{Health, Order, Role, SignalResponse, TestFailure};
 use crate::supervise::wish::{Refusal, Reply};
-use crate::units::{ExitStatus, ProcessIx, RunId};
+use crate::units::{ExitStatus, ProcessIx, RunId, Signal};
 
 impl Story {
     /// Only who has to show more than being executed becomes ready in a way that is worth a line.
@@ -139,6 +139,16 @@ pub(super) fn reply(reply: &Reply) -> Option<Part> {
             Refusal::NameTaken => "a spawned command would have the name of another process".into(),
             Refusal::OneCommand => "one command is accompanied and takes no orders".into(),
         }),
+    }
+}
+
+pub(super) fn signal(signal: Signal, response: SignalResponse) -> Option<Part> {
+    match response {
+        SignalResponse::Shutdown => None,
+        SignalResponse::Escalated => warn(format!("{signal} again: hurrying")),
+        SignalResponse::Forwarded(_) => info(format!("passing on {signal}")),
+        SignalResponse::Reload => info(format!("{signal}: reading the configuration anew")),
+        SignalResponse::Ignored => debug(format!("{signal} has no meaning here")),
     }
 }
 

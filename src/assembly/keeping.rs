@@ -1,0 +1,101 @@
+//! The ledger and what keeps its history: the store, the run file and the file of events.
+
+use std::sync::Arc;
+
+use super::journal::{Journal, Written};
+use super::{Stand, seed};
+use crate::config::plan::Plan;
+use crate::ledger::entry::Waiting;
+use crate::ledger::fold::Ledger;
+use crate::ledger::row::{Batch, Row};
+use crate::ledger::veil::Veil;
+use crate::memory::leak;
+use crate::memory::marker::SESSION_VARIABLE;
+use crate::serve::control::trail;
+use crate::store::life::Beginnings;
+use crate::store::runfile::{Owner, RunKeeper};
+use crate::store::salt;
+use crate::store::writer::{self, Reports, Writer};
+use crate::tokens::price::Prices;
+use crate::units::SessionId;
+
+/// Everything that history is written by.
+pub(super) struct Kept {
+    /// To the store.
+    pub(super) writer: Arc<Writer>,
+    /// What the store tells.
+    pub(super) reports: Reports,
+    /// To the run file, where there is a folder for it.
+    pub(super) keeper: Option<Arc<RunKeeper>>,
+    /// To the file of events, where one is asked for.
+    events: Option<Journal>,
+    /// Ends once the events of sessions are in their file.
+    pub(super) journal: Option<Written>,
+}
+
+impl Kept {
+    /// Begins to write wherever the plan asks for it.
+    pub(super) fn begin(plan: &Plan, begins: Beginnings, owner: Option<Owner>) -> Self {
+        let retention = plan.sessions.retention;
+        let (writer, reports) = writer::start(&plan.store, retention, begins, &plan.state_dir);
+        let keeper = owner.map(|owner| RunKeeper::start(&plan.state_dir, owner));
+        let (events, journal) = plan.sessions.log.clone().and_then(Journal::start).unzip();
+        Self { writer: Arc::new(writer), reports, keeper: keeper.map(Arc::new), events, journal }
+    }
+
+    /// Takes rows, for the store and for the file of events. It is given away once.
+    pub(super) fn submit(&mut self) -> impl FnMut(Batch) + use<> {
+        let (writer, events) = (Arc::clone(&self.writer), self.events.take());
+        move |batch| {
+            if let Some(events) = &events {
+                events.tell(&batch);
+            }
+            writer.submit(batch);
+        }
+    }
+
+    /// Has the last rows committed while everything else ends.
+    pub(super) fn hurry(&self) -> Box<dyn Fn() + Send> {
+        let writer = Arc::clone(&self.writer);
+        Box::new(move || writer.hurry())
+    }
+
+    /// Says what is not committed yet.
+    pub(super) fn waiting(&self) -> Box<dyn Fn() -> Waiting + Send> {
+        let writer = Arc::clone(&self.writer);
+        Box::new(move || writer.waiting())
+    }
+}
+
+/// The ledger of this life.
+pub(super) fn new_ledger(plan: &Plan, stand: &Stand, prices: &Prices, veil: Veil) -> Ledger {
+    let seed = seed();
+    let ledger = Ledger::new(plan, stand.began, stand.pid1, leak::detector, seed);
+    let ledger = ledger.inside(around()).behind(veil);
+    match prices.as_of() {
+        Some(day) => ledger.with_prices_of(day),
+        None => ledger,
+    }
+}
+
+/// The session that we were started in, where a procession around us says so.
+fn around() -> Option<SessionId> {
+    std::env::var(SESSION_VARIABLE).ok().as_deref().and_then(SessionId::parse)
+}
+
+/// What `privacy` asks for; a salt is only read where something is hashed.
+pub(super) fn veil(plan: &Plan) -> Veil {
+    let passing = salt::passing();
+    let salt = if plan.privacy.hashes() { salt::kept(&plan.state_dir) } else { passing };
+    Veil::new(plan.privacy.clone(), salt, passing)
+}
+
+/// Hands lines of the audit trail to the store, in between.
+pub(super) fn audit(writer: &Arc<Writer>) -> trail::Keep {
+    let writer = Arc::downgrade(writer);
+    Box::new(move |row| {
+        if let Some(writer) = writer.upgrade() {
+            writer.submit(Batch { rows: vec![Row::Audit(Box::new(row))] });
+        }
+    })
+}
