@@ -286,6 +286,10 @@ fn readiness_names_each_process_that_is_not_ready() {
         let reply = door.get(path);
         assert_eq!((reply.status, reply.text()), (503, "broken: failed (last: exit code 127)\n"));
     }
+    let all = door.get("/readyz?verbose");
+    assert_eq!(all.status, 503);
+    assert!(all.text().starts_with("[-]processes failed: broken: failed"), "{}", all.text());
+    assert!(all.text().contains("\n[+]persistence ok\n"), "{}", all.text());
     door.show(|snapshot| snapshot.processes.retain(|process| process.name != "broken"));
     let reply = door.get("/readyz");
     assert_eq!((reply.status, reply.text()), (200, "ready\n"));

@@ -8,6 +8,7 @@ use std::time::Duration;
 use tokio::sync::mpsc::{self, WeakSender};
 use tokio::sync::{oneshot, watch};
 use tokio::task::JoinSet;
+use tokio::time::timeout;
 
 use super::{contexts, reload};
 use crate::clock;
@@ -34,7 +35,7 @@ use crate::watch as files;
 /// Between the panic of a task and its restart.
 const RESTART_PAUSE: Duration = Duration::from_secs(1);
 /// Without a new picture for this long nothing is being started or ended.
-const QUIET: Duration = Duration::from_millis(400);
+const QUIET: Duration = Duration::from_secs(1);
 
 /// What most senses look at, and where they tell of it.
 pub(super) struct Around<'a> {
@@ -158,20 +159,31 @@ fn record(run: LiveRun) -> RunRecord {
     RunRecord { session: run.session, process: run.process, main: run.main }
 }
 
-/// Gives back what a wave of starts and ends has left free, once there is quiet after it. Wakes up
-/// only when others do.
+/// Gives back what a wave of starts and ends has left free, once there is quiet after it.
 async fn give_memory_back(mut pictures: watch::Receiver<Arc<Snapshot>>) {
-    let (mut given_at, mut last) = (0, clock::instant());
-    while pictures.changed().await.is_ok() {
+    let mut given_at = 0;
+    while let Some(sessions) = settled(&mut pictures, given_at).await {
+        heap::give_back();
+        heap::forget_code();
+        given_at = sessions;
+    }
+}
+
+/// How many sessions began and ended, once they are others than `before` and there is quiet; `None`
+/// when we end.
+async fn settled(pictures: &mut watch::Receiver<Arc<Snapshot>>, before: u64) -> Option<u64> {
+    loop {
         let sessions: u64 = {
             let picture = pictures.borrow_and_update();
             picture.opened.values().chain(picture.closed.values()).sum()
         };
-        let quiet = std::mem::replace(&mut last, clock::instant()).elapsed() >= QUIET;
-        if quiet && sessions != given_at {
-            heap::give_back();
-            heap::forget_code();
-            given_at = sessions;
+        if sessions == before {
+            pictures.changed().await.ok()?;
+        } else {
+            match timeout(QUIET, pictures.changed()).await {
+                Ok(changed) => changed.ok()?,
+                Err(_) => return Some(sessions),
+            }
         }
     }
 }

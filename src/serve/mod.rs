@@ -14,6 +14,7 @@ pub mod packing;
 pub mod page;
 mod patience;
 pub mod phrase;
+mod readiness;
 pub mod routes;
 mod table;
 pub mod wire;

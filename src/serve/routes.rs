@@ -10,12 +10,11 @@ use hyper::header::{
 };
 use hyper::{Method, Request, Response, StatusCode};
 
-use crate::ledger::snapshot::{ProcessView, Snapshot};
+use crate::ledger::snapshot::Snapshot;
 use crate::metrics::families::{Seen, exposition};
 use crate::metrics::negotiate;
 use crate::serve::packing::Packed;
-use crate::serve::{Sources, page};
-use crate::supervise::lifecycle::PhaseName;
+use crate::serve::{Sources, page, readiness};
 
 /// What is sent back.
 pub type Answer = Response<Full<Bytes>>;
@@ -28,7 +27,7 @@ const HINT: &str = "\
 There is nothing here. There is something at:
 /metrics  figures for Prometheus
 /healthz  whether procession itself works (also /-/healthy)
-/readyz   whether every process is ready (also /-/ready)
+/readyz   whether every process is ready (also /-/ready; ?verbose tells of each part)
 /         a page for people
 ";
 
@@ -56,7 +55,7 @@ pub fn answer<B>(request: &Request<B>, sources: &Sources, packed: &Packed) -> An
     match request.uri().path() {
         "/metrics" => metrics(request.headers(), sources, packed),
         "/healthz" | "/-/healthy" => health((sources.alive)()),
-        "/readyz" | "/-/ready" => readiness(&(sources.snapshot)()),
+        "/readyz" | "/-/ready" => ready(&(sources.snapshot)(), request.uri().query()),
         "/" => reply(StatusCode::OK, HTML, page::render(&(sources.snapshot)())),
         _ => reply(StatusCode::NOT_FOUND, PLAIN, HINT),
     }
@@ -98,28 +97,14 @@ fn health(alive: bool) -> Answer {
     }
 }
 
-/// Ready is when every process is ready or did its work; else a line for each that is not.
-fn readiness(snapshot: &Snapshot) -> Answer {
-    let lines = if snapshot.house.stopping {
-        "everything is being stopped\n".to_owned()
-    } else if snapshot.generation == 0 {
-        "nothing is known yet\n".to_owned()
-    } else {
-        snapshot.processes.iter().filter(|process| !is_well(process)).map(unready).collect()
+fn ready(snapshot: &Snapshot, query: Option<&str>) -> Answer {
+    let status = match readiness::missing(snapshot).is_empty() {
+        true => StatusCode::OK,
+        false => StatusCode::SERVICE_UNAVAILABLE,
     };
-    match lines.as_str() {
-        "" => reply(StatusCode::OK, PLAIN, "ready\n"),
-        _ => reply(StatusCode::SERVICE_UNAVAILABLE, PLAIN, lines),
-    }
-}
-
-fn is_well(process: &ProcessView) -> bool {
-    matches!(process.phase, PhaseName::Ready | PhaseName::Done)
-}
-
-fn unready(process: &ProcessView) -> String {
-    let last = process.last_status.map(|status| format!(" (last: {status})")).unwrap_or_default();
-    format!("{}: {}{last}\n", process.name, process.phase.as_str())
+    let wants_all = query.is_some_and(|query| query.split('&').any(|it| it == "verbose"));
+    let text = if wants_all { readiness::verbose(snapshot) } else { readiness::brief(snapshot) };
+    reply(status, PLAIN, text)
 }
 
 fn reply(status: StatusCode, content_type: &'static str, body: impl Into<Bytes>) -> Answer {
