@@ -22,7 +22,8 @@ mod spoken;
 mod transcripts;
 
 use std::io::{self, Write, stderr, stdout};
-use std::path::PathBuf;
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
 use tokio::runtime::Builder;
@@ -178,11 +179,34 @@ impl Door {
             let closed = || format!("{} opens no control socket", config.display());
             return loaded.plan.control.socket.ok_or_else(|| Failure::Unreachable(closed()));
         }
-        let usual = state_dir().join(SOCKET_NAME);
-        if usual.exists() {
-            return Ok(usual);
-        }
-        let here = load(&PathBuf::from("config.yaml")).ok();
-        Ok(here.and_then(|loaded| loaded.plan.control.socket).unwrap_or(usual))
+        let answers = |path: &Path| UnixStream::connect(path).is_ok();
+        let here = || load(&PathBuf::from("config.yaml")).ok()?.plan.control.socket;
+        Ok(likely(state_dir().join(SOCKET_NAME), here, answers))
+    }
+}
+
+/// The usual socket where somebody answers, else that of the configuration that lies here: what a
+/// procession that was killed leaves behind must not hide one that lives.
+fn likely(
+    usual: PathBuf,
+    here: impl FnOnce() -> Option<PathBuf>,
+    answers: impl FnOnce(&Path) -> bool,
+) -> PathBuf {
+    if answers(&usual) { usual } else { here().unwrap_or(usual) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_socket_that_nobody_answers_at_hides_none_that_lives() {
+        let check = |answers: bool, here: Option<&str>, chosen: &str| {
+            let found = likely("usual".into(), || here.map(PathBuf::from), |_| answers);
+            assert_eq!(found, Path::new(chosen), "{answers} {here:?}");
+        };
+        check(true, Some("here"), "usual");
+        check(false, Some("here"), "here");
+        check(false, None, "usual");
     }
 }
