@@ -124,6 +124,6 @@ fn what_cannot_have_been_is_a_fault_and_what_was_given_up_is_none() {
 fn a_figure_is_read_as_it_was_written() {
     // Found by a comparison of what was kept with what was told: seconds of a clock.
     let written = json!({ "duration_seconds": 1.581_618_097_999_999_9 }).to_string();
-    let read: serde_json::Value = serde_json::from_str(&written).unwrap();
+    let read: Value = serde_json::from_str(&written).unwrap();
     assert_eq!(read.to_string(), written);
 }
