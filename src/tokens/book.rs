@@ -302,6 +302,7 @@ impl Open {
         let label = prices.label(&kept.model);
         Usage {
             key,
+            source: kept.source,
             agent: self.whose.agent.to_string(),
             provider: label.provider.to_owned(),
             model: label.model,
@@ -310,6 +311,7 @@ impl Open {
             tokens: kept.tokens,
             reasoning: kept.reasoning,
             cost: prices.cost(&kept.model, at, &kept.tokens, &kept.extras),
+            withheld: 0,
         }
     }
 }

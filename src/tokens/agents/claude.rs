@@ -13,7 +13,7 @@ use serde::Deserialize;
 use crate::tokens::agents::claude::content::{Content, Told, Unread};
 use crate::tokens::agents::lenient::{Count, Flag, Object, Text};
 use crate::tokens::agents::{Extras, Line, Sighting, Thread};
-use crate::tokens::{TokenCounts, UsageKey};
+use crate::tokens::{TokenCounts, UsageKey, UsageSource};
 use crate::units::Wall;
 
 /// The dialect's name, for keys and labels.
@@ -221,6 +221,7 @@ impl<C: Told> Entry<'_, C> {
         let compaction = usage.compaction();
         let tokens = usage.counts().plus(&compaction);
         Sighting {
+            source: UsageSource::Transcript,
             key: self.key(message, line),
             conversation: owned(&self.session_id).unwrap_or_default(),
             sidechain: self.is_sidechain.0,

@@ -5,7 +5,7 @@
 //! say together is for `book` to find out. The oddities of each dialect are in `README.md`.
 
 use crate::chains::step::Calls;
-use crate::tokens::{TokenCounts, UsageKey};
+use crate::tokens::{TokenCounts, UsageKey, UsageSource};
 use crate::units::Wall;
 
 pub mod claude;
@@ -30,6 +30,8 @@ pub enum Line {
 pub struct Sighting {
     /// What the response is known by.
     pub key: UsageKey,
+    /// Where the line was read.
+    pub source: UsageSource,
     /// The agent's own id of the conversation; empty where the line names none.
     pub conversation: String,
     /// Whether the line belongs to a side chain: a subagent, or an aside.
