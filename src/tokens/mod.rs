@@ -10,6 +10,7 @@ use std::path::PathBuf;
 
 pub mod agents;
 pub mod book;
+pub mod call;
 mod model_name;
 pub mod precedence;
 pub mod price;
