@@ -12,6 +12,7 @@ pub mod agents;
 pub mod book;
 pub mod call;
 mod model_name;
+pub mod otlp;
 pub mod precedence;
 pub mod price;
 mod seen;
