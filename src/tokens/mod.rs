@@ -10,7 +10,9 @@ use std::path::PathBuf;
 
 pub mod agents;
 pub mod book;
+pub mod call;
 mod model_name;
+pub mod otlp;
 pub mod precedence;
 pub mod price;
 mod seen;
