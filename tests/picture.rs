@@ -16,7 +16,7 @@ use procession::ledger::session::{
     Figures, Session, SessionEnd, SessionKind, SessionState, Totals,
 };
 use procession::ledger::snapshot::{HouseView, ProcessView, RunView, Snapshot, TokenSeries};
-use procession::ledger::store_figures::{ErrorCategory, Operation, StoreFigures};
+use procession::ledger::store_figures::{ErrorCategory, Operation, SpoolFigures, StoreFigures};
 use procession::memory::{LeakState, MemoryLevel, SelfFigures, TreeSample, Turns, Verdict};
 use procession::output::figures::OutputFigures;
 use procession::supervise::fact::SpawnFailure;
@@ -170,6 +170,7 @@ fn house() -> HouseView {
             failures: 1,
             dropped: 0,
             figures: store_figures(),
+            spooled: SpoolFigures { bytes: Bytes::mib(1), rows: 4, dropped: 2, replayed: 9 },
         }),
         listener_up: Some(true),
         orders: BTreeMap::from([((Order::Restart, true), 3), ((Order::Stop, false), 1)]),

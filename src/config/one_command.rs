@@ -72,6 +72,7 @@ pub fn one_command(command: Vec<OsString>, options: Options) -> Plan {
         shutdown_timeout: options.shutdown_timeout,
         listen: options.listen,
         store: options.store,
+        spool: Some(StorePlan::SPOOL),
         state_dir: options.state_dir,
         recovery: options.recovery,
         cgroups: ControlGroups::Off,

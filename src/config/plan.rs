@@ -60,6 +60,8 @@ pub struct Plan {
     pub control: ControlPlan,
     /// Where history is kept.
     pub store: StorePlan,
+    /// How large the file is at most where history waits while its store is away.
+    pub spool: Option<Bytes>,
     /// Where the run file is kept, by which a next life finds what this one left behind.
     pub state_dir: PathBuf,
     /// What happens to processes that outlived an earlier life of ours.

@@ -7,7 +7,7 @@ use crate::chains::chain::KeptChain;
 use crate::context::Context;
 use crate::ledger::forget::Whose;
 use crate::ledger::session::{SessionKind, SessionState};
-use crate::ledger::store_figures::StoreFigures;
+use crate::ledger::store_figures::{SpoolFigures, StoreFigures};
 use crate::memory::TreeSample;
 use crate::supervise::lifecycle::Lifecycle;
 use crate::tokens::{CountedBefore, TokenBatch, UsageKey};
@@ -143,6 +143,8 @@ pub struct Waiting {
     pub dropped: u64,
     /// For how long rows have waited without any commit; zero while none wait.
     pub unmoved: Duration,
+    /// What of it is in a file as well.
+    pub spooled: SpoolFigures,
 }
 
 impl Waiting {
@@ -166,4 +168,6 @@ pub struct StoreHealth {
     pub dropped: u64,
     /// What it took and what went wrong, in this life.
     pub figures: StoreFigures,
+    /// What waits in a file for it.
+    pub spooled: SpoolFigures,
 }

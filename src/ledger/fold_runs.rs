@@ -296,7 +296,7 @@ pub(super) fn sample_row(session: SessionId, sample: &TreeSample, label: &'stati
         resident: sample.resident,
         anonymous: sample.anonymous,
         processes: sample.processes,
-        label,
+        label: label.into(),
     })
 }
 

@@ -111,6 +111,14 @@ catalogue! {
         "How long the history store took, whether it worked or not: to open, to resume, to commit, to prune.";
     STORE_SET_ASIDE: Counter "procession_store_files_set_aside_total" []
         "Damaged files of the history that were set aside for a new one.";
+    SPOOL_BYTES: Gauge "procession_store_spool_bytes" []
+        "Size of the file where history waits while its store is away; 0 while the store takes it.";
+    SPOOL_ROWS: Gauge "procession_store_spool_rows" []
+        "Rows in the file where history waits while its store is away.";
+    SPOOL_DROPPED: Counter "procession_store_spool_rows_dropped_total" []
+        "Rows that found no room in that file; they wait in memory, and are lost with us.";
+    SPOOL_REPLAYED: Counter "procession_store_spool_rows_replayed_total" []
+        "Rows that earlier lives left in such files and that were committed by this one.";
     SURVIVORS: Counter "procession_survivors_total" ["outcome"]
         "Processes of an earlier life that were found at the start: ended, or adopted.";
     SELF_CPU: Counter "process_cpu_seconds_total" []

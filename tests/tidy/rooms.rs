@@ -111,6 +111,7 @@ const EVERYWHERE: &[&str] = &["src/"];
 /// Every dependency has a row, so that adding one is a decision about its place.
 const CRATES: &[(&str, &[&str])] = &[
     ("clap", &["src/cli/"]),
+    ("crc32fast", &["src/store/"]),
     ("fast_glob", &["src/watch/"]),
     ("fastrand", EVERYWHERE),
     ("flate2", &["src/serve/"]),

@@ -92,13 +92,18 @@ const TOKEN: [Key; 5] = [
     ("agents", Many(&Text), "Only sessions of these agents."),
 ];
 
-const STORE: [Key; 3] = [
+const STORE: [Key; 4] = [
     ("sqlite", Text, "The path of the SQLite file."),
     ("postgres", Database, "The URL of the PostgreSQL database that a fleet shares."),
     (
         "password_file",
         Text,
         "A file that holds the password of the database; it is read at each connection.",
+    ),
+    (
+        "spool",
+        Either(&[Off, Size]),
+        "How large the file in the state folder may become where history waits while its store is away: 16MiB unless written.",
     ),
 ];
 

@@ -47,6 +47,7 @@ pub(super) fn plan() -> Plan {
         shutdown_timeout: Duration::from_secs(9),
         listen: Some(([127, 0, 0, 1], 0).into()),
         store: StorePlan::Sqlite(PathBuf::from("history.db")),
+        spool: None,
         state_dir: PathBuf::from("state"),
         recovery: Recovery::End,
         cgroups: ControlGroups::Auto,
@@ -189,9 +190,11 @@ fn render(batch: &Batch, names: &mut BTreeMap<SessionId, usize>) -> String {
     };
     let rows = batch.rows.iter().map(|row| match row {
         Row::Event(event) => {
-            let change = match (event.previous_state, event.new_state) {
+            let change = match (&event.previous_state, &event.new_state) {
                 (None, None) => String::new(),
-                (from, to) => format!(" {}>{}", from.unwrap_or(""), to.unwrap_or("")),
+                (from, to) => {
+                    format!(" {}>{}", from.as_deref().unwrap_or(""), to.as_deref().unwrap_or(""))
+                }
             };
             format!("{}.{} {}{change}", name(event.session), event.sequence, event.event_type)
         }
