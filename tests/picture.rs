@@ -17,7 +17,9 @@ use procession::ledger::session::{
 };
 use procession::ledger::snapshot::{HouseView, ProcessView, RunView, Snapshot, TokenSeries};
 use procession::ledger::store_figures::{ErrorCategory, Operation, SpoolFigures, StoreFigures};
-use procession::memory::{LeakState, MemoryLevel, SelfFigures, TreeSample, Turns, Verdict};
+use procession::memory::leak::evidence::Evidence;
+use procession::memory::leak::growth_count::Counted;
+use procession::memory::{LeakState, MemoryLevel, Range, SelfFigures, TreeSample, Turns, Verdict};
 use procession::output::figures::OutputFigures;
 use procession::supervise::fact::SpawnFailure;
 use procession::supervise::lifecycle::{Health, Order, PhaseName};
@@ -225,9 +227,17 @@ pub fn run(number: u64, mib: u64, level: MemoryLevel) -> RunView {
             state: LeakState::None,
             since: now(3000),
             growth: Some(0.0),
-            evidence: "2 of 9 steps rise".to_owned(),
+            growth_range: None,
+            to_limit: None,
+            evidence: counted(10, 2),
         })),
     }
+}
+
+/// What the growth-count rule has seen.
+fn counted(samples: usize, rising: usize) -> Evidence {
+    let (from, to) = (Bytes::mib(100), Bytes::mib(104));
+    Evidence::GrowthCount(Counted { samples, rising, from, to, span: Duration::from_secs(45) })
 }
 
 fn web() -> ProcessView {
@@ -266,7 +276,9 @@ fn leaky() -> ProcessView {
         state: LeakState::Suspected,
         since: now(3300),
         growth: Some(65_536.5),
-        evidence: "8 of 9 steps rise, 64.0 KiB a second".to_owned(),
+        growth_range: Some(Range { low: 60_000.0, high: 70_000.0 }),
+        to_limit: Some(Duration::from_secs(7_200)),
+        evidence: counted(10, 8),
     }));
     ProcessView { phase: PhaseName::Ready, run: Some(run), leaks_suspected: 1, ..waiting("leaky") }
 }
@@ -278,7 +290,9 @@ fn coder() -> ProcessView {
         state: LeakState::Unknown,
         since: now(3590),
         growth: None,
-        evidence: "4 samples of the 10 that the rule needs".to_owned(),
+        growth_range: None,
+        to_limit: None,
+        evidence: counted(4, 0),
     }));
     ProcessView {
         phase: PhaseName::Ready,

@@ -14,6 +14,7 @@ use crate::ledger::sessions::Note;
 use crate::ledger::snapshot::{HouseView, ProcessView};
 use crate::ledger::watch::MemoryWatch;
 use crate::memory::TreeSample;
+use crate::memory::leak::Setting;
 use crate::supervise::lifecycle::{EndReason, Lifecycle, RunEnd};
 use crate::units::{ExitStatus, Mono, Now, ProcId, ProcessIx, RunId, SessionId, Wall};
 
@@ -124,7 +125,12 @@ impl Ledger {
         let opened = Session { parent: self.around, ..Session::opened(session, name, at.wall) };
         rows.extend(self.sessions.open(opened, at, note));
         self.activity.watch(session, self.bounds_of(ix), at.mono);
-        let memory = MemoryWatch::new((self.make_detector)(self.rule), thresholds);
+        let setting = Setting {
+            rule: self.rule,
+            limit: Some(thresholds.critical),
+            interval: self.sampled_every,
+        };
+        let memory = MemoryWatch::new((self.make_detector)(&setting), thresholds);
         if let Some(process) = self.process(ix) {
             process.view.restarts = process.view.restarts.max(attempt.into());
             process.view.care.rest = None;

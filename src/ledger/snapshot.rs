@@ -153,6 +153,8 @@ pub struct ProcessView {
     pub agent: Option<String>,
     /// Times that the leak rule began to be met, in this life.
     pub leaks_suspected: u64,
+    /// Times that a leak was confirmed, in this life.
+    pub leaks_confirmed: u64,
     /// How it is looked after.
     pub care: Care,
 }
@@ -181,6 +183,7 @@ impl ProcessView {
             thresholds: plan.thresholds,
             agent: plan.agent.as_ref().map(|agent| agent.name.clone()),
             leaks_suspected: 0,
+            leaks_confirmed: 0,
             care: Care::new(plan),
         }
     }

@@ -257,10 +257,16 @@ catalogue! {
     // Leaks.
     LEAK_SUSPECTED: Gauge "procession_process_leak_suspected" ["process"]
         "1 when the live run's memory meets the leak rule, 0 when it does not; absent before there are enough samples.";
+    LEAK_CONFIRMED: Gauge "procession_process_leak_confirmed" ["process"]
+        "1 when nothing but a leak explains the live run's memory, 0 when something does; absent before there are enough samples.";
     LEAK_GROWTH: Gauge "procession_process_memory_growth_bytes_per_second" ["process"]
         "Growth of the tree's anonymous memory over the leak rule's window, in bytes per second.";
+    LEAK_TO_LIMIT: Gauge "procession_process_memory_exhaustion_seconds" ["process"]
+        "How long the tree's memory takes to its limit if it goes on growing like this; absent where it does not grow.";
     LEAKS_SUSPECTED: Counter "procession_process_leaks_suspected_total" ["process"]
         "Times that the process's memory began to meet the leak rule.";
+    LEAKS_CONFIRMED: Counter "procession_process_leaks_confirmed_total" ["process"]
+        "Times that a leak of the process was confirmed.";
 
     // Tokens.
     TOKENS: Counter "procession_tokens_total" ["process", "agent", "provider", "model", "kind"]

@@ -19,6 +19,8 @@ use crate::ledger::fold::Ledger;
 use crate::ledger::row::{Batch, Row};
 use crate::ledger::session::{SessionKind, SessionState};
 use crate::ledger::snapshot::Snapshot;
+use crate::memory::leak::evidence::Evidence;
+use crate::memory::leak::growth_count::Counted;
 use crate::memory::{LeakDetector, LeakState, MemoryLevel, TreeSample, Verdict};
 use crate::supervise::fact::{SpawnFailure, SpawnStep};
 use crate::supervise::lifecycle::*;
@@ -80,8 +82,17 @@ impl LeakDetector for Scripted {
     fn verdict(&self) -> Verdict {
         let odd = self.0.is_some_and(|sample| sample.anonymous.0 % 2 == 1);
         let state = if odd { LeakState::Suspected } else { LeakState::None };
-        Verdict { state, since: at(0), growth: Some(1.5), evidence: "odd".into() }
+        Verdict {
+            state,
+            since: at(0),
+            growth: Some(1.5),
+            growth_range: None,
+            to_limit: None,
+            evidence: Evidence::GrowthCount(Counted::default()),
+        }
     }
+
+    fn limit(&mut self, _: Option<Bytes>) {}
 }
 
 /// A resident size that makes the scripted detector panic.
