@@ -83,6 +83,11 @@ impl MemoryWatch {
         (was != is).then_some(verdict)
     }
 
+    /// A single process of the tree is known to have been as large as this between two samples.
+    pub fn peaked(&mut self, largest: Option<Bytes>) {
+        self.peak = self.peak.max(largest);
+    }
+
     /// The largest resident size so far.
     pub fn peak(&self) -> Option<Bytes> {
         self.peak
