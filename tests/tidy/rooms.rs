@@ -29,9 +29,11 @@ pub const TOUCHES: &[&str] = &[
     "src/context/identity.rs",
     "src/context/read.rs",
     "src/ledger/task.rs",
+    "src/memory/group.rs",
     "src/memory/marker.rs",
     "src/memory/myself.rs",
     "src/memory/probe.rs",
+    "src/memory/probe/parts.rs",
     "src/memory/proc.rs",
     "src/memory/strays.rs",
     "src/output/console.rs",
@@ -194,7 +196,7 @@ const ROOMS: &[Row] = &[
     // Who is left of a run is found by the same lineage that its memory is counted by.
     (
         "init",
-        "ledger::entry memory::Turns memory::marker memory::proc memory::stat memory::tree secret supervise \
+        "ledger::entry memory::Turns memory::container memory::group memory::marker memory::proc memory::stat memory::tree secret supervise \
          config::plan",
     ),
     (
