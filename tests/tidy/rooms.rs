@@ -147,7 +147,8 @@ const CRATES: &[(&str, &[&str])] = &[
     ("prometheus", &["src/metrics/"]),
     // Patterns are compiled to be checked where they are read, and to be used where lines pass.
     ("regex_lite", &["src/config/", "src/output/", "src/secret/"]),
-    ("rusqlite", &["src/store/"]),
+    // Of the tail, only what reads an agent's own database.
+    ("rusqlite", &["src/store/", "src/tokens/tail/database.rs"]),
     ("rustls", &["src/store/"]),
     ("rustls_native_certs", &["src/store/"]),
     ("saphyr_parser", &["src/config/"]),
