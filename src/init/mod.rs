@@ -28,6 +28,7 @@ mod errands;
 mod inlets;
 mod last_words;
 mod notify;
+mod oom;
 mod pty;
 mod trees;
 
@@ -47,6 +48,7 @@ use crate::init::downward::{Downward, ProbeOrder};
 use crate::init::errands::{Asked, Errand};
 use crate::init::inward::{Callers, Coming, Inward, Order};
 use crate::init::kin::Kin;
+use crate::init::oom::OomKills;
 use crate::init::outward::Outward;
 use crate::init::pty::Windows;
 use crate::init::pulse::Pulse;
@@ -184,6 +186,7 @@ struct Body {
     windows: Windows,
     /// Where control groups can be made.
     groups: Option<Groups>,
+    oom: OomKills,
 }
 
 impl Body {
@@ -226,6 +229,7 @@ impl Body {
             terminal,
             windows: Windows::default(),
             groups,
+            oom: OomKills::default(),
         }
     }
 

@@ -7,8 +7,10 @@ use crate::chains::chain::KeptChain;
 use crate::context::Context;
 use crate::ledger::forget::Whose;
 use crate::ledger::session::{SessionKind, SessionState};
-use crate::ledger::store_figures::StoreFigures;
-use crate::memory::TreeSample;
+use crate::ledger::store_figures::{SpoolFigures, StoreFigures};
+use crate::memory::container::ContainerFigures;
+use crate::memory::parts::TreeParts;
+use crate::memory::{PartsCost, TreeSample};
 use crate::supervise::lifecycle::Lifecycle;
 use crate::tokens::{CountedBefore, TokenBatch, UsageKey};
 use crate::units::{Now, SessionId, Wall};
@@ -39,6 +41,17 @@ pub enum Entry {
         /// Ticks that were skipped since the last one, because the probe or we were late.
         skipped: u64,
     },
+    /// From the probe's slower side: what costs more to read of all trees.
+    PartsRead {
+        /// When it was read.
+        at: Now,
+        /// The figures of each run that could be read.
+        trees: Vec<TreeParts>,
+        /// What reading them has cost so far.
+        cost: PartsCost,
+    },
+    /// From the probe: what the container's own group says.
+    ContainerRead(Box<ContainerFigures>),
     /// From the tailer: what the agents' logs said.
     TokensRead {
         /// When they were read.
@@ -143,6 +156,8 @@ pub struct Waiting {
     pub dropped: u64,
     /// For how long rows have waited without any commit; zero while none wait.
     pub unmoved: Duration,
+    /// What of it is in a file as well.
+    pub spooled: SpoolFigures,
 }
 
 impl Waiting {
@@ -166,4 +181,6 @@ pub struct StoreHealth {
     pub dropped: u64,
     /// What it took and what went wrong, in this life.
     pub figures: StoreFigures,
+    /// What waits in a file for it.
+    pub spooled: SpoolFigures,
 }

@@ -3,6 +3,8 @@
 
 use std::sync::Arc;
 
+use std::time::Duration;
+
 use crate::chains::chain::Chains;
 use crate::config::plan::{
     LeakRule, Plan, ProcessPlan, SessionRule, SessionsPlan, Standing, StorePlan,
@@ -26,13 +28,14 @@ use crate::ledger::snapshot::{HouseView, ProcessView};
 use crate::ledger::spend::Spend;
 use crate::ledger::veil::Veil;
 use crate::memory::LeakDetector;
+use crate::memory::leak::Setting;
 use crate::supervise::lifecycle::SignalResponse;
 use crate::tokens::precedence::Precedence;
 use crate::tokens::price::Prices;
 use crate::units::{Mono, Now, ProcessIx, SessionId, Wall};
 
 /// What makes a detector for a rule.
-pub type MakeDetector = fn(LeakRule) -> Box<dyn LeakDetector>;
+pub type MakeDetector = fn(&Setting) -> Box<dyn LeakDetector>;
 
 /// Everything that is known in this life.
 pub struct Ledger {
@@ -49,6 +52,8 @@ pub struct Ledger {
     pub(super) files: u64,
     pub(super) prices_as_of: Option<Wall>,
     pub(super) rule: LeakRule,
+    /// From one sample of memory to the next.
+    pub(super) sampled_every: Duration,
     pub(super) make_detector: MakeDetector,
     /// For the ids of conversations; those of runs come from the mind.
     pub(super) random: fastrand::Rng,
@@ -112,6 +117,7 @@ impl Ledger {
             files: 0,
             prices_as_of: None,
             rule: plan.memory.leak_rule,
+            sampled_every: plan.memory.interval,
             make_detector,
             random: fastrand::Rng::with_seed(seed),
             now: started,
@@ -173,6 +179,14 @@ impl Ledger {
                 let mut batches = latest.map(|at| self.turn_to(at)).unwrap_or_default();
                 batches.extend(self.sampled(&samples));
                 batches
+            }
+            Entry::PartsRead { at: _, trees, cost } => {
+                self.parts_read(trees, cost);
+                Vec::new()
+            }
+            Entry::ContainerRead(figures) => {
+                self.house.container = Some(*figures);
+                Vec::new()
             }
             Entry::TokensRead { at, batch: read } => {
                 let mut batches = self.turn_to(at);

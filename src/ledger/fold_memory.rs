@@ -6,8 +6,8 @@ use crate::ledger::fold::{Ledger, batch};
 use crate::ledger::fold_runs::sample_row;
 use crate::ledger::row::{Batch, EventSource, Row};
 use crate::ledger::sessions::Note;
-use crate::ledger::watch::Change;
-use crate::memory::{LeakState, MemoryLevel, TreeSample, Verdict};
+use crate::ledger::watch::{Change, LeakChange};
+use crate::memory::{LeakState, MemoryLevel, TreeSample};
 use crate::units::{ProcessIx, SessionId};
 
 impl Ledger {
@@ -62,8 +62,8 @@ impl Ledger {
                 Note::new(level_event(level), "memory sample", detail).from(EventSource::Probe);
             rows.extend(self.sessions.note(id, sample.at, note));
         }
-        if let Some(verdict) = change.leak {
-            rows.extend(self.leak_event(ix, id, sample, &verdict));
+        if let Some(change) = change.leak {
+            rows.extend(self.leak_event(ix, id, sample, &change));
         }
         rows
     }
@@ -73,23 +73,34 @@ impl Ledger {
         ix: ProcessIx,
         id: SessionId,
         sample: &TreeSample,
-        verdict: &Verdict,
+        change: &LeakChange,
     ) -> Vec<Row> {
-        let suspected = verdict.state == LeakState::Suspected;
         if let Some(process) = self.process(ix) {
-            process.view.leaks_suspected += u64::from(suspected);
+            process.view.leaks_suspected += u64::from(change.is_new_suspicion());
+            process.view.leaks_confirmed += u64::from(change.is_new_confirmation());
         }
-        let event_type = if suspected { "leak_suspected" } else { "leak_cleared" };
+        let verdict = &change.verdict;
+        let event_type = leak_event(verdict.state);
         let detail = json!({
             "resident_bytes": sample.resident,
             "growth_bytes_per_second": verdict.growth,
-            "evidence": verdict.evidence,
+            "growth_between": verdict.growth_range.map(|range| [range.low, range.high]),
+            "seconds_to_limit": verdict.to_limit.map(|span| span.as_secs_f64().round()),
+            "evidence": verdict.evidence.to_string(),
         });
         self.sessions.note(
             id,
             sample.at,
             Note::new(event_type, "leak rule", detail).from(EventSource::Probe),
         )
+    }
+}
+
+fn leak_event(state: LeakState) -> &'static str {
+    match state {
+        LeakState::Unknown | LeakState::None => "leak_cleared",
+        LeakState::Suspected => "leak_suspected",
+        LeakState::Confirmed => "leak_confirmed",
     }
 }
 

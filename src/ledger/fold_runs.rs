@@ -14,6 +14,8 @@ use crate::ledger::sessions::Note;
 use crate::ledger::snapshot::{HouseView, ProcessView};
 use crate::ledger::watch::MemoryWatch;
 use crate::memory::TreeSample;
+use crate::memory::leak::Setting;
+use crate::memory::parts::TreeParts;
 use crate::supervise::lifecycle::{EndReason, Lifecycle, RunEnd};
 use crate::units::{ExitStatus, Mono, Now, ProcId, ProcessIx, RunId, SessionId, Wall};
 
@@ -29,6 +31,8 @@ pub(super) struct Run {
     /// What it said of itself last.
     pub(super) status: Option<String>,
     pub(super) memory: MemoryWatch,
+    /// What was read of its tree that costs more.
+    pub(super) parts: Option<TreeParts>,
     /// Whether it was counted as one that had to be killed.
     killed: bool,
     /// Why its end was asked for, where its time was up.
@@ -124,7 +128,12 @@ impl Ledger {
         let opened = Session { parent: self.around, ..Session::opened(session, name, at.wall) };
         rows.extend(self.sessions.open(opened, at, note));
         self.activity.watch(session, self.bounds_of(ix), at.mono);
-        let memory = MemoryWatch::new((self.make_detector)(self.rule), thresholds);
+        let setting = Setting {
+            rule: self.rule,
+            limit: Some(thresholds.critical),
+            interval: self.sampled_every,
+        };
+        let memory = MemoryWatch::new((self.make_detector)(&setting), thresholds);
         if let Some(process) = self.process(ix) {
             process.view.restarts = process.view.restarts.max(attempt.into());
             process.view.care.rest = None;
@@ -137,6 +146,7 @@ impl Ledger {
                 ready: None,
                 status: None,
                 memory,
+                parts: None,
                 killed: false,
                 timed_out: None,
             });
@@ -231,6 +241,10 @@ impl Ledger {
         let Some(run) = process.run.take() else { return Vec::new() };
         let cpu = cpu_seconds(&run, end);
         process.view.cpu_seconds_ended += cpu.unwrap_or(0.0);
+        let moved = run.parts.map(|tree| [tree.parts.read, tree.parts.written]).unwrap_or_default();
+        for (ended, moved) in process.view.moved_ended.iter_mut().zip(moved) {
+            *ended += moved.unwrap_or(0);
+        }
         *Arc::make_mut(&mut process.view.exits).entry(outcome.state).or_default() += 1;
         process.view.last_exit = Some(at.wall);
         let last = LastRun { session: run.session, outcome: outcome.clone() };
@@ -296,7 +310,7 @@ pub(super) fn sample_row(session: SessionId, sample: &TreeSample, label: &'stati
         resident: sample.resident,
         anonymous: sample.anonymous,
         processes: sample.processes,
-        label,
+        label: label.into(),
     })
 }
 

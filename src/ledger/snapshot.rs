@@ -11,7 +11,9 @@ use crate::ledger::care::Care;
 use crate::ledger::entry::StoreHealth;
 use crate::ledger::session::{Session, SessionKind, SessionState};
 use crate::ledger::spend::Received;
-use crate::memory::{MemoryLevel, TreeSample, Verdict};
+use crate::memory::container::ContainerFigures;
+use crate::memory::parts::TreeParts;
+use crate::memory::{MemoryLevel, PartsCost, TreeSample, Verdict};
 use crate::supervise::fact::SpawnFailure;
 use crate::supervise::lifecycle::{Order, PhaseName};
 use crate::tokens::otlp;
@@ -88,6 +90,10 @@ pub struct HouseView {
     pub unreaped: u32,
     /// The most of them that were seen at once.
     pub unreaped_peak: u32,
+    /// What the container's own group said of memory last.
+    pub container: Option<ContainerFigures>,
+    /// What reading proportional memory has cost.
+    pub parts_cost: PartsCost,
     /// How the store is; `None` when history is in memory.
     pub store: Option<StoreHealth>,
     /// Whether the metrics listener listens; `None` when there is none.
@@ -151,12 +157,16 @@ pub struct ProcessView {
     pub last_exit: Option<Wall>,
     /// CPU seconds of the runs that ended.
     pub cpu_seconds_ended: f64,
+    /// Bytes that the runs that ended are known to have read from disks, and written to them.
+    pub moved_ended: [u64; 2],
     /// Memory thresholds.
     pub thresholds: Thresholds,
     /// The agent that it runs, if it declares one.
     pub agent: Option<String>,
     /// Times that the leak rule began to be met, in this life.
     pub leaks_suspected: u64,
+    /// Times that a leak was confirmed, in this life.
+    pub leaks_confirmed: u64,
     /// How it is looked after.
     pub care: Care,
 }
@@ -182,9 +192,11 @@ impl ProcessView {
             last_status: None,
             last_exit: None,
             cpu_seconds_ended: 0.0,
+            moved_ended: [0; 2],
             thresholds: plan.thresholds,
             agent: plan.agent.as_ref().map(|agent| agent.name.clone()),
             leaks_suspected: 0,
+            leaks_confirmed: 0,
             care: Care::new(plan),
         }
     }
@@ -207,6 +219,8 @@ pub struct RunView {
     pub status: Option<String>,
     /// Its last memory sample.
     pub sample: Option<TreeSample>,
+    /// What was read of its tree that costs more, when it was read last.
+    pub parts: Option<TreeParts>,
     /// The largest resident size of its tree so far.
     pub peak_resident: Option<crate::units::Bytes>,
     /// Its size against the thresholds.
@@ -226,6 +240,7 @@ impl RunView {
             ready: None,
             status: None,
             sample: None,
+            parts: None,
             peak_resident: None,
             level: MemoryLevel::Normal,
             verdict: None,

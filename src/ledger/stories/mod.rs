@@ -19,6 +19,8 @@ use crate::ledger::fold::Ledger;
 use crate::ledger::row::{Batch, Row};
 use crate::ledger::session::{SessionKind, SessionState};
 use crate::ledger::snapshot::Snapshot;
+use crate::memory::leak::evidence::Evidence;
+use crate::memory::leak::growth_count::Counted;
 use crate::memory::{LeakDetector, LeakState, MemoryLevel, TreeSample, Verdict};
 use crate::supervise::fact::{SpawnFailure, SpawnStep};
 use crate::supervise::lifecycle::*;
@@ -47,6 +49,7 @@ pub(super) fn plan() -> Plan {
         shutdown_timeout: Duration::from_secs(9),
         listen: Some(([127, 0, 0, 1], 0).into()),
         store: StorePlan::Sqlite(PathBuf::from("history.db")),
+        spool: None,
         state_dir: PathBuf::from("state"),
         recovery: Recovery::End,
         cgroups: ControlGroups::Auto,
@@ -80,8 +83,17 @@ impl LeakDetector for Scripted {
     fn verdict(&self) -> Verdict {
         let odd = self.0.is_some_and(|sample| sample.anonymous.0 % 2 == 1);
         let state = if odd { LeakState::Suspected } else { LeakState::None };
-        Verdict { state, since: at(0), growth: Some(1.5), evidence: "odd".into() }
+        Verdict {
+            state,
+            since: at(0),
+            growth: Some(1.5),
+            growth_range: None,
+            to_limit: None,
+            evidence: Evidence::GrowthCount(Counted::default()),
+        }
     }
+
+    fn limit(&mut self, _: Option<Bytes>) {}
 }
 
 /// A resident size that makes the scripted detector panic.
@@ -123,7 +135,7 @@ pub(super) fn stopping(ms: u64, n: u64) -> Entry {
 
 pub(super) fn ended(ms: u64, n: u64, status: ExitStatus, reason: EndReason, forced: bool) -> Entry {
     let cpu = Duration::from_millis(1500);
-    let usage = Some(RunUsage { cpu, max_rss: Bytes(1) });
+    let usage = Some(RunUsage { cpu, max_rss: Bytes(1), oom_killed: false });
     story(
         ms,
         Lifecycle::RunEnded {
@@ -190,9 +202,11 @@ fn render(batch: &Batch, names: &mut BTreeMap<SessionId, usize>) -> String {
     };
     let rows = batch.rows.iter().map(|row| match row {
         Row::Event(event) => {
-            let change = match (event.previous_state, event.new_state) {
+            let change = match (&event.previous_state, &event.new_state) {
                 (None, None) => String::new(),
-                (from, to) => format!(" {}>{}", from.unwrap_or(""), to.unwrap_or("")),
+                (from, to) => {
+                    format!(" {}>{}", from.as_deref().unwrap_or(""), to.as_deref().unwrap_or(""))
+                }
             };
             format!("{}.{} {}{change}", name(event.session), event.sequence, event.event_type)
         }
