@@ -21,6 +21,7 @@ use super::read;
 use super::sessions::sessions;
 use super::store::store;
 use super::surroundings::{Surroundings, default_state_dir};
+use super::tokens::tokens;
 use crate::units::ProcessIx;
 
 /// From the request to stop to our exit: Docker kills after 10 s, and a second remains for us.
@@ -121,6 +122,7 @@ fn whole(at: &Cursor<'_>, digest: String, around: &Surroundings<'_>) -> Option<P
         memory,
         sessions: sessions(at, &mut fields, around),
         privacy: privacy(&mut fields),
+        tokens: tokens(&mut fields),
         file_digest: Some(digest),
     };
     fields.finish(&COMPOSE_WORDS);

@@ -10,6 +10,7 @@ mod privacy;
 mod retention;
 mod schedule;
 mod sessions;
+mod tokens;
 mod store;
 mod succession;
 mod watch;
@@ -32,6 +33,7 @@ pub use self::schedule::Schedule;
 pub use self::sessions::{SessionRule, SessionsPlan};
 pub use self::store::{Password, PostgresHost, PostgresPlan, Roots, StorePlan, Tls};
 pub use self::succession::Changes;
+pub use self::tokens::{Otlp, TokensPlan};
 pub use self::watch::WatchRule;
 pub use self::world::{IoPriority, Limit, Resource, Secret, Stdin, User, World};
 pub use self::zone::Zone;
@@ -74,6 +76,8 @@ pub struct Plan {
     pub sessions: SessionsPlan,
     /// What is learnt of those who work here.
     pub privacy: PrivacyPlan,
+    /// Where tokens are told of, beside the agents' logs.
+    pub tokens: TokensPlan,
     /// SHA-256 of the file's text, in hex, where there is one; see [`Plan::digest`].
     pub file_digest: Option<String>,
 }

@@ -9,6 +9,7 @@ mod output;
 mod privacy;
 mod process;
 mod sessions;
+mod tokens;
 mod world;
 
 use std::path::Path;
@@ -18,6 +19,7 @@ use serde::ser::{Serialize, Serializer};
 use self::privacy::{Privacy, privacy};
 use self::process::{Process, process};
 use self::sessions::{Sessions, sessions};
+use self::tokens::{Tokens, tokens};
 use super::families::{families, names};
 use super::order;
 use super::plan::{
@@ -79,6 +81,7 @@ struct Whole {
     memory: Memory,
     sessions: Sessions,
     privacy: Privacy,
+    tokens: Tokens,
 }
 
 #[derive(serde::Serialize)]
@@ -169,6 +172,7 @@ fn whole(plan: &Plan) -> Whole {
         },
         sessions: sessions(&plan.sessions),
         privacy: privacy(&plan.privacy),
+        tokens: tokens(&plan.tokens),
     }
 }
 

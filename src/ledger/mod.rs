@@ -44,7 +44,7 @@ mod external;
 mod labels;
 mod outcome;
 mod sessions;
-mod spend;
+pub mod spend;
 mod transition;
 pub mod veil;
 mod watch;

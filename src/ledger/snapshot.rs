@@ -10,11 +10,13 @@ use crate::ledger::calls::Calls;
 use crate::ledger::care::Care;
 use crate::ledger::entry::StoreHealth;
 use crate::ledger::session::{Session, SessionKind, SessionState};
+use crate::ledger::spend::Received;
 use crate::memory::container::ContainerFigures;
 use crate::memory::parts::TreeParts;
 use crate::memory::{MemoryLevel, PartsCost, TreeSample, Verdict};
 use crate::supervise::fact::SpawnFailure;
 use crate::supervise::lifecycle::{Order, PhaseName};
+use crate::tokens::otlp;
 use crate::tokens::precedence::Apart;
 use crate::tokens::{LineCounts, TokenCounts};
 use crate::units::{ExitStatus, Money, Now, ProcId, ProcessIx, RunId, SessionId, Signal, Wall};
@@ -53,6 +55,8 @@ pub struct Snapshot {
     pub calls: Calls,
     /// Calls of models that were answered and that failed, by process, agent and model.
     pub requests: BTreeMap<(String, String, String), (u64, u64)>,
+    /// What was sent over OpenTelemetry's protocol.
+    pub otlp: BTreeMap<otlp::Signal, Received>,
     /// How far the sources of tokens are apart, by agent; only where there is more than one.
     pub apart: BTreeMap<String, Apart>,
     /// The day the price table was made.

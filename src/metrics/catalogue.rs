@@ -339,6 +339,10 @@ catalogue! {
         "Bytes of agents' logs that were read.";
     INGEST_FILES: Gauge "procession_ingest_files" []
         "Log files of agents that are followed.";
+    OTLP_REQUESTS: Counter "procession_otlp_requests_total" ["signal", "result"]
+        "Bodies that agents sent over OpenTelemetry's protocol: accepted, or refused because they could not be read.";
+    OTLP_POINTS: Counter "procession_otlp_datapoints_total" ["signal", "result"]
+        "Points, records and spans that agents sent: used, unused because they tell of something else, or rejected because they cannot be true.";
     SOURCES_APART: Gauge "procession_token_source_disagreement_ratio" ["agent"]
         "By how much other sources of the agent's tokens differ from the one that is counted, over what that one told; absent where there is but one.";
     PRICE_TABLE_TIME: Gauge "procession_price_table_timestamp_seconds" []

@@ -154,8 +154,18 @@ pub struct Usage {
     pub withheld: u64,
 }
 
+impl Usage {
+    /// Whether it stands for one response, rather than for what was used in an interval or for what
+    /// had been counted already.
+    pub fn is_a_response(&self) -> bool {
+        self.withheld == 0 && self.source != UsageSource::OtlpMetrics
+    }
+}
+
 /// Where responses are learnt from, the best source first: of each conversation one is counted.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
 pub enum UsageSource {
     /// The files in which an agent keeps its conversations.
     #[default]

@@ -203,7 +203,7 @@ const ROOMS: &[Row] = &[
     (
         "serve",
         "metrics output::figures output::plan output::tape context chains secret::keyed secret::masker ledger::audit ledger::beside \
-         ledger::care ledger::forget ledger::veil \
+         ledger::care ledger::calls ledger::forget ledger::veil \
          ledger::chain_request ledger::happening ledger::replay ledger::request ledger::session \
          ledger::snapshot store::reading tokens memory supervise::lifecycle supervise::wish config::plan",
     ),
