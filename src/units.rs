@@ -309,6 +309,8 @@ pub struct RunUsage {
     pub cpu: Duration,
     /// The largest resident set of any single process among them.
     pub max_rss: Bytes,
+    /// Whether the kernel ended the main process for want of memory.
+    pub oom_killed: bool,
 }
 
 /// A point on the monotonic clock, in nanoseconds since an arbitrary start. All timers use it.

@@ -9,7 +9,9 @@ use crate::ledger::forget::Whose;
 use crate::ledger::request::OnParentEnd;
 use crate::ledger::session::{Session, SessionKind, SessionState};
 use crate::ledger::store_figures::{SpoolFigures, StoreFigures};
-use crate::memory::TreeSample;
+use crate::memory::container::ContainerFigures;
+use crate::memory::parts::TreeParts;
+use crate::memory::{PartsCost, TreeSample};
 use crate::supervise::lifecycle::Lifecycle;
 use crate::tokens::{CountedBefore, TokenBatch, UsageKey};
 use crate::units::{Now, SessionId, Wall};
@@ -40,6 +42,17 @@ pub enum Entry {
         /// Ticks that were skipped since the last one, because the probe or we were late.
         skipped: u64,
     },
+    /// From the probe's slower side: what costs more to read of all trees.
+    PartsRead {
+        /// When it was read.
+        at: Now,
+        /// The figures of each run that could be read.
+        trees: Vec<TreeParts>,
+        /// What reading them has cost so far.
+        cost: PartsCost,
+    },
+    /// From the probe: what the container's own group says.
+    ContainerRead(Box<ContainerFigures>),
     /// From the tailer: what the agents' logs said.
     TokensRead {
         /// When they were read.

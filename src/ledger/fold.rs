@@ -180,6 +180,14 @@ impl Ledger {
                 batches.extend(self.sampled(&samples));
                 batches
             }
+            Entry::PartsRead { at: _, trees, cost } => {
+                self.parts_read(trees, cost);
+                Vec::new()
+            }
+            Entry::ContainerRead(figures) => {
+                self.house.container = Some(*figures);
+                Vec::new()
+            }
             Entry::TokensRead { at, batch: read } => {
                 let mut batches = self.turn_to(at);
                 batches.extend(batch(self.tokens_read(at, read)));

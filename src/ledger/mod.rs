@@ -30,6 +30,7 @@ pub mod fold;
 mod fold_chains;
 mod fold_earlier;
 mod fold_memory;
+mod fold_parts;
 mod fold_requests;
 mod fold_runs;
 mod fold_time;

@@ -40,7 +40,7 @@ impl SessionKind {
     }
 }
 
-/// Where a session stands. The last five are ends: nothing follows them.
+/// Where a session stands. The last six are ends: nothing follows them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum SessionState {
@@ -60,13 +60,15 @@ pub enum SessionState {
     TimedOut,
     /// Ended by force.
     Killed,
+    /// Ended by the kernel, for want of memory.
+    OutOfMemory,
     /// Nobody saw its end.
     Lost,
 }
 
 impl SessionState {
     /// Every state, in the order of a life.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Initializing,
         Self::Active,
         Self::Idle,
@@ -75,6 +77,7 @@ impl SessionState {
         Self::Failed,
         Self::TimedOut,
         Self::Killed,
+        Self::OutOfMemory,
         Self::Lost,
     ];
 
@@ -94,6 +97,7 @@ impl SessionState {
             Self::Failed => "failed",
             Self::TimedOut => "timed_out",
             Self::Killed => "killed",
+            Self::OutOfMemory => "oom",
             Self::Lost => "lost",
         }
     }

@@ -10,7 +10,9 @@ use crate::ledger::calls::Calls;
 use crate::ledger::care::Care;
 use crate::ledger::entry::StoreHealth;
 use crate::ledger::session::{Session, SessionKind, SessionState};
-use crate::memory::{MemoryLevel, TreeSample, Verdict};
+use crate::memory::container::ContainerFigures;
+use crate::memory::parts::TreeParts;
+use crate::memory::{MemoryLevel, PartsCost, TreeSample, Verdict};
 use crate::supervise::fact::SpawnFailure;
 use crate::supervise::lifecycle::{Order, PhaseName};
 use crate::tokens::precedence::Apart;
@@ -84,6 +86,10 @@ pub struct HouseView {
     pub unreaped: u32,
     /// The most of them that were seen at once.
     pub unreaped_peak: u32,
+    /// What the container's own group said of memory last.
+    pub container: Option<ContainerFigures>,
+    /// What reading proportional memory has cost.
+    pub parts_cost: PartsCost,
     /// How the store is; `None` when history is in memory.
     pub store: Option<StoreHealth>,
     /// Whether the metrics listener listens; `None` when there is none.
@@ -149,6 +155,8 @@ pub struct ProcessView {
     pub last_exit: Option<Wall>,
     /// CPU seconds of the runs that ended.
     pub cpu_seconds_ended: f64,
+    /// Bytes that the runs that ended are known to have read from disks, and written to them.
+    pub moved_ended: [u64; 2],
     /// Memory thresholds.
     pub thresholds: Thresholds,
     /// The agent that it runs, if it declares one.
@@ -182,6 +190,7 @@ impl ProcessView {
             last_status: None,
             last_exit: None,
             cpu_seconds_ended: 0.0,
+            moved_ended: [0; 2],
             thresholds: plan.thresholds,
             agent: plan.agent.as_ref().map(|agent| agent.name.clone()),
             leaks_suspected: 0,
@@ -208,6 +217,8 @@ pub struct RunView {
     pub status: Option<String>,
     /// Its last memory sample.
     pub sample: Option<TreeSample>,
+    /// What was read of its tree that costs more, when it was read last.
+    pub parts: Option<TreeParts>,
     /// The largest resident size of its tree so far.
     pub peak_resident: Option<crate::units::Bytes>,
     /// Its size against the thresholds.
@@ -227,6 +238,7 @@ impl RunView {
             ready: None,
             status: None,
             sample: None,
+            parts: None,
             peak_resident: None,
             level: MemoryLevel::Normal,
             verdict: None,

@@ -71,6 +71,7 @@ impl Run {
             ready: self.ready,
             status: self.status.clone(),
             sample: self.memory.last(),
+            parts: self.parts,
             peak_resident: self.memory.peak(),
             level: self.memory.level(),
             verdict: self.memory.verdict().cloned(),

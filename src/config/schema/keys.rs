@@ -225,7 +225,7 @@ const PROCESS: [Key; 38] = [
     ("output", OUTPUT_FORM, "What becomes of what it writes."),
     ("develop", Map(&DEVELOP, &["watch"]), "What is done while one works on it."),
     ("memory", Map(&THRESHOLDS, &[]), "Its own thresholds."),
-    ("agent", Either(&[Words(&["claude"]), Map(&AGENT, &[])]), "The coding agent that it runs."),
+    ("agent", Either(&[Words(&DIALECTS), Map(&AGENT, &[])]), "The coding agent that it runs."),
     (
         "session",
         Map(&SESSION, &[]),
@@ -414,10 +414,16 @@ const WATCH: [Key; 5] = [
     ),
 ];
 
+const DIALECTS: [&str; 4] = ["claude", "codex", "gemini", "opencode"];
+
 const AGENT: [Key; 6] = [
     ("name", Text, "The name that its figures carry; the product's unless written."),
-    ("dialect", Words(&["claude"]), "How its transcripts are read."),
-    ("transcripts", PATHS, "The folders that hold its transcripts, each with `projects/` inside."),
+    ("dialect", Words(&DIALECTS), "How its transcripts are read."),
+    (
+        "transcripts",
+        PATHS,
+        "The folders that hold its transcripts; where the product keeps them unless written.",
+    ),
     (
         "context_window",
         Whole(1_000, 100_000_000),

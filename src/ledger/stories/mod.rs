@@ -134,7 +134,7 @@ pub(super) fn stopping(ms: u64, n: u64) -> Entry {
 
 pub(super) fn ended(ms: u64, n: u64, status: ExitStatus, reason: EndReason, forced: bool) -> Entry {
     let cpu = Duration::from_millis(1500);
-    let usage = Some(RunUsage { cpu, max_rss: Bytes(1) });
+    let usage = Some(RunUsage { cpu, max_rss: Bytes(1), oom_killed: false });
     story(
         ms,
         Lifecycle::RunEnded {
