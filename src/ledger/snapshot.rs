@@ -118,6 +118,8 @@ pub struct HouseView {
     pub sessions_open: u32,
     /// Requests for one more that were refused because as many were open.
     pub sessions_refused: u64,
+    /// Sessions of earlier lives that went on in this one, by kind.
+    pub sessions_resumed: BTreeMap<SessionKind, u64>,
     /// Warnings before an end for want of activity, by kind of session.
     pub idle_warnings: BTreeMap<SessionKind, u64>,
 }

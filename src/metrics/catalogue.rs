@@ -207,6 +207,8 @@ catalogue! {
         "External sessions and spawned commands that are open, of those that may be.";
     SESSIONS_REFUSED: Counter "procession_sessions_refused_total" []
         "Requests for one more that were refused because as many were open as may be.";
+    SESSIONS_RESUMED: Counter "procession_sessions_resumed_total" ["kind"]
+        "Sessions of earlier lives that went on in this one; those that could not are counted as ended.";
     IDLE_WARNINGS: Counter "procession_session_idle_warnings_total" ["kind"]
         "Warnings before a session's end for want of activity.";
     SESSION_INFO: Info "procession_session_info" ["session_id", "kind", "process", "agent", "parent_id"]
