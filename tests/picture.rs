@@ -16,10 +16,16 @@ use procession::ledger::session::{
     Figures, Session, SessionEnd, SessionKind, SessionState, Totals,
 };
 use procession::ledger::snapshot::{HouseView, ProcessView, RunView, Snapshot, TokenSeries};
-use procession::ledger::store_figures::{ErrorCategory, Operation, StoreFigures};
+use procession::ledger::store_figures::{ErrorCategory, Operation, SpoolFigures, StoreFigures};
+use procession::memory::container::{
+    ContainerFigures, GroupEvents, GroupMode, GroupParts, Pressure, Stall,
+};
 use procession::memory::leak::evidence::Evidence;
 use procession::memory::leak::growth_count::Counted;
-use procession::memory::{LeakState, MemoryLevel, Range, SelfFigures, TreeSample, Turns, Verdict};
+use procession::memory::parts::{Parts, TreeParts};
+use procession::memory::{
+    LeakState, MemoryLevel, PartsCost, Range, SelfFigures, TreeSample, Turns, Verdict,
+};
 use procession::output::figures::OutputFigures;
 use procession::supervise::fact::SpawnFailure;
 use procession::supervise::lifecycle::{Health, Order, PhaseName};
@@ -81,10 +87,17 @@ pub fn snapshot() -> Snapshot {
             bytes: 918_273,
         },
         files: 3,
+        calls: Default::default(),
+        requests: BTreeMap::new(),
         corrections: BTreeMap::from([(
             ("claude".to_owned(), "claude-opus-4-5".to_owned()),
             (12, 5),
         )]),
+        apart: [(
+            "claude".to_owned(),
+            procession::tokens::precedence::Apart { told: 1_000, differ: 25 },
+        )]
+        .into(),
         prices_as_of: Some(at(-86_400)),
         chains: vec![Arc::new(chain())],
     }
@@ -150,6 +163,33 @@ fn store_figures() -> StoreFigures {
     figures
 }
 
+/// What the container's group says in this picture.
+fn container() -> ContainerFigures {
+    let stall = |part: f64, seconds: f64| Stall { last_10s: part, last_60s: part / 2.0, seconds };
+    ContainerFigures {
+        at: now(3598),
+        mode: GroupMode::V2,
+        usage: Some(Bytes::mib(5_600)),
+        limit: Some(Bytes::mib(8_192)),
+        working_set: Some(Bytes::mib(5_400)),
+        swap: Some(Bytes(0)),
+        peak: Some(Bytes::mib(6_000)),
+        parts: GroupParts {
+            anonymous: Some(Bytes::mib(5_000)),
+            file: Some(Bytes::mib(500)),
+            shared: Some(Bytes::mib(8)),
+            slab: Some(Bytes::mib(60)),
+            inactive_file: Some(Bytes::mib(200)),
+        },
+        events: GroupEvents { high: Some(0), max: Some(12), oom: Some(1), oom_kill: Some(1) },
+        pressure: Some(Pressure {
+            of_machine: false,
+            some: stall(0.25, 12.5),
+            full: Some(stall(0.125, 3.0)),
+        }),
+    }
+}
+
 fn house() -> HouseView {
     HouseView {
         started: at(0),
@@ -161,12 +201,19 @@ fn house() -> HouseView {
         unreaped_peak: 40,
         signals: BTreeMap::from([((Signal::HUP, "ignored"), 2), ((Signal::USR1, "forwarded"), 1)]),
         samples_skipped: 4,
+        container: Some(container()),
+        parts_cost: PartsCost {
+            readings: 700,
+            spent: Duration::from_millis(1_250),
+            unread: [3, 0, 0, 1],
+        },
         store: Some(StoreHealth {
             up: true,
             pending: 6,
             failures: 1,
             dropped: 0,
             figures: store_figures(),
+            spooled: SpoolFigures { bytes: Bytes::mib(1), rows: 4, dropped: 2, replayed: 9 },
         }),
         listener_up: Some(true),
         orders: BTreeMap::from([((Order::Restart, true), 3), ((Order::Stop, false), 1)]),
@@ -215,6 +262,20 @@ pub fn run(number: u64, mib: u64, level: MemoryLevel) -> RunView {
             oldest_zombie: (number > 0).then(|| at(3000)),
             cpu_seconds: 12.5,
         }),
+        parts: Some(TreeParts {
+            run,
+            at: now(3590),
+            parts: Parts {
+                proportional: Some(Bytes::mib(mib - 10)),
+                unique: Some(Bytes::mib(mib - 20)),
+                swap: Some(Bytes(0)),
+                peak: Some(Bytes::mib(mib / 2)),
+                threads: Some(21),
+                open_fds: Some(64),
+                read: Some(8_192),
+                written: Some(4_096),
+            },
+        }),
         peak_resident: Some(Bytes::mib(mib + 1)),
         level,
         verdict: Some(Arc::new(Verdict {
@@ -244,6 +305,7 @@ fn web() -> ProcessView {
         last_status: Some(ExitStatus::Signal(Signal::KILL)),
         last_exit: Some(at(650)),
         cpu_seconds_ended: 30.25,
+        moved_ended: [1_000, 2_000],
         family: "web".to_owned(),
         replica: Some(1),
         care: Care {

@@ -59,6 +59,7 @@ impl Body {
             Ok(child) => {
                 self.latest.insert(process, Latest { run, session, main: Some(child.id) });
                 self.children.insert(run, child);
+                self.oom.begin();
             }
             Err(failure) => self.learnt.push_back(Fact::SpawnFailed { run, failure }),
         }
@@ -341,6 +342,9 @@ impl Body {
     fn reaped(&mut self, pid: i32, status: ExitStatus, usage: RunUsage) {
         let Some(run) = self.run_of(pid) else {
             if !self.errand_reaped(pid, status) {
+                if status == ExitStatus::Signal(Signal::KILL) {
+                    self.stranger_was_killed();
+                }
                 let process = self.dying_of.and_then(|run| self.process_of(run));
                 self.warn_of_orphan(pid, process, status);
                 self.learn_of_orphan(process, status);
@@ -361,7 +365,8 @@ impl Body {
         if let Some(failure) = child.failure {
             return self.learnt.push_back(Fact::SpawnFailed { run, failure });
         }
-        self.ended.push((run, status, usage));
+        let oom_killed = self.was_oom_killed(run, status);
+        self.ended.push((run, status, RunUsage { oom_killed, ..usage }));
     }
 }
 

@@ -27,6 +27,7 @@ mod errands;
 mod inlets;
 mod last_words;
 mod notify;
+mod oom;
 mod pty;
 mod trees;
 
@@ -46,6 +47,7 @@ use crate::init::downward::{Downward, ProbeOrder};
 use crate::init::errands::{Asked, Errand};
 use crate::init::inward::{Callers, Coming, Inward, Order};
 use crate::init::kin::Kin;
+use crate::init::oom::OomKills;
 use crate::init::outward::Outward;
 use crate::init::pty::Windows;
 use crate::init::pulse::Pulse;
@@ -183,6 +185,7 @@ struct Body {
     windows: Windows,
     /// Where control groups can be made.
     groups: Option<Groups>,
+    oom: OomKills,
 }
 
 impl Body {
@@ -225,6 +228,7 @@ impl Body {
             terminal,
             windows: Windows::default(),
             groups,
+            oom: OomKills::default(),
         }
     }
 

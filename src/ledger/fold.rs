@@ -10,6 +10,7 @@ use crate::config::plan::{
     LeakRule, Plan, ProcessPlan, SessionRule, SessionsPlan, Standing, StorePlan,
 };
 use crate::ledger::activity::Activity;
+use crate::ledger::calls::Calls;
 use crate::ledger::conversations::Conversations;
 use crate::ledger::entry::{Entry, StoreHealth};
 use crate::ledger::external::Externals;
@@ -29,6 +30,8 @@ use crate::ledger::veil::Veil;
 use crate::memory::LeakDetector;
 use crate::memory::leak::Setting;
 use crate::supervise::lifecycle::SignalResponse;
+use crate::tokens::precedence::Precedence;
+use crate::tokens::price::Prices;
 use crate::units::{Mono, Now, ProcessIx, SessionId, Wall};
 
 /// What makes a detector for a rule.
@@ -42,6 +45,9 @@ pub struct Ledger {
     pub(super) conversations: Conversations,
     pub(super) chains: Chains,
     pub(super) spend: Spend,
+    pub(super) precedence: Precedence,
+    pub(super) prices: Prices,
+    pub(super) calls: Calls,
     pub(super) earlier: Earlier,
     pub(super) files: u64,
     pub(super) prices_as_of: Option<Wall>,
@@ -104,6 +110,9 @@ impl Ledger {
             conversations: Conversations::default(),
             chains: chains(plan),
             spend: Spend::new(plan),
+            precedence: Precedence::default(),
+            prices: Prices::default(),
+            calls: Calls::default(),
             earlier: Earlier::default(),
             files: 0,
             prices_as_of: None,
@@ -130,9 +139,10 @@ impl Ledger {
         self
     }
 
-    /// Says which day the prices are of.
-    pub fn with_prices_of(mut self, day: Wall) -> Self {
-        self.prices_as_of = Some(day);
+    /// Says what calls cost that are told at a door.
+    pub fn with_prices(mut self, prices: Prices) -> Self {
+        self.prices_as_of = prices.as_of();
+        self.prices = prices;
         self
     }
 
@@ -170,6 +180,14 @@ impl Ledger {
                 batches.extend(self.sampled(&samples));
                 batches
             }
+            Entry::PartsRead { at: _, trees, cost } => {
+                self.parts_read(trees, cost);
+                Vec::new()
+            }
+            Entry::ContainerRead(figures) => {
+                self.house.container = Some(*figures);
+                Vec::new()
+            }
             Entry::TokensRead { at, batch: read } => {
                 let mut batches = self.turn_to(at);
                 batches.extend(batch(self.tokens_read(at, read)));
@@ -184,6 +202,10 @@ impl Ledger {
             Entry::OpenSessionsFound { at, sessions } => self.open_sessions_found(at, sessions),
             Entry::ChainsFound(found) => {
                 self.chains_found(found);
+                Vec::new()
+            }
+            Entry::CountedFound { counted, keys } => {
+                self.precedence.resume(counted, keys);
                 Vec::new()
             }
             Entry::SurvivorsHandled { at, outcomes } => self.survivors_handled(at, outcomes),

@@ -15,6 +15,7 @@ use crate::ledger::snapshot::{HouseView, ProcessView};
 use crate::ledger::watch::MemoryWatch;
 use crate::memory::TreeSample;
 use crate::memory::leak::Setting;
+use crate::memory::parts::TreeParts;
 use crate::supervise::lifecycle::{EndReason, Lifecycle, RunEnd};
 use crate::units::{ExitStatus, Mono, Now, ProcId, ProcessIx, RunId, SessionId, Wall};
 
@@ -30,6 +31,8 @@ pub(super) struct Run {
     /// What it said of itself last.
     pub(super) status: Option<String>,
     pub(super) memory: MemoryWatch,
+    /// What was read of its tree that costs more.
+    pub(super) parts: Option<TreeParts>,
     /// Whether it was counted as one that had to be killed.
     killed: bool,
     /// Why its end was asked for, where its time was up.
@@ -143,6 +146,7 @@ impl Ledger {
                 ready: None,
                 status: None,
                 memory,
+                parts: None,
                 killed: false,
                 timed_out: None,
             });
@@ -237,6 +241,10 @@ impl Ledger {
         let Some(run) = process.run.take() else { return Vec::new() };
         let cpu = cpu_seconds(&run, end);
         process.view.cpu_seconds_ended += cpu.unwrap_or(0.0);
+        let moved = run.parts.map(|tree| [tree.parts.read, tree.parts.written]).unwrap_or_default();
+        for (ended, moved) in process.view.moved_ended.iter_mut().zip(moved) {
+            *ended += moved.unwrap_or(0);
+        }
         *Arc::make_mut(&mut process.view.exits).entry(outcome.state).or_default() += 1;
         process.view.last_exit = Some(at.wall);
         let last = LastRun { session: run.session, outcome: outcome.clone() };
@@ -302,7 +310,7 @@ pub(super) fn sample_row(session: SessionId, sample: &TreeSample, label: &'stati
         resident: sample.resident,
         anonymous: sample.anonymous,
         processes: sample.processes,
-        label,
+        label: label.into(),
     })
 }
 

@@ -12,8 +12,10 @@
 pub mod care;
 pub mod chain_request;
 mod fold_care;
+mod fold_calls;
 pub mod audit;
 pub mod beside;
+pub mod calls;
 pub mod entry;
 pub mod forget;
 pub mod happening;
@@ -28,6 +30,7 @@ pub mod fold;
 mod fold_chains;
 mod fold_earlier;
 mod fold_memory;
+mod fold_parts;
 mod fold_requests;
 mod fold_runs;
 mod fold_time;

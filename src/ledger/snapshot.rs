@@ -6,12 +6,16 @@ use std::time::Duration;
 
 use crate::chains::chain::Chain;
 use crate::config::plan::{ProcessPlan, Schedule, Standing, Thresholds};
+use crate::ledger::calls::Calls;
 use crate::ledger::care::Care;
 use crate::ledger::entry::StoreHealth;
 use crate::ledger::session::{Session, SessionKind, SessionState};
-use crate::memory::{MemoryLevel, TreeSample, Verdict};
+use crate::memory::container::ContainerFigures;
+use crate::memory::parts::TreeParts;
+use crate::memory::{MemoryLevel, PartsCost, TreeSample, Verdict};
 use crate::supervise::fact::SpawnFailure;
 use crate::supervise::lifecycle::{Order, PhaseName};
+use crate::tokens::precedence::Apart;
 use crate::tokens::{LineCounts, TokenCounts};
 use crate::units::{ExitStatus, Money, Now, ProcId, ProcessIx, RunId, SessionId, Signal, Wall};
 
@@ -45,6 +49,12 @@ pub struct Snapshot {
     pub files: u64,
     /// Late corrections by agent and model: tokens counted too few, and too many.
     pub corrections: BTreeMap<(String, String), (u64, u64)>,
+    /// The last calls of models, by process.
+    pub calls: Calls,
+    /// Calls of models that were answered and that failed, by process, agent and model.
+    pub requests: BTreeMap<(String, String, String), (u64, u64)>,
+    /// How far the sources of tokens are apart, by agent; only where there is more than one.
+    pub apart: BTreeMap<String, Apart>,
     /// The day the price table was made.
     pub prices_as_of: Option<Wall>,
     /// The chains of all agents, by name.
@@ -76,6 +86,10 @@ pub struct HouseView {
     pub unreaped: u32,
     /// The most of them that were seen at once.
     pub unreaped_peak: u32,
+    /// What the container's own group said of memory last.
+    pub container: Option<ContainerFigures>,
+    /// What reading proportional memory has cost.
+    pub parts_cost: PartsCost,
     /// How the store is; `None` when history is in memory.
     pub store: Option<StoreHealth>,
     /// Whether the metrics listener listens; `None` when there is none.
@@ -139,6 +153,8 @@ pub struct ProcessView {
     pub last_exit: Option<Wall>,
     /// CPU seconds of the runs that ended.
     pub cpu_seconds_ended: f64,
+    /// Bytes that the runs that ended are known to have read from disks, and written to them.
+    pub moved_ended: [u64; 2],
     /// Memory thresholds.
     pub thresholds: Thresholds,
     /// The agent that it runs, if it declares one.
@@ -172,6 +188,7 @@ impl ProcessView {
             last_status: None,
             last_exit: None,
             cpu_seconds_ended: 0.0,
+            moved_ended: [0; 2],
             thresholds: plan.thresholds,
             agent: plan.agent.as_ref().map(|agent| agent.name.clone()),
             leaks_suspected: 0,
@@ -198,6 +215,8 @@ pub struct RunView {
     pub status: Option<String>,
     /// Its last memory sample.
     pub sample: Option<TreeSample>,
+    /// What was read of its tree that costs more, when it was read last.
+    pub parts: Option<TreeParts>,
     /// The largest resident size of its tree so far.
     pub peak_resident: Option<crate::units::Bytes>,
     /// Its size against the thresholds.
@@ -217,6 +236,7 @@ impl RunView {
             ready: None,
             status: None,
             sample: None,
+            parts: None,
             peak_resident: None,
             level: MemoryLevel::Normal,
             verdict: None,

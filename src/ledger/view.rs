@@ -31,6 +31,9 @@ impl Ledger {
             files: self.files,
             corrections: self.spend.corrections().clone(),
             prices_as_of: self.prices_as_of,
+            calls: self.calls.clone(),
+            requests: self.spend.requests().clone(),
+            apart: self.precedence.apart().clone(),
             chains: self.chains.all(),
         }
     }
@@ -68,6 +71,7 @@ impl Run {
             ready: self.ready,
             status: self.status.clone(),
             sample: self.memory.last(),
+            parts: self.parts,
             peak_resident: self.memory.peak(),
             level: self.memory.level(),
             verdict: self.memory.verdict().cloned(),

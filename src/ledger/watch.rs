@@ -105,6 +105,11 @@ impl MemoryWatch {
         (from != verdict.state && !quiet).then_some(LeakChange { from, verdict })
     }
 
+    /// A single process of the tree is known to have been as large as this between two samples.
+    pub fn peaked(&mut self, largest: Option<Bytes>) {
+        self.peak = self.peak.max(largest);
+    }
+
     /// The largest resident size so far.
     pub fn peak(&self) -> Option<Bytes> {
         self.peak

@@ -2,13 +2,17 @@
 //!
 //! `proc` reads `/proc` and `stat` understands it, `tree` says which processes belong to which run
 //! and `marker` whose those are who lost their lineage, `probe` samples them, `level` and `leak`
-//! judge them, `myself` reads our own figures. Only `proc`, `marker`, `probe` and `myself` touch the
-//! world.
+//! judge them, `myself` reads our own figures. What costs more to read is `parts`, and what the
+//! container's own group says is `container`, which `group` reads. Only `proc`, `marker`, `probe`,
+//! `group` and `myself` touch the world.
 
+pub mod container;
+pub mod group;
 pub mod leak;
 pub mod level;
 pub mod marker;
 pub mod orphan;
+pub mod parts;
 pub mod strays;
 pub mod myself;
 pub mod probe;
@@ -75,6 +79,45 @@ pub struct Turns {
     pub total: Duration,
     /// How long the longest took.
     pub longest: Duration,
+}
+
+/// What reading proportional figures has cost so far, and why some could not be read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PartsCost {
+    /// Readings of all trees.
+    pub readings: u64,
+    /// How long they took together.
+    pub spent: Duration,
+    /// Processes that could not be read, in the order of [`Unread::ALL`].
+    pub unread: [u64; Unread::ALL.len()],
+}
+
+/// Why a process has no proportional figures.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unread {
+    /// We may not look: another user's process, without the capability for it.
+    Denied,
+    /// It is so large that looking would hold it up.
+    TooLarge,
+    /// The kernel has no such file (before Linux 4.14).
+    Unsupported,
+    /// Something else.
+    Other,
+}
+
+impl Unread {
+    /// Every reason.
+    pub const ALL: [Self; 4] = [Self::Denied, Self::TooLarge, Self::Unsupported, Self::Other];
+
+    /// The value of the `reason` label.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Denied => "denied",
+            Self::TooLarge => "too_large",
+            Self::Unsupported => "unsupported",
+            Self::Other => "other",
+        }
+    }
 }
 
 /// What a leak rule says of a series, from the least to the most that is known against it.

@@ -29,9 +29,11 @@ pub const TOUCHES: &[&str] = &[
     "src/context/identity.rs",
     "src/context/read.rs",
     "src/ledger/task.rs",
+    "src/memory/group.rs",
     "src/memory/marker.rs",
     "src/memory/myself.rs",
     "src/memory/probe.rs",
+    "src/memory/probe/parts.rs",
     "src/memory/proc.rs",
     "src/memory/strays.rs",
     "src/output/console.rs",
@@ -111,6 +113,7 @@ const EVERYWHERE: &[&str] = &["src/"];
 /// Every dependency has a row, so that adding one is a decision about its place.
 const CRATES: &[(&str, &[&str])] = &[
     ("clap", &["src/cli/"]),
+    ("crc32fast", &["src/store/"]),
     ("fast_glob", &["src/watch/"]),
     ("fastrand", EVERYWHERE),
     ("flate2", &["src/serve/"]),
@@ -144,7 +147,8 @@ const CRATES: &[(&str, &[&str])] = &[
     ("prometheus", &["src/metrics/"]),
     // Patterns are compiled to be checked where they are read, and to be used where lines pass.
     ("regex_lite", &["src/config/", "src/output/", "src/secret/"]),
-    ("rusqlite", &["src/store/"]),
+    // Of the tail, only what reads an agent's own database.
+    ("rusqlite", &["src/store/", "src/tokens/tail/database.rs"]),
     ("rustls", &["src/store/"]),
     ("rustls_native_certs", &["src/store/"]),
     ("saphyr_parser", &["src/config/"]),
@@ -193,7 +197,7 @@ const ROOMS: &[Row] = &[
     // Who is left of a run is found by the same lineage that its memory is counted by.
     (
         "init",
-        "ledger::entry memory::Turns memory::marker memory::proc memory::stat memory::tree secret supervise \
+        "ledger::entry memory::Turns memory::container memory::group memory::marker memory::proc memory::stat memory::tree secret supervise \
          config::plan",
     ),
     (

@@ -49,6 +49,7 @@ pub(super) fn plan() -> Plan {
         shutdown_timeout: Duration::from_secs(9),
         listen: Some(([127, 0, 0, 1], 0).into()),
         store: StorePlan::Sqlite(PathBuf::from("history.db")),
+        spool: None,
         state_dir: PathBuf::from("state"),
         recovery: Recovery::End,
         cgroups: ControlGroups::Auto,
@@ -133,7 +134,7 @@ pub(super) fn stopping(ms: u64, n: u64) -> Entry {
 
 pub(super) fn ended(ms: u64, n: u64, status: ExitStatus, reason: EndReason, forced: bool) -> Entry {
     let cpu = Duration::from_millis(1500);
-    let usage = Some(RunUsage { cpu, max_rss: Bytes(1) });
+    let usage = Some(RunUsage { cpu, max_rss: Bytes(1), oom_killed: false });
     story(
         ms,
         Lifecycle::RunEnded {
@@ -168,6 +169,7 @@ pub(super) fn sampled(samples: &[TreeSample]) -> Entry {
 pub(super) fn usage(ms: u64, key: u64, conversation: &str, cost: Cost) -> Usage {
     Usage {
         key: UsageKey(key),
+        source: UsageSource::Transcript,
         agent: "claude".into(),
         provider: "anthropic".into(),
         model: "opus".into(),
@@ -176,6 +178,7 @@ pub(super) fn usage(ms: u64, key: u64, conversation: &str, cost: Cost) -> Usage 
         tokens: TokenCounts { input: 10, output: 5, ..TokenCounts::default() },
         reasoning: 2,
         cost,
+        withheld: 0,
     }
 }
 
@@ -198,9 +201,11 @@ fn render(batch: &Batch, names: &mut BTreeMap<SessionId, usize>) -> String {
     };
     let rows = batch.rows.iter().map(|row| match row {
         Row::Event(event) => {
-            let change = match (event.previous_state, event.new_state) {
+            let change = match (&event.previous_state, &event.new_state) {
                 (None, None) => String::new(),
-                (from, to) => format!(" {}>{}", from.unwrap_or(""), to.unwrap_or("")),
+                (from, to) => {
+                    format!(" {}>{}", from.as_deref().unwrap_or(""), to.as_deref().unwrap_or(""))
+                }
             };
             format!("{}.{} {}{change}", name(event.session), event.sequence, event.event_type)
         }
