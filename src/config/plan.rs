@@ -365,10 +365,27 @@ pub struct MemoryPlan {
 }
 
 /// The rules that can judge whether a series of samples is a leak.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum LeakRule {
+    /// What stays behind grows on and on: see [`crate::memory::leak::robust`].
+    #[default]
+    Robust,
     /// At least 8 strictly rising steps out of the last 9.
     GrowthCount,
+}
+
+impl LeakRule {
+    /// Every rule with its name in a configuration.
+    pub const NAMES: [(&str, Self); 2] =
+        [("robust", Self::Robust), ("growth-count", Self::GrowthCount)];
+
+    /// Its name in a configuration.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Robust => "robust",
+            Self::GrowthCount => "growth-count",
+        }
+    }
 }
 
 /// The resident size of a tree that is worth a warning, and the one that is worth a page.

@@ -120,8 +120,9 @@ const MEMORY: [Key; 4] = [
     ("critical", Size, CRITICAL),
     (
         "leak_rule",
-        Words(&["growth-count"]),
-        "What counts as a leak: at least 8 rising steps out of the last 9.",
+        Words(&["robust", "growth-count"]),
+        "What counts as a leak: `robust`, growth of what stays behind that goes on; `growth-count`, \
+         at least 8 rising steps out of the last 9.",
     ),
 ];
 
