@@ -4,6 +4,7 @@
 mod control;
 mod health;
 mod hooks;
+mod memory;
 mod output;
 mod passing;
 mod privacy;
@@ -24,6 +25,7 @@ use std::time::Duration;
 pub use self::control::{ControlPlan, TcpControl, TokenPlan, TokenRole};
 pub use self::health::{HealthPlan, OnUnhealthy, ReadyPlan, Test};
 pub use self::hooks::{Hook, Hooks};
+pub use self::memory::{MemoryActions, MemoryEnd, Threshold, Thresholds};
 pub use self::output::{OutputFile, OutputMode, OutputPlan};
 pub use self::passing::{Passing, PassingScope};
 pub use self::privacy::{PrivacyPlan, Treatment};
@@ -38,7 +40,7 @@ pub use self::zone::Zone;
 #[cfg(test)]
 pub(in crate::config) use self::zone::file_of as zone_file_of;
 use crate::chains::limits::Limits;
-use crate::units::{Bytes, ProcessIx, Signal};
+use crate::units::{ProcessIx, Signal};
 
 /// Everything that one life of the supervisor is told to do.
 #[derive(Clone, Debug, PartialEq)]
@@ -152,7 +154,7 @@ pub struct ProcessPlan {
     pub output: OutputPlan,
     /// Signals that are passed on to it in [`Mode::Supervise`]; they kill most programs.
     pub forward_signals: Vec<Signal>,
-    /// Its memory thresholds.
+    /// Its memory thresholds, and what follows when they are reached.
     pub thresholds: Thresholds,
     /// The coding agent that it runs, if it runs one.
     pub agent: Option<AgentPlan>,
@@ -363,21 +365,6 @@ pub struct MemoryPlan {
 pub enum LeakRule {
     /// At least 8 strictly rising steps out of the last 9.
     GrowthCount,
-}
-
-/// The resident size of a tree that is worth a warning, and the one that is worth a page.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Thresholds {
-    /// Worth a look.
-    pub warning: Bytes,
-    /// Worth a page.
-    pub critical: Bytes,
-}
-
-impl Default for Thresholds {
-    fn default() -> Self {
-        Self { warning: Bytes::mib(4000), critical: Bytes::mib(6000) }
-    }
 }
 
 /// The coding agent that a process runs.

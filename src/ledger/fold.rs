@@ -25,6 +25,7 @@ use crate::ledger::snapshot::{HouseView, ProcessView};
 use crate::ledger::spend::Spend;
 use crate::ledger::veil::Veil;
 use crate::memory::LeakDetector;
+use crate::memory::level::Bounds;
 use crate::supervise::lifecycle::SignalResponse;
 use crate::units::{Mono, Now, ProcessIx, SessionId, Wall};
 
@@ -74,6 +75,8 @@ pub(super) struct Process {
     pub(super) rule: SessionRule,
     /// Whether it is a command that was spawned beside the plan.
     pub(super) spawned: bool,
+    /// When it was last restarted for its memory.
+    pub(super) memory_restart: Option<Mono>,
 }
 
 /// A run that ended, for what is learnt of it behind its end.
@@ -227,7 +230,7 @@ impl Process {
     pub(super) fn new(place: ProcessIx, plan: &ProcessPlan) -> Self {
         let spawned = plan.standing == Standing::Spawned;
         let view = ProcessView::new(place, plan);
-        Self { view, run: None, last: None, rule: plan.session, spawned }
+        Self { view, run: None, last: None, rule: plan.session, spawned, memory_restart: None }
     }
 
     /// Goes on under another plan. A place that was taken over by another name begins at 0.
@@ -239,6 +242,8 @@ impl Process {
         self.spawned = plan.standing == Standing::Spawned;
         self.view.retired = plan.standing == Standing::Retired;
         self.view.thresholds = plan.thresholds;
+        // Until the next sample, without the container's limit.
+        self.view.bounds = Bounds::of(&plan.thresholds, None);
         self.view.schedule = plan.schedule.clone().map(Arc::new);
         self.view.agent = plan.agent.as_ref().map(|agent| agent.name.clone());
         self.view.care.follow(plan);

@@ -2,13 +2,16 @@
 
 use serde_json::json;
 
+use crate::config::plan::MemoryEnd;
 use crate::ledger::fold::{Ledger, batch};
 use crate::ledger::fold_runs::sample_row;
+use crate::ledger::levels::may_restart;
+use crate::ledger::request::Knock;
 use crate::ledger::row::{Batch, EventSource, Row};
 use crate::ledger::sessions::Note;
-use crate::ledger::watch::Change;
+use crate::memory::level::{self, Bounds};
 use crate::memory::{LeakState, MemoryLevel, TreeSample, Verdict};
-use crate::units::{ProcessIx, SessionId};
+use crate::units::{Now, ProcessIx, SessionId};
 
 impl Ledger {
     /// Takes in one tick of the probe. The samples are one batch, which may be dropped when the
@@ -28,7 +31,10 @@ impl Ledger {
             if change.worked {
                 events.extend(self.signed(sample.at, session));
             }
-            events.extend(self.memory_events(ix, session, sample, change));
+            events.extend(self.leveled(ix, sample));
+            if let Some(verdict) = change.leak {
+                events.extend(self.leak_event(ix, session, sample, &verdict));
+            }
         }
         batch(kept).into_iter().chain(batch(events)).collect()
     }
@@ -43,29 +49,70 @@ impl Ledger {
         self.sessions.used_cpu(id, now);
     }
 
-    fn memory_events(
-        &mut self,
-        ix: ProcessIx,
-        id: SessionId,
-        sample: &TreeSample,
-        change: Change,
-    ) -> Vec<Row> {
+    /// Compares a tree's size with its thresholds, tells of another level, and asks for what follows.
+    fn leveled(&mut self, ix: ProcessIx, sample: &TreeSample) -> Vec<Row> {
+        let limit = self.house.container.as_ref().and_then(|container| container.limit);
+        let Some(process) = self.process(ix) else { return Vec::new() };
+        let Some(run) = process.run.as_mut() else { return Vec::new() };
+        let thresholds = process.view.thresholds;
+        let bounds = Bounds::of(&thresholds, limit);
+        let (size, basis) = level::size(sample, run.parts.as_ref());
+        run.size = Some((size, basis));
+        process.view.bounds = bounds;
+        let passed = run.level.observe(size, &bounds, &thresholds);
+        let (id, name) = (run.session, process.view.name.clone());
         let mut rows = Vec::new();
-        if let (Some(level), Some(process)) = (change.level, self.process(ix)) {
-            let thresholds = process.view.thresholds;
+        if let Some(level) = passed.level {
             let detail = json!({
+                "size_bytes": size,
+                "basis": basis.as_str(),
                 "resident_bytes": sample.resident,
-                "warning_bytes": thresholds.warning,
-                "critical_bytes": thresholds.critical,
+                "warning_bytes": bounds.warning,
+                "critical_bytes": bounds.critical,
             });
             let note =
                 Note::new(level_event(level), "memory sample", detail).from(EventSource::Probe);
             rows.extend(self.sessions.note(id, sample.at, note));
         }
-        if let Some(verdict) = change.leak {
-            rows.extend(self.leak_event(ix, id, sample, &verdict));
+        if let Some(signal) = passed.signal {
+            let detail = json!({ "action": "signal", "signal": signal.to_string() });
+            rows.extend(self.sessions.note(id, sample.at, action_note(detail)));
+            self.knocks.push(Knock::Signal { process: name, signal });
+        }
+        if let Some(end) = passed.end {
+            rows.extend(self.end_for_memory(ix, id, sample.at, end));
         }
         rows
+    }
+
+    /// Asks for the end of a process that is too large, at the door as anybody would. A restart that
+    /// comes too soon after the last one is asked for later, if it is still as large then.
+    fn end_for_memory(
+        &mut self,
+        ix: ProcessIx,
+        id: SessionId,
+        at: Now,
+        end: MemoryEnd,
+    ) -> Vec<Row> {
+        let Some(process) = self.process(ix) else { return Vec::new() };
+        let restarts = end == MemoryEnd::Restart;
+        if restarts && !may_restart(process.memory_restart, at.mono) {
+            return Vec::new();
+        }
+        if let Some(run) = process.run.as_mut() {
+            run.level.asked_to_end();
+        }
+        if restarts {
+            process.memory_restart = Some(at.mono);
+        }
+        process.view.memory_ends += 1;
+        let name = process.view.name.clone();
+        let (action, knock) = match end {
+            MemoryEnd::Restart => ("restart", Knock::Restart(name)),
+            MemoryEnd::Stop => ("stop", Knock::Stop(name)),
+        };
+        self.knocks.push(knock);
+        self.sessions.note(id, at, action_note(json!({ "action": action })))
     }
 
     fn leak_event(
@@ -91,6 +138,10 @@ impl Ledger {
             Note::new(event_type, "leak rule", detail).from(EventSource::Probe),
         )
     }
+}
+
+fn action_note(detail: serde_json::Value) -> Note {
+    Note::new("memory_action", "memory level", detail).from(EventSource::Probe)
 }
 
 fn level_event(level: MemoryLevel) -> &'static str {

@@ -7,6 +7,7 @@ use serde_json::json;
 
 use crate::context::Context;
 use crate::ledger::fold::{LastRun, Ledger, batch};
+use crate::ledger::levels::LevelWatch;
 use crate::ledger::outcome::Outcome;
 use crate::ledger::row::{Batch, EventSource, Row, SampleRow};
 use crate::ledger::session::{Session, SessionState};
@@ -14,9 +15,10 @@ use crate::ledger::sessions::Note;
 use crate::ledger::snapshot::{HouseView, ProcessView};
 use crate::ledger::watch::MemoryWatch;
 use crate::memory::TreeSample;
+use crate::memory::level::Basis;
 use crate::memory::parts::TreeParts;
 use crate::supervise::lifecycle::{EndReason, Lifecycle, RunEnd};
-use crate::units::{ExitStatus, Mono, Now, ProcId, ProcessIx, RunId, SessionId, Wall};
+use crate::units::{Bytes, ExitStatus, Mono, Now, ProcId, ProcessIx, RunId, SessionId, Wall};
 
 /// A live run.
 pub(super) struct Run {
@@ -32,6 +34,10 @@ pub(super) struct Run {
     pub(super) memory: MemoryWatch,
     /// What was read of its tree that costs more.
     pub(super) parts: Option<TreeParts>,
+    /// The size that was last compared with the thresholds, and what it is taken from.
+    pub(super) size: Option<(Bytes, Basis)>,
+    /// Its size against the thresholds.
+    pub(super) level: LevelWatch,
     /// Whether it was counted as one that had to be killed.
     killed: bool,
     /// Why its end was asked for, where its time was up.
@@ -119,7 +125,7 @@ impl Ledger {
             self.ignore();
             return Vec::new();
         }
-        let (name, thresholds) = (process.view.name.clone(), process.view.thresholds);
+        let name = process.view.name.clone();
         let mut rows = self.close_run(at, ix, &missed_end(), None);
         let detail = json!({ "run": run.0, "attempt": attempt, "adopted": adopted });
         let note =
@@ -127,7 +133,7 @@ impl Ledger {
         let opened = Session { parent: self.around, ..Session::opened(session, name, at.wall) };
         rows.extend(self.sessions.open(opened, at, note));
         self.activity.watch(session, self.bounds_of(ix), at.mono);
-        let memory = MemoryWatch::new((self.make_detector)(self.rule), thresholds);
+        let memory = MemoryWatch::new((self.make_detector)(self.rule));
         if let Some(process) = self.process(ix) {
             process.view.restarts = process.view.restarts.max(attempt.into());
             process.view.care.rest = None;
@@ -141,6 +147,8 @@ impl Ledger {
                 status: None,
                 memory,
                 parts: None,
+                size: None,
+                level: LevelWatch::default(),
                 killed: false,
                 timed_out: None,
             });

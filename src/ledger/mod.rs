@@ -40,6 +40,7 @@ mod activity;
 mod conversations;
 mod external;
 mod labels;
+pub mod levels;
 mod outcome;
 mod sessions;
 mod spend;

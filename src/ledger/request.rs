@@ -202,6 +202,10 @@ pub enum Refusal {
 pub enum Knock {
     /// That the run which is this session ends.
     End(SessionId),
+    /// That a process ends and runs again.
+    Restart(String),
+    /// That a process ends and stays ended.
+    Stop(String),
     /// That a process gets a signal.
     Signal {
         /// Its name.

@@ -10,6 +10,7 @@ use crate::ledger::care::Care;
 use crate::ledger::entry::StoreHealth;
 use crate::ledger::session::{Session, SessionKind, SessionState};
 use crate::memory::container::ContainerFigures;
+use crate::memory::level::{Basis, Bounds};
 use crate::memory::parts::TreeParts;
 use crate::memory::{MemoryLevel, PartsCost, TreeSample, Verdict};
 use crate::supervise::fact::SpawnFailure;
@@ -147,8 +148,12 @@ pub struct ProcessView {
     pub cpu_seconds_ended: f64,
     /// Bytes that the runs that ended are known to have read from disks, and written to them.
     pub moved_ended: [u64; 2],
-    /// Memory thresholds.
+    /// Memory thresholds, as the plan has them.
     pub thresholds: Thresholds,
+    /// What they come to under the container's limit.
+    pub bounds: Bounds,
+    /// Times that its end was asked for because of its memory, in this life.
+    pub memory_ends: u64,
     /// The agent that it runs, if it declares one.
     pub agent: Option<String>,
     /// Times that the leak rule began to be met, in this life.
@@ -180,6 +185,8 @@ impl ProcessView {
             cpu_seconds_ended: 0.0,
             moved_ended: [0; 2],
             thresholds: plan.thresholds,
+            bounds: Bounds::of(&plan.thresholds, None),
+            memory_ends: 0,
             agent: plan.agent.as_ref().map(|agent| agent.name.clone()),
             leaks_suspected: 0,
             care: Care::new(plan),
@@ -208,6 +215,8 @@ pub struct RunView {
     pub parts: Option<TreeParts>,
     /// The largest resident size of its tree so far.
     pub peak_resident: Option<crate::units::Bytes>,
+    /// The size that thresholds are compared with, and what it is taken from.
+    pub size: Option<(crate::units::Bytes, Basis)>,
     /// Its size against the thresholds.
     pub level: MemoryLevel,
     /// What the leak rule says.
@@ -227,6 +236,7 @@ impl RunView {
             sample: None,
             parts: None,
             peak_resident: None,
+            size: None,
             level: MemoryLevel::Normal,
             verdict: None,
         }

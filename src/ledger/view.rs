@@ -70,7 +70,8 @@ impl Run {
             sample: self.memory.last(),
             parts: self.parts,
             peak_resident: self.memory.peak(),
-            level: self.memory.level(),
+            size: self.size,
+            level: self.level.level(),
             verdict: self.memory.verdict().cloned(),
         }
     }
