@@ -189,6 +189,7 @@ fn plan(processes: Vec<ProcessPlan>) -> Plan {
         shutdown_timeout: Duration::from_secs(9),
         listen: None,
         store: StorePlan::Memory,
+        spool: None,
         state_dir: "nowhere".into(),
         recovery: Recovery::End,
         cgroups: ControlGroups::Auto,

@@ -16,13 +16,15 @@ use procession::ledger::session::{
     Figures, Session, SessionEnd, SessionKind, SessionState, Totals,
 };
 use procession::ledger::snapshot::{HouseView, ProcessView, RunView, Snapshot, TokenSeries};
-use procession::ledger::store_figures::{ErrorCategory, Operation, StoreFigures};
+use procession::ledger::store_figures::{ErrorCategory, Operation, SpoolFigures, StoreFigures};
 use procession::memory::container::{
     ContainerFigures, GroupEvents, GroupMode, GroupParts, Pressure, Stall,
 };
+use procession::memory::leak::evidence::Evidence;
+use procession::memory::leak::growth_count::Counted;
 use procession::memory::parts::{Parts, TreeParts};
 use procession::memory::{
-    LeakState, MemoryLevel, PartsCost, SelfFigures, TreeSample, Turns, Verdict,
+    LeakState, MemoryLevel, PartsCost, Range, SelfFigures, TreeSample, Turns, Verdict,
 };
 use procession::output::figures::OutputFigures;
 use procession::supervise::fact::SpawnFailure;
@@ -89,6 +91,11 @@ pub fn snapshot() -> Snapshot {
             ("claude".to_owned(), "claude-opus-4-5".to_owned()),
             (12, 5),
         )]),
+        apart: [(
+            "claude".to_owned(),
+            procession::tokens::precedence::Apart { told: 1_000, differ: 25 },
+        )]
+        .into(),
         prices_as_of: Some(at(-86_400)),
         chains: vec![Arc::new(chain())],
     }
@@ -204,6 +211,7 @@ fn house() -> HouseView {
             failures: 1,
             dropped: 0,
             figures: store_figures(),
+            spooled: SpoolFigures { bytes: Bytes::mib(1), rows: 4, dropped: 2, replayed: 9 },
         }),
         listener_up: Some(true),
         orders: BTreeMap::from([((Order::Restart, true), 3), ((Order::Stop, false), 1)]),
@@ -272,9 +280,17 @@ pub fn run(number: u64, mib: u64, level: MemoryLevel) -> RunView {
             state: LeakState::None,
             since: now(3000),
             growth: Some(0.0),
-            evidence: "2 of 9 steps rise".to_owned(),
+            growth_range: None,
+            to_limit: None,
+            evidence: counted(10, 2),
         })),
     }
+}
+
+/// What the growth-count rule has seen.
+fn counted(samples: usize, rising: usize) -> Evidence {
+    let (from, to) = (Bytes::mib(100), Bytes::mib(104));
+    Evidence::GrowthCount(Counted { samples, rising, from, to, span: Duration::from_secs(45) })
 }
 
 fn web() -> ProcessView {
@@ -314,7 +330,9 @@ fn leaky() -> ProcessView {
         state: LeakState::Suspected,
         since: now(3300),
         growth: Some(65_536.5),
-        evidence: "8 of 9 steps rise, 64.0 KiB a second".to_owned(),
+        growth_range: Some(Range { low: 60_000.0, high: 70_000.0 }),
+        to_limit: Some(Duration::from_secs(7_200)),
+        evidence: counted(10, 8),
     }));
     ProcessView { phase: PhaseName::Ready, run: Some(run), leaks_suspected: 1, ..waiting("leaky") }
 }
@@ -326,7 +344,9 @@ fn coder() -> ProcessView {
         state: LeakState::Unknown,
         since: now(3590),
         growth: None,
-        evidence: "4 samples of the 10 that the rule needs".to_owned(),
+        growth_range: None,
+        to_limit: None,
+        evidence: counted(4, 0),
     }));
     ProcessView {
         phase: PhaseName::Ready,

@@ -37,7 +37,8 @@ impl Kept {
     /// Begins to write wherever the plan asks for it.
     pub(super) fn begin(plan: &Plan, begins: Beginnings, owner: Option<Owner>) -> Self {
         let retention = plan.sessions.retention;
-        let (writer, reports) = writer::start(&plan.store, retention, begins, &plan.state_dir);
+        let (writer, reports) =
+            writer::start(&plan.store, retention, begins, &plan.state_dir, plan.spool);
         let keeper = owner.map(|owner| RunKeeper::start(&plan.state_dir, owner));
         let (events, journal) = plan.sessions.log.clone().and_then(Journal::start).unzip();
         Self { writer: Arc::new(writer), reports, keeper: keeper.map(Arc::new), events, journal }
@@ -71,11 +72,7 @@ impl Kept {
 pub(super) fn new_ledger(plan: &Plan, stand: &Stand, prices: &Prices, veil: Veil) -> Ledger {
     let seed = seed();
     let ledger = Ledger::new(plan, stand.began, stand.pid1, leak::detector, seed);
-    let ledger = ledger.inside(around()).behind(veil);
-    match prices.as_of() {
-        Some(day) => ledger.with_prices_of(day),
-        None => ledger,
-    }
+    ledger.inside(around()).behind(veil).with_prices(prices.clone())
 }
 
 /// The session that we were started in, where a procession around us says so.

@@ -105,6 +105,7 @@ fn whole(at: &Cursor<'_>, digest: String, around: &Surroundings<'_>) -> Option<P
     let state_dir = fields
         .read("state_dir", |at| read::path(at, around))
         .unwrap_or_else(|| default_state_dir(around.uid, around.vars));
+    let (store, spool) = store(&mut fields, &state_dir, around);
     let plan = Plan {
         mode: Mode::Supervise,
         passing: Passing::default(),
@@ -113,7 +114,8 @@ fn whole(at: &Cursor<'_>, digest: String, around: &Surroundings<'_>) -> Option<P
         exit_code_from,
         shutdown_timeout,
         listen: listen(&mut fields),
-        store: store(&mut fields, &state_dir, around),
+        store,
+        spool,
         state_dir,
         recovery: recovery(&mut fields),
         cgroups: cgroups(&mut fields),

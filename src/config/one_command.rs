@@ -72,6 +72,7 @@ pub fn one_command(command: Vec<OsString>, options: Options) -> Plan {
         shutdown_timeout: options.shutdown_timeout,
         listen: options.listen,
         store: options.store,
+        spool: Some(StorePlan::SPOOL),
         state_dir: options.state_dir,
         recovery: options.recovery,
         cgroups: ControlGroups::Off,
@@ -89,9 +90,9 @@ fn process(name: String, command: Vec<OsString>, options: &Options) -> ProcessPl
 
 /// The agent that a program is known to be, by its name.
 fn agent_of(program: &str) -> Option<AgentPlan> {
-    (program == "claude").then(|| AgentPlan {
+    Dialect::named(program).map(|dialect| AgentPlan {
         name: program.to_owned(),
-        dialect: Dialect::Claude,
+        dialect,
         transcripts: vec![],
         limits: Limits::default(),
     })

@@ -40,7 +40,7 @@ pub use self::zone::Zone;
 #[cfg(test)]
 pub(in crate::config) use self::zone::file_of as zone_file_of;
 use crate::chains::limits::Limits;
-use crate::units::{ProcessIx, Signal};
+use crate::units::{Bytes, ProcessIx, Signal};
 
 /// Everything that one life of the supervisor is told to do.
 #[derive(Clone, Debug, PartialEq)]
@@ -62,6 +62,8 @@ pub struct Plan {
     pub control: ControlPlan,
     /// Where history is kept.
     pub store: StorePlan,
+    /// How large the file is at most where history waits while its store is away.
+    pub spool: Option<Bytes>,
     /// Where the run file is kept, by which a next life finds what this one left behind.
     pub state_dir: PathBuf,
     /// What happens to processes that outlived an earlier life of ours.
@@ -385,4 +387,30 @@ pub struct AgentPlan {
 pub enum Dialect {
     /// Claude Code's session transcripts.
     Claude,
+    /// Codex CLI's rollouts.
+    Codex,
+    /// Gemini CLI's chats.
+    Gemini,
+    /// opencode's database, and the files that it kept before it had one.
+    Opencode,
+}
+
+impl Dialect {
+    /// Every dialect, in the order of their coming.
+    pub const ALL: [Self; 4] = [Self::Claude, Self::Codex, Self::Gemini, Self::Opencode];
+
+    /// The word of it in a configuration, and the product's program.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Claude => "claude",
+            Self::Codex => "codex",
+            Self::Gemini => "gemini",
+            Self::Opencode => "opencode",
+        }
+    }
+
+    /// The dialect of a word.
+    pub fn named(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|dialect| dialect.as_str() == word)
+    }
 }

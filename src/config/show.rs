@@ -24,7 +24,7 @@ use super::order;
 use super::plan::{
     ControlGroups, ControlPlan, LeakRule, Mode, Plan, Recovery, StorePlan, TokenPlan,
 };
-use super::quantity::print_duration;
+use super::quantity::{print_bytes, print_duration};
 
 /// The plan as YAML, with the start order as comments at its end.
 pub fn show(plan: &Plan) -> String {
@@ -115,11 +115,13 @@ enum Store {
     Memory(&'static str),
     File {
         sqlite: String,
+        spool: OrOff<String>,
     },
     Database {
         postgres: String,
         #[serde(skip_serializing_if = "Option::is_none")]
         password_file: Option<String>,
+        spool: OrOff<String>,
     },
 }
 
@@ -134,6 +136,7 @@ fn whole(plan: &Plan) -> Whole {
     let processes =
         processes.map(|(one, count)| (one.family().to_owned(), process(plan, one, count)));
     let deciders = names(plan, &plan.exit_code_from).into_iter().map(|(name, _)| name.to_owned());
+    let spool = OrOff::of(plan.spool.map(print_bytes));
     Whole {
         processes: Ordered(processes.collect()),
         exit_code_from: deciders.collect(),
@@ -142,10 +145,11 @@ fn whole(plan: &Plan) -> Whole {
         control: control(&plan.control),
         store: match &plan.store {
             StorePlan::Memory => Store::Memory("memory"),
-            StorePlan::Sqlite(path) => Store::File { sqlite: path_text(path) },
+            StorePlan::Sqlite(path) => Store::File { sqlite: path_text(path), spool },
             StorePlan::Postgres(plan) => Store::Database {
                 postgres: plain(&plan.to_string()),
                 password_file: plan.password_file.as_deref().map(path_text),
+                spool,
             },
         },
         state_dir: path_text(&plan.state_dir),

@@ -7,12 +7,12 @@ use crate::chains::chain::KeptChain;
 use crate::context::Context;
 use crate::ledger::forget::Whose;
 use crate::ledger::session::{SessionKind, SessionState};
-use crate::ledger::store_figures::StoreFigures;
+use crate::ledger::store_figures::{SpoolFigures, StoreFigures};
 use crate::memory::container::ContainerFigures;
 use crate::memory::parts::TreeParts;
 use crate::memory::{PartsCost, TreeSample};
 use crate::supervise::lifecycle::Lifecycle;
-use crate::tokens::TokenBatch;
+use crate::tokens::{CountedBefore, TokenBatch, UsageKey};
 use crate::units::{Now, SessionId, Wall};
 
 /// One thing that the ledger is told.
@@ -80,6 +80,13 @@ pub enum Entry {
     },
     /// From the store, once at the start and before anything is read: the chains of earlier lives.
     ChainsFound(Vec<(String, KeptChain)>),
+    /// From the store, once at the start and before anything is counted: what earlier lives counted.
+    CountedFound {
+        /// Of which conversations, from which source.
+        counted: Vec<CountedBefore>,
+        /// By which keys, where they were not read from transcripts.
+        keys: Vec<UsageKey>,
+    },
     /// From recovery: what became of the processes that an earlier life left behind.
     SurvivorsHandled {
         /// When.
@@ -149,6 +156,8 @@ pub struct Waiting {
     pub dropped: u64,
     /// For how long rows have waited without any commit; zero while none wait.
     pub unmoved: Duration,
+    /// What of it is in a file as well.
+    pub spooled: SpoolFigures,
 }
 
 impl Waiting {
@@ -172,4 +181,6 @@ pub struct StoreHealth {
     pub dropped: u64,
     /// What it took and what went wrong, in this life.
     pub figures: StoreFigures,
+    /// What waits in a file for it.
+    pub spooled: SpoolFigures,
 }

@@ -1,13 +1,17 @@
 //! The ledger: an entry in, rows out, and at any time a picture. Pure, so that the same entries
 //! always give the same history. What each kind of entry means stands in the `fold_…` files.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
+
+use std::time::Duration;
 
 use crate::chains::chain::Chains;
 use crate::config::plan::{
     LeakRule, Plan, ProcessPlan, SessionRule, SessionsPlan, Standing, StorePlan,
 };
 use crate::ledger::activity::Activity;
+use crate::ledger::calls::Calls;
 use crate::ledger::conversations::Conversations;
 use crate::ledger::entry::{Entry, StoreHealth};
 use crate::ledger::external::Externals;
@@ -25,12 +29,16 @@ use crate::ledger::snapshot::{HouseView, ProcessView};
 use crate::ledger::spend::Spend;
 use crate::ledger::veil::Veil;
 use crate::memory::LeakDetector;
+use crate::memory::leak::Setting;
 use crate::memory::level::Bounds;
+use crate::memory::recurring::RunTrend;
 use crate::supervise::lifecycle::SignalResponse;
+use crate::tokens::precedence::Precedence;
+use crate::tokens::price::Prices;
 use crate::units::{Mono, Now, ProcessIx, SessionId, Wall};
 
 /// What makes a detector for a rule.
-pub type MakeDetector = fn(LeakRule) -> Box<dyn LeakDetector>;
+pub type MakeDetector = fn(&Setting) -> Box<dyn LeakDetector>;
 
 /// Everything that is known in this life.
 pub struct Ledger {
@@ -40,10 +48,15 @@ pub struct Ledger {
     pub(super) conversations: Conversations,
     pub(super) chains: Chains,
     pub(super) spend: Spend,
+    pub(super) precedence: Precedence,
+    pub(super) prices: Prices,
+    pub(super) calls: Calls,
     pub(super) earlier: Earlier,
     pub(super) files: u64,
     pub(super) prices_as_of: Option<Wall>,
     pub(super) rule: LeakRule,
+    /// From one sample of memory to the next.
+    pub(super) sampled_every: Duration,
     pub(super) make_detector: MakeDetector,
     /// For the ids of conversations; those of runs come from the mind.
     pub(super) random: fastrand::Rng,
@@ -75,6 +88,8 @@ pub(super) struct Process {
     pub(super) rule: SessionRule,
     /// Whether it is a command that was spawned beside the plan.
     pub(super) spawned: bool,
+    /// How the memory of its last runs went, oldest first.
+    pub(super) trends: VecDeque<RunTrend>,
     /// When it was last restarted for its memory.
     pub(super) memory_restart: Option<Mono>,
 }
@@ -102,10 +117,14 @@ impl Ledger {
             conversations: Conversations::default(),
             chains: chains(plan),
             spend: Spend::new(plan),
+            precedence: Precedence::default(),
+            prices: Prices::default(),
+            calls: Calls::default(),
             earlier: Earlier::default(),
             files: 0,
             prices_as_of: None,
             rule: plan.memory.leak_rule,
+            sampled_every: plan.memory.interval,
             make_detector,
             random: fastrand::Rng::with_seed(seed),
             now: started,
@@ -127,9 +146,10 @@ impl Ledger {
         self
     }
 
-    /// Says which day the prices are of.
-    pub fn with_prices_of(mut self, day: Wall) -> Self {
-        self.prices_as_of = Some(day);
+    /// Says what calls cost that are told at a door.
+    pub fn with_prices(mut self, prices: Prices) -> Self {
+        self.prices_as_of = prices.as_of();
+        self.prices = prices;
         self
     }
 
@@ -191,6 +211,10 @@ impl Ledger {
                 self.chains_found(found);
                 Vec::new()
             }
+            Entry::CountedFound { counted, keys } => {
+                self.precedence.resume(counted, keys);
+                Vec::new()
+            }
             Entry::SurvivorsHandled { at, outcomes } => self.survivors_handled(at, outcomes),
             Entry::StoreReported(health) => {
                 self.house.store = self.house.store.map(|_| *health);
@@ -230,7 +254,7 @@ impl Process {
     pub(super) fn new(place: ProcessIx, plan: &ProcessPlan) -> Self {
         let spawned = plan.standing == Standing::Spawned;
         let view = ProcessView::new(place, plan);
-        Self { view, run: None, last: None, rule: plan.session, spawned, memory_restart: None }
+        Self { view, run: None, last: None, rule: plan.session, spawned, trends: VecDeque::new(), memory_restart: None }
     }
 
     /// Goes on under another plan. A place that was taken over by another name begins at 0.

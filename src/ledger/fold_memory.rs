@@ -1,16 +1,20 @@
 //! Memory samples: every sample is a row, and what it changes is an event.
 
+use std::sync::Arc;
+
 use serde_json::json;
 
 use crate::config::plan::MemoryEnd;
 use crate::ledger::fold::{Ledger, batch};
+use crate::ledger::fold_parts::told;
 use crate::ledger::fold_runs::sample_row;
 use crate::ledger::levels::may_restart;
 use crate::ledger::request::Knock;
 use crate::ledger::row::{Batch, EventSource, Row};
 use crate::ledger::sessions::Note;
+use crate::ledger::watch::LeakChange;
 use crate::memory::level::{self, Bounds};
-use crate::memory::{LeakState, MemoryLevel, TreeSample, Verdict};
+use crate::memory::{LeakState, MemoryLevel, TreeSample};
 use crate::units::{Now, ProcessIx, SessionId};
 
 impl Ledger {
@@ -32,8 +36,8 @@ impl Ledger {
                 events.extend(self.signed(sample.at, session));
             }
             events.extend(self.leveled(ix, sample));
-            if let Some(verdict) = change.leak {
-                events.extend(self.leak_event(ix, session, sample, &verdict));
+            if let Some(change) = change.leak {
+                events.extend(self.leak_event(ix, session, sample, &change));
             }
         }
         batch(kept).into_iter().chain(batch(events)).collect()
@@ -58,7 +62,12 @@ impl Ledger {
         let bounds = Bounds::of(&thresholds, limit);
         let (size, basis) = level::size(sample, run.parts.as_ref());
         run.size = Some((size, basis));
-        process.view.bounds = bounds;
+        let first = *run.first_sample.get_or_insert(sample.at.mono);
+        let history = Arc::make_mut(&mut run.history);
+        history.push(sample.at.mono.since(first), size, sample.resident);
+        if std::mem::replace(&mut process.view.bounds, bounds).critical != bounds.critical {
+            run.memory.limit(bounds.critical);
+        }
         let passed = run.level.observe(size, &bounds, &thresholds);
         let (id, name) = (run.session, process.view.name.clone());
         let mut rows = Vec::new();
@@ -120,17 +129,23 @@ impl Ledger {
         ix: ProcessIx,
         id: SessionId,
         sample: &TreeSample,
-        verdict: &Verdict,
+        change: &LeakChange,
     ) -> Vec<Row> {
-        let suspected = verdict.state == LeakState::Suspected;
+        let mut held = Vec::new();
         if let Some(process) = self.process(ix) {
-            process.view.leaks_suspected += u64::from(suspected);
+            process.view.leaks_suspected += u64::from(change.is_new_suspicion());
+            process.view.leaks_confirmed += u64::from(change.is_new_confirmation());
+            held = process.run.as_ref().map(|run| told(&run.history.points())).unwrap_or_default();
         }
-        let event_type = if suspected { "leak_suspected" } else { "leak_cleared" };
+        let verdict = &change.verdict;
+        let event_type = leak_event(verdict.state);
         let detail = json!({
             "resident_bytes": sample.resident,
             "growth_bytes_per_second": verdict.growth,
-            "evidence": verdict.evidence,
+            "growth_between": verdict.growth_range.map(|range| [range.low, range.high]),
+            "seconds_to_limit": verdict.to_limit.map(|span| span.as_secs_f64().round()),
+            "evidence": verdict.evidence.to_string(),
+            "history": held,
         });
         self.sessions.note(
             id,
@@ -142,6 +157,14 @@ impl Ledger {
 
 fn action_note(detail: serde_json::Value) -> Note {
     Note::new("memory_action", "memory level", detail).from(EventSource::Probe)
+}
+
+fn leak_event(state: LeakState) -> &'static str {
+    match state {
+        LeakState::Unknown | LeakState::None => "leak_cleared",
+        LeakState::Suspected => "leak_suspected",
+        LeakState::Confirmed => "leak_confirmed",
+    }
 }
 
 fn level_event(level: MemoryLevel) -> &'static str {

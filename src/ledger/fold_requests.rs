@@ -29,7 +29,7 @@ const LONGEST_NOTE: usize = 500;
 /// was last alive.
 const KEEP_BEATS: std::time::Duration = std::time::Duration::from_secs(30);
 
-type Answer = Result<(Reply, Vec<Row>), Refusal>;
+pub(super) type Answer = Result<(Reply, Vec<Row>), Refusal>;
 
 impl Ledger {
     /// Takes in what somebody asks for, and answers.
@@ -44,6 +44,8 @@ impl Ledger {
                 let (rows, reply) = self.chain_asked(at, asked);
                 Ok((Reply::Chain(reply), rows))
             }
+            Request::Count { calls, within } => Ok(self.calls_told(at, calls, within)),
+            Request::Label { process, label } => self.label_memory(at, &process, &label),
             Request::Admit => self.room().map(|()| (Reply::Admitted, Vec::new())),
         };
         match answer {
@@ -222,7 +224,7 @@ impl Ledger {
     }
 
     /// The session that is meant, live or newly ended.
-    fn find(&self, named: &Named) -> Result<SessionId, Refusal> {
+    pub(super) fn find(&self, named: &Named) -> Result<SessionId, Refusal> {
         let known = SessionId::parse(&named.id).filter(|id| self.sessions.get(*id).is_some());
         let ended = || self.sessions.native(&named.id).map(|session| session.id);
         let found = known.or_else(|| self.externals.by_native(&named.id)).or_else(ended);

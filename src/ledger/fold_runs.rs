@@ -15,6 +15,8 @@ use crate::ledger::sessions::Note;
 use crate::ledger::snapshot::{HouseView, ProcessView};
 use crate::ledger::watch::MemoryWatch;
 use crate::memory::TreeSample;
+use crate::memory::leak::Setting;
+use crate::memory::history::History;
 use crate::memory::level::Basis;
 use crate::memory::parts::TreeParts;
 use crate::supervise::lifecycle::{EndReason, Lifecycle, RunEnd};
@@ -34,6 +36,12 @@ pub(super) struct Run {
     pub(super) memory: MemoryWatch,
     /// What was read of its tree that costs more.
     pub(super) parts: Option<TreeParts>,
+    /// What it held, and since when.
+    pub(super) history: Arc<History>,
+    /// See [`Run::history`].
+    pub(super) first_sample: Option<Mono>,
+    /// What its samples were last said to stand for.
+    pub(super) label: Option<Arc<str>>,
     /// The size that was last compared with the thresholds, and what it is taken from.
     pub(super) size: Option<(Bytes, Basis)>,
     /// Its size against the thresholds.
@@ -133,7 +141,12 @@ impl Ledger {
         let opened = Session { parent: self.around, ..Session::opened(session, name, at.wall) };
         rows.extend(self.sessions.open(opened, at, note));
         self.activity.watch(session, self.bounds_of(ix), at.mono);
-        let memory = MemoryWatch::new((self.make_detector)(self.rule));
+        let setting = Setting {
+            rule: self.rule,
+            limit: self.processes.get(ix.0).and_then(|process| process.view.bounds.critical),
+            interval: self.sampled_every,
+        };
+        let memory = MemoryWatch::new((self.make_detector)(&setting));
         if let Some(process) = self.process(ix) {
             process.view.restarts = process.view.restarts.max(attempt.into());
             process.view.care.rest = None;
@@ -147,6 +160,9 @@ impl Ledger {
                 status: None,
                 memory,
                 parts: None,
+                history: Arc::default(),
+                first_sample: None,
+                label: None,
                 size: None,
                 level: LevelWatch::default(),
                 killed: false,
@@ -252,7 +268,7 @@ impl Ledger {
         let last = LastRun { session: run.session, outcome: outcome.clone() };
         let before = process.last.replace(last);
         self.sessions.used_cpu(run.session, cpu);
-        let mut rows = Vec::new();
+        let mut rows = self.remember_memory(at, ix, &run);
         for talk in self.conversations.of(run.session) {
             rows.extend(self.sessions.end(talk, at, &outcome.of_conversation(), None));
         }
@@ -312,7 +328,7 @@ pub(super) fn sample_row(session: SessionId, sample: &TreeSample, label: &'stati
         resident: sample.resident,
         anonymous: sample.anonymous,
         processes: sample.processes,
-        label,
+        label: label.into(),
     })
 }
 

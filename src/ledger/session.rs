@@ -109,7 +109,7 @@ impl SessionState {
 }
 
 /// A session as far as it is known.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Session {
     /// Its identity.
     pub id: SessionId,
@@ -180,7 +180,7 @@ impl Session {
 }
 
 /// What a session used so far.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Figures {
     /// The largest resident size of its tree that was sampled.
     pub peak_memory: Option<Bytes>,
@@ -200,7 +200,7 @@ pub struct Figures {
 
 /// What a session and everything below it used so far. Memory is not among it: a tree's own size
 /// counts all that runs in it already.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Totals {
     /// User and system CPU seconds.
     pub cpu_seconds: Option<f64>,
@@ -225,7 +225,7 @@ impl Totals {
 }
 
 /// How a session ended.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct SessionEnd {
     /// When.
     pub at: Wall,

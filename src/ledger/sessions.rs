@@ -333,10 +333,10 @@ impl Sessions {
             session: id,
             sequence: session.events,
             at: at.wall,
-            event_type: note.event_type,
-            subtype: note.subtype,
-            previous_state: previous.map(SessionState::as_str),
-            new_state: new.map(SessionState::as_str),
+            event_type: note.event_type.into(),
+            subtype: note.subtype.map(Into::into),
+            previous_state: previous.map(|state| state.as_str().into()),
+            new_state: new.map(|state| state.as_str().into()),
             trigger: note.trigger,
             source: note.source,
             detail: note.detail,
@@ -413,7 +413,7 @@ mod tests {
         let set_back = Now { mono: at(2_500).mono, wall: Wall(0) };
         let rows = sessions.end(id, set_back, &Outcome::lost("gone"), None);
         let Some(Row::Event(event)) = rows.first() else { panic!("no event in {rows:?}") };
-        assert_eq!((event.sequence, event.new_state), (1, Some("lost")));
+        assert_eq!((event.sequence, event.new_state.as_deref()), (1, Some("lost")));
         assert_eq!(event.detail["duration_seconds"], 2.5);
         assert_eq!(event.detail["events"], 2);
         assert!(sessions.live().is_empty());

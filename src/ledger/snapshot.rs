@@ -6,15 +6,19 @@ use std::time::Duration;
 
 use crate::chains::chain::Chain;
 use crate::config::plan::{ProcessPlan, Schedule, Standing, Thresholds};
+use crate::ledger::calls::Calls;
 use crate::ledger::care::Care;
 use crate::ledger::entry::StoreHealth;
 use crate::ledger::session::{Session, SessionKind, SessionState};
 use crate::memory::container::ContainerFigures;
+use crate::memory::history::History;
 use crate::memory::level::{Basis, Bounds};
 use crate::memory::parts::TreeParts;
+use crate::memory::recurring::Recurring;
 use crate::memory::{MemoryLevel, PartsCost, TreeSample, Verdict};
 use crate::supervise::fact::SpawnFailure;
 use crate::supervise::lifecycle::{Order, PhaseName};
+use crate::tokens::precedence::Apart;
 use crate::tokens::{LineCounts, TokenCounts};
 use crate::units::{ExitStatus, Money, Now, ProcId, ProcessIx, RunId, SessionId, Signal, Wall};
 
@@ -48,6 +52,12 @@ pub struct Snapshot {
     pub files: u64,
     /// Late corrections by agent and model: tokens counted too few, and too many.
     pub corrections: BTreeMap<(String, String), (u64, u64)>,
+    /// The last calls of models, by process.
+    pub calls: Calls,
+    /// Calls of models that were answered and that failed, by process, agent and model.
+    pub requests: BTreeMap<(String, String, String), (u64, u64)>,
+    /// How far the sources of tokens are apart, by agent; only where there is more than one.
+    pub apart: BTreeMap<String, Apart>,
     /// The day the price table was made.
     pub prices_as_of: Option<Wall>,
     /// The chains of all agents, by name.
@@ -152,12 +162,18 @@ pub struct ProcessView {
     pub thresholds: Thresholds,
     /// What they come to under the container's limit.
     pub bounds: Bounds,
+    /// The leak that its last runs had one like another, if they had.
+    pub recurring: Option<Recurring>,
+    /// Times that such a leak was found, in this life.
+    pub leaks_recurring: u64,
     /// Times that its end was asked for because of its memory, in this life.
     pub memory_ends: u64,
     /// The agent that it runs, if it declares one.
     pub agent: Option<String>,
     /// Times that the leak rule began to be met, in this life.
     pub leaks_suspected: u64,
+    /// Times that a leak was confirmed, in this life.
+    pub leaks_confirmed: u64,
     /// How it is looked after.
     pub care: Care,
 }
@@ -186,9 +202,12 @@ impl ProcessView {
             moved_ended: [0; 2],
             thresholds: plan.thresholds,
             bounds: Bounds::of(&plan.thresholds, None),
+            recurring: None,
+            leaks_recurring: 0,
             memory_ends: 0,
             agent: plan.agent.as_ref().map(|agent| agent.name.clone()),
             leaks_suspected: 0,
+            leaks_confirmed: 0,
             care: Care::new(plan),
         }
     }
@@ -215,6 +234,10 @@ pub struct RunView {
     pub parts: Option<TreeParts>,
     /// The largest resident size of its tree so far.
     pub peak_resident: Option<crate::units::Bytes>,
+    /// What it held since it began.
+    pub history: Arc<History>,
+    /// What its samples were last said to stand for.
+    pub label: Option<Arc<str>>,
     /// The size that thresholds are compared with, and what it is taken from.
     pub size: Option<(crate::units::Bytes, Basis)>,
     /// Its size against the thresholds.
@@ -236,6 +259,8 @@ impl RunView {
             sample: None,
             parts: None,
             peak_resident: None,
+            history: Arc::default(),
+            label: None,
             size: None,
             level: MemoryLevel::Normal,
             verdict: None,

@@ -31,6 +31,9 @@ impl Ledger {
             files: self.files,
             corrections: self.spend.corrections().clone(),
             prices_as_of: self.prices_as_of,
+            calls: self.calls.clone(),
+            requests: self.spend.requests().clone(),
+            apart: self.precedence.apart().clone(),
             chains: self.chains.all(),
         }
     }
@@ -70,6 +73,8 @@ impl Run {
             sample: self.memory.last(),
             parts: self.parts,
             peak_resident: self.memory.peak(),
+            history: self.history.clone(),
+            label: self.label.clone(),
             size: self.size,
             level: self.level.level(),
             verdict: self.memory.verdict().cloned(),

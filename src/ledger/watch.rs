@@ -25,10 +25,31 @@ const BUSY: f64 = 0.01;
 /// What one sample changed.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Change {
-    /// The verdict that began or ended a suspicion.
-    pub leak: Option<Arc<Verdict>>,
+    /// What the leak rule says from now on, where it is another state.
+    pub leak: Option<LeakChange>,
     /// Whether the tree has worked since the sample before, see [`BUSY`].
     pub worked: bool,
+}
+
+/// A leak rule that says something else than before.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LeakChange {
+    /// What it said before; a rule that could not say anything suspected nothing either.
+    pub from: LeakState,
+    /// What it says now.
+    pub verdict: Arc<Verdict>,
+}
+
+impl LeakChange {
+    /// Whether a leak is suspected, or more, that was not before.
+    pub fn is_new_suspicion(&self) -> bool {
+        self.from < LeakState::Suspected && self.verdict.state >= LeakState::Suspected
+    }
+
+    /// Whether a leak is confirmed that was not before.
+    pub fn is_new_confirmation(&self) -> bool {
+        self.from < LeakState::Confirmed && self.verdict.state == LeakState::Confirmed
+    }
 }
 
 impl MemoryWatch {
@@ -52,13 +73,19 @@ impl MemoryWatch {
         }
     }
 
-    fn judge(&mut self, sample: &TreeSample) -> Option<Arc<Verdict>> {
+    fn judge(&mut self, sample: &TreeSample) -> Option<LeakChange> {
         self.detector.observe(sample);
         let verdict = Arc::new(self.detector.verdict());
         let before = self.verdict.replace(verdict.clone());
-        let was = before.is_some_and(|before| before.state == LeakState::Suspected);
-        let is = verdict.state == LeakState::Suspected;
-        (was != is).then_some(verdict)
+        let from = before.map_or(LeakState::Unknown, |before| before.state);
+        // Having learnt enough to say that there is no sign of a leak is no news.
+        let quiet = from.max(verdict.state) < LeakState::Suspected;
+        (from != verdict.state && !quiet).then_some(LeakChange { from, verdict })
+    }
+
+    /// The tree may hold so many bytes from now on.
+    pub fn limit(&mut self, limit: Option<Bytes>) {
+        self.detector.limit(limit);
     }
 
     /// A single process of the tree is known to have been as large as this between two samples.
@@ -101,20 +128,28 @@ impl MemoryWatch {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::memory::leak::evidence::Evidence;
+    use crate::memory::leak::growth_count::Counted;
     use crate::units::{Now, RunId};
 
-    struct Never;
+    /// Says the states one after the other.
+    struct Says(Vec<LeakState>);
 
-    impl LeakDetector for Never {
-        fn observe(&mut self, _: &TreeSample) {}
+    impl LeakDetector for Says {
+        fn observe(&mut self, _: &TreeSample) {
+            self.0.rotate_left(1);
+        }
         fn verdict(&self) -> Verdict {
             Verdict {
-                state: LeakState::Unknown,
+                state: *self.0.last().expect("one at least"),
                 since: Now::default(),
                 growth: None,
-                evidence: String::new(),
+                growth_range: None,
+                to_limit: None,
+                evidence: Evidence::GrowthCount(Counted::default()),
             }
         }
+        fn limit(&mut self, _: Option<Bytes>) {}
     }
 
     fn sample(resident: u64, cpu_seconds: f64) -> TreeSample {
@@ -132,7 +167,37 @@ mod tests {
     }
 
     fn watch() -> MemoryWatch {
-        MemoryWatch::new(Box::new(Never))
+        watch_that_says(vec![LeakState::Unknown])
+    }
+
+    fn watch_that_says(states: Vec<LeakState>) -> MemoryWatch {
+        MemoryWatch::new(Box::new(Says(states)))
+    }
+
+    #[test]
+    fn a_leak_is_told_when_its_state_becomes_another_and_counted_when_it_begins() {
+        use LeakState::{Confirmed, None as No, Suspected, Unknown};
+        let states = vec![
+            Unknown, No, Suspected, Suspected, Confirmed, Confirmed, No, Confirmed, Suspected,
+            Unknown,
+        ];
+        let mut watch = watch_that_says(states.clone());
+        let told: Vec<_> = (0..states.len())
+            .filter_map(|_| watch.observe(&sample(1, 0.0)).leak)
+            .map(|change| {
+                let news = (change.is_new_suspicion(), change.is_new_confirmation());
+                (change.from, change.verdict.state, news)
+            })
+            .collect();
+        let expected = [
+            (No, Suspected, (true, false)),
+            (Suspected, Confirmed, (false, true)),
+            (Confirmed, No, (false, false)),
+            (No, Confirmed, (true, true)),
+            (Confirmed, Suspected, (false, false)),
+            (Suspected, Unknown, (false, false)),
+        ];
+        assert_eq!(told, expected);
     }
 
     #[test]

@@ -3,16 +3,19 @@
 //! `proc` reads `/proc` and `stat` understands it, `tree` says which processes belong to which run
 //! and `marker` whose those are who lost their lineage, `probe` samples them, `level` and `leak`
 //! judge them, `myself` reads our own figures. What costs more to read is `parts`, and what the
-//! container's own group says is `container`, which `group` reads. Only `proc`, `marker`, `probe`,
+//! container's own group says is `container`, which `group` reads. `history` is what a run held, and
+//! `recurring` a leak that outlives restarts. Only `proc`, `marker`, `probe`,
 //! `group` and `myself` touch the world.
 
 pub mod container;
 pub mod group;
+pub mod history;
 pub mod leak;
 pub mod level;
 pub mod marker;
 pub mod orphan;
 pub mod parts;
+pub mod recurring;
 pub mod strays;
 pub mod myself;
 pub mod probe;
@@ -23,6 +26,7 @@ pub mod tree;
 use std::time::Duration;
 
 use crate::faults::Faults;
+use crate::memory::leak::evidence::Evidence;
 use crate::units::{Bytes, Now, RunId, Wall};
 
 /// The memory of one run's whole tree at one moment.
@@ -119,19 +123,52 @@ impl Unread {
     }
 }
 
-/// What a leak rule says of a series.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// What a leak rule says of a series, from the least to the most that is known against it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum LeakState {
     /// Too few samples to say anything.
     Unknown,
     /// No sign of one.
     None,
-    /// The rule is met.
+    /// It grows like a leak, and may yet turn out to be something else.
     Suspected,
+    /// Nothing but a leak explains it: worth a page.
+    Confirmed,
+}
+
+impl LeakState {
+    /// Its name on the wire.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Unknown => "unknown",
+            Self::None => "none",
+            Self::Suspected => "suspected",
+            Self::Confirmed => "confirmed",
+        }
+    }
+
+    /// Whether a leak is suspected or more than that; `None` where nothing can be said.
+    pub fn is_suspected(self) -> Option<bool> {
+        (self != Self::Unknown).then_some(self >= Self::Suspected)
+    }
+
+    /// Whether one is confirmed; `None` where nothing can be said.
+    pub fn is_confirmed(self) -> Option<bool> {
+        (self != Self::Unknown).then_some(self == Self::Confirmed)
+    }
+}
+
+/// Between which figures the true one lies, nineteen times in twenty.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Range {
+    /// The lower one.
+    pub low: f64,
+    /// The higher one.
+    pub high: f64,
 }
 
 /// A rule's judgement with its evidence.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Verdict {
     /// The judgement.
     pub state: LeakState,
@@ -139,8 +176,12 @@ pub struct Verdict {
     pub since: Now,
     /// Growth over the window, in bytes per second; `None` where there is no window yet.
     pub growth: Option<f64>,
-    /// The evidence in words, for people.
-    pub evidence: String,
+    /// How sure that figure is; `None` where the rule cannot say.
+    pub growth_range: Option<Range>,
+    /// How long it takes to the limit if that goes on; `None` without a limit or growth.
+    pub to_limit: Option<Duration>,
+    /// What the rule has seen; it prints as a sentence.
+    pub evidence: Evidence,
 }
 
 /// A rule that judges one tree's series, fed sample by sample. The state it keeps is small, and
@@ -150,6 +191,8 @@ pub trait LeakDetector: Send {
     fn observe(&mut self, sample: &TreeSample);
     /// What it says now.
     fn verdict(&self) -> Verdict;
+    /// Takes another limit of the tree's bytes, from now on.
+    fn limit(&mut self, limit: Option<Bytes>);
 }
 
 /// How a tree's size compares with its thresholds.

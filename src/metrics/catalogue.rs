@@ -111,6 +111,14 @@ catalogue! {
         "How long the history store took, whether it worked or not: to open, to resume, to commit, to prune.";
     STORE_SET_ASIDE: Counter "procession_store_files_set_aside_total" []
         "Damaged files of the history that were set aside for a new one.";
+    SPOOL_BYTES: Gauge "procession_store_spool_bytes" []
+        "Size of the file where history waits while its store is away; 0 while the store takes it.";
+    SPOOL_ROWS: Gauge "procession_store_spool_rows" []
+        "Rows in the file where history waits while its store is away.";
+    SPOOL_DROPPED: Counter "procession_store_spool_rows_dropped_total" []
+        "Rows that found no room in that file; they wait in memory, and are lost with us.";
+    SPOOL_REPLAYED: Counter "procession_store_spool_rows_replayed_total" []
+        "Rows that earlier lives left in such files and that were committed by this one.";
     SURVIVORS: Counter "procession_survivors_total" ["outcome"]
         "Processes of an earlier life that were found at the start: ended, or adopted.";
     SELF_CPU: Counter "process_cpu_seconds_total" []
@@ -297,10 +305,16 @@ catalogue! {
     // Leaks.
     LEAK_SUSPECTED: Gauge "procession_process_leak_suspected" ["process"]
         "1 when the live run's memory meets the leak rule, 0 when it does not; absent before there are enough samples.";
+    LEAK_CONFIRMED: Gauge "procession_process_leak_confirmed" ["process"]
+        "1 when nothing but a leak explains the live run's memory, 0 when something does; absent before there are enough samples.";
     LEAK_GROWTH: Gauge "procession_process_memory_growth_bytes_per_second" ["process"]
         "Growth of the tree's anonymous memory over the leak rule's window, in bytes per second.";
+    LEAK_TO_LIMIT: Gauge "procession_process_memory_exhaustion_seconds" ["process"]
+        "How long the tree's memory takes to its limit if it goes on growing like this; absent where it does not grow.";
     LEAKS_SUSPECTED: Counter "procession_process_leaks_suspected_total" ["process"]
         "Times that the process's memory began to meet the leak rule.";
+    LEAKS_CONFIRMED: Counter "procession_process_leaks_confirmed_total" ["process"]
+        "Times that a leak of the process was confirmed.";
 
     // Tokens.
     TOKENS: Counter "procession_tokens_total" ["process", "agent", "provider", "model", "kind"]
@@ -315,6 +329,8 @@ catalogue! {
         "Tokens that no price is known for; they are in no cost.";
     RESPONSES: Counter "procession_llm_responses_total" ["process", "agent", "provider", "model"]
         "Responses of models that were counted.";
+    LLM_REQUESTS: Counter "procession_llm_requests_total" ["process", "agent", "model", "outcome"]
+        "Calls of models that were told, by outcome: answered as ok, failed as error where that is told.";
     TOKEN_CORRECTIONS: Counter "procession_token_corrections_total" ["agent", "model", "direction"]
         "Tokens by which a counted response was later seen to be too low or too high.";
     SESSION_TOKENS: Gauge "procession_session_tokens" ["session_id", "kind"]
@@ -327,6 +343,8 @@ catalogue! {
         "Bytes of agents' logs that were read.";
     INGEST_FILES: Gauge "procession_ingest_files" []
         "Log files of agents that are followed.";
+    SOURCES_APART: Gauge "procession_token_source_disagreement_ratio" ["agent"]
+        "By how much other sources of the agent's tokens differ from the one that is counted, over what that one told; absent where there is but one.";
     PRICE_TABLE_TIME: Gauge "procession_price_table_timestamp_seconds" []
         "The day that the price table was made, in seconds since 1970.";
 }

@@ -197,10 +197,12 @@ fn level(run: &RunView) -> String {
 
 fn leak(run: &RunView) -> String {
     let Some(verdict) = &run.verdict else { return nothing() };
-    let evidence = Escaped(&verdict.evidence);
+    let words = verdict.evidence.to_string();
+    let evidence = Escaped(&words);
     match verdict.state {
         LeakState::Unknown => format!("{}<small>{evidence}</small>", tag("calm", "too early")),
-        LeakState::Suspected => format!("{}<small>{evidence}</small>", tag("bad", "suspected")),
+        LeakState::Suspected => format!("{}<small>{evidence}</small>", tag("busy", "suspected")),
+        LeakState::Confirmed => format!("{}<small>{evidence}</small>", tag("bad", "leak")),
         // What is well takes one line, and says why to whoever points at it.
         LeakState::None => format!("<span title=\"{evidence}\">{}</span>", tag("good", "no sign")),
     }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::context::{Context, GitState};
 use crate::ledger::row::{Batch, EventSource, Row, SampleRow, SessionEvent};
 use crate::ledger::session::{Figures, Session, SessionEnd, SessionKind, SessionState, Totals};
-use crate::tokens::{Cost, TokenCounts, Usage, UsageKey};
+use crate::tokens::{Cost, TokenCounts, Usage, UsageKey, UsageSource};
 use crate::units::{Bytes, ExitStatus, Money, ProcId, SessionId, Wall};
 
 /// The moment that all examples are of.
@@ -30,10 +30,10 @@ pub fn event_of(session: u128, sequence: u64) -> Row {
         session: id(session),
         sequence,
         at: AT,
-        event_type: "started",
-        subtype: Some("anew"),
-        previous_state: Some("initializing"),
-        new_state: Some("active"),
+        event_type: "started".into(),
+        subtype: Some("anew".into()),
+        previous_state: Some("initializing".into()),
+        new_state: Some("active".into()),
         trigger: "executed".into(),
         source: EventSource::Init,
         detail: serde_json::json!({"attempt": 1}),
@@ -112,7 +112,7 @@ pub fn sample(later: i64) -> Row {
         resident: Bytes(4096),
         anonymous: Bytes(1024),
         processes: 3,
-        label: "interval",
+        label: "interval".into(),
     })
 }
 
@@ -122,6 +122,7 @@ pub fn usage(key: u64) -> Row {
         process: "web".into(),
         usage: Box::new(Usage {
             key: UsageKey(key),
+            source: UsageSource::OtlpLogs,
             agent: "claude".into(),
             provider: "anthropic".into(),
             model: "a-model".into(),
@@ -130,6 +131,7 @@ pub fn usage(key: u64) -> Row {
             tokens: TokenCounts { input: 10, output: 20, ..TokenCounts::default() },
             reasoning: 5,
             cost: Cost::Priced(Money(1_000)),
+            withheld: 3,
         }),
     }
 }

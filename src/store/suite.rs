@@ -1,7 +1,7 @@
 //! The promises that every store keeps, tried on each of them: SQLite in a file, PostgreSQL on a real
 //! server.
 
-mod chains;
+pub mod chains;
 mod reading;
 mod rights;
 
@@ -20,7 +20,7 @@ use crate::ledger::session::{Session, SessionEnd, SessionKind, SessionState};
 use crate::ledger::store_figures::ErrorCategory;
 use crate::store::examples::{AT, bare, batch, end, event, event_of, id, sample, session, usage};
 use crate::store::{Store, StoreError};
-use crate::tokens::{Cost, FileProgress, MOST_FILES, UsageKey};
+use crate::tokens::{Cost, CountedBefore, FileProgress, MOST_FILES, UsageKey, UsageSource};
 use crate::units::{ExitStatus, Signal, Wall};
 
 /// A place that holds one history and is empty at first.
@@ -237,13 +237,22 @@ fn resumes(history: &mut History<'_>) {
         resume.seen.sort();
         assert_eq!(resume.seen, [UsageKey(7), UsageKey(u64::MAX)], "{life}");
         assert_eq!(resume.progress, std::slice::from_ref(&further), "{life}");
+        assert_eq!(resume.elsewhere, [UsageKey(u64::MAX)], "{life}");
+        let counted = CountedBefore {
+            conversation: "native".into(),
+            source: UsageSource::OtlpLogs,
+            tokens: 30,
+            withheld: 3,
+            latest: AT,
+        };
+        assert_eq!(resume.counted, [counted], "{life}");
     }
 }
 
 fn refusals(history: &mut History<'_>) {
     history.commit(vec![event(0)]);
     let Row::Event(mut changed) = event(0) else { unreachable!() };
-    changed.event_type = "ended";
+    changed.event_type = "ended".into();
     for bad in [event(2), Row::Event(changed)] {
         history.refuses(&[batch(vec![usage(1), bad])]);
         assert_eq!(history.count("token_usage"), "0");
@@ -256,7 +265,7 @@ fn refusals(history: &mut History<'_>) {
 fn told_gap(history: &mut History<'_>) {
     history.commit(vec![event(0)]);
     let Row::Event(mut gap) = event(6) else { unreachable!() };
-    gap.event_type = crate::store::spool::EVENTS_LOST;
+    gap.event_type = crate::store::spool::EVENTS_LOST.into();
     history.commit(vec![Row::Event(gap), event(7)]);
     let sql = "SELECT sequence, event_type, detail ->> 'missing' FROM session_events \
                ORDER BY sequence";

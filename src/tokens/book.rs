@@ -129,6 +129,11 @@ impl Book {
         fresh.then_some(told.key)
     }
 
+    /// Whether a response is being told, or was.
+    pub fn knows(&self, key: UsageKey) -> bool {
+        self.open.contains_key(&key) || self.seen.has(key)
+    }
+
     /// Takes in what a line told.
     pub fn hear(&mut self, mut told: Sighting, whose: Whose, place: Place, now: Now) -> Heard {
         self.tell_reuse(&mut told);
@@ -138,6 +143,9 @@ impl Book {
         }
         if self.seen.has(told.key) {
             self.correct(&told);
+            return Heard::Duplicate;
+        }
+        if told.copy_of.iter().any(|key| self.knows(*key)) {
             return Heard::Duplicate;
         }
         self.begin(told, whose, place, now);
@@ -302,15 +310,25 @@ impl Open {
         let label = prices.label(&kept.model);
         Usage {
             key,
+            source: kept.source,
             agent: self.whose.agent.to_string(),
-            provider: label.provider.to_owned(),
+            provider: self.provider(label.provider),
             model: label.model,
             conversation: self.conversation.clone(),
             at,
             tokens: kept.tokens,
             reasoning: kept.reasoning,
             cost: prices.cost(&kept.model, at, &kept.tokens, &kept.extras),
+            withheld: 0,
         }
+    }
+}
+
+impl Open {
+    /// Who answered: the price table knows it for its models, else the log may tell.
+    fn provider(&self, priced: &'static str) -> String {
+        let told = self.kept.provider.as_deref().filter(|_| priced == "unknown");
+        told.unwrap_or(priced).to_owned()
     }
 }
 

@@ -3,13 +3,19 @@
 //!
 //! `agents` decodes one log dialect per file, `source` says whose it is, `book` decides when a
 //! response is closed and counts it once, `price` turns tokens into money by a table that is data.
-//! `talks` is what the same lines tell of conversations. `tail` follows the files.
+//! `precedence` decides which source of a conversation is believed. `talks` is what the same lines
+//! tell of conversations. `tail` follows the files.
 
 use std::path::PathBuf;
 
+use serde::{Deserialize, Serialize};
+
 pub mod agents;
 pub mod book;
+pub mod call;
 mod model_name;
+pub mod otlp;
+pub mod precedence;
 pub mod price;
 mod seen;
 pub mod source;
@@ -20,7 +26,7 @@ use crate::chains::step::Step;
 use crate::units::{Money, Wall};
 
 /// Tokens of one or many responses, each in exactly one kind, so that the sum is the total.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TokenCounts {
     /// Prompt tokens that were neither read from nor written to a cache.
     pub input: u64,
@@ -121,10 +127,12 @@ impl TokenCounts {
 }
 
 /// One response of a model, closed and counted: it will not be counted again.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Usage {
     /// What the response is known by, so that a replay is seen to be one.
     pub key: UsageKey,
+    /// Where it was learnt from.
+    pub source: UsageSource,
     /// The configured name of the agent that asked, or its product's.
     pub agent: String,
     /// Who answered: `anthropic`, `openai`, … or `unknown`.
@@ -141,15 +149,73 @@ pub struct Usage {
     pub reasoning: u64,
     /// What it cost, or that nobody knows.
     pub cost: Cost,
+    /// Tokens of it that are not among `tokens`, because they had been counted already when a worse
+    /// source told of them.
+    pub withheld: u64,
+}
+
+/// Where responses are learnt from, the best source first: of each conversation one is counted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum UsageSource {
+    /// The files in which an agent keeps its conversations.
+    #[default]
+    Transcript,
+    /// What an agent writes to its standard output.
+    Stdout,
+    /// Events that were sent over OpenTelemetry's protocol.
+    OtlpLogs,
+    /// Sums that were sent over OpenTelemetry's protocol.
+    OtlpMetrics,
+    /// What an application reports of itself.
+    Ingest,
+}
+
+impl UsageSource {
+    /// Every source, the best first.
+    pub const ALL: [Self; 5] =
+        [Self::Transcript, Self::Stdout, Self::OtlpLogs, Self::OtlpMetrics, Self::Ingest];
+
+    /// The value of the `source` label, as it is kept.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Transcript => "transcript",
+            Self::Stdout => "stdout",
+            Self::OtlpLogs => "otlp_logs",
+            Self::OtlpMetrics => "otlp_metrics",
+            Self::Ingest => "ingest",
+        }
+    }
+
+    /// Reads what [`UsageSource::as_str`] writes.
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|known| known.as_str() == text)
+    }
+}
+
+/// What earlier lives counted of one conversation from one source.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CountedBefore {
+    /// The agent's own id of the conversation.
+    pub conversation: String,
+    /// From where.
+    pub source: UsageSource,
+    /// Tokens that were counted.
+    pub tokens: u64,
+    /// Tokens that were withheld; see [`Usage::withheld`].
+    pub withheld: u64,
+    /// The latest time of a response among them.
+    pub latest: Wall,
 }
 
 /// A short hash of what a response is known by (`message.id` for Claude): 64 bits make a collision
 /// among ten million responses less likely than one in a hundred thousand.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
 pub struct UsageKey(pub u64);
 
 /// What a response cost.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Cost {
     /// By the price table, at the time of the response.
     Priced(Money),
@@ -197,9 +263,10 @@ pub const MOST_FILES: usize = 20_000;
 
 /// How far a file has been read. A folder of transcripts has such a row too, at offset 0, from the
 /// moment that its history is known: in a next life, a file without a row in it is new.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FileProgress {
     /// Where it was found.
+    #[serde(with = "crate::units::any_path")]
     pub path: PathBuf,
     /// Its identity, which survives a rename.
     pub device: u64,
@@ -235,4 +302,8 @@ pub struct TokenResume {
     pub seen: Vec<UsageKey>,
     /// The conversations that first told the newest responses and prompts, newest last.
     pub told: Vec<(UsageKey, String)>,
+    /// The keys of responses that were not learnt from transcripts.
+    pub elsewhere: Vec<UsageKey>,
+    /// What was counted of the conversations of the last days, by source.
+    pub counted: Vec<CountedBefore>,
 }

@@ -7,13 +7,15 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::config::plan::{Dialect, Plan};
-use crate::tokens::agents::claude;
+use crate::tokens::agents;
 
 /// A folder of transcripts, and the processes whose agents may write there.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Source {
     /// The folder; it need not exist yet.
     pub root: PathBuf,
+    /// How its transcripts are read.
+    pub dialect: Dialect,
     /// Who may write there; never empty.
     pub owners: Vec<Owner>,
 }
@@ -49,7 +51,7 @@ impl Source {
                     set.map(|(_, value)| value.clone()).or_else(|| variable(name))
                 };
                 let roots = match agent.transcripts.as_slice() {
-                    [] => usual_roots(agent.dialect, own),
+                    [] => agents::default_roots(agent.dialect, own),
                     named => named.to_vec(),
                 };
                 let whose = Whose {
@@ -58,24 +60,31 @@ impl Source {
                 };
                 let working_dir = process.working_dir.clone();
                 let owner = Owner { whose, working_dir };
-                roots.into_iter().map(move |root| (root, owner.clone()))
+                roots.into_iter().map(move |root| (root, agent.dialect, owner.clone()))
             })
         });
         Self::merged(claims)
     }
 
-    /// The folders of all owners, each once, those within others first so that they win.
-    pub fn merged(claims: impl IntoIterator<Item = (PathBuf, Owner)>) -> Vec<Self> {
+    /// The folders of all owners, each once for each dialect, those within others first so that they
+    /// win.
+    pub fn merged(claims: impl IntoIterator<Item = (PathBuf, Dialect, Owner)>) -> Vec<Self> {
         let mut sources: Vec<Self> = Vec::new();
-        for (root, owner) in claims {
-            match sources.iter_mut().find(|source| source.root == root) {
+        for (root, dialect, owner) in claims {
+            let known = |source: &&mut Self| source.root == root && source.dialect == dialect;
+            match sources.iter_mut().find(known) {
                 Some(source) if source.owners.contains(&owner) => {}
                 Some(source) => source.owners.push(owner),
-                None => sources.push(Self { root, owners: vec![owner] }),
+                None => sources.push(Self { root, dialect, owners: vec![owner] }),
             }
         }
         sources.sort_by_key(|source| std::cmp::Reverse(source.root.components().count()));
         sources
+    }
+
+    /// Whether it is the same folder, read in the same way.
+    pub fn is_of(&self, other: &Self) -> bool {
+        self.root == other.root && self.dialect == other.dialect
     }
 
     /// Whom a line counts for that was written while the agent worked in `cwd`: the only owner, or
@@ -108,12 +117,6 @@ impl Source {
     }
 }
 
-fn usual_roots(dialect: Dialect, variable: impl Fn(&str) -> Option<String>) -> Vec<PathBuf> {
-    match dialect {
-        Dialect::Claude => claude::default_roots(variable),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -126,7 +129,9 @@ mod tests {
     }
 
     fn process_of(owners: &[(&str, Option<&str>)], cwd: Option<&str>) -> Option<String> {
-        let claims = owners.iter().map(|(name, dir)| (PathBuf::from("/r"), owner(name, *dir)));
+        let claims = owners
+            .iter()
+            .map(|(name, dir)| (PathBuf::from("/r"), Dialect::Claude, owner(name, *dir)));
         let sources = Source::merged(claims);
         assert_eq!(sources.len(), 1);
         sources[0].whose(cwd).process.map(|process| process.to_string())
@@ -159,7 +164,7 @@ mod tests {
 
     #[test]
     fn inner_folders_come_before_outer_ones() {
-        let claim = |root: &str| (PathBuf::from(root), owner("a", None));
+        let claim = |root: &str| (PathBuf::from(root), Dialect::Claude, owner("a", None));
         let sources = Source::merged([claim("/r"), claim("/r/x"), claim("/r")]);
         let roots: Vec<_> = sources.iter().map(|s| s.root.to_str()).collect();
         assert_eq!(roots, [Some("/r/x"), Some("/r")]);

@@ -118,6 +118,7 @@ impl Talks {
     pub fn said(&mut self, talk: Talk, from: Source<'_>) {
         let deed = match talk.said {
             Said::Compacted => Deed::Compacted,
+            Said::Copied => Deed::Copied,
             Said::Prompt(text) => Deed::Prompted {
                 key: prompt_key(&talk.thread, from.place).0,
                 excerpt: text.zip(from.excerpts).map(|(text, masker)| excerpt(&text, masker)),

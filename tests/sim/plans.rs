@@ -34,6 +34,7 @@ pub fn plan(rng: &mut fastrand::Rng) -> Plan {
         shutdown_timeout: Duration::from_millis(rng.u64(200..20_000)),
         listen: None,
         store: StorePlan::Memory,
+        spool: None,
         state_dir: PathBuf::from("nowhere"),
         recovery: Recovery::End,
         cgroups: ControlGroups::Auto,

@@ -12,18 +12,20 @@ const SMALLEST_WINDOW: i64 = 1_000;
 /// A hundred times the largest window that is sold.
 const LARGEST_WINDOW: i64 = 100_000_000;
 
-/// `claude`, or a map with `name`, `dialect`, `transcripts`, `context_window`, `hand_over_at` and
+/// `claude`, `codex`, `gemini` or `opencode`, or a map with `name`, `dialect`, `transcripts`, `context_window`, `hand_over_at` and
 /// `full_at`.
 pub(super) fn agent(at: &Cursor<'_>, around: &Surroundings<'_>) -> Option<AgentPlan> {
     if !at.is_map() {
         let dialect = dialect(at)?;
-        let (name, limits) = ("claude".to_owned(), Limits::default());
+        let (name, limits) = (dialect.as_str().to_owned(), Limits::default());
         return Some(AgentPlan { name, dialect, transcripts: vec![], limits });
     }
     let mut fields = at.fields("an agent")?;
+    let name = fields.read("name", read::name);
+    let dialect = fields.read("dialect", dialect).unwrap_or(Dialect::Claude);
     let plan = AgentPlan {
-        name: fields.read("name", read::name).unwrap_or_else(|| "claude".to_owned()),
-        dialect: fields.read("dialect", dialect).unwrap_or(Dialect::Claude),
+        name: name.unwrap_or_else(|| dialect.as_str().to_owned()),
+        dialect,
         transcripts: fields.read("transcripts", |at| read::paths(at, around)).unwrap_or_default(),
         limits: limits(at, &mut fields),
     };
@@ -52,8 +54,7 @@ fn limits(agent: &Cursor<'_>, fields: &mut Fields<'_>) -> Limits {
 }
 
 fn dialect(at: &Cursor<'_>) -> Option<Dialect> {
-    let known = |text: &str| (text == "claude").then_some(Dialect::Claude);
-    at.parsed("`claude`", known, |_| {
-        Some("only Claude Code's transcripts can be read so far".to_owned())
+    at.parsed("`claude`, `codex`, `gemini` or `opencode`", Dialect::named, |_| {
+        Some("what other agents write cannot be read".to_owned())
     })
 }

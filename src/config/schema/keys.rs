@@ -92,13 +92,18 @@ const TOKEN: [Key; 5] = [
     ("agents", Many(&Text), "Only sessions of these agents."),
 ];
 
-const STORE: [Key; 3] = [
+const STORE: [Key; 4] = [
     ("sqlite", Text, "The path of the SQLite file."),
     ("postgres", Database, "The URL of the PostgreSQL database that a fleet shares."),
     (
         "password_file",
         Text,
         "A file that holds the password of the database; it is read at each connection.",
+    ),
+    (
+        "spool",
+        Either(&[Off, Size]),
+        "How large the file in the state folder may become where history waits while its store is away: 16MiB unless written.",
     ),
 ];
 
@@ -233,7 +238,7 @@ const PROCESS: [Key; 38] = [
     ("output", OUTPUT_FORM, "What becomes of what it writes."),
     ("develop", Map(&DEVELOP, &["watch"]), "What is done while one works on it."),
     ("memory", Map(&THRESHOLDS, &[]), "Its own thresholds."),
-    ("agent", Either(&[Words(&["claude"]), Map(&AGENT, &[])]), "The coding agent that it runs."),
+    ("agent", Either(&[Words(&DIALECTS), Map(&AGENT, &[])]), "The coding agent that it runs."),
     (
         "session",
         Map(&SESSION, &[]),
@@ -422,10 +427,16 @@ const WATCH: [Key; 5] = [
     ),
 ];
 
+const DIALECTS: [&str; 4] = ["claude", "codex", "gemini", "opencode"];
+
 const AGENT: [Key; 6] = [
     ("name", Text, "The name that its figures carry; the product's unless written."),
-    ("dialect", Words(&["claude"]), "How its transcripts are read."),
-    ("transcripts", PATHS, "The folders that hold its transcripts, each with `projects/` inside."),
+    ("dialect", Words(&DIALECTS), "How its transcripts are read."),
+    (
+        "transcripts",
+        PATHS,
+        "The folders that hold its transcripts; where the product keeps them unless written.",
+    ),
     (
         "context_window",
         Whole(1_000, 100_000_000),

@@ -12,8 +12,8 @@ use super::{OrOff, Ordered, is_empty, path_text, plain};
 use crate::chains::limits::Limits;
 use crate::config::families::named;
 use crate::config::plan::{
-    AgentPlan, Condition, Dialect, HealthPlan, Hook, OnCrashLoop, OnUnhealthy, Plan, ProcessPlan,
-    ReadyPlan, RestartPlan, RestartPolicy, Schedule, Standing, Test, WatchRule,
+    AgentPlan, Condition, HealthPlan, Hook, OnCrashLoop, OnUnhealthy, Plan, ProcessPlan, ReadyPlan,
+    RestartPlan, RestartPolicy, Schedule, Standing, Test, WatchRule,
 };
 use crate::config::quantity::print_duration;
 use crate::secret::mask::{mask_command, mask_value};
@@ -298,9 +298,7 @@ fn watch(rule: &WatchRule) -> Watch {
 }
 
 fn agent(plan: &AgentPlan) -> Agent {
-    let dialect = match plan.dialect {
-        Dialect::Claude => "claude",
-    };
+    let dialect = plan.dialect.as_str();
     let transcripts = plan.transcripts.iter().map(|path| path_text(path)).collect();
     let Limits { window: context_window, hand_over_at, full_at } = plan.limits;
     Agent { name: plan.name.clone(), dialect, transcripts, context_window, hand_over_at, full_at }

@@ -19,6 +19,8 @@ use crate::ledger::fold::Ledger;
 use crate::ledger::row::{Batch, Row};
 use crate::ledger::session::{SessionKind, SessionState};
 use crate::ledger::snapshot::Snapshot;
+use crate::memory::leak::evidence::Evidence;
+use crate::memory::leak::growth_count::Counted;
 use crate::memory::{LeakDetector, LeakState, MemoryLevel, TreeSample, Verdict};
 use crate::supervise::fact::{SpawnFailure, SpawnStep};
 use crate::supervise::lifecycle::*;
@@ -47,6 +49,7 @@ pub(super) fn plan() -> Plan {
         shutdown_timeout: Duration::from_secs(9),
         listen: Some(([127, 0, 0, 1], 0).into()),
         store: StorePlan::Sqlite(PathBuf::from("history.db")),
+        spool: None,
         state_dir: PathBuf::from("state"),
         recovery: Recovery::End,
         cgroups: ControlGroups::Auto,
@@ -61,7 +64,7 @@ fn process(name: &str, agent: Option<AgentPlan>) -> ProcessPlan {
     ProcessPlan {
         restart: RestartPlan { policy: RestartPolicy::Always, ..RestartPlan::default() },
         forward_signals: vec![Signal::USR1],
-        thresholds: Thresholds { warning: Bytes(100), critical: Bytes(200) },
+        thresholds: Thresholds::of_sizes(Bytes(100), Bytes(200)),
         agent,
         ..ProcessPlan::new(name, vec!["true".into()])
     }
@@ -79,8 +82,17 @@ impl LeakDetector for Scripted {
     fn verdict(&self) -> Verdict {
         let odd = self.0.is_some_and(|sample| sample.anonymous.0 % 2 == 1);
         let state = if odd { LeakState::Suspected } else { LeakState::None };
-        Verdict { state, since: at(0), growth: Some(1.5), evidence: "odd".into() }
+        Verdict {
+            state,
+            since: at(0),
+            growth: Some(1.5),
+            growth_range: None,
+            to_limit: None,
+            evidence: Evidence::GrowthCount(Counted::default()),
+        }
     }
+
+    fn limit(&mut self, _: Option<Bytes>) {}
 }
 
 /// A resident size that makes the scripted detector panic.
@@ -157,6 +169,7 @@ pub(super) fn sampled(samples: &[TreeSample]) -> Entry {
 pub(super) fn usage(ms: u64, key: u64, conversation: &str, cost: Cost) -> Usage {
     Usage {
         key: UsageKey(key),
+        source: UsageSource::Transcript,
         agent: "claude".into(),
         provider: "anthropic".into(),
         model: "opus".into(),
@@ -165,6 +178,7 @@ pub(super) fn usage(ms: u64, key: u64, conversation: &str, cost: Cost) -> Usage 
         tokens: TokenCounts { input: 10, output: 5, ..TokenCounts::default() },
         reasoning: 2,
         cost,
+        withheld: 0,
     }
 }
 
@@ -187,9 +201,11 @@ fn render(batch: &Batch, names: &mut BTreeMap<SessionId, usize>) -> String {
     };
     let rows = batch.rows.iter().map(|row| match row {
         Row::Event(event) => {
-            let change = match (event.previous_state, event.new_state) {
+            let change = match (&event.previous_state, &event.new_state) {
                 (None, None) => String::new(),
-                (from, to) => format!(" {}>{}", from.unwrap_or(""), to.unwrap_or("")),
+                (from, to) => {
+                    format!(" {}>{}", from.as_deref().unwrap_or(""), to.as_deref().unwrap_or(""))
+                }
             };
             format!("{}.{} {}{change}", name(event.session), event.sequence, event.event_type)
         }

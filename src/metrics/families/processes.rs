@@ -2,7 +2,7 @@
 
 use crate::ledger::snapshot::{ProcessView, RunView, Snapshot};
 use crate::memory::parts::Parts;
-use crate::memory::{LeakState, MemoryLevel, TreeSample};
+use crate::memory::{MemoryLevel, TreeSample};
 use crate::metrics::catalogue as row;
 use crate::metrics::families::{Families, container, count};
 use crate::supervise::lifecycle::PhaseName;
@@ -73,9 +73,13 @@ pub(super) fn put_memory(families: &mut Families, snapshot: &Snapshot) {
     families.one(&row::SAMPLES_SKIPPED, count(snapshot.house.samples_skipped));
     container::put(families, &snapshot.house);
     families.each(&row::LEAK_SUSPECTED, runs().filter_map(|(p, run)| seen(p, suspected(run))));
+    families.each(&row::LEAK_CONFIRMED, runs().filter_map(|(p, run)| seen(p, confirmed(run))));
     families.each(&row::LEAK_GROWTH, runs().filter_map(|(p, run)| seen(p, growth(run))));
+    families.each(&row::LEAK_TO_LIMIT, runs().filter_map(|(p, run)| seen(p, to_limit(run))));
     families
         .each(&row::LEAKS_SUSPECTED, each().map(|p| ([p.name.as_str()], count(p.leaks_suspected))));
+    families
+        .each(&row::LEAKS_CONFIRMED, each().map(|p| ([p.name.as_str()], count(p.leaks_confirmed))));
 }
 
 /// The processes that have a live run.
@@ -154,11 +158,15 @@ fn moved(process: &ProcessView, which: usize) -> Option<f64> {
 }
 
 fn suspected(run: &RunView) -> Option<f64> {
-    match run.verdict.as_ref()?.state {
-        LeakState::Unknown => None,
-        LeakState::None => Some(0.0),
-        LeakState::Suspected => Some(1.0),
-    }
+    run.verdict.as_ref()?.state.is_suspected().map(f64::from)
+}
+
+fn confirmed(run: &RunView) -> Option<f64> {
+    run.verdict.as_ref()?.state.is_confirmed().map(f64::from)
+}
+
+fn to_limit(run: &RunView) -> Option<f64> {
+    run.verdict.as_ref()?.to_limit.map(|span| span.as_secs_f64())
 }
 
 fn growth(run: &RunView) -> Option<f64> {

@@ -27,9 +27,15 @@ pub(super) fn put(families: &mut Families, snapshot: &Snapshot) {
         each().flat_map(|s| kinds(&s.unpriced).map(|(kind, n)| (labels_with(s, kind), n))),
     );
     families.each(&row::RESPONSES, each().map(|s| (labels(s), count(s.responses))));
+    put_requests(families, snapshot);
     put_corrections(families, snapshot);
     put_conversations(families, snapshot);
     put_ingest(families, snapshot);
+    let apart = snapshot.apart.iter();
+    families.each(
+        &row::SOURCES_APART,
+        apart.filter_map(|(agent, apart)| apart.ratio().map(|ratio| ([agent.as_str()], ratio))),
+    );
     families.one(&row::PRICE_TABLE_TIME, snapshot.prices_as_of.map(Wall::seconds));
 }
 
@@ -59,6 +65,16 @@ fn put_by_process(families: &mut Families, snapshot: &Snapshot) {
         &row::PROCESS_TOKENS,
         tokens.flat_map(|(process, tokens)| {
             kinds(tokens).map(|(kind, n)| ([process.as_str(), kind], n))
+        }),
+    );
+}
+
+fn put_requests(families: &mut Families, snapshot: &Snapshot) {
+    families.each(
+        &row::LLM_REQUESTS,
+        snapshot.requests.iter().flat_map(|((process, agent, model), (answered, failed))| {
+            let labels = |outcome| [process.as_str(), agent, model, outcome];
+            [(labels("ok"), count(*answered)), (labels("error"), count(*failed))]
         }),
     );
 }

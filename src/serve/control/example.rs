@@ -26,6 +26,7 @@ pub fn plan(names: &[&str]) -> Plan {
         listen: None,
         control: ControlPlan::default(),
         store: StorePlan::Memory,
+        spool: None,
         state_dir: PathBuf::new(),
         recovery: Recovery::End,
         cgroups: ControlGroups::Auto,

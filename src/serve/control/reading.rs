@@ -9,7 +9,6 @@ use crate::context::Context;
 use crate::ledger::care::Rest;
 use crate::ledger::session;
 use crate::ledger::snapshot::{ProcessView, Snapshot};
-use crate::memory::LeakState;
 use crate::serve::wire;
 use crate::supervise::lifecycle::PhaseName;
 use crate::units::{ExitStatus, Wall};
@@ -56,7 +55,7 @@ pub(super) fn process(view: &ProcessView, picture: &Snapshot, now: Wall) -> wire
     let sample = run.and_then(|run| run.sample);
     let tokens = picture.process_tokens.get(&view.name).map(|tokens| tokens.total());
     let is_suspected = |run: &&crate::ledger::snapshot::RunView| {
-        run.verdict.as_ref().is_some_and(|verdict| verdict.state == LeakState::Suspected)
+        run.verdict.as_ref().is_some_and(|verdict| verdict.state.is_suspected() == Some(true))
     };
     wire::Process {
         name: view.name.clone(),

@@ -120,12 +120,12 @@ pub fn append(event: &SessionEvent, detail: &serde_json::Value) -> Write {
             event.session.to_string(),
             signed(event.sequence),
             event.at.0,
-            event.event_type,
-            event.previous_state,
-            event.new_state,
+            event.event_type.clone(),
+            event.previous_state.clone(),
+            event.new_state.clone(),
             text(&event.trigger),
             detail.to_string(),
-            event.subtype,
+            event.subtype.clone(),
             event.source.as_str(),
             i64::from(EVENT_VERSION),
         ],
@@ -309,7 +309,7 @@ fn sampled(sample: &SampleRow) -> Write {
         values: values![
             sample.session.to_string(),
             sample.at.0,
-            sample.label,
+            sample.label.clone(),
             signed(sample.resident.0),
             signed(sample.anonymous.0),
             i64::from(sample.processes),
@@ -326,8 +326,9 @@ fn counted(session: Option<SessionId>, process: &str, usage: &Usage, stamp: &Sta
         statement: "INSERT INTO token_usage (key, supervisor, session_id, process, agent, provider, \
                     model, conversation, at_ms, tokens_input, tokens_output, tokens_cache_read, \
                     tokens_cache_write_5m, tokens_cache_write_1h, tokens_cache_write, reasoning, \
-                    cost_nanodollars, stored_ms) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, \
-                    $11, $12, $13, $14, $15, $16, $17, $18) ON CONFLICT DO NOTHING",
+                    cost_nanodollars, stored_ms, source, withheld) VALUES ($1, $2, $3, $4, $5, \
+                    $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20) \
+                    ON CONFLICT DO NOTHING",
         values: values![
             usage.key.0.cast_signed(),
             stamp.life.clone(),
@@ -347,6 +348,8 @@ fn counted(session: Option<SessionId>, process: &str, usage: &Usage, stamp: &Sta
             signed(usage.reasoning),
             cost,
             stamp.at.0,
+            text(usage.source.as_str()),
+            signed(usage.withheld),
         ],
     }
 }

@@ -11,9 +11,9 @@ use memchr::memmem::Finder;
 use serde::Deserialize;
 
 use crate::tokens::agents::claude::content::{Content, Told, Unread};
-use crate::tokens::agents::lenient::{Count, Flag, Object, Text};
+use crate::tokens::agents::lenient::{self, Count, Flag, Object, Text, trimmed};
 use crate::tokens::agents::{Extras, Line, Sighting, Thread};
-use crate::tokens::{TokenCounts, UsageKey};
+use crate::tokens::{TokenCounts, UsageKey, UsageSource};
 use crate::units::Wall;
 
 /// The dialect's name, for keys and labels.
@@ -28,16 +28,8 @@ const LINE: &str = "claude line uuid";
 /// The model of local notices, which nobody was asked for.
 const SYNTHETIC: &str = "<synthetic>";
 
-/// Where a line is torn, it is tried to read on from each of so many objects that may begin
-/// behind. Torn prefixes have few; a line of garbage must not be read over and over.
-const TRIES: usize = 64;
-
-/// Longer lines are not searched for what is whole on them: it would take seconds.
-const LONGEST_SALVAGED: usize = 1 << 20;
-
 static USAGE: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(b"\"usage\""));
 static INPUT: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(b"\"input\""));
-static OBJECT: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(b"{\""));
 
 /// A line, with as much of the message's content as is of interest.
 #[derive(Default, Deserialize)]
@@ -168,36 +160,17 @@ pub fn default_roots(env: impl Fn(&str) -> Option<String>) -> Vec<PathBuf> {
     folders.iter().flatten().map(|folder| below(folder)).collect()
 }
 
-/// A crash can leave zeros where a line was to be; what is written behind them is good.
-fn trimmed(line: &[u8]) -> &[u8] {
-    let blank = |byte: &u8| byte.is_ascii_whitespace() || *byte == 0;
-    let start = line.iter().position(|b| !blank(b)).unwrap_or(line.len());
-    let end = line.iter().rposition(|b| !blank(b)).map_or(start, |at| at + 1);
-    &line[start..end]
-}
-
-/// Looks for whole entries on a line that is not one: behind a torn one, or side by side.
+/// Whole entries on a line that is not one: behind a torn one, or side by side.
 fn salvage(line: &[u8], mut each: impl FnMut(Line)) {
-    let mut rest = if line.len() <= LONGEST_SALVAGED { line } else { &[] };
     let mut found = false;
-    for _ in 0..TRIES {
-        let Some(start) = OBJECT.find(rest) else { break };
-        rest = &rest[start..];
-        let mut entries = serde_json::Deserializer::from_slice(rest).into_iter::<Entry<Unread>>();
-        match entries.next() {
-            Some(Ok(entry)) => {
-                let (entire, behind) = rest.split_at(entries.byte_offset());
-                // A copy nested in a torn line, as `progress` lines have one, names no session.
-                if entry.session_id.filled().is_some() {
-                    let told = entry.told(entire);
-                    found |= told != Line::Ignored;
-                    each(told);
-                }
-                rest = behind;
-            }
-            _ => rest = &rest[1..],
+    lenient::salvage(line, |entry: Entry<Unread>, entire| {
+        // A copy nested in a torn line, as `progress` lines have one, names no session.
+        if entry.session_id.filled().is_some() {
+            let told = entry.told(entire);
+            found |= told != Line::Ignored;
+            each(told);
         }
-    }
+    });
     if !found {
         each(Line::Malformed);
     }
@@ -221,6 +194,7 @@ impl<C: Told> Entry<'_, C> {
         let compaction = usage.compaction();
         let tokens = usage.counts().plus(&compaction);
         Sighting {
+            source: UsageSource::Transcript,
             key: self.key(message, line),
             conversation: owned(&self.session_id).unwrap_or_default(),
             sidechain: self.is_sidechain.0,
@@ -234,6 +208,7 @@ impl<C: Told> Entry<'_, C> {
             thread: self.thread(),
             calls: message.content.calls(),
             text: message.content.text(),
+            ..Sighting::default()
         }
     }
 

@@ -7,16 +7,54 @@
 use std::borrow::Cow;
 use std::fmt;
 use std::marker::PhantomData;
+use std::sync::LazyLock;
 
 use crate::chains::interaction::MASKED;
+use memchr::memmem::Finder;
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{Deserialize, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
 /// More tokens than one response can have by six orders of magnitude; a larger count is garbage.
 const LARGEST: u64 = 1_000_000_000_000;
 
+/// Where a line is torn, it is tried to read on from each of so many objects that may begin
+/// behind. Torn prefixes have few; a line of garbage must not be read over and over.
+const TRIES: usize = 64;
+
+/// Longer lines are not searched for what is whole on them: it would take seconds.
+const LONGEST_SALVAGED: usize = 1 << 20;
+
 /// Values of a list that are read; a response has a handful of blocks, a list of tasks some dozens.
 const LONGEST_LIST: usize = 256;
+
+static OBJECT: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(b"{\""));
+
+/// A crash can leave zeros where a line was to be; what is written behind them is good.
+pub fn trimmed(line: &[u8]) -> &[u8] {
+    let blank = |byte: &u8| byte.is_ascii_whitespace() || *byte == 0;
+    let start = line.iter().position(|b| !blank(b)).unwrap_or(line.len());
+    let end = line.iter().rposition(|b| !blank(b)).map_or(start, |at| at + 1);
+    &line[start..end]
+}
+
+/// Looks for whole objects on a line that is not one, and calls `each` with what each is and the
+/// bytes of it.
+pub fn salvage<'de, T: Deserialize<'de>>(line: &'de [u8], mut each: impl FnMut(T, &'de [u8])) {
+    let mut rest = if line.len() <= LONGEST_SALVAGED { line } else { &[] };
+    for _ in 0..TRIES {
+        let Some(start) = OBJECT.find(rest) else { break };
+        rest = &rest[start..];
+        let mut objects = serde_json::Deserializer::from_slice(rest).into_iter::<T>();
+        match objects.next() {
+            Some(Ok(object)) => {
+                let (entire, behind) = rest.split_at(objects.byte_offset());
+                each(object, entire);
+                rest = behind;
+            }
+            _ => rest = &rest[1..],
+        }
+    }
+}
 
 /// A text, or nothing if the field holds anything else.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

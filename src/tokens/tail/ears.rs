@@ -1,7 +1,7 @@
 //! Takes in the lines of one file: history becomes known, the rest goes to the book.
 
 use crate::secret::masker::Masker;
-use crate::tokens::agents::{Line, claude};
+use crate::tokens::agents::{Decoder, Line};
 use crate::tokens::book::{Book, FileId, Heard, Place};
 use crate::tokens::source::{Source, Whose};
 use crate::tokens::tail::read::Found;
@@ -21,6 +21,10 @@ pub struct Ears<'a> {
     pub source: &'a Source,
     /// Which file it is.
     pub file: FileId,
+    /// What reads it.
+    pub decoder: &'a mut Decoder,
+    /// Whether what is known is read again and again; then it is told of but once.
+    pub retold: bool,
     /// What begins before this byte was there before us.
     pub history: u64,
     /// When our life began.
@@ -38,13 +42,18 @@ impl<'a> Ears<'a> {
     pub fn take_in(&mut self, found: Found) {
         match found {
             Found::Oversized => self.lines.oversized += 1,
+            Found::Head(head) => self.decoder.head(head),
             Found::Line(offset, line) => {
-                claude::decode(line, self.excerpts.is_some(), |told| self.hear(offset, told));
+                // Lent out meanwhile, since what it tells is heard by the rest of us.
+                let mut decoder = std::mem::replace(self.decoder, Decoder::Claude);
+                decoder.decode(line, self.excerpts.is_some(), |told| self.hear(offset, told));
+                *self.decoder = decoder;
             }
         }
     }
 
-    fn hear(&mut self, offset: u64, line: Line) {
+    /// Takes in what a line told.
+    pub fn hear(&mut self, offset: u64, line: Line) {
         match line {
             Line::Ignored => self.lines.ignored += 1,
             Line::Malformed => self.lines.malformed += 1,
@@ -66,7 +75,10 @@ impl<'a> Ears<'a> {
                 }
                 let whose = self.source.whose(told.cwd.as_deref());
                 let from = self.from(&whose, offset);
-                self.talks.responded(&told, self.book.window(&told.model), from);
+                let window = told.window.or_else(|| self.book.window(&told.model));
+                if !self.retold || !self.book.knows(told.key) {
+                    self.talks.responded(&told, window, from);
+                }
                 let place = from.place;
                 match self.book.hear(*told, whose, place, self.now) {
                     Heard::Counted => self.lines.counted += 1,
@@ -78,7 +90,7 @@ impl<'a> Ears<'a> {
 
     /// Whether a line was there before us. What was written since we began, into a file that we had
     /// not looked at yet, was not.
-    fn is_history(&self, offset: u64, at: Option<Wall>) -> bool {
+    pub fn is_history(&self, offset: u64, at: Option<Wall>) -> bool {
         let ours = at.is_some_and(|at| self.begun <= at && at <= self.now.wall);
         offset < self.history && !ours
     }

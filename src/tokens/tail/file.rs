@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use crate::clock;
 use crate::tokens::FileProgress;
+use crate::tokens::agents::{Decoder, Shape};
 use crate::tokens::tail::read::Position;
 use crate::tokens::tail::scan::HOT;
 use crate::units::{Mono, Wall};
@@ -41,6 +42,10 @@ pub struct Tracked {
     pub path: PathBuf,
     /// Which file it is.
     pub identity: Identity,
+    /// How messages lie in it.
+    pub shape: Shape,
+    /// What reads it, and what that knows of the part that was read; `None` before it was read.
+    pub decoder: Option<Decoder>,
     /// How far it is read.
     pub position: Position,
     /// What begins before this byte was there before us.
@@ -66,6 +71,19 @@ pub enum Change {
     Replaced,
     /// It is not there any more.
     Gone,
+}
+
+/// How a file looks together with what its database wrote but did not put in its place yet.
+fn with_wal(path: &Path, look: Look) -> Look {
+    let mut name = path.as_os_str().to_owned();
+    name.push("-wal");
+    match stat(Path::new(&name)) {
+        Ok(Some((_, wal))) => Look {
+            size: look.size.saturating_add(wal.size),
+            written: look.written.max(wal.written),
+        },
+        Ok(None) | Err(_) => look,
+    }
 }
 
 /// Reads what a regular file is and how it looks; `None` for anything else.
@@ -97,7 +115,13 @@ impl Tracked {
     /// noticed when it is read.
     pub fn check(&mut self, now: Mono) -> Change {
         match stat(&self.path) {
-            Ok(Some((identity, look))) => self.compare(identity, look, now),
+            Ok(Some((identity, look))) => {
+                let wide = |look| match self.shape {
+                    Shape::Database => with_wal(&self.path, look),
+                    Shape::Lines | Shape::Document => look,
+                };
+                self.compare(identity, wide(look), now)
+            }
             Ok(None) => Change::Gone,
             Err(error) if error.kind() == io::ErrorKind::NotFound => Change::Gone,
             // It may be readable again later; whatever was appended is still there then.
@@ -123,6 +147,7 @@ impl Tracked {
     /// Has it read from the start again. Nothing is counted twice: every key is known.
     pub fn restart(&mut self) {
         self.position = Position::default();
+        self.decoder = None;
         self.history = 0;
     }
 

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use crate::chains::step::Step;
 use crate::secret::masker::Masker;
+use crate::tokens::agents::{self, Decoder, Shape};
 use crate::tokens::book::{Book, Closed, FileId};
 use crate::tokens::source::Source;
 use crate::tokens::tail::Start;
@@ -16,15 +17,13 @@ use crate::tokens::tail::file::{self, Change, Identity, Look, Tracked};
 use crate::tokens::tail::read::{Position, Reader};
 use crate::tokens::tail::scan::{HOT, Tree};
 use crate::tokens::tail::shelf::{Put, Shelf};
+use crate::tokens::tail::turn;
 use crate::tokens::talks::Talks;
 use crate::tokens::{FileProgress, LineCounts, TokenBatch, TokenResume, UsageKey};
 use crate::units::{Now, Wall};
 
 /// Read in one poll, so that what is found is handed on in portions: some 30 ms of work.
 const BYTES_AT_ONCE: u64 = 8 << 20;
-
-/// Read of one file before the next has its turn.
-const BYTES_IN_TURN: u64 = 4 << 20;
 
 /// A file born this much before us is ours nonetheless: file systems keep coarse times.
 const BIRTH_SLACK_MS: i64 = 100;
@@ -66,7 +65,7 @@ struct Root {
 impl Follower {
     /// A follower that has not looked at anything yet.
     pub fn new(sources: Vec<Source>, start: Start) -> Self {
-        let TokenResume { progress, seen, told } = start.resume;
+        let TokenResume { progress, seen, told, .. } = start.resume;
         let resume: HashMap<_, _> =
             progress.into_iter().map(|row| (row.path.clone(), row)).collect();
         let mut follower = Self {
@@ -94,7 +93,8 @@ impl Follower {
     /// Nothing is given up, because a process that is out of the plan may still have a run.
     pub fn follow(&mut self, sources: &[Source]) {
         for source in sources {
-            match self.roots.iter_mut().find(|root| root.source.root == source.root) {
+            let known = |root: &&mut Root| root.source.is_of(source);
+            match self.roots.iter_mut().find(known) {
                 Some(root) => {
                     let known = &mut root.source.owners;
                     let new = source.owners.iter().filter(|owner| !known.contains(owner));
@@ -103,7 +103,7 @@ impl Follower {
                 None => {
                     let settled = self.resume.contains_key(&source.root);
                     let first_sight = !settled && !self.count_history;
-                    let tree = Tree::new(&source.root);
+                    let tree = Tree::new(source.dialect, &source.root);
                     self.roots.push(Root { tree, source: source.clone(), first_sight, settled });
                 }
             }
@@ -169,16 +169,24 @@ impl Follower {
 
     fn adopt(&mut self, source: usize, path: PathBuf, identity: Identity, look: Look, now: Now) {
         let resumed = self.resume.get(&path).filter(|row| row.inode == identity.inode);
-        let offset = resumed.map(|row| row.offset).filter(|offset| *offset <= look.size);
+        let offset = resumed.map(|row| row.offset);
+        let is_database =
+            agents::shape(self.roots[source].source.dialect, &path) == Some(Shape::Database);
+        let offset = offset.filter(|offset| is_database || *offset <= look.size);
         let begun = Wall(self.begun.0.saturating_sub(BIRTH_SLACK_MS));
         let ours = identity.born.is_some_and(|born| born >= begun);
         let history = self.roots[source].first_sight && resumed.is_none() && !ours;
+        let dialect = self.roots[source].source.dialect;
+        let Some(shape) = agents::shape(dialect, &path) else { return };
+        let end = if shape == Shape::Database { self.begun.0.cast_unsigned() } else { look.size };
         let tracked = Tracked {
             source,
             path,
             identity,
+            shape,
+            decoder: None,
             position: Position::at(offset.unwrap_or(0)),
-            history: if history { look.size } else { 0 },
+            history: if history { end } else { 0 },
             told: offset,
             look: Some(look),
             hot_until: if look.is_recent(now.wall) { now.mono.after(HOT) } else { now.mono },
@@ -238,28 +246,36 @@ impl Follower {
             tracked.look = None;
             return Ok(true);
         }
-        if !tracked.position.continues(&file)? {
+        if tracked.shape == Shape::Lines && !tracked.position.continues(&file)? {
             tracked.restart();
             self.book.forget(id);
             self.talks.forget(id);
         }
-        let before = tracked.position.read;
+        let root = &self.roots[tracked.source];
+        let mut decoder = match tracked.decoder.take() {
+            Some(decoder) => decoder,
+            None => {
+                let fresh = Decoder::new(root.source.dialect, &tracked.path);
+                turn::decoder(reader, &file, tracked, fresh)?
+            }
+        };
         let mut ears = Ears {
             book: &mut self.book,
             talks: &mut self.talks,
             excerpts: self.excerpts.as_ref(),
-            source: &self.roots[tracked.source].source,
+            source: &root.source,
             file: id,
+            decoder: &mut decoder,
+            retold: tracked.shape != Shape::Lines,
             history: tracked.history,
             begun: self.begun,
             now,
             lines: &mut self.lines,
             seeded: &mut self.seeded,
         };
-        let ended = reader.read(&file, &mut tracked.position, BYTES_IN_TURN, |found| {
-            ears.take_in(found);
-        })?;
-        self.lines.bytes += tracked.position.read - before;
+        let (bytes, ended) = turn::read(reader, &file, tracked, &mut ears)?;
+        tracked.decoder = Some(decoder);
+        self.lines.bytes += bytes;
         if ended {
             // A last line that is completed later is no history.
             tracked.history = tracked.history.min(tracked.position.line);

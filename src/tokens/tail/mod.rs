@@ -23,6 +23,9 @@ pub use crate::tokens::tail::follower::Follower;
 
 #[cfg(test)]
 mod corpus;
+#[cfg(feature = "sqlite")]
+mod database;
+mod document;
 mod ears;
 mod file;
 mod follower;
@@ -31,6 +34,7 @@ mod scan;
 #[cfg(test)]
 mod scene;
 mod shelf;
+mod turn;
 #[cfg(test)]
 mod tests;
 

@@ -8,11 +8,11 @@ use std::os::unix::fs::FileExt;
 use memchr::memchr;
 
 /// Read at a time. Lines within it are not copied.
-const BUFFER: usize = 64 << 10;
+pub const BUFFER: usize = 64 << 10;
 
 /// A longer line is passed over. A response cannot be so long: 128,000 tokens of output are under
 /// 1 MiB, and each block of it has a line of its own.
-const LONGEST_LINE: usize = 16 << 20;
+pub const LONGEST_LINE: usize = 16 << 20;
 
 /// A line's buffer that has grown beyond this is given back.
 const KEPT_LINE: usize = 1 << 20;
@@ -44,6 +44,8 @@ pub struct Position {
 pub enum Found<'a> {
     /// A line without its line feed, and where it begins.
     Line(u64, &'a [u8]),
+    /// What stands beside the messages of a document.
+    Head(&'a [u8]),
     /// A line that is longer than a line may be.
     Oversized,
 }

@@ -6,12 +6,12 @@
 use std::collections::HashSet;
 use std::fs;
 use std::io::{self, ErrorKind};
-use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crate::tokens::agents::claude;
+use crate::config::plan::Dialect;
+use crate::tokens::agents;
 use crate::units::{Mono, Now};
 
 /// Folders within folders; Claude Code's own layout has four.
@@ -38,6 +38,7 @@ const RELIST: Duration = Duration::from_secs(60);
 
 /// A folder and all within it.
 pub struct Tree {
+    dialect: Dialect,
     /// The root comes first and is never dropped.
     dirs: Vec<Dir>,
     known: HashSet<PathBuf>,
@@ -56,9 +57,9 @@ struct Dir {
 
 impl Tree {
     /// The tree below `root`, which need not exist yet.
-    pub fn new(root: &Path) -> Self {
+    pub fn new(dialect: Dialect, root: &Path) -> Self {
         let known = HashSet::from([root.to_owned()]);
-        Self { dirs: vec![Dir::new(root.to_owned(), 0)], known, cursor: 0 }
+        Self { dialect, dirs: vec![Dir::new(root.to_owned(), 0)], known, cursor: 0 }
     }
 
     /// The root.
@@ -82,7 +83,7 @@ impl Tree {
         let mut found = Vec::new();
         let mut gone = false;
         for index in self.due(now.mono) {
-            match self.dirs[index].list_if_changed(now) {
+            match self.dirs[index].list_if_changed(self.dialect, now) {
                 Ok(None) => {}
                 Ok(Some(list)) => {
                     found.extend(list.transcripts);
@@ -157,7 +158,7 @@ impl Dir {
         }
     }
 
-    fn list_if_changed(&mut self, now: Now) -> io::Result<Option<List>> {
+    fn list_if_changed(&mut self, dialect: Dialect, now: Now) -> io::Result<Option<List>> {
         let meta = fs::metadata(&self.path)?;
         let changed = (meta.mtime(), meta.mtime_nsec());
         let age_ms = now.wall.0.saturating_sub(meta.mtime().saturating_mul(1_000));
@@ -168,7 +169,7 @@ impl Dir {
         if fresh && self.changed == Some(changed) && age_ms > COARSE_MS {
             return Ok(None);
         }
-        let list = list(&self.path)?;
+        let list = list(dialect, &self.path)?;
         self.changed = Some(changed);
         self.listed = Some(now.mono);
         self.complained = false;
@@ -194,15 +195,18 @@ impl Dir {
     }
 }
 
-fn list(path: &Path) -> io::Result<List> {
+fn list(dialect: Dialect, path: &Path) -> io::Result<List> {
     let mut list = List { transcripts: Vec::new(), dirs: Vec::new() };
     for entry in fs::read_dir(path)? {
         let entry = entry?;
         let Ok(kind) = entry.file_type() else { continue };
         if kind.is_dir() {
             list.dirs.push(entry.path());
-        } else if kind.is_file() && claude::is_transcript(entry.file_name().as_bytes()) {
-            list.transcripts.push(entry.path());
+        } else if kind.is_file() {
+            let path = entry.path();
+            if agents::shape(dialect, &path).is_some() {
+                list.transcripts.push(path);
+            }
         }
     }
     Ok(list)

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::clock;
+use crate::config::plan::Dialect;
 use crate::secret::masker::Masker;
 use crate::tokens::price::Prices;
 use crate::tokens::source::{Owner, Source, Whose};
@@ -34,8 +35,13 @@ pub fn owner(process: &str, dir: Option<&str>) -> Owner {
     Owner { whose, working_dir: dir.map(PathBuf::from) }
 }
 
+/// That `owner` may write Claude Code's transcripts to a folder.
+pub fn claim(root: &Path, owner: Owner) -> (PathBuf, Dialect, Owner) {
+    (root.to_owned(), Dialect::Claude, owner)
+}
+
 pub fn follower(root: &Path, at: Wall, resume: TokenResume) -> Follower {
-    let sources = Source::merged([(root.to_owned(), owner("agent", None))]);
+    let sources = Source::merged([claim(root, owner("agent", None))]);
     let start = Start {
         at,
         resume,

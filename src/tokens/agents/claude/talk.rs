@@ -7,9 +7,9 @@ use std::sync::LazyLock;
 use memchr::memmem::Finder;
 use serde::Deserialize;
 
+use super::Entry;
 use super::content::{Content, Told};
-use super::{Entry, trimmed};
-use crate::tokens::agents::lenient::{Flag, Text};
+use crate::tokens::agents::lenient::{Flag, Text, trimmed};
 use crate::tokens::agents::{Line, Said, Talk};
 use crate::units::Wall;
 
