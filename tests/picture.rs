@@ -87,6 +87,8 @@ pub fn snapshot() -> Snapshot {
             bytes: 918_273,
         },
         files: 3,
+        calls: Default::default(),
+        requests: BTreeMap::new(),
         corrections: BTreeMap::from([(
             ("claude".to_owned(), "claude-opus-4-5".to_owned()),
             (12, 5),
