@@ -74,7 +74,10 @@ fn every_key_reaches_the_plan() {
 
     assert_eq!(db.command, ["postgres", "-D", "data dir"]);
     assert_eq!(db.restart.policy, RestartPolicy::UnlessStopped);
-    assert_eq!(db.thresholds, Thresholds { warning: Threshold::Size(Bytes::mib(100)), ..Thresholds::default() });
+    assert_eq!(
+        db.thresholds,
+        Thresholds { warning: Threshold::Size(Bytes::mib(100)), ..Thresholds::default() }
+    );
 
     let completed = Condition::CompletedSuccessfully;
     assert_eq!(job.command, ["sh", "-c", "a && b > \"c\" $d"]);

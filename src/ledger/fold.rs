@@ -254,7 +254,15 @@ impl Process {
     pub(super) fn new(place: ProcessIx, plan: &ProcessPlan) -> Self {
         let spawned = plan.standing == Standing::Spawned;
         let view = ProcessView::new(place, plan);
-        Self { view, run: None, last: None, rule: plan.session, spawned, trends: VecDeque::new(), memory_restart: None }
+        Self {
+            view,
+            run: None,
+            last: None,
+            rule: plan.session,
+            spawned,
+            trends: VecDeque::new(),
+            memory_restart: None,
+        }
     }
 
     /// Goes on under another plan. A place that was taken over by another name begins at 0.

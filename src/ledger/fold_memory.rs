@@ -30,7 +30,9 @@ impl Ledger {
             };
             let session = run.session;
             let change = run.memory.observe(sample);
-            kept.push(sample_row(session, sample, "interval"));
+            let label = run.label.as_ref().filter(|_| std::mem::take(&mut run.keeps_label));
+            let label = label.map_or("interval".into(), |label| label.to_string().into());
+            kept.push(sample_row(session, sample, label));
             self.refresh(ix, session);
             if change.worked {
                 events.extend(self.signed(sample.at, session));

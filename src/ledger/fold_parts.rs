@@ -38,6 +38,7 @@ impl Ledger {
         let run = process.and_then(|process| process.run.as_mut());
         let run = run.ok_or_else(|| Refusal::Unknown(name.to_owned()))?;
         run.label = Some(Arc::from(label));
+        run.keeps_label = true;
         let (id, sample) = (run.session, run.memory.last());
         let detail = json!({
             "label": label,

@@ -9,14 +9,14 @@ use crate::context::Context;
 use crate::ledger::fold::{LastRun, Ledger, batch};
 use crate::ledger::levels::LevelWatch;
 use crate::ledger::outcome::Outcome;
-use crate::ledger::row::{Batch, EventSource, Row, SampleRow};
+use crate::ledger::row::{Batch, EventSource, Row, SampleRow, Word};
 use crate::ledger::session::{Session, SessionState};
 use crate::ledger::sessions::Note;
 use crate::ledger::snapshot::{HouseView, ProcessView};
 use crate::ledger::watch::MemoryWatch;
 use crate::memory::TreeSample;
-use crate::memory::leak::Setting;
 use crate::memory::history::History;
+use crate::memory::leak::Setting;
 use crate::memory::level::Basis;
 use crate::memory::parts::TreeParts;
 use crate::supervise::lifecycle::{EndReason, Lifecycle, RunEnd};
@@ -42,6 +42,8 @@ pub(super) struct Run {
     pub(super) first_sample: Option<Mono>,
     /// What its samples were last said to stand for.
     pub(super) label: Option<Arc<str>>,
+    /// Whether the next sample is kept under that.
+    pub(super) keeps_label: bool,
     /// The size that was last compared with the thresholds, and what it is taken from.
     pub(super) size: Option<(Bytes, Basis)>,
     /// Its size against the thresholds.
@@ -163,6 +165,7 @@ impl Ledger {
                 history: Arc::default(),
                 first_sample: None,
                 label: None,
+                keeps_label: false,
                 size: None,
                 level: LevelWatch::default(),
                 killed: false,
@@ -274,7 +277,7 @@ impl Ledger {
         }
         rows.extend(self.end_tree(at, run.session, outcome, end.map(|end| end.status)));
         rows.extend(
-            run.memory.last().map(|sample| sample_row(run.session, &sample, "session_end")),
+            run.memory.last().map(|sample| sample_row(run.session, &sample, "session_end".into())),
         );
         if let Some(before) = before {
             self.conversations.forget(before.session);
@@ -321,14 +324,14 @@ impl Ledger {
 }
 
 /// A kept sample.
-pub(super) fn sample_row(session: SessionId, sample: &TreeSample, label: &'static str) -> Row {
+pub(super) fn sample_row(session: SessionId, sample: &TreeSample, label: Word) -> Row {
     Row::Sample(SampleRow {
         session,
         at: sample.at.wall,
         resident: sample.resident,
         anonymous: sample.anonymous,
         processes: sample.processes,
-        label: label.into(),
+        label,
     })
 }
 

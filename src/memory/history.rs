@@ -242,9 +242,14 @@ mod tests {
     fn a_line_is_as_wide_as_wanted_and_shows_peaks_and_gaps() {
         assert_eq!(sparkline(&[], 10), "");
         assert_eq!(sparkline(&history(8, 5).points(), 80), "▁▂▃▄▅▆▇█");
-        let flat: Vec<Point> = (0..4).map(|at| Point::new(at, kib(1000 + u64::from(at)), kib(1))).collect();
+        let flat: Vec<Point> =
+            (0..4).map(|at| Point::new(at, kib(1000 + u64::from(at)), kib(1))).collect();
         assert_eq!(sparkline(&flat, 4), "▇▇▇█");
-        let gap = [Point::new(0, kib(7), kib(7)), Point::new(1, kib(7), kib(7)), Point::new(3, kib(7), kib(7))];
+        let gap = [
+            Point::new(0, kib(7), kib(7)),
+            Point::new(1, kib(7), kib(7)),
+            Point::new(3, kib(7), kib(7)),
+        ];
         assert_eq!(sparkline(&gap, 3), "█ █");
         assert_eq!(sparkline(&history(1000, 5).points(), 20).chars().count(), 20);
         assert_eq!(sparkline(&[Point::default()], 20), "▁");

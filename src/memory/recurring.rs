@@ -153,7 +153,9 @@ mod tests {
 
     fn trend_of_few() -> Option<RunTrend> {
         let mut history = History::default();
-        (0..5).for_each(|nth| history.push(Duration::from_secs(nth * 600), Bytes(nth << 30), Bytes(0)));
+        (0..5).for_each(|nth| {
+            history.push(Duration::from_secs(nth * 600), Bytes(nth << 30), Bytes(0))
+        });
         trend(&history.points())
     }
 

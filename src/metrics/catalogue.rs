@@ -315,6 +315,10 @@ catalogue! {
         "Times that the process's memory began to meet the leak rule.";
     LEAKS_CONFIRMED: Counter "procession_process_leaks_confirmed_total" ["process"]
         "Times that a leak of the process was confirmed.";
+    LEAK_RECURRING: Gauge "procession_process_leak_recurring" ["process"]
+        "Runs of the process, the last ones in a row, that leaked one like another; 0 where they did not.";
+    LEAKS_RECURRING: Counter "procession_process_leaks_recurring_total" ["process"]
+        "Times that a leak was found that the process's runs had one like another.";
 
     // Tokens.
     TOKENS: Counter "procession_tokens_total" ["process", "agent", "provider", "model", "kind"]

@@ -4,6 +4,7 @@ mod care;
 mod chains;
 mod external;
 mod house;
+mod memory;
 mod runs;
 mod storm;
 mod tokens;

@@ -80,6 +80,10 @@ pub(super) fn put_memory(families: &mut Families, snapshot: &Snapshot) {
         .each(&row::LEAKS_SUSPECTED, each().map(|p| ([p.name.as_str()], count(p.leaks_suspected))));
     families
         .each(&row::LEAKS_CONFIRMED, each().map(|p| ([p.name.as_str()], count(p.leaks_confirmed))));
+    let alike = |p: &ProcessView| p.recurring.map_or(0.0, |found| count(found.runs as u64));
+    families.each(&row::LEAK_RECURRING, each().map(|p| ([p.name.as_str()], alike(p))));
+    families
+        .each(&row::LEAKS_RECURRING, each().map(|p| ([p.name.as_str()], count(p.leaks_recurring))));
 }
 
 /// The processes that have a live run.
