@@ -14,8 +14,9 @@ use super::plan::{
 };
 use super::privacy::privacy;
 use super::problem::{Problems, Sink, quoted};
+use super::process::memory::thresholds;
 use super::process::output::{USUAL_MODE, output as process_output};
-use super::process::{Draft, Usual, process, thresholds};
+use super::process::{Draft, Usual, process};
 use super::quantity::print_duration;
 use super::read;
 use super::sessions::sessions;

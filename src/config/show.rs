@@ -5,6 +5,7 @@
 //! the file, not the plan: the plan is not serialisable, so that it can change without changing
 //! what is promised here.
 
+mod memory;
 mod output;
 mod privacy;
 mod process;
