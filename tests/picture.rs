@@ -83,6 +83,11 @@ pub fn snapshot() -> Snapshot {
             ("claude".to_owned(), "claude-opus-4-5".to_owned()),
             (12, 5),
         )]),
+        apart: [(
+            "claude".to_owned(),
+            procession::tokens::precedence::Apart { told: 1_000, differ: 25 },
+        )]
+        .into(),
         prices_as_of: Some(at(-86_400)),
         chains: vec![Arc::new(chain())],
     }

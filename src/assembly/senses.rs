@@ -1,6 +1,7 @@
 //! What observes, each as a task that a fault of ours does not end, or not unsaid.
 
 use std::collections::HashMap;
+use std::mem::take;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -118,10 +119,15 @@ pub(super) async fn tell_of_earlier_lives(
     resumed: oneshot::Sender<TokenResume>,
     entries: WeakSender<Entry>,
 ) {
-    let Ok(Resume { open: sessions, tokens, chains }) = resume.await else { return };
+    let Ok(Resume { open: sessions, mut tokens, chains }) = resume.await else { return };
     // Before anything is read of the logs, so that numbers go on where they were.
     if let Some(entries) = entries.upgrade().filter(|_| !chains.is_empty()) {
         let _ = entries.send(Entry::ChainsFound(chains)).await;
+    }
+    let TokenResume { elsewhere: keys, counted, .. } = &mut tokens;
+    let found = Entry::CountedFound { counted: take(counted), keys: take(keys) };
+    if let Some(entries) = entries.upgrade() {
+        let _ = entries.send(found).await;
     }
     let _ = resumed.send(tokens);
     if let Some(entries) = entries.upgrade().filter(|_| !sessions.is_empty()) {

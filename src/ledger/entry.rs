@@ -10,7 +10,7 @@ use crate::ledger::session::{SessionKind, SessionState};
 use crate::ledger::store_figures::StoreFigures;
 use crate::memory::TreeSample;
 use crate::supervise::lifecycle::Lifecycle;
-use crate::tokens::TokenBatch;
+use crate::tokens::{CountedBefore, TokenBatch, UsageKey};
 use crate::units::{Now, SessionId, Wall};
 
 /// One thing that the ledger is told.
@@ -67,6 +67,13 @@ pub enum Entry {
     },
     /// From the store, once at the start and before anything is read: the chains of earlier lives.
     ChainsFound(Vec<(String, KeptChain)>),
+    /// From the store, once at the start and before anything is counted: what earlier lives counted.
+    CountedFound {
+        /// Of which conversations, from which source.
+        counted: Vec<CountedBefore>,
+        /// By which keys, where they were not read from transcripts.
+        keys: Vec<UsageKey>,
+    },
     /// From recovery: what became of the processes that an earlier life left behind.
     SurvivorsHandled {
         /// When.

@@ -26,6 +26,7 @@ use crate::ledger::spend::Spend;
 use crate::ledger::veil::Veil;
 use crate::memory::LeakDetector;
 use crate::supervise::lifecycle::SignalResponse;
+use crate::tokens::precedence::Precedence;
 use crate::units::{Mono, Now, ProcessIx, SessionId, Wall};
 
 /// What makes a detector for a rule.
@@ -39,6 +40,7 @@ pub struct Ledger {
     pub(super) conversations: Conversations,
     pub(super) chains: Chains,
     pub(super) spend: Spend,
+    pub(super) precedence: Precedence,
     pub(super) earlier: Earlier,
     pub(super) files: u64,
     pub(super) prices_as_of: Option<Wall>,
@@ -99,6 +101,7 @@ impl Ledger {
             conversations: Conversations::default(),
             chains: chains(plan),
             spend: Spend::new(plan),
+            precedence: Precedence::default(),
             earlier: Earlier::default(),
             files: 0,
             prices_as_of: None,
@@ -178,6 +181,10 @@ impl Ledger {
             Entry::OpenSessionsFound { at, sessions } => self.open_sessions_found(at, sessions),
             Entry::ChainsFound(found) => {
                 self.chains_found(found);
+                Vec::new()
+            }
+            Entry::CountedFound { counted, keys } => {
+                self.precedence.resume(counted, keys);
                 Vec::new()
             }
             Entry::SurvivorsHandled { at, outcomes } => self.survivors_handled(at, outcomes),

@@ -37,6 +37,7 @@ impl Ledger {
         let mut changed = BTreeSet::new();
         let mut talked = Changed::new();
         for usage in batch.usages {
+            let Some(usage) = self.precedence.hear(usage) else { continue };
             self.spend.count(&process, &usage);
             let session = ix.and_then(|ix| self.attribute(at, ix, &usage, &mut rows));
             if let Some(id) = session {

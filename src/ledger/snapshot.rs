@@ -12,6 +12,7 @@ use crate::ledger::session::{Session, SessionKind, SessionState};
 use crate::memory::{MemoryLevel, TreeSample, Verdict};
 use crate::supervise::fact::SpawnFailure;
 use crate::supervise::lifecycle::{Order, PhaseName};
+use crate::tokens::precedence::Apart;
 use crate::tokens::{LineCounts, TokenCounts};
 use crate::units::{ExitStatus, Money, Now, ProcId, ProcessIx, RunId, SessionId, Signal, Wall};
 
@@ -45,6 +46,8 @@ pub struct Snapshot {
     pub files: u64,
     /// Late corrections by agent and model: tokens counted too few, and too many.
     pub corrections: BTreeMap<(String, String), (u64, u64)>,
+    /// How far the sources of tokens are apart, by agent; only where there is more than one.
+    pub apart: BTreeMap<String, Apart>,
     /// The day the price table was made.
     pub prices_as_of: Option<Wall>,
     /// The chains of all agents, by name.

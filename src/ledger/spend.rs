@@ -71,7 +71,7 @@ impl Spend {
         let series = self.series(process, usage);
         series.tokens = series.tokens.plus(&usage.tokens);
         series.reasoning = series.reasoning.saturating_add(usage.reasoning);
-        series.responses += 1;
+        series.responses += u64::from(usage.withheld == 0);
         match usage.cost {
             Cost::Priced(money) => series.cost = series.cost.saturating_add(money),
             Cost::Unpriced => series.unpriced = series.unpriced.plus(&usage.tokens),

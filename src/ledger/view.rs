@@ -31,6 +31,7 @@ impl Ledger {
             files: self.files,
             corrections: self.spend.corrections().clone(),
             prices_as_of: self.prices_as_of,
+            apart: self.precedence.apart().clone(),
             chains: self.chains.all(),
         }
     }

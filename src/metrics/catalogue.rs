@@ -279,6 +279,8 @@ catalogue! {
         "Bytes of agents' logs that were read.";
     INGEST_FILES: Gauge "procession_ingest_files" []
         "Log files of agents that are followed.";
+    SOURCES_APART: Gauge "procession_token_source_disagreement_ratio" ["agent"]
+        "By how much other sources of the agent's tokens differ from the one that is counted, over what that one told; absent where there is but one.";
     PRICE_TABLE_TIME: Gauge "procession_price_table_timestamp_seconds" []
         "The day that the price table was made, in seconds since 1970.";
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::context::{Context, GitState};
 use crate::ledger::row::{Batch, EventSource, Row, SampleRow, SessionEvent};
 use crate::ledger::session::{Figures, Session, SessionEnd, SessionKind, SessionState, Totals};
-use crate::tokens::{Cost, TokenCounts, Usage, UsageKey};
+use crate::tokens::{Cost, TokenCounts, Usage, UsageKey, UsageSource};
 use crate::units::{Bytes, ExitStatus, Money, ProcId, SessionId, Wall};
 
 /// The moment that all examples are of.
@@ -122,6 +122,7 @@ pub fn usage(key: u64) -> Row {
         process: "web".into(),
         usage: Box::new(Usage {
             key: UsageKey(key),
+            source: UsageSource::OtlpLogs,
             agent: "claude".into(),
             provider: "anthropic".into(),
             model: "a-model".into(),
@@ -130,6 +131,7 @@ pub fn usage(key: u64) -> Row {
             tokens: TokenCounts { input: 10, output: 20, ..TokenCounts::default() },
             reasoning: 5,
             cost: Cost::Priced(Money(1_000)),
+            withheld: 3,
         }),
     }
 }

@@ -20,7 +20,7 @@ use crate::ledger::session::{Session, SessionEnd, SessionKind, SessionState};
 use crate::ledger::store_figures::ErrorCategory;
 use crate::store::examples::{AT, bare, batch, end, event, event_of, id, sample, session, usage};
 use crate::store::{Store, StoreError};
-use crate::tokens::{Cost, FileProgress, MOST_FILES, UsageKey};
+use crate::tokens::{Cost, CountedBefore, FileProgress, MOST_FILES, UsageKey, UsageSource};
 use crate::units::{ExitStatus, Signal, Wall};
 
 /// A place that holds one history and is empty at first.
@@ -237,6 +237,15 @@ fn resumes(history: &mut History<'_>) {
         resume.seen.sort();
         assert_eq!(resume.seen, [UsageKey(7), UsageKey(u64::MAX)], "{life}");
         assert_eq!(resume.progress, std::slice::from_ref(&further), "{life}");
+        assert_eq!(resume.elsewhere, [UsageKey(u64::MAX)], "{life}");
+        let counted = CountedBefore {
+            conversation: "native".into(),
+            source: UsageSource::OtlpLogs,
+            tokens: 30,
+            withheld: 3,
+            latest: AT,
+        };
+        assert_eq!(resume.counted, [counted], "{life}");
     }
 }
 

@@ -310,6 +310,7 @@ impl Open {
         let label = prices.label(&kept.model);
         Usage {
             key,
+            source: kept.source,
             agent: self.whose.agent.to_string(),
             provider: self.provider(label.provider),
             model: label.model,
@@ -318,6 +319,7 @@ impl Open {
             tokens: kept.tokens,
             reasoning: kept.reasoning,
             cost: prices.cost(&kept.model, at, &kept.tokens, &kept.extras),
+            withheld: 0,
         }
     }
 }

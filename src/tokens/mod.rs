@@ -3,17 +3,21 @@
 //!
 //! `agents` decodes one log dialect per file, `source` says whose it is, `book` decides when a
 //! response is closed and counts it once, `price` turns tokens into money by a table that is data.
-//! `talks` is what the same lines tell of conversations. `tail` follows the files.
+//! `precedence` decides which source of a conversation is believed. `talks` is what the same lines
+//! tell of conversations. `tail` follows the files.
+//! `tally` sums whole histories up.
 
 use std::path::PathBuf;
 
 pub mod agents;
 pub mod book;
 mod model_name;
+pub mod precedence;
 pub mod price;
 mod seen;
 pub mod source;
 pub mod tail;
+pub mod tally;
 mod talks;
 
 use crate::chains::step::Step;
@@ -125,6 +129,8 @@ impl TokenCounts {
 pub struct Usage {
     /// What the response is known by, so that a replay is seen to be one.
     pub key: UsageKey,
+    /// Where it was learnt from.
+    pub source: UsageSource,
     /// The configured name of the agent that asked, or its product's.
     pub agent: String,
     /// Who answered: `anthropic`, `openai`, … or `unknown`.
@@ -141,6 +147,62 @@ pub struct Usage {
     pub reasoning: u64,
     /// What it cost, or that nobody knows.
     pub cost: Cost,
+    /// Tokens of it that are not among `tokens`, because they had been counted already when a worse
+    /// source told of them.
+    pub withheld: u64,
+}
+
+/// Where responses are learnt from, the best source first: of each conversation one is counted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum UsageSource {
+    /// The files in which an agent keeps its conversations.
+    #[default]
+    Transcript,
+    /// What an agent writes to its standard output.
+    Stdout,
+    /// Events that were sent over OpenTelemetry's protocol.
+    OtlpLogs,
+    /// Sums that were sent over OpenTelemetry's protocol.
+    OtlpMetrics,
+    /// What an application reports of itself.
+    Ingest,
+}
+
+impl UsageSource {
+    /// Every source, the best first.
+    pub const ALL: [Self; 5] =
+        [Self::Transcript, Self::Stdout, Self::OtlpLogs, Self::OtlpMetrics, Self::Ingest];
+
+    /// The value of the `source` label, as it is kept.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Transcript => "transcript",
+            Self::Stdout => "stdout",
+            Self::OtlpLogs => "otlp_logs",
+            Self::OtlpMetrics => "otlp_metrics",
+            Self::Ingest => "ingest",
+        }
+    }
+
+    /// Reads what [`UsageSource::as_str`] writes.
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|known| known.as_str() == text)
+    }
+}
+
+/// What earlier lives counted of one conversation from one source.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CountedBefore {
+    /// The agent's own id of the conversation.
+    pub conversation: String,
+    /// From where.
+    pub source: UsageSource,
+    /// Tokens that were counted.
+    pub tokens: u64,
+    /// Tokens that were withheld; see [`Usage::withheld`].
+    pub withheld: u64,
+    /// The latest time of a response among them.
+    pub latest: Wall,
 }
 
 /// A short hash of what a response is known by (`message.id` for Claude): 64 bits make a collision
@@ -235,4 +297,8 @@ pub struct TokenResume {
     pub seen: Vec<UsageKey>,
     /// The conversations that first told the newest responses and prompts, newest last.
     pub told: Vec<(UsageKey, String)>,
+    /// The keys of responses that were not learnt from transcripts.
+    pub elsewhere: Vec<UsageKey>,
+    /// What was counted of the conversations of the last days, by source.
+    pub counted: Vec<CountedBefore>,
 }

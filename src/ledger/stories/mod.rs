@@ -157,6 +157,7 @@ pub(super) fn sampled(samples: &[TreeSample]) -> Entry {
 pub(super) fn usage(ms: u64, key: u64, conversation: &str, cost: Cost) -> Usage {
     Usage {
         key: UsageKey(key),
+        source: UsageSource::Transcript,
         agent: "claude".into(),
         provider: "anthropic".into(),
         model: "opus".into(),
@@ -165,6 +166,7 @@ pub(super) fn usage(ms: u64, key: u64, conversation: &str, cost: Cost) -> Usage 
         tokens: TokenCounts { input: 10, output: 5, ..TokenCounts::default() },
         reasoning: 2,
         cost,
+        withheld: 0,
     }
 }
 

@@ -155,3 +155,34 @@ fn beyond_the_bound_models_share_one_series() {
     assert_eq!(distinct(|series| &series.provider), 11);
     assert_eq!(snapshot.tokens.iter().map(|series| series.tokens.total()).sum::<u64>(), 1500);
 }
+
+#[test]
+fn two_sources_of_one_conversation_are_counted_once_also_after_a_restart() {
+    let told = |ms, key, source| Usage { source, ..usage(ms, key, "c", Cost::Unpriced) };
+    let story = |keys: [u64; 2]| {
+        let batch = vec![
+            told(11, keys[0], UsageSource::OtlpLogs),
+            told(12, keys[1], UsageSource::Transcript),
+        ];
+        vec![opened(0, 1, CODER, 0), ready(1, 1), read(20, Some("coder"), batch)]
+    };
+    let mut ledger = ledger();
+    told_by(&mut ledger, story([1, 2]));
+    let tokens = |ledger: &Ledger| ledger.snapshot(1, at(30)).process_tokens["coder"].total();
+    assert_eq!(tokens(&ledger), 15, "a response of 15, told twice");
+    let row = CountedBefore {
+        conversation: "c".into(),
+        source: UsageSource::Transcript,
+        tokens: 0,
+        withheld: 15,
+        latest: at(12).wall,
+    };
+    let found = Entry::CountedFound { counted: vec![row], keys: vec![UsageKey(1)] };
+    let mut next = self::ledger();
+    told_by(&mut next, std::iter::once(found).chain(story([3, 4])).collect());
+    assert_eq!(tokens(&next), 15, "the transcript alone");
+}
+
+fn told_by(ledger: &mut Ledger, entries: Vec<Entry>) {
+    entries.into_iter().for_each(|entry| drop(ledger.fold(entry)));
+}

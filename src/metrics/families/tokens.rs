@@ -30,6 +30,11 @@ pub(super) fn put(families: &mut Families, snapshot: &Snapshot) {
     put_corrections(families, snapshot);
     put_conversations(families, snapshot);
     put_ingest(families, snapshot);
+    let apart = snapshot.apart.iter();
+    families.each(
+        &row::SOURCES_APART,
+        apart.filter_map(|(agent, apart)| apart.ratio().map(|ratio| ([agent.as_str()], ratio))),
+    );
     families.one(&row::PRICE_TABLE_TIME, snapshot.prices_as_of.map(Wall::seconds));
 }
 

@@ -13,11 +13,14 @@ use super::lives::{self, HOUSE};
 use crate::ledger::entry::OpenSession;
 use crate::ledger::session::{SessionKind, SessionState};
 use crate::store::life::Identity;
-use crate::tokens::{FileProgress, MOST_FILES, TokenResume, UsageKey};
+use crate::tokens::{CountedBefore, FileProgress, MOST_FILES, TokenResume, UsageKey, UsageSource};
 use crate::units::{SessionId, Wall};
 
 /// Responses whose keys are read at the start, the newest first: 8 MB.
 const MAX_SEEN: i64 = 1_000_000;
+/// How far back it is read what was counted of a conversation: one that goes on after a longer rest
+/// begins anew, which the rule of sources stands.
+const COUNTED_MS: i64 = 7 * 86_400_000;
 /// Open sessions that are taken over at one start; the next start finds the rest.
 const MAX_OPEN: i64 = 10_000;
 /// The lock of [`HOUSE`] under which sessions are claimed.
@@ -103,7 +106,53 @@ pub async fn token_resume(link: &mut Link, us: &Identity) -> Result<TokenResume,
     let seen: Vec<i64> = seen.try_get(0)?;
     let seen = seen.into_iter().map(|key| UsageKey(key.cast_unsigned())).collect();
     let told = chains::told(link, us).await?;
-    Ok(TokenResume { progress: progress?, seen, told })
+    let (elsewhere, counted) = sources(link, instance).await?;
+    Ok(TokenResume { progress: progress?, seen, told, elsewhere, counted })
+}
+
+/// What was counted from elsewhere than transcripts, and how much of each conversation from where.
+async fn sources(
+    link: &mut Link,
+    instance: &str,
+) -> Result<(Vec<UsageKey>, Vec<CountedBefore>), Fault> {
+    let client = link.client();
+    let keys = client
+        .query_one(
+            "SELECT coalesce(array_agg(key), '{}') FROM (SELECT key FROM token_usage \
+             WHERE source <> 'transcript' AND supervisor IN \
+             (SELECT life FROM supervisors WHERE instance = $1) \
+             ORDER BY stored_ms DESC LIMIT $2) AS newest",
+            &[&instance, &MAX_SEEN],
+        )
+        .await?;
+    let keys: Vec<i64> = keys.try_get(0)?;
+    let rows = client
+        .query(
+            "SELECT conversation, source, sum(tokens_input + tokens_output + tokens_cache_read \
+             + tokens_cache_write_5m + tokens_cache_write_1h + tokens_cache_write)::bigint AS tokens, \
+             sum(withheld)::bigint AS withheld, max(at_ms) AS latest FROM token_usage \
+             WHERE conversation <> '' AND supervisor IN \
+             (SELECT life FROM supervisors WHERE instance = $1) AND stored_ms > \
+             (SELECT max(stored_ms) FROM token_usage) - $2 \
+             GROUP BY conversation, source ORDER BY max(stored_ms) DESC LIMIT $3",
+            &[&instance, &COUNTED_MS, &MAX_OPEN],
+        )
+        .await?;
+    let counted: Result<Vec<_>, Error> =
+        rows.iter().filter_map(|row| counted(row).transpose()).collect();
+    Ok((keys.into_iter().map(|key| UsageKey(key.cast_unsigned())).collect(), counted?))
+}
+
+/// `None` for a source that no version of ours has written.
+fn counted(row: &Row) -> Result<Option<CountedBefore>, Error> {
+    let Some(source) = UsageSource::parse(row.try_get("source")?) else { return Ok(None) };
+    Ok(Some(CountedBefore {
+        conversation: row.try_get("conversation")?,
+        source,
+        tokens: row.try_get::<_, i64>("tokens")?.cast_unsigned(),
+        withheld: row.try_get::<_, i64>("withheld")?.cast_unsigned(),
+        latest: Wall(row.try_get("latest")?),
+    }))
 }
 
 fn file_progress(row: &Row) -> Result<FileProgress, Error> {

@@ -326,8 +326,9 @@ fn counted(session: Option<SessionId>, process: &str, usage: &Usage, stamp: &Sta
         statement: "INSERT INTO token_usage (key, supervisor, session_id, process, agent, provider, \
                     model, conversation, at_ms, tokens_input, tokens_output, tokens_cache_read, \
                     tokens_cache_write_5m, tokens_cache_write_1h, tokens_cache_write, reasoning, \
-                    cost_nanodollars, stored_ms) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, \
-                    $11, $12, $13, $14, $15, $16, $17, $18) ON CONFLICT DO NOTHING",
+                    cost_nanodollars, stored_ms, source, withheld) VALUES ($1, $2, $3, $4, $5, \
+                    $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20) \
+                    ON CONFLICT DO NOTHING",
         values: values![
             usage.key.0.cast_signed(),
             stamp.life.clone(),
@@ -347,6 +348,8 @@ fn counted(session: Option<SessionId>, process: &str, usage: &Usage, stamp: &Sta
             signed(usage.reasoning),
             cost,
             stamp.at.0,
+            text(usage.source.as_str()),
+            signed(usage.withheld),
         ],
     }
 }

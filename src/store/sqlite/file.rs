@@ -15,12 +15,13 @@ use crate::clock;
 
 /// The steps from an empty file to the schema of today, in order. The number of steps that a file
 /// has taken is kept in its `user_version`.
-pub const MIGRATIONS: [&str; 5] = [
+pub const MIGRATIONS: [&str; 6] = [
     include_str!("../schema/sqlite/0001_first.sql"),
     include_str!("../schema/sqlite/0002_supervisors.sql"),
     include_str!("../schema/sqlite/0003_reading.sql"),
     include_str!("../schema/sqlite/0004_chains.sql"),
     include_str!("../schema/sqlite/0005_rights.sql"),
+    include_str!("../schema/sqlite/0006_sources.sql"),
 ];
 
 /// `proc` in ASCII: tells our files from those of other programs.

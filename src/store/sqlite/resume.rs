@@ -9,7 +9,7 @@ use rusqlite::{Connection, Row};
 use super::chains;
 use crate::ledger::entry::OpenSession;
 use crate::ledger::session::{SessionKind, SessionState};
-use crate::tokens::{FileProgress, MOST_FILES, TokenResume, UsageKey};
+use crate::tokens::{CountedBefore, FileProgress, MOST_FILES, TokenResume, UsageKey, UsageSource};
 use crate::units::{SessionId, Wall};
 
 /// Responses whose keys are read at the start, the newest first: 8 MB, and about three years of
@@ -17,12 +17,21 @@ use crate::units::{SessionId, Wall};
 const MAX_SEEN: u32 = 1_000_000;
 /// Log files whose progress is kept and read at the start, the newest first.
 pub const MOST_PROGRESS: u32 = MOST_FILES as u32;
+/// How far back it is read what was counted of a conversation: one that goes on after a longer rest
+/// begins anew, which the rule of sources stands.
+const COUNTED_MS: i64 = 7 * 86_400_000;
 /// Open sessions that are found at one start; the next start finds the rest.
 const MAX_OPEN: u32 = 10_000;
 
 /// Everything that the tailer has to know.
 pub fn token_resume(db: &Connection) -> rusqlite::Result<TokenResume> {
-    Ok(TokenResume { progress: progress(db)?, seen: seen(db)?, told: chains::told(db)? })
+    Ok(TokenResume {
+        progress: progress(db)?,
+        seen: seen(db)?,
+        told: chains::told(db)?,
+        elsewhere: elsewhere(db)?,
+        counted: counted(db)?,
+    })
 }
 
 /// Sessions without an end. Their next sequence number is the one that can be stored: what the
@@ -73,4 +82,41 @@ fn seen(db: &Connection) -> rusqlite::Result<Vec<UsageKey>> {
     let rows = statement
         .query_map([MAX_SEEN], |row| Ok(UsageKey(row.get::<_, i64>(0)?.cast_unsigned())))?;
     rows.collect()
+}
+
+fn elsewhere(db: &Connection) -> rusqlite::Result<Vec<UsageKey>> {
+    let mut statement = db.prepare(
+        "SELECT key FROM token_usage WHERE source <> 'transcript' ORDER BY stored_ms DESC LIMIT ?1",
+    )?;
+    let rows = statement
+        .query_map([MAX_SEEN], |row| Ok(UsageKey(row.get::<_, i64>(0)?.cast_unsigned())))?;
+    rows.collect()
+}
+
+fn counted(db: &Connection) -> rusqlite::Result<Vec<CountedBefore>> {
+    let mut statement = db.prepare(
+        "SELECT conversation, source, sum(tokens_input + tokens_output + tokens_cache_read \
+         + tokens_cache_write_5m + tokens_cache_write_1h + tokens_cache_write), sum(withheld), \
+         max(at_ms) FROM token_usage WHERE conversation <> '' AND stored_ms > \
+         (SELECT max(stored_ms) FROM token_usage) - ?1 \
+         GROUP BY conversation, source ORDER BY max(stored_ms) DESC LIMIT ?2",
+    )?;
+    let rows = statement.query_map([COUNTED_MS, i64::from(MAX_OPEN)], |row| {
+        let known = UsageSource::parse(&row.get::<_, String>(1)?);
+        Ok(known.map(|source| {
+            (source, row.get(0), row.get::<_, i64>(2), row.get::<_, i64>(3), row.get(4))
+        }))
+    })?;
+    let mut found = Vec::new();
+    for row in rows {
+        let Some((source, conversation, tokens, withheld, latest)) = row? else { continue };
+        found.push(CountedBefore {
+            conversation: conversation?,
+            source,
+            tokens: tokens?.cast_unsigned(),
+            withheld: withheld?.cast_unsigned(),
+            latest: Wall(latest?),
+        });
+    }
+    Ok(found)
 }

@@ -280,8 +280,9 @@ fn counted(
         "INSERT INTO token_usage (key, session_id, process, agent, provider, model, \
          conversation, at_ms, tokens_input, tokens_output, tokens_cache_read, \
          tokens_cache_write_5m, tokens_cache_write_1h, tokens_cache_write, reasoning, \
-         cost_nanodollars, stored_ms, supervisor) \
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18) \
+         cost_nanodollars, stored_ms, supervisor, source, withheld) \
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, \
+         ?19, ?20) \
          ON CONFLICT DO NOTHING",
     )?
     .execute(params![
@@ -303,6 +304,8 @@ fn counted(
         cost,
         stamp.at.0,
         stamp.life,
+        usage.source.as_str(),
+        signed(usage.withheld),
     ])?;
     Ok(())
 }

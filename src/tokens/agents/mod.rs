@@ -12,7 +12,7 @@ use crate::chains::step::Calls;
 use crate::config::plan::Dialect;
 use crate::tokens::agents::codex::Rollout;
 use crate::tokens::agents::gemini::Chat;
-use crate::tokens::{TokenCounts, UsageKey};
+use crate::tokens::{TokenCounts, UsageKey, UsageSource};
 use crate::units::Wall;
 
 pub mod claude;
@@ -100,6 +100,14 @@ impl Decoder {
         }
     }
 
+    /// Decodes a line of which only the usage is wanted.
+    pub fn usage(&mut self, line: &[u8], each: impl FnMut(Line)) {
+        match self {
+            Self::Claude => claude::usage(line, each),
+            Self::Codex(_) | Self::Gemini(_) | Self::Opencode => self.decode(line, false, each),
+        }
+    }
+
     /// Takes in what stands beside the messages of a document.
     pub fn head(&mut self, head: &[u8]) {
         if let Self::Gemini(chat) = self {
@@ -134,6 +142,8 @@ pub enum Line {
 pub struct Sighting {
     /// What the response is known by.
     pub key: UsageKey,
+    /// Where the line was read.
+    pub source: UsageSource,
     /// The agent's own id of the conversation; empty where the line names none.
     pub conversation: String,
     /// Whether the line belongs to a side chain: a subagent, or an aside.

@@ -65,7 +65,7 @@ struct Root {
 impl Follower {
     /// A follower that has not looked at anything yet.
     pub fn new(sources: Vec<Source>, start: Start) -> Self {
-        let TokenResume { progress, seen, told } = start.resume;
+        let TokenResume { progress, seen, told, .. } = start.resume;
         let resume: HashMap<_, _> =
             progress.into_iter().map(|row| (row.path.clone(), row)).collect();
         let mut follower = Self {
