@@ -71,11 +71,7 @@ impl Kept {
 pub(super) fn new_ledger(plan: &Plan, stand: &Stand, prices: &Prices, veil: Veil) -> Ledger {
     let seed = seed();
     let ledger = Ledger::new(plan, stand.began, stand.pid1, leak::detector, seed);
-    let ledger = ledger.inside(around()).behind(veil);
-    match prices.as_of() {
-        Some(day) => ledger.with_prices_of(day),
-        None => ledger,
-    }
+    ledger.inside(around()).behind(veil).with_prices(prices.clone())
 }
 
 /// The session that we were started in, where a procession around us says so.

@@ -8,6 +8,7 @@ use crate::config::plan::{
     LeakRule, Plan, ProcessPlan, SessionRule, SessionsPlan, Standing, StorePlan,
 };
 use crate::ledger::activity::Activity;
+use crate::ledger::calls::Calls;
 use crate::ledger::conversations::Conversations;
 use crate::ledger::entry::{Entry, StoreHealth};
 use crate::ledger::external::Externals;
@@ -27,6 +28,7 @@ use crate::ledger::veil::Veil;
 use crate::memory::LeakDetector;
 use crate::supervise::lifecycle::SignalResponse;
 use crate::tokens::precedence::Precedence;
+use crate::tokens::price::Prices;
 use crate::units::{Mono, Now, ProcessIx, SessionId, Wall};
 
 /// What makes a detector for a rule.
@@ -41,6 +43,8 @@ pub struct Ledger {
     pub(super) chains: Chains,
     pub(super) spend: Spend,
     pub(super) precedence: Precedence,
+    pub(super) prices: Prices,
+    pub(super) calls: Calls,
     pub(super) earlier: Earlier,
     pub(super) files: u64,
     pub(super) prices_as_of: Option<Wall>,
@@ -102,6 +106,8 @@ impl Ledger {
             chains: chains(plan),
             spend: Spend::new(plan),
             precedence: Precedence::default(),
+            prices: Prices::default(),
+            calls: Calls::default(),
             earlier: Earlier::default(),
             files: 0,
             prices_as_of: None,
@@ -127,9 +133,10 @@ impl Ledger {
         self
     }
 
-    /// Says which day the prices are of.
-    pub fn with_prices_of(mut self, day: Wall) -> Self {
-        self.prices_as_of = Some(day);
+    /// Says what calls cost that are told at a door.
+    pub fn with_prices(mut self, prices: Prices) -> Self {
+        self.prices_as_of = prices.as_of();
+        self.prices = prices;
         self
     }
 

@@ -44,6 +44,7 @@ impl Ledger {
                 let (rows, reply) = self.chain_asked(at, asked);
                 Ok((Reply::Chain(reply), rows))
             }
+            Request::Count { calls, within } => Ok(self.calls_told(at, calls, within)),
             Request::Admit => self.room().map(|()| (Reply::Admitted, Vec::new())),
         };
         match answer {
@@ -222,7 +223,7 @@ impl Ledger {
     }
 
     /// The session that is meant, live or newly ended.
-    fn find(&self, named: &Named) -> Result<SessionId, Refusal> {
+    pub(super) fn find(&self, named: &Named) -> Result<SessionId, Refusal> {
         let known = SessionId::parse(&named.id).filter(|id| self.sessions.get(*id).is_some());
         let ended = || self.sessions.native(&named.id).map(|session| session.id);
         let found = known.or_else(|| self.externals.by_native(&named.id)).or_else(ended);

@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 
 use serde_json::json;
 
+use crate::ledger::calls::Called;
 use crate::ledger::conversations::Key;
 use crate::ledger::fold::Ledger;
 use crate::ledger::fold_chains::{Changed, NATIVE_ID_LENGTH};
@@ -45,6 +46,15 @@ impl Ledger {
             }
             changed.extend(session.and_then(|id| self.spent(at, id, &usage)).into_iter().flatten());
             self.responded(&usage, session, &mut talked);
+            self.requested(&process, &usage, false);
+            self.called(Called {
+                process: process.clone(),
+                session,
+                usage: usage.clone(),
+                endpoint: None,
+                latency: None,
+                failed: false,
+            });
             rows.push(Row::Usage { session, process: process.clone(), usage: Box::new(usage) });
         }
         for correction in &batch.corrections {
@@ -62,7 +72,7 @@ impl Ledger {
 
     /// What is kept of a session whose figures grew. One that has ended gets an event with all of
     /// them, because the summary at its end is short of what was closed only later.
-    fn told(&mut self, at: Now, id: SessionId) -> Vec<Row> {
+    pub(super) fn told(&mut self, at: Now, id: SessionId) -> Vec<Row> {
         let Some(session) = self.sessions.get(id) else { return Vec::new() };
         match &session.end {
             None => self.sessions.projection(id).into_iter().collect(),
@@ -76,13 +86,13 @@ impl Ledger {
         }
     }
 
-    fn named(&self, name: &str) -> Option<ProcessIx> {
+    pub(super) fn named(&self, name: &str) -> Option<ProcessIx> {
         self.processes.iter().position(|process| process.view.name == name).map(ProcessIx)
     }
 
     /// The session of the conversation that a response belongs to, opened if need be; `None` for a
     /// process that has had no run in this life.
-    fn attribute(
+    pub(super) fn attribute(
         &mut self,
         at: Now,
         ix: ProcessIx,
@@ -142,7 +152,12 @@ impl Ledger {
     }
 
     /// Books a response on its conversation and on the run around it; answers with both.
-    fn spent(&mut self, at: Now, id: SessionId, usage: &Usage) -> Option<Vec<SessionId>> {
+    pub(super) fn spent(
+        &mut self,
+        at: Now,
+        id: SessionId,
+        usage: &Usage,
+    ) -> Option<Vec<SessionId>> {
         let parent = self.sessions.get(id)?.parent;
         let both: Vec<SessionId> = std::iter::once(id).chain(parent).collect();
         for id in &both {

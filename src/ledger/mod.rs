@@ -12,8 +12,10 @@
 pub mod care;
 pub mod chain_request;
 mod fold_care;
+mod fold_calls;
 pub mod audit;
 pub mod beside;
+pub mod calls;
 pub mod entry;
 pub mod forget;
 pub mod happening;

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use crate::ledger::chain_request::{ChainReply, ChainRequest};
 use crate::ledger::session::{Session, SessionState};
 use crate::tokens::TokenCounts;
+use crate::tokens::call::Call;
 use crate::units::{Money, SessionId, Signal};
 
 /// The longest id that an application may give its session.
@@ -39,6 +40,13 @@ pub enum Request {
     Admit,
     /// Something about the chain of an agent.
     Chain(ChainRequest),
+    /// That calls of models are counted.
+    Count {
+        /// The calls, each counted or refused by itself.
+        calls: Vec<Call>,
+        /// Whose they are where they name nobody, and the only session that they may be of.
+        within: Option<SessionId>,
+    },
 }
 
 /// A session as somebody means it, and what they may mean.
@@ -157,8 +165,21 @@ pub enum Reply {
     Admitted,
     /// What became of a chain.
     Chain(ChainReply),
+    /// What became of calls.
+    Spent(Spent),
     /// It was not done.
     Refused(Refusal),
+}
+
+/// What became of the calls that were told.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Spent {
+    /// Counted.
+    pub counted: u64,
+    /// Known already, or told by a source that is not believed.
+    pub known: u64,
+    /// Not counted: which ones, by their place, and why.
+    pub refused: Vec<(usize, Refusal)>,
 }
 
 /// An answer.

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use crate::chains::chain::Chain;
 use crate::config::plan::{ProcessPlan, Schedule, Standing, Thresholds};
+use crate::ledger::calls::Calls;
 use crate::ledger::care::Care;
 use crate::ledger::entry::StoreHealth;
 use crate::ledger::session::{Session, SessionKind, SessionState};
@@ -46,6 +47,10 @@ pub struct Snapshot {
     pub files: u64,
     /// Late corrections by agent and model: tokens counted too few, and too many.
     pub corrections: BTreeMap<(String, String), (u64, u64)>,
+    /// The last calls of models, by process.
+    pub calls: Calls,
+    /// Calls of models that were answered and that failed, by process, agent and model.
+    pub requests: BTreeMap<(String, String, String), (u64, u64)>,
     /// How far the sources of tokens are apart, by agent; only where there is more than one.
     pub apart: BTreeMap<String, Apart>,
     /// The day the price table was made.

@@ -24,6 +24,7 @@ pub struct Spend {
     series: BTreeMap<SeriesKey, TokenSeries>,
     by_process: BTreeMap<String, TokenCounts>,
     corrections: BTreeMap<(String, String), (u64, u64)>,
+    requests: BTreeMap<(String, String, String), (u64, u64)>,
     lines: LineCounts,
     agents: Bounded,
     providers: Bounded,
@@ -45,6 +46,7 @@ impl Spend {
             series: BTreeMap::new(),
             by_process: names.chain(unknown).map(|name| (name, TokenCounts::default())).collect(),
             corrections: BTreeMap::new(),
+            requests: BTreeMap::new(),
             lines: LineCounts::default(),
             agents: Bounded::with(AGENTS, agents().map(|agent| agent.name.as_str())),
             providers: Bounded::new(PROVIDERS),
@@ -93,6 +95,14 @@ impl Spend {
         self.models.entry(process.to_owned()).or_insert_with(bound).admit(model)
     }
 
+    /// Counts a call for its outcome.
+    pub fn requested(&mut self, process: &str, usage: &Usage, failed: bool) {
+        let agent = self.agents.admit(&usage.agent).to_owned();
+        let model = self.model(process, &usage.model).to_owned();
+        let (answered, lost) = self.requests.entry((process.to_owned(), agent, model)).or_default();
+        *(if failed { lost } else { answered }) += 1;
+    }
+
     /// Books a late change apart from the counters.
     pub fn correct(&mut self, process: &str, correction: &Correction) {
         let agent = self.agents.admit(&correction.agent).to_owned();
@@ -126,6 +136,11 @@ impl Spend {
     /// Late changes by agent and model: tokens counted too few, and too many.
     pub fn corrections(&self) -> &BTreeMap<(String, String), (u64, u64)> {
         &self.corrections
+    }
+
+    /// Calls that were answered and that failed, by process, agent and model.
+    pub fn requests(&self) -> &BTreeMap<(String, String, String), (u64, u64)> {
+        &self.requests
     }
 
     /// What became of the lines that were read.

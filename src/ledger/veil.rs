@@ -18,6 +18,7 @@ use crate::secret::keyed::Salt;
 use crate::secret::{MASK, is_secret};
 use crate::supervise::lifecycle::Lifecycle;
 use crate::tokens::TokenBatch;
+use crate::tokens::call::Call;
 use crate::units::SessionId;
 
 /// What `privacy` asks for, with the salt of this instance.
@@ -74,7 +75,20 @@ impl Veil {
                 Request::Close { session: self.named(session), closing }
             }
             Request::Chain(asked) => Request::Chain(self.chain(asked)),
+            Request::Count { mut calls, within } => {
+                calls.iter_mut().for_each(|call| self.call(call));
+                Request::Count { calls, within }
+            }
             other => other,
+        }
+    }
+
+    /// An address may hold a secret, as any text may.
+    fn call(&self, call: &mut Call) {
+        call.session = call.session.take().map(|id| self.name(id));
+        call.endpoint = call.endpoint.take().map(|text| self.plan.masker.line(&text));
+        if !call.conversation.is_empty() {
+            call.conversation = self.native_id(&call.conversation);
         }
     }
 

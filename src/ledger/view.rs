@@ -31,6 +31,8 @@ impl Ledger {
             files: self.files,
             corrections: self.spend.corrections().clone(),
             prices_as_of: self.prices_as_of,
+            calls: self.calls.clone(),
+            requests: self.spend.requests().clone(),
             apart: self.precedence.apart().clone(),
             chains: self.chains.all(),
         }

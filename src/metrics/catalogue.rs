@@ -267,6 +267,8 @@ catalogue! {
         "Tokens that no price is known for; they are in no cost.";
     RESPONSES: Counter "procession_llm_responses_total" ["process", "agent", "provider", "model"]
         "Responses of models that were counted.";
+    LLM_REQUESTS: Counter "procession_llm_requests_total" ["process", "agent", "model", "outcome"]
+        "Calls of models that were told, by outcome: answered as ok, failed as error where that is told.";
     TOKEN_CORRECTIONS: Counter "procession_token_corrections_total" ["agent", "model", "direction"]
         "Tokens by which a counted response was later seen to be too low or too high.";
     SESSION_TOKENS: Gauge "procession_session_tokens" ["session_id", "kind"]

@@ -6,6 +6,7 @@ pub mod history;
 pub mod orphans;
 pub mod spawned;
 pub mod statistics;
+pub mod usage;
 
 use std::collections::BTreeMap;
 

@@ -199,7 +199,9 @@ impl CommitLoop {
                 tokens: store.token_resume()?,
                 chains: store.chains()?,
             };
-            let _ = self.resume.take().map(|resume| resume.send(found));
+            if let Some(resume) = self.resume.take() {
+                let _ = resume.send(found);
+            }
         }
         self.store = Some(store);
         self.prune_at = clock::now().mono.after(FIRST_PRUNE);

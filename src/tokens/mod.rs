@@ -11,6 +11,7 @@ use std::path::PathBuf;
 
 pub mod agents;
 pub mod book;
+pub mod call;
 mod model_name;
 pub mod precedence;
 pub mod price;

@@ -115,6 +115,17 @@ impl Client {
         self.each_line(answer, &mut take).await
     }
 
+    /// Orders, with lines of JSON that are taken as they are.
+    pub(super) async fn post_json_lines<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        lines: Vec<u8>,
+    ) -> Result<(T, String), Failure> {
+        let body = Some(("application/x-ndjson", lines));
+        let text = self.text(self.exchange(Method::POST, path, body, PATIENCE).await?).await?;
+        Ok((understood(&text)?, text))
+    }
+
     async fn each_line(
         &self,
         answer: Response<Incoming>,

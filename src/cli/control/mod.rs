@@ -19,6 +19,7 @@ mod sessions;
 mod signal;
 mod spawn;
 mod spoken;
+mod tokens;
 mod transcripts;
 
 use std::io::{self, Write, stderr, stdout};
@@ -69,6 +70,8 @@ pub(super) enum Verb {
     Audit(audit::Options),
     /// Show the chains of agents: their conversations, how full they are, and what to hand over.
     Agents(agents::Options),
+    /// Show what was spent on models, and tell of calls.
+    Tokens(tokens::Options),
     /// Print a script that completes words in a shell.
     Completions(completions::Options),
 }
@@ -138,6 +141,7 @@ async fn answer(verb: &Verb) -> Result<(), Failure> {
         Verb::Events(options) => events::events(options).await,
         Verb::Audit(options) => audit::audit(options).await,
         Verb::Agents(options) => agents::agents(options).await,
+        Verb::Tokens(options) => tokens::tokens(options).await,
         Verb::Completions(options) => completions::print(options),
     }
 }

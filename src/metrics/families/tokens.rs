@@ -27,6 +27,7 @@ pub(super) fn put(families: &mut Families, snapshot: &Snapshot) {
         each().flat_map(|s| kinds(&s.unpriced).map(|(kind, n)| (labels_with(s, kind), n))),
     );
     families.each(&row::RESPONSES, each().map(|s| (labels(s), count(s.responses))));
+    put_requests(families, snapshot);
     put_corrections(families, snapshot);
     put_conversations(families, snapshot);
     put_ingest(families, snapshot);
@@ -64,6 +65,16 @@ fn put_by_process(families: &mut Families, snapshot: &Snapshot) {
         &row::PROCESS_TOKENS,
         tokens.flat_map(|(process, tokens)| {
             kinds(tokens).map(|(kind, n)| ([process.as_str(), kind], n))
+        }),
+    );
+}
+
+fn put_requests(families: &mut Families, snapshot: &Snapshot) {
+    families.each(
+        &row::LLM_REQUESTS,
+        snapshot.requests.iter().flat_map(|((process, agent, model), (answered, failed))| {
+            let labels = |outcome| [process.as_str(), agent, model, outcome];
+            [(labels("ok"), count(*answered)), (labels("error"), count(*failed))]
         }),
     );
 }

@@ -16,7 +16,7 @@ use super::role::{Caller, Limits};
 use super::spawned::Spawned;
 use super::trail::Asked;
 use super::{Desk, chains, external, history, logs, orders, orphans, reading, request, rights};
-use super::{spawned, spawning, statistics, watching};
+use super::{spawned, spawning, statistics, usage, watching};
 use crate::clock;
 use crate::serve::wire;
 
@@ -62,6 +62,8 @@ pub(super) enum What {
     External(external::What),
     /// Chains of agents.
     Agents(chains::Asked),
+    /// What was spent.
+    Usage(usage::What),
 }
 
 pub(super) const fn get(
@@ -97,6 +99,7 @@ const TABLES: &[&[Route]] = &[
     history::ROUTES,
     statistics::ROUTES,
     chains::ROUTES,
+    usage::ROUTES,
     spawned::ROUTES,
     orphans::ROUTES,
     rights::ROUTES,
@@ -156,13 +159,14 @@ pub(super) async fn answer(
 }
 
 /// What tells nothing of sessions and changes nothing. A heartbeat says that a session lives, as often
-/// as once a second, and its opening and its end are written down.
-const UNAUDITED: [(&str, &str); 5] = [
+/// as once a second, and its opening and its end are written down; calls of models are kept themselves.
+const UNAUDITED: [(&str, &str); 6] = [
     ("GET", "/v1/openapi.json"),
     ("GET", "/v1/processes"),
     ("GET", "/v1/processes/{name}"),
     ("GET", "/v1/status"),
     ("POST", "/v1/sessions/{id}/heartbeat"),
+    ("POST", "/v1/usage"),
 ];
 
 /// The address that is asked at, with what stands in place of the braces.
@@ -281,6 +285,7 @@ async fn serve(
         What::Statistics => statistics::answer(desk, &query).await,
         What::Events => watching::answer(desk, &query, request.headers()),
         What::Agents(asked) => chains::answer(desk, caller, asked, name, &query, request).await,
+        What::Usage(what) => usage::answer(desk, caller, what, &query, request).await,
         What::Describe => Ok(whole(StatusCode::OK, JSON, OPENAPI)),
         _ => read(desk, caller, what, name, &query),
     }

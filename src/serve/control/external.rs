@@ -200,19 +200,31 @@ pub(super) async fn admit(desk: &Desk) -> Result<(), Problem> {
 /// Asks the ledger, and puts its refusals into words.
 /// Asks the ledger, and waits until what it answers is durable.
 pub(super) async fn ask(desk: &Desk, request: Asked) -> Result<Answered, Problem> {
+    match send(desk, request, Problem::busy).await? {
+        Answered { reply: Reply::Refused(refusal), .. } => Err(refused(desk, refusal)),
+        answered => Ok(answered),
+    }
+}
+
+/// Passes a request on to the ledger, and waits for what it answers; `full` is said where too many
+/// wait.
+pub(super) async fn send(
+    desk: &Desk,
+    request: Asked,
+    full: fn(&str) -> Problem,
+) -> Result<Answered, Problem> {
     let reply = (desk.sources.requests)(request).map_err(|busy| match busy {
-        Busy::Full => Problem::busy("too many requests wait already"),
+        Busy::Full => full("too many requests wait already"),
         Busy::Gone => Problem::going_down(),
     })?;
     match timeout(REPLY, reply).await {
-        Ok(Ok(Answered { reply: Reply::Refused(refusal), .. })) => Err(refused(desk, refusal)),
         Ok(Ok(answered)) => Ok(answered),
         Ok(Err(_)) => Err(Problem::going_down()),
         Err(_) => Err(Problem::no_reply()),
     }
 }
 
-fn refused(desk: &Desk, refusal: Refusal) -> Problem {
+pub(super) fn refused(desk: &Desk, refusal: Refusal) -> Problem {
     match refusal {
         Refusal::Unknown(id) => {
             let problem = Problem::unknown("session", &id, &similar(desk, &id));

@@ -40,6 +40,7 @@ pub mod trail;
 mod spawned;
 mod spawning;
 mod statistics;
+mod usage;
 mod watching;
 
 #[cfg(test)]

@@ -105,6 +105,13 @@ impl Problem {
         Self::new(status, "invalid", "the order makes no sense", detail)
     }
 
+    /// Not one of the calls that were told could be counted.
+    pub(super) fn bad_calls(faults: Vec<String>) -> Self {
+        let mut problem = Self::invalid("no call could be counted");
+        problem.said.faults = faults;
+        problem
+    }
+
     /// The configuration has faults, and nothing was changed.
     pub(super) fn bad_configuration(faults: Vec<String>) -> Self {
         let status = StatusCode::UNPROCESSABLE_ENTITY;
@@ -190,6 +197,11 @@ impl Problem {
         let detail = "the loop that supervises did not answer in time; the order may still be \
                       carried out";
         Self::new(StatusCode::GATEWAY_TIMEOUT, "no-reply", "no answer", detail)
+    }
+
+    /// What is wrong, and what to do instead.
+    pub(super) fn told(self) -> (String, Option<String>) {
+        (self.said.detail, self.said.suggestion)
     }
 
     pub(super) fn has_suggestion(&self) -> bool {

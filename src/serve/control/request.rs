@@ -35,6 +35,15 @@ pub(super) async fn body<T: DeserializeOwned>(request: Request<Incoming>) -> Res
     })
 }
 
+/// The text of a body of JSON, or of lines of it, of at most so many bytes.
+pub(super) async fn json_text(request: Request<Incoming>, most: usize) -> Result<Vec<u8>, Problem> {
+    let (head, body) = request.into_parts();
+    let kind = head.headers.get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
+    let is_known = kind.is_some_and(|kind| is_json(kind) || is_json_lines(kind));
+    let bytes = timeout(PATIENCE, read(body, most)).await.map_err(|_| Problem::too_slow())??;
+    if is_known { Ok(bytes) } else { Err(Problem::wrong_type()) }
+}
+
 /// The body as it is, of at most so many bytes. A page cannot send it unasked: it would have to be a
 /// form or plain text.
 pub(super) async fn bytes(request: Request<Incoming>, most: usize) -> Result<Vec<u8>, Problem> {
@@ -64,6 +73,11 @@ async fn read(mut body: Incoming, most: usize) -> Result<Vec<u8>, Problem> {
 fn is_json(kind: &str) -> bool {
     let essence = kind.split(';').next().unwrap_or_default().trim();
     essence.eq_ignore_ascii_case("application/json")
+}
+
+fn is_json_lines(kind: &str) -> bool {
+    let essence = kind.split(';').next().unwrap_or_default().trim();
+    ["application/x-ndjson", "application/jsonl"].iter().any(|it| essence.eq_ignore_ascii_case(it))
 }
 
 #[cfg(test)]
