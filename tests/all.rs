@@ -35,5 +35,6 @@ mod storm;
 mod support;
 mod terminal;
 mod tidy;
+mod tokens;
 mod watch;
 mod world;

@@ -165,8 +165,10 @@ impl Scan {
 
     fn hear(&mut self, line: Line) {
         match line {
-            Line::Told(told) if self.tally.hear(*told) => self.lines.counted += 1,
-            Line::Told(_) => self.lines.duplicate += 1,
+            Line::Told(told) => match self.tally.hear(*told) {
+                true => self.lines.counted += 1,
+                false => self.lines.duplicate += 1,
+            },
             Line::Said(_) | Line::Ignored => self.lines.ignored += 1,
             Line::Malformed => self.lines.malformed += 1,
         }
@@ -193,7 +195,10 @@ fn kind(path: &Path, is_named: bool) -> io::Result<Option<(Dialect, Shape)>> {
 fn sniff(head: &[u8], lines: bool) -> (Dialect, Shape) {
     let has = |mark: &str| memchr::memmem::find(head, mark.as_bytes()).is_some();
     let shape = if lines { Shape::Lines } else { Shape::Document };
-    if has("\"type\":\"session_meta\"") || has("\"type\":\"turn_context\"") || has("\"token_count\"") {
+    if has("\"type\":\"session_meta\"")
+        || has("\"type\":\"turn_context\"")
+        || has("\"token_count\"")
+    {
         (Dialect::Codex, Shape::Lines)
     } else if has("\"projectHash\"") || has("\"type\":\"gemini\"") || has("\"type\": \"gemini\"") {
         (Dialect::Gemini, shape)
