@@ -47,6 +47,7 @@ use crate::serve::control::feeding::Feeding;
 use crate::store::left_behind::{LeftBehind, find_left_behind};
 use crate::store::life::Beginnings;
 use crate::store::runfile::{Owner, RunRecord};
+use crate::supervise::fact::FoundRun;
 use crate::supervise::shutdown::EXIT_INTERNAL;
 use crate::units::{Mono, Now, ProcId, ProcessIx, SessionId, Signal};
 
@@ -295,8 +296,9 @@ fn recover(plan: &Plan, stand: &Stand) -> (Vec<Survivor>, Vec<SurvivorOutcome>) 
     found.into_iter().for_each(LeftBehind::discard);
     tell_of(&adopted, &ended);
 
+    let found = |record: &RunRecord| FoundRun { session: record.session, id: record.main };
     let survivors =
-        adopted.iter().map(|(process, record)| Survivor { process: *process, id: record.main });
+        adopted.iter().map(|(process, record)| Survivor { process: *process, run: found(record) });
     let taken = adopted.iter().map(|(_, record)| outcome(record, true, 1));
     let gone = ended.iter().zip(&sizes).map(|(record, size)| outcome(record, false, *size));
     (survivors.collect(), taken.chain(gone).collect())

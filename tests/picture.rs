@@ -227,6 +227,7 @@ fn house() -> HouseView {
         sessions_limit: 100,
         sessions_open: 4,
         sessions_refused: 2,
+        sessions_resumed: BTreeMap::from([(SessionKind::Process, 1), (SessionKind::External, 2)]),
         idle_warnings: BTreeMap::from([
             (SessionKind::Process, 1),
             (SessionKind::Conversation, 0),

@@ -76,7 +76,7 @@ pub fn one_command(command: Vec<OsString>, options: Options) -> Plan {
         state_dir: options.state_dir,
         recovery: options.recovery,
         cgroups: ControlGroups::Off,
-        memory: MemoryPlan { interval: options.memory_interval, leak_rule: LeakRule::GrowthCount },
+        memory: MemoryPlan { interval: options.memory_interval, leak_rule: LeakRule::default() },
         privacy: PrivacyPlan::default(),
         sessions: SessionsPlan::default(),
         tokens: TokensPlan::default(),

@@ -5,6 +5,7 @@
 //! the file, not the plan: the plan is not serialisable, so that it can change without changing
 //! what is promised here.
 
+mod memory;
 mod output;
 mod privacy;
 mod process;
@@ -22,9 +23,7 @@ use self::sessions::{Sessions, sessions};
 use self::tokens::{Tokens, tokens};
 use super::families::{families, names};
 use super::order;
-use super::plan::{
-    ControlGroups, ControlPlan, LeakRule, Mode, Plan, Recovery, StorePlan, TokenPlan,
-};
+use super::plan::{ControlGroups, ControlPlan, Mode, Plan, Recovery, StorePlan, TokenPlan};
 use super::quantity::{print_bytes, print_duration};
 
 /// The plan as YAML, with the start order as comments at its end.
@@ -166,9 +165,7 @@ fn whole(plan: &Plan) -> Whole {
         },
         memory: Memory {
             interval: print_duration(plan.memory.interval),
-            leak_rule: match plan.memory.leak_rule {
-                LeakRule::GrowthCount => "growth-count",
-            },
+            leak_rule: plan.memory.leak_rule.as_str(),
         },
         sessions: sessions(&plan.sessions),
         privacy: privacy(&plan.privacy),

@@ -42,6 +42,7 @@ mod activity;
 mod conversations;
 mod external;
 mod labels;
+pub mod levels;
 mod outcome;
 mod sessions;
 pub mod spend;

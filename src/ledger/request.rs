@@ -41,6 +41,13 @@ pub enum Request {
     Admit,
     /// Something about the chain of an agent.
     Chain(ChainRequest),
+    /// That the last memory sample of a process is said to stand for something.
+    Label {
+        /// The process.
+        process: String,
+        /// What for.
+        label: String,
+    },
     /// That calls of models are counted.
     Count {
         /// The calls, each counted or refused by itself.
@@ -237,6 +244,10 @@ pub enum Refusal {
 pub enum Knock {
     /// That the run which is this session ends.
     End(SessionId),
+    /// That a process ends and runs again.
+    Restart(String),
+    /// That a process ends and stays ended.
+    Stop(String),
     /// That a process gets a signal.
     Signal {
         /// Its name.

@@ -74,7 +74,10 @@ impl Run {
             sample: self.memory.last(),
             parts: self.parts,
             peak_resident: self.memory.peak(),
-            level: self.memory.level(),
+            history: self.history.clone(),
+            label: self.label.clone(),
+            size: self.size,
+            level: self.level.level(),
             verdict: self.memory.verdict().cloned(),
         }
     }

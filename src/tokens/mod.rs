@@ -5,6 +5,7 @@
 //! response is closed and counts it once, `price` turns tokens into money by a table that is data.
 //! `precedence` decides which source of a conversation is believed. `talks` is what the same lines
 //! tell of conversations. `tail` follows the files.
+//! `tally` sums whole histories up.
 
 use std::path::PathBuf;
 
@@ -20,6 +21,7 @@ pub mod price;
 mod seen;
 pub mod source;
 pub mod tail;
+pub mod tally;
 mod talks;
 
 use crate::chains::step::Step;

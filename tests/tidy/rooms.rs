@@ -186,7 +186,10 @@ type Row = (&'static str, &'static str);
 /// `units`, and files that touch may import `clock`.
 const ROOMS: &[Row] = &[
     ("main", "cli"),
-    ("cli", "assembly init::signals serve::wire log config supervise::shutdown chains"),
+    (
+        "cli",
+        "assembly init::signals serve::wire log config supervise::shutdown chains tokens tokens::tail",
+    ),
     (
         "assembly",
         "probing output init serve store store::reading watch memory::probe tokens::tail metrics ledger context \
