@@ -4,6 +4,7 @@
 //! runtime of its own that is built only after the first processes were spawned. What is below may
 //! fail, hang or be late: then less is seen, and supervising goes on.
 
+mod accounts;
 mod below;
 mod contexts;
 mod following;

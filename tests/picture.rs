@@ -469,6 +469,7 @@ fn opus() -> TokenSeries {
         reasoning: 1000,
         responses: 40,
         cost: Money(125_375_000),
+        estimated: Money(0),
         unpriced: TokenCounts::default(),
     }
 }
@@ -477,6 +478,7 @@ fn opus() -> TokenSeries {
 fn unknown_model() -> TokenSeries {
     let tokens = TokenCounts { input: 10, output: 20, ..TokenCounts::default() };
     TokenSeries {
+        estimated: Money(1_500_000),
         provider: "unknown".to_owned(),
         model: "we\"ird\\model\n{<b>}".to_owned(),
         tokens,

@@ -46,7 +46,7 @@ fn counted(usages: &[Usage]) -> BTreeMap<String, u64> {
     let kinds = TokenKind::ALL.map(|kind| (kind.as_str().to_owned(), tokens.of(kind)));
     let nanos = usages.iter().map(|one| match one.cost {
         Cost::Priced(money) => money.0.unsigned_abs(),
-        Cost::Unpriced => 0,
+        Cost::Unpriced | Cost::Estimated(_) => 0,
     });
     let more = [
         ("responses", usages.len() as u64),

@@ -19,7 +19,7 @@ use crate::assembly::following::{Following, follow};
 use crate::assembly::journal::Written;
 use crate::assembly::keeping::{self, Kept};
 use crate::assembly::senses::{self, Around, Running};
-use crate::assembly::{Links, Stand, logs, receiving};
+use crate::assembly::{Links, Stand, accounts, logs, receiving};
 use crate::clock;
 use crate::config::plan::Plan;
 use crate::ledger::entry::{Entry, SurvivorOutcome};
@@ -27,7 +27,6 @@ use crate::ledger::snapshot::Snapshot;
 use crate::ledger::task::{self, Outlets};
 use crate::store::runfile::RunKeeper;
 use crate::store::writer::Writer;
-use crate::tokens::price::Prices;
 use crate::units::Mono;
 
 /// Contexts that wait to be captured: one for each session that is opened at once.
@@ -102,7 +101,7 @@ impl Below {
         let (opened, contexts) = mpsc::channel(CONTEXTS);
         let (resumed, resume) = oneshot::channel();
         let (requests, asked) = mpsc::channel(task::REQUESTS);
-        let prices = Prices::embedded();
+        let prices = accounts::prices(&plan.tokens);
         let veil = keeping::veil(plan);
         let ledger = keeping::new_ledger(plan, &stand, &prices, veil.clone());
         let mut kept = Kept::begin(plan, stand.beginnings(), stand.owner);
@@ -118,6 +117,7 @@ impl Below {
                 let _ = opened.try_send((process, session));
             },
             heard,
+            called: kept.calls(),
             knock: control::knocks_at(&doors),
             snapshots,
             live_runs,
@@ -129,6 +129,8 @@ impl Below {
         let mut patient = JoinSet::new();
         patient.spawn(follow(start, entries.clone(), stopped.clone()));
         patient.spawn(senses::tell_of_earlier_lives(reports.resume, resumed, weak.clone()));
+        let path = plan.tokens.report.clone();
+        patient.spawn(accounts::report(path, pictures.clone(), stopped.clone()));
         let around = Around { plan, doors: &doors, pictures: &pictures, entries, output: &output };
         let stdin = control::feed(&beside, fed);
         let running = Running { runs, keeper: keeper.clone(), health: reports.health };

@@ -63,6 +63,13 @@ impl Journal {
         }
     }
 
+    /// Writes a line. Never waits.
+    pub(super) fn line(&self, line: String) {
+        if self.lines.try_send(line.into_bytes()).is_err() {
+            self.dropped.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
     /// Tells of the events of a batch. Never waits.
     pub(super) fn tell(&self, batch: &Batch) {
         let events = batch.rows.iter().filter_map(|row| match row {
@@ -101,7 +108,7 @@ fn write(queue: Receiver<Vec<u8>>, mut file: LogFile, dropped: &AtomicU64) {
         let lost = dropped.load(Ordering::Relaxed);
         if lost > told {
             tracing::warn!(target: "assembly", lines = lost - told,
-                "events of sessions are missing in their file; the store has them");
+                "lines are missing in a file of events or calls; the store has what they told");
             told = lost;
         }
     }

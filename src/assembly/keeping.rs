@@ -2,9 +2,11 @@
 
 use std::sync::Arc;
 
+use super::accounts;
 use super::journal::{Journal, Written};
 use super::{Stand, seed};
 use crate::config::plan::Plan;
+use crate::ledger::calls::Called;
 use crate::ledger::entry::Waiting;
 use crate::ledger::fold::Ledger;
 use crate::ledger::row::{Batch, Row};
@@ -29,6 +31,8 @@ pub(super) struct Kept {
     pub(super) keeper: Option<Arc<RunKeeper>>,
     /// To the file of events, where one is asked for.
     events: Option<Journal>,
+    /// To the file of calls, where one is asked for; it is written to until we leave.
+    calls: Option<Journal>,
     /// Ends once the events of sessions are in their file.
     pub(super) journal: Option<Written>,
 }
@@ -41,7 +45,9 @@ impl Kept {
             writer::start(&plan.store, retention, begins, &plan.state_dir, plan.spool);
         let keeper = owner.map(|owner| RunKeeper::start(&plan.state_dir, owner));
         let (events, journal) = plan.sessions.log.clone().and_then(Journal::start).unzip();
-        Self { writer: Arc::new(writer), reports, keeper: keeper.map(Arc::new), events, journal }
+        let (calls, _) = plan.tokens.log.clone().and_then(Journal::start).unzip();
+        let (writer, keeper) = (Arc::new(writer), keeper.map(Arc::new));
+        Self { writer, reports, keeper, events, calls, journal }
     }
 
     /// Takes rows, for the store and for the file of events. It is given away once.
@@ -95,4 +101,12 @@ pub(super) fn audit(writer: &Arc<Writer>) -> trail::Keep {
             writer.submit(Batch { rows: vec![Row::Audit(Box::new(row))] });
         }
     })
+}
+
+impl Kept {
+    /// Takes calls in, where a line is kept of each.
+    pub(super) fn calls(&mut self) -> Option<Box<dyn FnMut(&Called) + Send>> {
+        let journal = self.calls.take()?;
+        Some(Box::new(move |called| journal.line(accounts::line(called))))
+    }
 }

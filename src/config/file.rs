@@ -123,7 +123,7 @@ fn whole(at: &Cursor<'_>, digest: String, around: &Surroundings<'_>) -> Option<P
         memory,
         sessions: sessions(at, &mut fields, around),
         privacy: privacy(&mut fields),
-        tokens: tokens(&mut fields),
+        tokens: tokens(&mut fields, around),
         file_digest: Some(digest),
     };
     fields.finish(&COMPOSE_WORDS);

@@ -80,7 +80,6 @@ mod tests {
     use std::collections::BTreeMap;
 
     use super::*;
-    use crate::chains::limits::Limits;
     use crate::config::plan::{AgentPlan, Dialect};
     use crate::units::Wall;
 
@@ -90,7 +89,7 @@ mod tests {
             name: "claude".into(),
             dialect: Dialect::Claude,
             transcripts: vec![],
-            limits: Limits::default(),
+            limits: Default::default(),
         });
         let telemetry = Telemetry { port: 4711, key: Salt([7; 32]) };
         let session = SessionId::new(Wall(1), 2);

@@ -11,7 +11,7 @@ use crate::config::plan::{
     LeakRule, Plan, ProcessPlan, SessionRule, SessionsPlan, Standing, StorePlan,
 };
 use crate::ledger::activity::Activity;
-use crate::ledger::calls::Calls;
+use crate::ledger::calls::{Called, Calls};
 use crate::ledger::conversations::Conversations;
 use crate::ledger::entry::{Entry, StoreHealth};
 use crate::ledger::external::Externals;
@@ -51,6 +51,9 @@ pub struct Ledger {
     pub(super) precedence: Precedence,
     pub(super) prices: Prices,
     pub(super) calls: Calls,
+    /// Whether somebody is told of each call, and those that wait for that.
+    pub(super) tells_calls: bool,
+    pub(super) newly_called: Vec<Arc<Called>>,
     pub(super) earlier: Earlier,
     pub(super) files: u64,
     pub(super) prices_as_of: Option<Wall>,
@@ -120,6 +123,8 @@ impl Ledger {
             precedence: Precedence::default(),
             prices: Prices::default(),
             calls: Calls::default(),
+            tells_calls: plan.tokens.log.is_some(),
+            newly_called: Vec::new(),
             earlier: Earlier::default(),
             files: 0,
             prices_as_of: None,

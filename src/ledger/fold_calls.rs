@@ -72,7 +72,16 @@ impl Ledger {
 
     /// Keeps a call for those who look.
     pub(super) fn called(&mut self, called: Called) {
-        calls::add(&mut self.calls, Arc::new(called));
+        let called = Arc::new(called);
+        calls::add(&mut self.calls, Arc::clone(&called));
+        if self.tells_calls {
+            self.newly_called.push(called);
+        }
+    }
+
+    /// The calls since this was last asked, where they are to be told of.
+    pub fn take_called(&mut self) -> Vec<Arc<Called>> {
+        std::mem::take(&mut self.newly_called)
     }
 
     /// Counts a request for its outcome.

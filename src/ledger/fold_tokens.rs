@@ -187,7 +187,7 @@ fn book(figures: &mut Figures, usage: &Usage) {
     figures.tokens = figures.tokens.plus(&usage.tokens);
     match usage.cost {
         Cost::Priced(money) => figures.cost = figures.cost.saturating_add(money),
-        Cost::Unpriced => {
+        Cost::Unpriced | Cost::Estimated(_) => {
             figures.unpriced_tokens = figures.unpriced_tokens.saturating_add(usage.tokens.total());
         }
     }
@@ -197,7 +197,7 @@ fn add(total: &mut Totals, usage: &Usage) {
     total.tokens = total.tokens.plus(&usage.tokens);
     match usage.cost {
         Cost::Priced(money) => total.cost = total.cost.saturating_add(money),
-        Cost::Unpriced => {
+        Cost::Unpriced | Cost::Estimated(_) => {
             total.unpriced_tokens = total.unpriced_tokens.saturating_add(usage.tokens.total());
         }
     }

@@ -312,6 +312,8 @@ pub struct TokenSeries {
     pub responses: u64,
     /// What the priced ones cost.
     pub cost: Money,
+    /// What the unpriced ones would have cost by the model that stands for unknown ones.
+    pub estimated: Money,
     /// Tokens of the unpriced ones, by kind.
     pub unpriced: TokenCounts,
 }

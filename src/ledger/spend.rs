@@ -92,6 +92,10 @@ impl Spend {
         match usage.cost {
             Cost::Priced(money) => series.cost = series.cost.saturating_add(money),
             Cost::Unpriced => series.unpriced = series.unpriced.plus(&usage.tokens),
+            Cost::Estimated(money) => {
+                series.unpriced = series.unpriced.plus(&usage.tokens);
+                series.estimated = series.estimated.saturating_add(money);
+            }
         }
         let total = self.by_process.entry(process.to_owned()).or_default();
         *total = total.plus(&usage.tokens);
@@ -188,6 +192,7 @@ fn empty_series((process, agent, provider, model): SeriesKey) -> TokenSeries {
         reasoning: 0,
         responses: 0,
         cost: Money::default(),
+        estimated: Money::default(),
         unpriced: TokenCounts::default(),
     }
 }

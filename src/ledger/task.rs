@@ -10,6 +10,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::{Instant, sleep_until};
 
 use crate::clock;
+use crate::ledger::calls::Called;
 use crate::ledger::entry::{Entry, Waiting};
 use crate::ledger::fold::Ledger;
 use crate::ledger::request::{Answered, Knock, Reply, Request};
@@ -63,6 +64,8 @@ pub struct Outlets<R, O> {
     pub opened: O,
     /// Told of each entry before it is folded, for those who look on. Must not block.
     pub heard: Box<dyn FnMut(&Entry) + Send>,
+    /// Told of each call of a model that was counted or failed. Must not block.
+    pub called: Option<Box<dyn FnMut(&Called) + Send>>,
     /// Asks for something at the control door; false where it could not be passed on. Must not block.
     pub knock: Box<dyn FnMut(Knock) -> bool + Send>,
     /// For every reader.
@@ -173,6 +176,7 @@ where
         }
         self.changed = true;
         self.knock();
+        self.tell_calls();
         if is_last {
             (self.outlets.over)();
         }
@@ -194,6 +198,7 @@ where
         };
         self.changed = true;
         self.knock();
+        self.tell_calls();
         let keeps = !batches.is_empty();
         batches.into_iter().for_each(|batch| (self.outlets.rows)(batch));
         if !keeps {
@@ -228,6 +233,12 @@ where
         if self.ledger.next_due().is_some_and(|due| at.mono >= due) {
             self.take(Entry::TimePassed { at });
         }
+    }
+
+    /// Tells those who keep a line of each.
+    fn tell_calls(&mut self) {
+        let Some(called) = &mut self.outlets.called else { return };
+        self.ledger.take_called().iter().for_each(|one| called(one));
     }
 
     /// Passes on what the ledger asks for. One that finds no room is asked for again by the ledger.
@@ -361,6 +372,7 @@ mod tests {
             waiting: Box::new(move || *waits.lock().unwrap()),
             opened: opened_run,
             heard,
+            called: None,
             knock: Box::new(|_| true),
             snapshots,
             live_runs,

@@ -331,6 +331,8 @@ catalogue! {
         "Thinking tokens; a part of the tokens of kind output.";
     COST: Counter "procession_cost_usd_total" ["process", "agent", "provider", "model"]
         "Cost of the priced tokens in US dollars, at the price of the day they were used.";
+    COST_ESTIMATED: Counter "procession_cost_estimated_usd_total" ["process", "agent", "provider", "model"]
+        "What unpriced tokens would have cost in US dollars by the model that `fallback_model` names; in no cost, and absent unless one is named.";
     UNPRICED_TOKENS: Counter "procession_unpriced_tokens_total" ["process", "agent", "provider", "model", "kind"]
         "Tokens that no price is known for; they are in no cost.";
     RESPONSES: Counter "procession_llm_responses_total" ["process", "agent", "provider", "model"]

@@ -231,6 +231,9 @@ pub struct UsageKey(pub u64);
 pub enum Cost {
     /// By the price table, at the time of the response.
     Priced(Money),
+    /// The table does not know the model: what it would have cost by the one that stands for unknown
+    /// ones. In no sum of costs.
+    Estimated(Money),
     /// The table does not know the model, or not one of the kinds that were used. Never zero.
     Unpriced,
 }

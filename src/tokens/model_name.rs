@@ -29,7 +29,16 @@ impl Origin {
 }
 
 /// Gateways whose prefix changes nothing about the price.
-const GATEWAYS: [&str; 4] = ["anthropic/", "bedrock/", "vertex_ai/", "vercel_ai_gateway/"];
+const GATEWAYS: [&str; 8] = [
+    "anthropic/",
+    "bedrock/",
+    "vertex_ai/",
+    "vercel_ai_gateway/",
+    "openai/",
+    "gemini/",
+    "google/",
+    "models/",
+];
 
 /// Bedrock's prefixes of endpoints that are bound to a region.
 const REGIONS: [&str; 7] = ["us.", "eu.", "au.", "jp.", "ca.", "ap.", "apac."];

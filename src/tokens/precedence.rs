@@ -177,8 +177,10 @@ fn without(usage: Usage, withheld: u64) -> Usage {
         return usage;
     }
     let left = total.saturating_sub(withheld);
+    let of = |Money(nanos)| Money(part(nanos, left, total));
     let cost = match usage.cost {
-        Cost::Priced(Money(nanos)) => Cost::Priced(Money(part(nanos, left, total))),
+        Cost::Priced(money) => Cost::Priced(of(money)),
+        Cost::Estimated(money) => Cost::Estimated(of(money)),
         Cost::Unpriced => Cost::Unpriced,
     };
     let reasoning = usage.reasoning;

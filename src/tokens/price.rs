@@ -6,6 +6,8 @@
 //! surcharge that it does not know makes the response [`Cost::Unpriced`], never cheap and never
 //! free. What was priced once is never priced again.
 
+mod litellm;
+
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -31,6 +33,8 @@ pub struct Prices {
     as_of: Option<Wall>,
     web_search_request: u64,
     models: HashMap<String, Arc<Model>>,
+    /// By whose prices a response is estimated whose model has none.
+    fallback: Option<String>,
 }
 
 /// What a model and its provider are called in labels.
@@ -45,8 +49,12 @@ pub struct ModelLabel {
 #[derive(Debug)]
 struct Model {
     name: String,
+    /// Who answers, where it is not Anthropic or a cloud that sells its models.
+    provider: Option<&'static str>,
     context: u64,
     batch: Option<u32>,
+    flex: Option<u32>,
+    priority: Option<u32>,
     fast: Option<u32>,
     us: Option<u32>,
     regional: Option<u32>,
@@ -70,6 +78,7 @@ struct Rates {
     cache_read: Option<u64>,
     cache_write_5m: Option<u64>,
     cache_write_1h: Option<u64>,
+    cache_write: Option<u64>,
 }
 
 /// The rates of the whole request, every kind of it, once its prompt is longer than this.
@@ -96,8 +105,11 @@ struct File {
 struct FileModel {
     #[serde(default)]
     aliases: Vec<String>,
+    provider: Option<String>,
     context: u64,
     batch: Option<u32>,
+    flex: Option<u32>,
+    priority: Option<u32>,
     fast: Option<u32>,
     us: Option<u32>,
     regional: Option<u32>,
@@ -133,7 +145,8 @@ impl Prices {
             }
         }
         let as_of = Some(day(&file.as_of)?);
-        Ok(Self { as_of, web_search_request: file.web_search_request, models })
+        let web_search_request = file.web_search_request;
+        Ok(Self { as_of, web_search_request, models, fallback: None })
     }
 
     /// The day the table was made.
@@ -153,7 +166,8 @@ impl Prices {
     pub fn label(&self, model: &str) -> ModelLabel {
         match self.find(model) {
             Some((found, origin)) => {
-                ModelLabel { model: found.name.clone(), provider: origin.provider() }
+                let provider = found.provider.unwrap_or_else(|| origin.provider());
+                ModelLabel { model: found.name.clone(), provider }
             }
             None => ModelLabel { model: plain_name(model), provider: "unknown" },
         }
@@ -161,7 +175,30 @@ impl Prices {
 
     /// What a response cost on its day.
     pub fn cost(&self, model: &str, at: Wall, tokens: &TokenCounts, extras: &Extras) -> Cost {
-        self.nanos(model, at, tokens, extras).map_or(Cost::Unpriced, Cost::Priced)
+        match self.nanos(model, at, tokens, extras) {
+            Some(money) => Cost::Priced(money),
+            None => self.estimate(model, at, tokens, extras).unwrap_or(Cost::Unpriced),
+        }
+    }
+
+    /// By the prices of the model that stands for unknown ones; nothing for one that is known and has
+    /// no price for what was used.
+    fn estimate(
+        &self,
+        model: &str,
+        at: Wall,
+        tokens: &TokenCounts,
+        extras: &Extras,
+    ) -> Option<Cost> {
+        let fallback = self.fallback.as_deref().filter(|_| self.find(model).is_none())?;
+        self.nanos(fallback, at, tokens, extras).map(Cost::Estimated)
+    }
+
+    /// These prices, with those of a model for all that are unknown; `None` where it is unknown itself.
+    pub fn with_fallback(mut self, model: &str) -> Option<Self> {
+        self.find(model)?;
+        self.fallback = Some(model.to_owned());
+        Some(self)
     }
 
     fn nanos(&self, model: &str, at: Wall, tokens: &TokenCounts, extras: &Extras) -> Option<Money> {
@@ -194,11 +231,14 @@ impl Model {
         self.prices.iter().rev().find(|price| price.from <= at).or(self.prices.first())
     }
 
-    /// A tier of service that the table has no price for (`priority` is by contract) has none.
+    /// A tier of service that the table has no price for (Anthropic's `priority` is by contract) has
+    /// none.
     fn of_tier(&self, extras: &Extras) -> Option<u32> {
         match extras.service_tier.as_deref() {
             None | Some("standard" | "auto" | "default") => Some(100),
             Some("batch") => self.batch,
+            Some("flex") => self.flex,
+            Some("priority") => self.priority,
             Some(_) => None,
         }
     }
@@ -237,7 +277,7 @@ impl Rates {
             TokenKind::CacheRead => self.cache_read,
             TokenKind::CacheWrite5m => self.cache_write_5m,
             TokenKind::CacheWrite1h => self.cache_write_1h,
-            TokenKind::CacheWrite => None,
+            TokenKind::CacheWrite => self.cache_write,
         }
     }
 }
@@ -256,14 +296,25 @@ impl FileModel {
         }
         Ok(Model {
             name: name.to_owned(),
+            provider: self.provider.as_deref().map(|word| provider(word, name)).transpose()?,
             context: self.context,
             batch: self.batch,
+            flex: self.flex,
+            priority: self.priority,
             fast: self.fast,
             us: self.us,
             regional: self.regional,
             prices,
         })
     }
+}
+
+/// OpenTelemetry's name for who answers.
+fn provider(word: &str, model: &str) -> Result<&'static str, String> {
+    let known = ["openai", "gcp.gemini"].into_iter().find(|known| *known == word);
+    known.ok_or_else(|| {
+        format!("cannot read the price table: {word} of {model} is no provider that is known")
+    })
 }
 
 /// The whole prompt: what was read anew, read from a cache and written to one.

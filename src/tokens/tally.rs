@@ -246,7 +246,7 @@ impl Tally {
         let cost = prices.cost(self.names.of(entry.model), at, &tokens, extras);
         let (nanos, unpriced) = match cost {
             Cost::Priced(money) => (money.0, 0),
-            Cost::Unpriced => (0, tokens.total()),
+            Cost::Unpriced | Cost::Estimated(_) => (0, tokens.total()),
         };
         Sum { responses: 1, tokens, reasoning: u64::from(entry.reasoning), nanos, unpriced }
     }

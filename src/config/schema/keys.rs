@@ -65,11 +65,29 @@ pub(super) const FILE: [Key; 14] = [
     ("tokens", Map(&TOKENS, &[]), "Where tokens are told of, beside the agents' logs."),
 ];
 
-const TOKENS: [Key; 1] = [(
-    "otlp",
-    Either(&[Off, Words(&["auto", "off"]), Whole(1, 65_535)]),
-    "Where agents send what OpenTelemetry has them send, on the loopback address: `auto` for a free port where a process declares an agent, or a port.",
-)];
+const TOKENS: [Key; 5] = [
+    (
+        "otlp",
+        Either(&[Off, Words(&["auto", "off"]), Whole(1, 65_535)]),
+        "Where agents send what OpenTelemetry has them send, on the loopback address: `auto` for a free port where a process declares an agent, or a port.",
+    ),
+    (
+        "pricing_file",
+        OFF_OR_TEXT,
+        "Prices in the form of LiteLLM's `model_prices_and_context_window.json`, laid over those of the binary; refused whole where it has a fault.",
+    ),
+    (
+        "fallback_model",
+        Text,
+        "The model by whose prices unknown ones are estimated; such an estimate is in no cost.",
+    ),
+    (
+        "report",
+        OFF_OR_TEXT,
+        "The file that holds the sums of this life as JSON; none unless written.",
+    ),
+    ("log", OFF_OR_TEXT, "The file that gets a line for each call; none unless written."),
+];
 
 pub(super) const OFF_OR_DURATION: Form = Either(&[Off, Duration]);
 

@@ -1,10 +1,19 @@
 //! `tokens` as it is written.
 
+use std::path::PathBuf;
+
+use super::{OrOff, plain};
 use crate::config::plan::{Otlp, TokensPlan};
 
 #[derive(serde::Serialize)]
 pub(super) struct Tokens {
     otlp: Shown,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pricing_file: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    fallback_model: Option<String>,
+    report: OrOff<String>,
+    log: OrOff<String>,
 }
 
 /// A word, or a port.
@@ -16,10 +25,16 @@ enum Shown {
 }
 
 pub(super) fn tokens(plan: &TokensPlan) -> Tokens {
-    let otlp = match plan.otlp {
-        Otlp::Auto => Shown::Word("auto"),
-        Otlp::Off => Shown::Word("off"),
-        Otlp::Port(port) => Shown::Port(port),
-    };
-    Tokens { otlp }
+    let shown = |path: &Option<PathBuf>| path.as_ref().map(|path| path.display().to_string());
+    Tokens {
+        otlp: match plan.otlp {
+            Otlp::Auto => Shown::Word("auto"),
+            Otlp::Off => Shown::Word("off"),
+            Otlp::Port(port) => Shown::Port(port),
+        },
+        pricing_file: shown(&plan.pricing_file),
+        fallback_model: plan.fallback_model.as_deref().map(plain),
+        report: OrOff::of(shown(&plan.report)),
+        log: OrOff::of(shown(&plan.log)),
+    }
 }

@@ -24,6 +24,10 @@ pub(super) fn put(families: &mut Families, snapshot: &Snapshot) {
             .map(|s| (labels(s), s.cost.dollars())),
     );
     families.each(
+        &row::COST_ESTIMATED,
+        each().filter(|s| s.estimated.0 > 0).map(|s| (labels(s), s.estimated.dollars())),
+    );
+    families.each(
         &row::UNPRICED_TOKENS,
         each().flat_map(|s| kinds(&s.unpriced).map(|(kind, n)| (labels_with(s, kind), n))),
     );

@@ -271,7 +271,7 @@ fn told(called: &Called) -> Told {
         tokens: tokens(&usage.tokens, usage.reasoning),
         cost_nano_usd: match usage.cost {
             Cost::Priced(money) => Some(money.0),
-            Cost::Unpriced => None,
+            Cost::Unpriced | Cost::Estimated(_) => None,
         },
     }
 }

@@ -326,7 +326,7 @@ fn sampled(sample: &SampleRow) -> Write {
 fn counted(session: Option<SessionId>, process: &str, usage: &Usage, stamp: &Stamp) -> Write {
     let cost = match usage.cost {
         Cost::Priced(money) => Some(money.0),
-        Cost::Unpriced => None,
+        Cost::Unpriced | Cost::Estimated(_) => None,
     };
     Write {
         statement: "INSERT INTO token_usage (key, supervisor, session_id, process, agent, provider, \

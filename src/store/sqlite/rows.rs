@@ -279,7 +279,7 @@ fn counted(
 ) -> rusqlite::Result<()> {
     let cost = match usage.cost {
         Cost::Priced(money) => Some(money.0),
-        Cost::Unpriced => None,
+        Cost::Unpriced | Cost::Estimated(_) => None,
     };
     db.prepare_cached(
         "INSERT INTO token_usage (key, session_id, process, agent, provider, model, \

@@ -219,8 +219,7 @@ impl Reading {
             return;
         };
         let stream = point.identity();
-        let grown = self.streams.grown(stream, point);
-        let Some(tokens) = grown.filter(|tokens| (0.0..=MOST_TOKENS).contains(tokens)) else {
+        let Some(tokens) = self.streams.grown(stream, point) else {
             self.figures.rejected += 1;
             return;
         };

@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::Point;
+use super::{MOST_TOKENS, Point};
 
 /// Sums since their beginning that are remembered of one sender. One that has more is broken; those
 /// beyond count nothing, and are seen to.
@@ -25,7 +25,7 @@ struct Last {
 impl Streams {
     /// By how much a sum has grown; `None` for what cannot be true.
     pub(super) fn grown(&mut self, stream: u64, point: &Point<'_>) -> Option<f64> {
-        if !point.value.is_finite() || point.value < 0.0 {
+        if !(0.0..=MOST_TOKENS).contains(&point.value) {
             return None;
         }
         if !point.cumulative {

@@ -255,7 +255,9 @@ fn a_request_of_claude_is_known_by_its_id() {
         ..Call::default()
     };
     assert_eq!(found, expected);
-    let failed = event("claude_code.api_error", "claude-code", &attributes[..4].join(","));
+    let error = text("event.name", "api_error");
+    let told = [&[error], &attributes[1..4]].concat().join(",");
+    let failed = event("claude_code.api_error", "claude-code", &told);
     let failed = call(&failed);
     assert!(failed.failed && failed.tokens.total() == 0);
 }

@@ -7,7 +7,7 @@ const NOV: Wall = Wall(1_795_000_000_000);
 fn dollars(model: &str, tokens: TokenCounts, extras: &Extras) -> Option<f64> {
     match Prices::embedded().cost(model, NOV, &tokens, extras) {
         Cost::Priced(money) => Some(money.dollars()),
-        Cost::Unpriced => None,
+        Cost::Unpriced | Cost::Estimated(_) => None,
     }
 }
 

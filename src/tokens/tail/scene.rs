@@ -142,7 +142,7 @@ impl Scene {
     pub fn truth(&self) -> Truth {
         let nanos = |usage: &Usage| match usage.cost {
             Cost::Priced(money) => money.0,
-            Cost::Unpriced => panic!("{} has a price", usage.model),
+            Cost::Unpriced | Cost::Estimated(_) => panic!("{} has a price", usage.model),
         };
         Truth {
             tokens: self.usages.iter().fold(TokenCounts::default(), |sum, u| sum.plus(&u.tokens)),

@@ -37,6 +37,9 @@ _procession() {
             procession,logs)
                 cmd="procession__subcmd__logs"
                 ;;
+            procession,memory)
+                cmd="procession__subcmd__memory"
+                ;;
             procession,orphans)
                 cmd="procession__subcmd__orphans"
                 ;;
@@ -72,6 +75,9 @@ _procession() {
                 ;;
             procession,stop)
                 cmd="procession__subcmd__stop"
+                ;;
+            procession,tokens)
+                cmd="procession__subcmd__tokens"
                 ;;
             procession__subcmd__agents,contains)
                 cmd="procession__subcmd__agents__subcmd__contains"
@@ -154,6 +160,9 @@ _procession() {
             procession__subcmd__help,logs)
                 cmd="procession__subcmd__help__subcmd__logs"
                 ;;
+            procession__subcmd__help,memory)
+                cmd="procession__subcmd__help__subcmd__memory"
+                ;;
             procession__subcmd__help,orphans)
                 cmd="procession__subcmd__help__subcmd__orphans"
                 ;;
@@ -190,6 +199,9 @@ _procession() {
             procession__subcmd__help,stop)
                 cmd="procession__subcmd__help__subcmd__stop"
                 ;;
+            procession__subcmd__help,tokens)
+                cmd="procession__subcmd__help__subcmd__tokens"
+                ;;
             procession__subcmd__help__subcmd__agents,contains)
                 cmd="procession__subcmd__help__subcmd__agents__subcmd__contains"
                 ;;
@@ -216,6 +228,12 @@ _procession() {
                 ;;
             procession__subcmd__help__subcmd__agents,validate)
                 cmd="procession__subcmd__help__subcmd__agents__subcmd__validate"
+                ;;
+            procession__subcmd__help__subcmd__memory,explain)
+                cmd="procession__subcmd__help__subcmd__memory__subcmd__explain"
+                ;;
+            procession__subcmd__help__subcmd__memory,label)
+                cmd="procession__subcmd__help__subcmd__memory__subcmd__label"
                 ;;
             procession__subcmd__help__subcmd__sessions,close)
                 cmd="procession__subcmd__help__subcmd__sessions__subcmd__close"
@@ -264,6 +282,30 @@ _procession() {
                 ;;
             procession__subcmd__help__subcmd__sessions,write)
                 cmd="procession__subcmd__help__subcmd__sessions__subcmd__write"
+                ;;
+            procession__subcmd__help__subcmd__tokens,record)
+                cmd="procession__subcmd__help__subcmd__tokens__subcmd__record"
+                ;;
+            procession__subcmd__help__subcmd__tokens,scan)
+                cmd="procession__subcmd__help__subcmd__tokens__subcmd__scan"
+                ;;
+            procession__subcmd__memory,explain)
+                cmd="procession__subcmd__memory__subcmd__explain"
+                ;;
+            procession__subcmd__memory,help)
+                cmd="procession__subcmd__memory__subcmd__help"
+                ;;
+            procession__subcmd__memory,label)
+                cmd="procession__subcmd__memory__subcmd__label"
+                ;;
+            procession__subcmd__memory__subcmd__help,explain)
+                cmd="procession__subcmd__memory__subcmd__help__subcmd__explain"
+                ;;
+            procession__subcmd__memory__subcmd__help,help)
+                cmd="procession__subcmd__memory__subcmd__help__subcmd__help"
+                ;;
+            procession__subcmd__memory__subcmd__help,label)
+                cmd="procession__subcmd__memory__subcmd__help__subcmd__label"
                 ;;
             procession__subcmd__sessions,close)
                 cmd="procession__subcmd__sessions__subcmd__close"
@@ -367,6 +409,24 @@ _procession() {
             procession__subcmd__sessions__subcmd__help,write)
                 cmd="procession__subcmd__sessions__subcmd__help__subcmd__write"
                 ;;
+            procession__subcmd__tokens,help)
+                cmd="procession__subcmd__tokens__subcmd__help"
+                ;;
+            procession__subcmd__tokens,record)
+                cmd="procession__subcmd__tokens__subcmd__record"
+                ;;
+            procession__subcmd__tokens,scan)
+                cmd="procession__subcmd__tokens__subcmd__scan"
+                ;;
+            procession__subcmd__tokens__subcmd__help,help)
+                cmd="procession__subcmd__tokens__subcmd__help__subcmd__help"
+                ;;
+            procession__subcmd__tokens__subcmd__help,record)
+                cmd="procession__subcmd__tokens__subcmd__help__subcmd__record"
+                ;;
+            procession__subcmd__tokens__subcmd__help,scan)
+                cmd="procession__subcmd__tokens__subcmd__help__subcmd__scan"
+                ;;
             *)
                 ;;
         esac
@@ -374,7 +434,7 @@ _procession() {
 
     case "${cmd}" in
         procession)
-            opts="-g -c -r -e -p -s -w -v -l -h -V --listen --store --single-child --rewrite --verbose --log-level --log-format --help --version run check schema ps start stop restart signal reload shutdown logs spawn orphans sessions events audit agents completions help"
+            opts="-g -c -r -e -p -s -w -v -l -h -V --listen --store --single-child --rewrite --verbose --log-level --log-format --help --version run check schema ps start stop restart signal reload shutdown memory logs spawn orphans sessions events audit agents tokens completions help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -938,7 +998,7 @@ _procession() {
             return 0
             ;;
         procession__subcmd__help)
-            opts="run check schema ps start stop restart signal reload shutdown logs spawn orphans sessions events audit agents completions help"
+            opts="run check schema ps start stop restart signal reload shutdown memory logs spawn orphans sessions events audit agents tokens completions help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1164,6 +1224,48 @@ _procession() {
         procession__subcmd__help__subcmd__logs)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        procession__subcmd__help__subcmd__memory)
+            opts="explain label"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        procession__subcmd__help__subcmd__memory__subcmd__explain)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        procession__subcmd__help__subcmd__memory__subcmd__label)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
@@ -1567,6 +1669,48 @@ _procession() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        procession__subcmd__help__subcmd__tokens)
+            opts="record scan"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        procession__subcmd__help__subcmd__tokens__subcmd__record)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        procession__subcmd__help__subcmd__tokens__subcmd__scan)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         procession__subcmd__logs)
             opts="-f -n -t -c -h --follow --tail --stream --timestamps --json --socket --config --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
@@ -1586,6 +1730,140 @@ _procession() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --socket)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -c)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        procession__subcmd__memory)
+            opts="-c -h --json --socket --config --help explain label help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --socket)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -c)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        procession__subcmd__memory__subcmd__explain)
+            opts="-c -h --json --socket --config --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --socket)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -c)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        procession__subcmd__memory__subcmd__help)
+            opts="explain label help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        procession__subcmd__memory__subcmd__help__subcmd__explain)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        procession__subcmd__memory__subcmd__help__subcmd__help)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        procession__subcmd__memory__subcmd__help__subcmd__label)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        procession__subcmd__memory__subcmd__label)
+            opts="-c -h --socket --config --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
                 --socket)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -2423,7 +2701,7 @@ _procession() {
                     return 0
                     ;;
                 --state)
-                    COMPREPLY=($(compgen -W "completed failed timed_out killed lost" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "completed failed timed_out killed oom lost" -- "${cur}"))
                     return 0
                     ;;
                 --reason)
@@ -2852,6 +3130,176 @@ _procession() {
                     ;;
                 -c)
                     COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        procession__subcmd__tokens)
+            opts="-c -h --process --json --socket --config --help record scan help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --process)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --socket)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -c)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        procession__subcmd__tokens__subcmd__help)
+            opts="record scan help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        procession__subcmd__tokens__subcmd__help__subcmd__help)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        procession__subcmd__tokens__subcmd__help__subcmd__record)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        procession__subcmd__tokens__subcmd__help__subcmd__scan)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        procession__subcmd__tokens__subcmd__record)
+            opts="-c -h --input --output --cache-read --cache-write --reasoning --session --agent --endpoint --latency-ms --key --failed --json --socket --config --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --input)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --output)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --cache-read)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --cache-write)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --reasoning)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --session)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --agent)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --endpoint)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --latency-ms)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --key)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --socket)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -c)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        procession__subcmd__tokens__subcmd__scan)
+            opts="-h --by --json --csv --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --by)
+                    COMPREPLY=($(compgen -W "day model project conversation" -- "${cur}"))
                     return 0
                     ;;
                 *)

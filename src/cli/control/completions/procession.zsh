@@ -159,6 +159,79 @@ _arguments "${_arguments_options[@]}" : \
 '--help[Print help]' \
 && ret=0
 ;;
+(memory)
+_arguments "${_arguments_options[@]}" : \
+'--socket=[The control socket; by default that of the configuration, or the one in the usual folder]:PATH:_files' \
+'-c+[The configuration that the procession runs, which says where its socket is]:FILE:_files' \
+'--config=[The configuration that the procession runs, which says where its socket is]:FILE:_files' \
+'--json[Print JSON]' \
+'-h[Print help]' \
+'--help[Print help]' \
+'::name -- Only this process, with how it went; all of them at a glance when not given:_default' \
+":: :_procession__subcmd__memory_commands" \
+"*::: :->memory" \
+&& ret=0
+
+    case $state in
+    (memory)
+        words=($line[2] "${words[@]}")
+        (( CURRENT += 1 ))
+        curcontext="${curcontext%:*:*}:procession-memory-command-$line[2]:"
+        case $line[2] in
+            (explain)
+_arguments "${_arguments_options[@]}" : \
+'--socket=[The control socket; by default that of the configuration, or the one in the usual folder]:PATH:_files' \
+'-c+[The configuration that the procession runs, which says where its socket is]:FILE:_files' \
+'--config=[The configuration that the procession runs, which says where its socket is]:FILE:_files' \
+'--json[Print JSON]' \
+'-h[Print help]' \
+'--help[Print help]' \
+':name -- The process:_default' \
+&& ret=0
+;;
+(label)
+_arguments "${_arguments_options[@]}" : \
+'--socket=[The control socket; by default that of the configuration, or the one in the usual folder]:PATH:_files' \
+'-c+[The configuration that the procession runs, which says where its socket is]:FILE:_files' \
+'--config=[The configuration that the procession runs, which says where its socket is]:FILE:_files' \
+'-h[Print help]' \
+'--help[Print help]' \
+':name -- The process:_default' \
+':text -- What it stands for, in a few words:_default' \
+&& ret=0
+;;
+(help)
+_arguments "${_arguments_options[@]}" : \
+":: :_procession__subcmd__memory__subcmd__help_commands" \
+"*::: :->help" \
+&& ret=0
+
+    case $state in
+    (help)
+        words=($line[1] "${words[@]}")
+        (( CURRENT += 1 ))
+        curcontext="${curcontext%:*:*}:procession-memory-help-command-$line[1]:"
+        case $line[1] in
+            (explain)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(label)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(help)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+        esac
+    ;;
+esac
+;;
+        esac
+    ;;
+esac
+;;
 (logs)
 _arguments "${_arguments_options[@]}" : \
 '-n+[How many of the last lines of each; all that are kept when not given]:LINES:_default' \
@@ -391,7 +464,7 @@ _arguments "${_arguments_options[@]}" : \
 (purge)
 _arguments "${_arguments_options[@]}" : \
 '--older-than=[Those that ended so long ago\: 7d, 12h, …]:AGE:_default' \
-'*--state=[Only those that ended as one of these]:STATE:(completed failed timed_out killed lost)' \
+'*--state=[Only those that ended as one of these]:STATE:(completed failed timed_out killed oom lost)' \
 '--reason=[Why; the audit trail keeps it]:TEXT:_default' \
 '--socket=[The control socket; by default that of the configuration, or the one in the usual folder]:PATH:_files' \
 '-c+[The configuration that the procession runs, which says where its socket is]:FILE:_files' \
@@ -760,6 +833,92 @@ esac
     ;;
 esac
 ;;
+(tokens)
+_arguments "${_arguments_options[@]}" : \
+'--process=[Only this process]:NAME:_default' \
+'--socket=[The control socket; by default that of the configuration, or the one in the usual folder]:PATH:_files' \
+'-c+[The configuration that the procession runs, which says where its socket is]:FILE:_files' \
+'--config=[The configuration that the procession runs, which says where its socket is]:FILE:_files' \
+'--json[Print JSON]' \
+'-h[Print help]' \
+'--help[Print help]' \
+":: :_procession__subcmd__tokens_commands" \
+"*::: :->tokens" \
+&& ret=0
+
+    case $state in
+    (tokens)
+        words=($line[1] "${words[@]}")
+        (( CURRENT += 1 ))
+        curcontext="${curcontext%:*:*}:procession-tokens-command-$line[1]:"
+        case $line[1] in
+            (record)
+_arguments "${_arguments_options[@]}" : \
+'--input=[Prompt tokens that were neither read from nor written to a cache]:COUNT:_default' \
+'--output=[Generated tokens, thinking included]:COUNT:_default' \
+'--cache-read=[Prompt tokens read from a cache]:COUNT:_default' \
+'--cache-write=[Prompt tokens written to a cache]:COUNT:_default' \
+'--reasoning=[The part of the output that was thinking]:COUNT:_default' \
+'--session=[The session that it belongs to; by default that of the run that this is called in]:ID:_default' \
+'--agent=[The agent]:NAME:_default' \
+'--endpoint=[The address that was called, or a name for it]:TEXT:_default' \
+'--latency-ms=[How long it took, in milliseconds]:MS:_default' \
+'--key=[What the call is known by\: told twice, it counts once]:KEY:_default' \
+'--socket=[The control socket; by default that of the configuration, or the one in the usual folder]:PATH:_files' \
+'-c+[The configuration that the procession runs, which says where its socket is]:FILE:_files' \
+'--config=[The configuration that the procession runs, which says where its socket is]:FILE:_files' \
+'--failed[It failed]' \
+'--json[Print JSON]' \
+'-h[Print help]' \
+'--help[Print help]' \
+':model -- The model, as its provider names it; or `-` for calls on standard input\: a JSON list of them, or one on each line:_default' \
+&& ret=0
+;;
+(scan)
+_arguments "${_arguments_options[@]}" : \
+'*--by=[What sums are made by, several separated by commas]:WHAT:((day\:"The day of the response, in UTC"
+model\:"The model"
+project\:"The folder that the agent worked in"
+conversation\:"The agent'\''s own id of the conversation"))' \
+'(--csv)--json[Print JSON]' \
+'--csv[Print lines of values separated by commas, with a line of headings]' \
+'-h[Print help (see more with '\''--help'\'')]' \
+'--help[Print help (see more with '\''--help'\'')]' \
+'*::paths -- Folders and files of transcripts; where the agents keep them unless given:_files' \
+&& ret=0
+;;
+(help)
+_arguments "${_arguments_options[@]}" : \
+":: :_procession__subcmd__tokens__subcmd__help_commands" \
+"*::: :->help" \
+&& ret=0
+
+    case $state in
+    (help)
+        words=($line[1] "${words[@]}")
+        (( CURRENT += 1 ))
+        curcontext="${curcontext%:*:*}:procession-tokens-help-command-$line[1]:"
+        case $line[1] in
+            (record)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(scan)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(help)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+        esac
+    ;;
+esac
+;;
+        esac
+    ;;
+esac
+;;
 (completions)
 _arguments "${_arguments_options[@]}" : \
 '-h[Print help (see more with '\''--help'\'')]' \
@@ -820,6 +979,30 @@ _arguments "${_arguments_options[@]}" : \
 (shutdown)
 _arguments "${_arguments_options[@]}" : \
 && ret=0
+;;
+(memory)
+_arguments "${_arguments_options[@]}" : \
+":: :_procession__subcmd__help__subcmd__memory_commands" \
+"*::: :->memory" \
+&& ret=0
+
+    case $state in
+    (memory)
+        words=($line[1] "${words[@]}")
+        (( CURRENT += 1 ))
+        curcontext="${curcontext%:*:*}:procession-help-memory-command-$line[1]:"
+        case $line[1] in
+            (explain)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(label)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+        esac
+    ;;
+esac
 ;;
 (logs)
 _arguments "${_arguments_options[@]}" : \
@@ -973,6 +1156,30 @@ _arguments "${_arguments_options[@]}" : \
     ;;
 esac
 ;;
+(tokens)
+_arguments "${_arguments_options[@]}" : \
+":: :_procession__subcmd__help__subcmd__tokens_commands" \
+"*::: :->tokens" \
+&& ret=0
+
+    case $state in
+    (tokens)
+        words=($line[1] "${words[@]}")
+        (( CURRENT += 1 ))
+        curcontext="${curcontext%:*:*}:procession-help-tokens-command-$line[1]:"
+        case $line[1] in
+            (record)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(scan)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+        esac
+    ;;
+esac
+;;
 (completions)
 _arguments "${_arguments_options[@]}" : \
 && ret=0
@@ -1003,6 +1210,7 @@ _procession_commands() {
 'signal:Send a signal to processes' \
 'reload:Read the configuration anew\: only what changed restarts' \
 'shutdown:Stop everything, as after a SIGTERM' \
+'memory:Show what every process holds of memory, how that went, and why a leak is suspected' \
 'logs:Show what processes wrote last, and what they write' \
 'spawn:Run a command beside the configured processes' \
 'orphans:List or end what sessions that are over left behind' \
@@ -1010,6 +1218,7 @@ _procession_commands() {
 'events:Show what happens, as it happens' \
 'audit:Show who asked for what at the control doors, and what they got' \
 'agents:Show the chains of agents\: their conversations, how full they are, and what to hand over' \
+'tokens:Show what was spent on models, and tell of calls' \
 'completions:Print a script that completes words in a shell' \
 'help:Print this message or the help of the given subcommand(s)' \
     )
@@ -1175,6 +1384,7 @@ _procession__subcmd__help_commands() {
 'signal:Send a signal to processes' \
 'reload:Read the configuration anew\: only what changed restarts' \
 'shutdown:Stop everything, as after a SIGTERM' \
+'memory:Show what every process holds of memory, how that went, and why a leak is suspected' \
 'logs:Show what processes wrote last, and what they write' \
 'spawn:Run a command beside the configured processes' \
 'orphans:List or end what sessions that are over left behind' \
@@ -1182,6 +1392,7 @@ _procession__subcmd__help_commands() {
 'events:Show what happens, as it happens' \
 'audit:Show who asked for what at the control doors, and what they got' \
 'agents:Show the chains of agents\: their conversations, how full they are, and what to hand over' \
+'tokens:Show what was spent on models, and tell of calls' \
 'completions:Print a script that completes words in a shell' \
 'help:Print this message or the help of the given subcommand(s)' \
     )
@@ -1276,6 +1487,24 @@ _procession__subcmd__help__subcmd__help_commands() {
 _procession__subcmd__help__subcmd__logs_commands() {
     local commands; commands=()
     _describe -t commands 'procession help logs commands' commands "$@"
+}
+(( $+functions[_procession__subcmd__help__subcmd__memory_commands] )) ||
+_procession__subcmd__help__subcmd__memory_commands() {
+    local commands; commands=(
+'explain:Print every value that thresholds and the leak rule look at, with what it is held against' \
+'label:Say what the last sample of a process stands for, and the next one that is kept' \
+    )
+    _describe -t commands 'procession help memory commands' commands "$@"
+}
+(( $+functions[_procession__subcmd__help__subcmd__memory__subcmd__explain_commands] )) ||
+_procession__subcmd__help__subcmd__memory__subcmd__explain_commands() {
+    local commands; commands=()
+    _describe -t commands 'procession help memory explain commands' commands "$@"
+}
+(( $+functions[_procession__subcmd__help__subcmd__memory__subcmd__label_commands] )) ||
+_procession__subcmd__help__subcmd__memory__subcmd__label_commands() {
+    local commands; commands=()
+    _describe -t commands 'procession help memory label commands' commands "$@"
 }
 (( $+functions[_procession__subcmd__help__subcmd__orphans_commands] )) ||
 _procession__subcmd__help__subcmd__orphans_commands() {
@@ -1434,10 +1663,71 @@ _procession__subcmd__help__subcmd__stop_commands() {
     local commands; commands=()
     _describe -t commands 'procession help stop commands' commands "$@"
 }
+(( $+functions[_procession__subcmd__help__subcmd__tokens_commands] )) ||
+_procession__subcmd__help__subcmd__tokens_commands() {
+    local commands; commands=(
+'record:Tell of a call of a model' \
+'scan:Sum up histories on disk\: those of Claude Code, Codex, Gemini CLI and opencode' \
+    )
+    _describe -t commands 'procession help tokens commands' commands "$@"
+}
+(( $+functions[_procession__subcmd__help__subcmd__tokens__subcmd__record_commands] )) ||
+_procession__subcmd__help__subcmd__tokens__subcmd__record_commands() {
+    local commands; commands=()
+    _describe -t commands 'procession help tokens record commands' commands "$@"
+}
+(( $+functions[_procession__subcmd__help__subcmd__tokens__subcmd__scan_commands] )) ||
+_procession__subcmd__help__subcmd__tokens__subcmd__scan_commands() {
+    local commands; commands=()
+    _describe -t commands 'procession help tokens scan commands' commands "$@"
+}
 (( $+functions[_procession__subcmd__logs_commands] )) ||
 _procession__subcmd__logs_commands() {
     local commands; commands=()
     _describe -t commands 'procession logs commands' commands "$@"
+}
+(( $+functions[_procession__subcmd__memory_commands] )) ||
+_procession__subcmd__memory_commands() {
+    local commands; commands=(
+'explain:Print every value that thresholds and the leak rule look at, with what it is held against' \
+'label:Say what the last sample of a process stands for, and the next one that is kept' \
+'help:Print this message or the help of the given subcommand(s)' \
+    )
+    _describe -t commands 'procession memory commands' commands "$@"
+}
+(( $+functions[_procession__subcmd__memory__subcmd__explain_commands] )) ||
+_procession__subcmd__memory__subcmd__explain_commands() {
+    local commands; commands=()
+    _describe -t commands 'procession memory explain commands' commands "$@"
+}
+(( $+functions[_procession__subcmd__memory__subcmd__help_commands] )) ||
+_procession__subcmd__memory__subcmd__help_commands() {
+    local commands; commands=(
+'explain:Print every value that thresholds and the leak rule look at, with what it is held against' \
+'label:Say what the last sample of a process stands for, and the next one that is kept' \
+'help:Print this message or the help of the given subcommand(s)' \
+    )
+    _describe -t commands 'procession memory help commands' commands "$@"
+}
+(( $+functions[_procession__subcmd__memory__subcmd__help__subcmd__explain_commands] )) ||
+_procession__subcmd__memory__subcmd__help__subcmd__explain_commands() {
+    local commands; commands=()
+    _describe -t commands 'procession memory help explain commands' commands "$@"
+}
+(( $+functions[_procession__subcmd__memory__subcmd__help__subcmd__help_commands] )) ||
+_procession__subcmd__memory__subcmd__help__subcmd__help_commands() {
+    local commands; commands=()
+    _describe -t commands 'procession memory help help commands' commands "$@"
+}
+(( $+functions[_procession__subcmd__memory__subcmd__help__subcmd__label_commands] )) ||
+_procession__subcmd__memory__subcmd__help__subcmd__label_commands() {
+    local commands; commands=()
+    _describe -t commands 'procession memory help label commands' commands "$@"
+}
+(( $+functions[_procession__subcmd__memory__subcmd__label_commands] )) ||
+_procession__subcmd__memory__subcmd__label_commands() {
+    local commands; commands=()
+    _describe -t commands 'procession memory label commands' commands "$@"
 }
 (( $+functions[_procession__subcmd__orphans_commands] )) ||
 _procession__subcmd__orphans_commands() {
@@ -1704,6 +1994,49 @@ _procession__subcmd__start_commands() {
 _procession__subcmd__stop_commands() {
     local commands; commands=()
     _describe -t commands 'procession stop commands' commands "$@"
+}
+(( $+functions[_procession__subcmd__tokens_commands] )) ||
+_procession__subcmd__tokens_commands() {
+    local commands; commands=(
+'record:Tell of a call of a model' \
+'scan:Sum up histories on disk\: those of Claude Code, Codex, Gemini CLI and opencode' \
+'help:Print this message or the help of the given subcommand(s)' \
+    )
+    _describe -t commands 'procession tokens commands' commands "$@"
+}
+(( $+functions[_procession__subcmd__tokens__subcmd__help_commands] )) ||
+_procession__subcmd__tokens__subcmd__help_commands() {
+    local commands; commands=(
+'record:Tell of a call of a model' \
+'scan:Sum up histories on disk\: those of Claude Code, Codex, Gemini CLI and opencode' \
+'help:Print this message or the help of the given subcommand(s)' \
+    )
+    _describe -t commands 'procession tokens help commands' commands "$@"
+}
+(( $+functions[_procession__subcmd__tokens__subcmd__help__subcmd__help_commands] )) ||
+_procession__subcmd__tokens__subcmd__help__subcmd__help_commands() {
+    local commands; commands=()
+    _describe -t commands 'procession tokens help help commands' commands "$@"
+}
+(( $+functions[_procession__subcmd__tokens__subcmd__help__subcmd__record_commands] )) ||
+_procession__subcmd__tokens__subcmd__help__subcmd__record_commands() {
+    local commands; commands=()
+    _describe -t commands 'procession tokens help record commands' commands "$@"
+}
+(( $+functions[_procession__subcmd__tokens__subcmd__help__subcmd__scan_commands] )) ||
+_procession__subcmd__tokens__subcmd__help__subcmd__scan_commands() {
+    local commands; commands=()
+    _describe -t commands 'procession tokens help scan commands' commands "$@"
+}
+(( $+functions[_procession__subcmd__tokens__subcmd__record_commands] )) ||
+_procession__subcmd__tokens__subcmd__record_commands() {
+    local commands; commands=()
+    _describe -t commands 'procession tokens record commands' commands "$@"
+}
+(( $+functions[_procession__subcmd__tokens__subcmd__scan_commands] )) ||
+_procession__subcmd__tokens__subcmd__scan_commands() {
+    local commands; commands=()
+    _describe -t commands 'procession tokens scan commands' commands "$@"
 }
 
 if [ "$funcstack[1]" = "_procession" ]; then

@@ -11,6 +11,7 @@ const HEADINGS: [&str; 9] =
     ["PROCESS", "AGENT", "MODEL", "CALLS", "INPUT", "OUTPUT", "CACHE READ", "CACHE WRITE", "USD"];
 
 #[derive(Debug, Args)]
+#[group(id = "report")]
 pub struct Options {
     /// Only this process.
     #[arg(long, value_name = "NAME")]
