@@ -271,6 +271,7 @@ impl Stand {
             began,
             supervisor: Self::ourselves(),
             alive: Arc::new(recover::is_alive),
+            only_looks: false,
         }
     }
 }

@@ -63,6 +63,11 @@ impl Journal {
         }
     }
 
+    /// Lines that could not be written, so far.
+    pub(super) fn dropped(&self) -> Arc<AtomicU64> {
+        Arc::clone(&self.dropped)
+    }
+
     /// Tells of the events of a batch. Never waits.
     pub(super) fn tell(&self, batch: &Batch) {
         let events = batch.rows.iter().filter_map(|row| match row {

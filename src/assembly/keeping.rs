@@ -1,6 +1,7 @@
 //! The ledger and what keeps its history: the store, the run file and the file of events.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::journal::{Journal, Written};
 use super::{Stand, seed};
@@ -29,6 +30,8 @@ pub(super) struct Kept {
     pub(super) keeper: Option<Arc<RunKeeper>>,
     /// To the file of events, where one is asked for.
     events: Option<Journal>,
+    /// How many are missing there.
+    untold: Option<Arc<AtomicU64>>,
     /// Ends once the events of sessions are in their file.
     pub(super) journal: Option<Written>,
 }
@@ -41,7 +44,9 @@ impl Kept {
             writer::start(&plan.store, retention, begins, &plan.state_dir, plan.spool);
         let keeper = owner.map(|owner| RunKeeper::start(&plan.state_dir, owner));
         let (events, journal) = plan.sessions.log.clone().and_then(Journal::start).unzip();
-        Self { writer: Arc::new(writer), reports, keeper: keeper.map(Arc::new), events, journal }
+        let untold = events.as_ref().map(Journal::dropped);
+        let (writer, keeper) = (Arc::new(writer), keeper.map(Arc::new));
+        Self { writer, reports, keeper, events, untold, journal }
     }
 
     /// Takes rows, for the store and for the file of events. It is given away once.
@@ -63,8 +68,11 @@ impl Kept {
 
     /// Says what is not committed yet.
     pub(super) fn waiting(&self) -> Box<dyn Fn() -> Waiting + Send> {
-        let writer = Arc::clone(&self.writer);
-        Box::new(move || writer.waiting())
+        let (writer, untold) = (Arc::clone(&self.writer), self.untold.clone());
+        Box::new(move || {
+            let untold = untold.as_ref().map(|lines| lines.load(Ordering::Relaxed));
+            Waiting { untold, ..writer.waiting() }
+        })
     }
 }
 

@@ -44,6 +44,7 @@ mod external;
 mod labels;
 mod outcome;
 mod sessions;
+pub mod spans;
 mod spend;
 mod transition;
 pub mod veil;
