@@ -12,6 +12,7 @@ mod journal;
 mod keeping;
 mod logs;
 mod output;
+mod receiving;
 mod control;
 mod reload;
 mod senses;
@@ -51,6 +52,7 @@ use crate::units::{Mono, Now, ProcId, ProcessIx, SessionId, Signal};
 
 use self::below::Below;
 use self::output::Piped;
+use self::receiving::Reserved;
 
 /// How long we look for what an earlier life left, before the first spawn.
 const RECOVERY_LOOK: Duration = Duration::from_millis(100);
@@ -83,7 +85,9 @@ pub fn run(plan: Plan, source: Option<PathBuf>, caught: Caught) -> u8 {
     let (feeds, fed) = mpsc::channel(output::FEEDINGS);
     let outlet =
         output.clone().map(|output| Box::new(Piped::new(output, feeds)) as Box<dyn Outlet>);
-    let (downward, tasks) = downward::queues(&plan, outlet);
+    let reserved = receiving::reserve(&plan);
+    let telemetry = reserved.as_ref().map(|reserved| reserved.telemetry.clone());
+    let (downward, tasks) = downward::queues(&plan, outlet, telemetry);
     let ends = Ends { outward: Outward::new(entries), inward, downward };
     let mut below = None;
     let observe = {
@@ -93,7 +97,7 @@ pub fn run(plan: Plan, source: Option<PathBuf>, caught: Caught) -> u8 {
         let (output, shown) = (output.clone(), output.clone());
         let begin = move || {
             let (runtime, entries) = runtime_while(&living)?;
-            let links = Links { pulse, doors, tasks, source, output: shown, fed };
+            let links = Links { pulse, doors, tasks, source, output: shown, fed, reserved };
             Some(Below::start(runtime, &plan, stand, &entries, queue, handled, links))
         };
         let observer = Observer::new(begin);
@@ -135,6 +139,8 @@ struct Links {
     output: Option<Output>,
     /// The pipes by which commands are spoken to.
     fed: mpsc::Receiver<Feeding>,
+    /// Where agents send what they spend.
+    reserved: Option<Reserved>,
 }
 
 /// Begins to observe while the loop turns already: what is below takes milliseconds to build.

@@ -13,7 +13,7 @@ use std::time::Duration;
 use procession::config;
 use procession::config::plan::{
     ControlGroups, ControlPlan, LeakRule, MemoryPlan, Mode, Passing, Plan, PrivacyPlan,
-    ProcessPlan, Recovery, SessionsPlan, StorePlan,
+    ProcessPlan, Recovery, SessionsPlan, StorePlan, TokensPlan,
 };
 use procession::supervise::Machine;
 use procession::supervise::action::{Action, Scope};
@@ -196,6 +196,7 @@ fn plan(processes: Vec<ProcessPlan>) -> Plan {
         memory: MemoryPlan { interval: Duration::from_secs(5), leak_rule: LeakRule::GrowthCount },
         privacy: PrivacyPlan::default(),
         sessions: SessionsPlan::default(),
+        tokens: TokensPlan::default(),
         file_digest: None,
     }
 }

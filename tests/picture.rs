@@ -23,6 +23,7 @@ use procession::memory::container::{
 };
 use procession::memory::leak::evidence::Evidence;
 use procession::memory::leak::growth_count::Counted;
+use procession::memory::level::Basis;
 use procession::memory::parts::{Parts, TreeParts};
 use procession::memory::{
     LeakState, MemoryLevel, PartsCost, Range, SelfFigures, TreeSample, Turns, Verdict,
@@ -101,12 +102,13 @@ pub fn snapshot() -> Snapshot {
             bytes: 918_273,
         },
         files: 3,
-        calls: Default::default(),
-        requests: BTreeMap::new(),
         corrections: BTreeMap::from([(
             ("claude".to_owned(), "claude-opus-4-5".to_owned()),
             (12, 5),
         )]),
+        calls: Default::default(),
+        requests: [(("web".to_owned(), "claude".to_owned(), "a-model".to_owned()), (7, 1))].into(),
+        otlp: Default::default(),
         apart: [(
             "claude".to_owned(),
             procession::tokens::precedence::Apart { told: 1_000, differ: 25 },
@@ -292,6 +294,9 @@ pub fn run(number: u64, mib: u64, level: MemoryLevel) -> RunView {
                 written: Some(4_096),
             },
         }),
+        history: Arc::default(),
+        label: None,
+        size: Some((Bytes::mib(mib - 10), Basis::Proportional)),
         peak_resident: Some(Bytes::mib(mib + 1)),
         level,
         verdict: Some(Arc::new(Verdict {

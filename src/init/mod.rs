@@ -20,6 +20,7 @@ pub mod rites;
 pub mod terminal;
 pub mod cgroup;
 pub mod sys;
+pub mod telemetry;
 
 mod bells;
 mod children;

@@ -146,7 +146,7 @@ fn every_counter_of_the_plan_begins_at_zero() {
     let snapshot = ledger().snapshot(1, at(0));
     assert_eq!(snapshot.processes.len(), 2);
     for process in &snapshot.processes {
-        assert_eq!(process.exits.len(), 5);
+        assert_eq!(process.exits.len(), 6);
         assert_eq!(process.spawn_failures.len(), SpawnFailure::REASONS.len());
         assert_eq!(process.phase, PhaseName::Waiting);
     }
@@ -154,7 +154,7 @@ fn every_counter_of_the_plan_begins_at_zero() {
         [("coder".to_owned(), TokenCounts::default()), ("unknown".into(), TokenCounts::default())];
     assert_eq!(snapshot.process_tokens, BTreeMap::from(zero));
     assert_eq!(snapshot.opened.values().collect::<Vec<_>>(), [&0, &0, &0, &0]);
-    assert_eq!(snapshot.closed.len(), 20);
+    assert_eq!(snapshot.closed.len(), 24);
     assert_eq!(snapshot.house.listener_up, Some(false));
     assert_eq!(snapshot.house.store, Some(StoreHealth::default()));
     assert_eq!(snapshot.house.signals[&(Signal::USR1, "forwarded")], 0);
