@@ -29,11 +29,11 @@ const LONGEST_NOTE: usize = 500;
 /// was last alive.
 const KEEP_BEATS: std::time::Duration = std::time::Duration::from_secs(30);
 
-pub(super) /// How long a place is kept for a command that was admitted and has not begun; one that cannot be
+/// How long a place is kept for a command that was admitted and has not begun; one that cannot be
 /// started is not heard of again.
 const KEEP_PLACE: std::time::Duration = std::time::Duration::from_secs(5);
 
-type Answer = Result<(Reply, Vec<Row>), Refusal>;
+pub(super) type Answer = Result<(Reply, Vec<Row>), Refusal>;
 
 impl Ledger {
     /// Takes in what somebody asks for, and answers.
