@@ -97,10 +97,6 @@ fn state(ledger: &Ledger, id: SessionId) -> SessionState {
     all.find(|session| session.id == id).expect("it is known").state
 }
 
-fn live(ledger: &Ledger) -> usize {
-    ledger.snapshot(1, at(0)).sessions.len()
-}
-
 #[test]
 fn the_same_id_is_the_same_session_until_it_ends_and_then_a_conflict() {
     let mut ledger = strict();
