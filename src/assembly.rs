@@ -278,6 +278,7 @@ impl Stand {
             began,
             supervisor: Self::ourselves(),
             alive: Arc::new(recover::is_alive),
+            only_looks: false,
         }
     }
 }

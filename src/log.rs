@@ -231,9 +231,24 @@ impl Log {
 /// A line as it may be written. Masked here, where nobody waits for it.
 fn masked(line: Vec<u8>, masker: Option<&Masker>) -> Vec<u8> {
     match std::str::from_utf8(&line) {
-        Ok(text) => masker.map_or_else(|| mask_shapes(text), |masker| masker.text(text)).into(),
+        Ok(text) => match masker {
+            Some(masker) => masked_by(text, masker).into(),
+            None => mask_shapes(text).into(),
+        },
         Err(_) => line,
     }
+}
+
+/// A pattern of the configuration may find the quotes of a JSON line as well: then its values are
+/// masked one by one.
+fn masked_by(text: &str, masker: &Masker) -> String {
+    let masked = masker.text(text);
+    let is_json = |text: &str| serde_json::from_str::<serde_json::Value>(text);
+    let Some(mut whole) = is_json(text).ok().filter(|_| is_json(&masked).is_err()) else {
+        return masked;
+    };
+    masker.json(&mut whole);
+    format!("{whole}\n")
 }
 
 fn write_all(queue: &mut Receiver<Job>, masker: &OnceLock<Masker>) {
@@ -307,6 +322,10 @@ mod tests {
         assert_eq!(said(None), r#"{"message":"EMP-1 <***>","n":1}"#);
         assert_eq!(said(Some(&Masker::new(patterns))), r#"{"message":"*** <***>","n":1}"#);
         assert_eq!(masked(vec![0xff], None), [0xff]);
+        let greedy = crate::secret::masker::Pattern::new("all", "<.*").expect("one");
+        let line = said(Some(&Masker::new(vec![greedy])));
+        let line: serde_json::Value = serde_json::from_str(&line).expect("a whole line");
+        assert_eq!(line, serde_json::json!({ "message": "EMP-1 ***", "n": 1 }));
     }
 
     #[test]

@@ -16,6 +16,7 @@ use procession::ledger::session::{
     Figures, Session, SessionEnd, SessionKind, SessionState, Totals,
 };
 use procession::ledger::snapshot::{HouseView, ProcessView, RunView, Snapshot, TokenSeries};
+use procession::ledger::spans::{LIVES, Spans};
 use procession::ledger::store_figures::{ErrorCategory, Operation, SpoolFigures, StoreFigures};
 use procession::memory::container::{
     ContainerFigures, GroupEvents, GroupMode, GroupParts, Pressure, Stall,
@@ -47,11 +48,24 @@ fn now(seconds: i64) -> Now {
     Now { mono: Mono(seconds.unsigned_abs() * 1_000_000_000), wall: at(seconds) }
 }
 
+fn lasted() -> BTreeMap<SessionState, Spans> {
+    let ends = SessionState::ALL.into_iter().filter(|state| state.is_end());
+    let spans = |end| {
+        let mut spans = Spans::default();
+        if end == SessionState::Completed {
+            spans.add(&LIVES, Duration::from_secs(90));
+        }
+        (end, spans)
+    };
+    ends.map(spans).collect()
+}
+
 /// The picture an hour after the start.
 pub fn snapshot() -> Snapshot {
     let opened = |kind, process: &str, n| ((kind, process.to_owned()), n);
     Snapshot {
         generation: 4711,
+        lasted: Arc::new(lasted()),
         at: now(3600),
         house: house(),
         processes: [web(), leaky(), coder(), setup(), broken()]
@@ -228,6 +242,7 @@ fn house() -> HouseView {
         sessions_limit: 100,
         sessions_open: 4,
         sessions_refused: 2,
+        events_untold: Some(3),
         sessions_resumed: BTreeMap::from([(SessionKind::Process, 1), (SessionKind::External, 2)]),
         idle_warnings: BTreeMap::from([
             (SessionKind::Process, 1),

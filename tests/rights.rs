@@ -194,6 +194,11 @@ fn limits_hold_on_the_road_and_an_admin_goes_beyond_for_a_reason() {
         house.ask("POST", "/v1/stop", &secret(role, true), reason, &body).status
     };
     assert_eq!(stop(viewer, Some("why"), "coder"), 403);
+    let open =
+        |body: &str| house.ask("POST", "/v1/sessions", &secret(operator, true), None, body).status;
+    assert_eq!(open("{\"agent\": \"codex\"}"), 403, "another's");
+    assert_eq!(open("{}"), 403, "nobody's");
+    assert_eq!(open("{\"agent\": \"claude\"}"), 201);
     assert_eq!(stop(operator, None, "coder"), 202);
     assert_eq!(stop(operator, Some("why"), "web"), 403);
     assert_eq!(stop(admin, None, "web"), 403);

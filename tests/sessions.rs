@@ -354,3 +354,34 @@ fn what_was_acknowledged_is_there_after_a_kill() {
         1
     );
 }
+
+#[test]
+fn what_an_application_holds_open_goes_on_in_the_next_life_as_the_same_session() {
+    let mut served = Served::of(&format!("store: {{sqlite: DIR/history.db}}\n{SLEEPS}"));
+    let held = served.open(&json!({ "id": "held" }));
+    let (status, _) = served.ask("POST", "/v1/sessions/held/heartbeat", &json!({"note": "here"}));
+    assert_eq!(status, 200);
+    for (signal, life) in [(9, 2), (15, 3)] {
+        served.house.signal(signal);
+        let _ = served.house.end();
+        let (house, socket) = (served.house.again(), served.socket);
+        until("it answers", || UnixStream::connect(&socket).ok());
+        served = Served { house, socket };
+        let again = until("it is open again", || {
+            let (status, found) = served.ask("GET", "/v1/sessions/held", &json!({}));
+            (status == 200 && found["state"] == "active").then_some(found)
+        });
+        assert_eq!(again["id"], held["id"], "life {life}");
+    }
+    let (status, again) = served.ask("POST", "/v1/sessions", &json!({ "id": "held" }));
+    assert_eq!((status, &again["new"], &again["session"]["id"]), (200, &json!(false), &held["id"]));
+    let (status, closed) = served.ask("POST", "/v1/sessions/held/close", &json!({}));
+    assert_eq!((status, &closed["session"]["state"]), (200, &json!("completed")), "{closed}");
+    let id = held["id"].as_str().expect("an id");
+    let (_, events) = served.ask("GET", &format!("/v1/sessions/{id}/events"), &json!({}));
+    let events = events["events"].as_array().expect("events");
+    let types: Vec<&str> = events.iter().filter_map(|one| one["event_type"].as_str()).collect();
+    assert_eq!(types, ["opened", "heartbeat", "resumed", "left_open", "resumed", "ended"]);
+    let numbers: Vec<u64> = events.iter().filter_map(|one| one["sequence"].as_u64()).collect();
+    assert_eq!(numbers, (0..6).collect::<Vec<_>>());
+}

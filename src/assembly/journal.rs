@@ -63,6 +63,11 @@ impl Journal {
         }
     }
 
+    /// Lines that could not be written, so far.
+    pub(super) fn dropped(&self) -> Arc<AtomicU64> {
+        Arc::clone(&self.dropped)
+    }
+
     /// Writes a line. Never waits.
     pub(super) fn line(&self, line: String) {
         if self.lines.try_send(line.into_bytes()).is_err() {

@@ -1,6 +1,7 @@
 //! The ledger and what keeps its history: the store, the run file and the file of events.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::accounts;
 use super::journal::{Journal, Written};
@@ -31,6 +32,8 @@ pub(super) struct Kept {
     pub(super) keeper: Option<Arc<RunKeeper>>,
     /// To the file of events, where one is asked for.
     events: Option<Journal>,
+    /// How many are missing there.
+    untold: Option<Arc<AtomicU64>>,
     /// To the file of calls, where one is asked for; it is written to until we leave.
     calls: Option<Journal>,
     /// Ends once the events of sessions are in their file.
@@ -46,8 +49,9 @@ impl Kept {
         let keeper = owner.map(|owner| RunKeeper::start(&plan.state_dir, owner));
         let (events, journal) = plan.sessions.log.clone().and_then(Journal::start).unzip();
         let (calls, _) = plan.tokens.log.clone().and_then(Journal::start).unzip();
+        let untold = events.as_ref().map(Journal::dropped);
         let (writer, keeper) = (Arc::new(writer), keeper.map(Arc::new));
-        Self { writer, reports, keeper, events, calls, journal }
+        Self { writer, reports, keeper, events, untold, calls, journal }
     }
 
     /// Takes rows, for the store and for the file of events. It is given away once.
@@ -69,8 +73,11 @@ impl Kept {
 
     /// Says what is not committed yet.
     pub(super) fn waiting(&self) -> Box<dyn Fn() -> Waiting + Send> {
-        let writer = Arc::clone(&self.writer);
-        Box::new(move || writer.waiting())
+        let (writer, untold) = (Arc::clone(&self.writer), self.untold.clone());
+        Box::new(move || {
+            let untold = untold.as_ref().map(|lines| lines.load(Ordering::Relaxed));
+            Waiting { untold, ..writer.waiting() }
+        })
     }
 }
 

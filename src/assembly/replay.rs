@@ -21,7 +21,8 @@ pub fn replay(plan: &StorePlan, repair: bool) -> Result<Replayed, String> {
     let now = clock::now();
     let id = SessionId::new(now.wall, super::seed().into());
     let alive: Arc<dyn Fn(crate::units::ProcId) -> bool + Send + Sync> = Arc::new(|_| false);
-    let begins = Beginnings { id, began: now.wall, supervisor: None, alive };
+    let only_looks = !repair;
+    let begins = Beginnings { id, began: now.wall, supervisor: None, alive, only_looks };
     let mut store = open_once(plan, begins).map_err(|error| error.to_string())?;
     let (mut all, mut after) = (Replayed::default(), None);
     loop {

@@ -174,6 +174,8 @@ pub struct Waiting {
     pub unmoved: Duration,
     /// What of it is in a file as well.
     pub spooled: SpoolFigures,
+    /// Events that are missing in their own file, where one is written.
+    pub untold: Option<u64>,
 }
 
 impl Waiting {

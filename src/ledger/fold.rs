@@ -71,6 +71,8 @@ pub struct Ledger {
     pub(super) activity: Activity,
     /// The session that we are a part of ourselves, of a procession around us.
     pub(super) around: Option<SessionId>,
+    /// Until when places are kept for commands that were admitted and have not begun, oldest first.
+    pub(super) admitted: Vec<Mono>,
     /// What is to be asked for at the control door.
     pub(super) knocks: Vec<Knock>,
     pub(super) idle_checked: Mono,
@@ -137,6 +139,7 @@ impl Ledger {
             externals: Externals::default(),
             activity: Activity::default(),
             around: None,
+            admitted: Vec::new(),
             knocks: Vec::new(),
             idle_checked: started.mono,
             snapshot_at: plan.sessions.snapshot_interval.map(|span| started.mono.after(span)),

@@ -11,6 +11,7 @@ use crate::ledger::fold::{Ledger, Process};
 use crate::ledger::row::{EventSource, Row};
 use crate::ledger::session::SessionKind;
 use crate::ledger::sessions::{Note, Sessions};
+use crate::ledger::spans::STARTS;
 use crate::supervise::fact::Holder;
 use crate::supervise::lifecycle::{Health, Lifecycle, Order, RunEnd, SignalResponse};
 use crate::units::{Now, ProcessIx, RunId, Wall};
@@ -48,10 +49,14 @@ impl Ledger {
     }
 
     fn run_ready(&mut self, at: Now, run: RunId) -> Vec<Row> {
-        let Some((_, live)) = self.run_mut(run) else { return self.unknown_run() };
+        let Some((ix, live)) = self.run_mut(run) else { return self.unknown_run() };
         let took = at.mono.since(live.opened);
         live.ready = Some(took);
         let session = live.session;
+        // One that was taken over did not start with us.
+        if !self.sessions.is_unheard(session) {
+            self.shown(ix, |view| view.startups.add(&STARTS, took));
+        }
         let detail = json!({ "seconds": took.as_secs_f64() });
         self.sessions.note(
             session,

@@ -92,6 +92,10 @@ impl Ledger {
             .parent
             .filter(|parent| self.sessions.get(*parent).is_some_and(|parent| parent.end.is_none()));
         let orphaned = session.parent.is_some() && parent.is_none();
+        let anew = |id: &String| self.externals.by_native(id).is_some();
+        if session.native_id.as_ref().is_some_and(anew) {
+            return None;
+        }
         if !goes_on || orphaned && *on_parent_end == OnParentEnd::End {
             return None;
         }
@@ -134,7 +138,7 @@ impl Ledger {
         let known = self.processes.iter().any(|process| process.view.name == session.process);
         // The process may be of another plan, and labels are bounded.
         let process = if known { &session.process } else { UNKNOWN };
-        self.sessions.count_closed(session.kind, process, state);
+        self.sessions.count_closed(session.kind, process, state, duration);
         let close = SessionClose { session: session.id, state, events: next + 1, end };
         rows.push(Row::Close(Box::new(close.clone())));
         if self.earlier.found.len() < REMEMBERED {

@@ -29,6 +29,10 @@ const LONGEST_NOTE: usize = 500;
 /// was last alive.
 const KEEP_BEATS: std::time::Duration = std::time::Duration::from_secs(30);
 
+/// How long a place is kept for a command that was admitted and has not begun; one that cannot be
+/// started is not heard of again.
+const KEEP_PLACE: std::time::Duration = std::time::Duration::from_secs(5);
+
 pub(super) type Answer = Result<(Reply, Vec<Row>), Refusal>;
 
 impl Ledger {
@@ -49,7 +53,7 @@ impl Ledger {
                 Ok(self.calls_told(at, calls, within))
             }
             Request::Label { process, label } => self.label_memory(at, &process, &label),
-            Request::Admit => self.room().map(|()| (Reply::Admitted, Vec::new())),
+            Request::Admit => self.admit(at).map(|()| (Reply::Admitted, Vec::new())),
         };
         match answer {
             Ok((reply, rows)) => {
@@ -73,10 +77,20 @@ impl Ledger {
         Err(Refusal::Limit { limit })
     }
 
-    /// External sessions and spawned commands that are open.
+    /// Keeps a place for a command until it runs, so that of many that are asked for at once no more are
+    /// started than may be.
+    fn admit(&mut self, at: Now) -> Result<(), Refusal> {
+        self.admitted.retain(|until| *until > at.mono);
+        self.room()?;
+        self.admitted.push(at.mono.after(KEEP_PLACE));
+        Ok(())
+    }
+
+    /// External sessions and spawned commands that are open, and places that are kept for some.
     pub(super) fn open_bounded(&self) -> usize {
         let spawned = self.processes.iter().filter(|one| one.spawned && one.run.is_some());
-        self.externals.count() + spawned.count()
+        let kept = self.admitted.iter().filter(|until| **until > self.now.mono);
+        self.externals.count() + spawned.count() + kept.count()
     }
 
     fn open_external(&mut self, at: Now, opening: Opening) -> Answer {

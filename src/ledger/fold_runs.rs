@@ -136,6 +136,9 @@ impl Ledger {
             return Vec::new();
         }
         let name = process.view.name.clone();
+        if process.spawned && !self.admitted.is_empty() {
+            self.admitted.remove(0);
+        }
         let mut rows = self.close_run(at, ix, &missed_end(), None);
         let detail = json!({ "run": run.0, "attempt": attempt, "adopted": adopted });
         let note =

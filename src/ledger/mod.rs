@@ -45,6 +45,7 @@ mod labels;
 pub mod levels;
 mod outcome;
 mod sessions;
+pub mod spans;
 pub mod spend;
 mod transition;
 pub mod veil;

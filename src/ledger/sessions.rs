@@ -11,6 +11,7 @@ use crate::ledger::forget::Whose;
 use crate::ledger::outcome::{Outcome, summary, wall_span};
 use crate::ledger::row::{EventSource, Row, SessionEvent};
 use crate::ledger::session::{Session, SessionEnd, SessionKind, SessionState};
+use crate::ledger::spans::{LIVES, Spans};
 use crate::ledger::transition::{allowed, may_open_as};
 use crate::tokens::TokenCounts;
 use crate::units::{ExitStatus, Money, Mono, Now, SessionId, Wall};
@@ -63,6 +64,8 @@ pub struct Sessions {
     /// Shared with the pictures, as the next.
     opened: Arc<BTreeMap<(SessionKind, String), u64>>,
     closed: Arc<BTreeMap<(SessionKind, String, SessionState), u64>>,
+    /// How long those lasted that ended in this life, by end.
+    lasted: Arc<BTreeMap<SessionState, Spans>>,
     /// Events of sessions that go on, until it is known which numbers they have.
     unheard: BTreeMap<SessionId, Vec<SessionEvent>>,
 }
@@ -86,6 +89,7 @@ impl Sessions {
         Arc::make_mut(&mut self.opened).entry((kind, process.to_owned())).or_default();
         for end in SessionState::ALL.into_iter().filter(|state| state.is_end()) {
             Arc::make_mut(&mut self.closed).entry((kind, process.to_owned(), end)).or_default();
+            Arc::make_mut(&mut self.lasted).entry(end).or_default();
         }
     }
 
@@ -226,6 +230,7 @@ impl Sessions {
         let session = Arc::make_mut(&mut live.session);
         let end = SessionEnd { at: at.wall, duration, status, reason: outcome.reason.clone() };
         let detail = summary(session, &end, session.events + 1);
+        Arc::make_mut(&mut self.lasted).entry(to).or_default().add(&LIVES, duration);
         session.state = to;
         session.end = Some(end);
         *Arc::make_mut(&mut self.closed)
@@ -391,9 +396,21 @@ impl Sessions {
     }
 
     /// Counts a session of an earlier life that was closed in this one.
-    pub fn count_closed(&mut self, kind: SessionKind, process: &str, end: SessionState) {
+    pub fn count_closed(
+        &mut self,
+        kind: SessionKind,
+        process: &str,
+        end: SessionState,
+        lasted: Duration,
+    ) {
+        Arc::make_mut(&mut self.lasted).entry(end).or_default().add(&LIVES, lasted);
         let key = (kind, process.to_owned(), end);
         *Arc::make_mut(&mut self.closed).entry(key).or_default() += 1;
+    }
+
+    /// How long those lasted that ended, by end.
+    pub fn lasted(&self) -> &Arc<BTreeMap<SessionState, Spans>> {
+        &self.lasted
     }
 
     /// Sessions that were opened, by kind and process.

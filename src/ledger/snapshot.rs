@@ -10,6 +10,7 @@ use crate::ledger::calls::Calls;
 use crate::ledger::care::Care;
 use crate::ledger::entry::StoreHealth;
 use crate::ledger::session::{Session, SessionKind, SessionState};
+use crate::ledger::spans::Spans;
 use crate::ledger::spend::Received;
 use crate::memory::container::ContainerFigures;
 use crate::memory::history::History;
@@ -44,6 +45,8 @@ pub struct Snapshot {
     pub opened: Arc<BTreeMap<(SessionKind, String), u64>>,
     /// Sessions ended in this life, by kind, process and end.
     pub closed: Arc<BTreeMap<(SessionKind, String, SessionState), u64>>,
+    /// How long those lasted, by end.
+    pub lasted: Arc<BTreeMap<SessionState, Spans>>,
     /// Token counters, one row for each combination that occurred.
     pub tokens: Vec<TokenSeries>,
     /// Tokens of each process by kind, from 0.
@@ -121,6 +124,8 @@ pub struct HouseView {
     pub sessions_open: u32,
     /// Requests for one more that were refused because as many were open.
     pub sessions_refused: u64,
+    /// Events that are missing in their file; absent where none is written.
+    pub events_untold: Option<u64>,
     /// Sessions of earlier lives that went on in this one, by kind.
     pub sessions_resumed: BTreeMap<SessionKind, u64>,
     /// Warnings before an end for want of activity, by kind of session.
@@ -182,6 +187,8 @@ pub struct ProcessView {
     pub leaks_confirmed: u64,
     /// How it is looked after.
     pub care: Care,
+    /// How long it took until each of its runs could be used.
+    pub startups: Spans,
 }
 
 impl ProcessView {
@@ -215,6 +222,7 @@ impl ProcessView {
             leaks_suspected: 0,
             leaks_confirmed: 0,
             care: Care::new(plan),
+            startups: Spans::default(),
         }
     }
 }

@@ -292,6 +292,7 @@ where
     fn publish(&mut self) {
         self.generation += 1;
         let mut snapshot = self.ledger.snapshot(self.generation, clock::now());
+        snapshot.house.events_untold = (self.outlets.waiting)().untold;
         if let Some(store) = &mut snapshot.house.store {
             // Nearer than what the store says of itself, which may hang.
             let waiting = (self.outlets.waiting)();

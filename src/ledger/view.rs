@@ -25,6 +25,7 @@ impl Ledger {
             ended: self.sessions.ended(),
             opened: self.sessions.opened().clone(),
             closed: self.sessions.closed().clone(),
+            lasted: self.sessions.lasted().clone(),
             tokens: self.spend.all_series(),
             process_tokens: self.spend.by_process().clone(),
             lines: self.spend.lines(),

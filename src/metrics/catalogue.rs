@@ -111,6 +111,8 @@ catalogue! {
         "How long the history store took, whether it worked or not: to open, to resume, to commit, to prune.";
     STORE_SET_ASIDE: Counter "procession_store_files_set_aside_total" []
         "Damaged files of the history that were set aside for a new one.";
+    EVENTS_UNTOLD: Counter "procession_events_log_lines_dropped_total" []
+        "Events of sessions that are missing in the file of `sessions: {log: FILE}`; the store has them.";
     SPOOL_BYTES: Gauge "procession_store_spool_bytes" []
         "Size of the file where history waits while its store is away; 0 while the store takes it.";
     SPOOL_ROWS: Gauge "procession_store_spool_rows" []
@@ -157,6 +159,8 @@ catalogue! {
         "Times the process was given up after too many restarts in a row.";
     PROCESS_INFO: Info "procession_process_info" ["process", "family", "replica"]
         "A process of the plan; replicas of one entry share its family.";
+    PROCESS_STARTUP: Histogram "procession_process_startup_duration_seconds" ["process"]
+        "How long it took until runs could be used, of all runs of this life.";
     PROCESS_READY_SECONDS: Gauge "procession_process_ready_seconds" ["process"]
         "From the opening of the live run until it could be used, in seconds; absent until then.";
     PROCESS_HEALTH: Gauge "procession_process_health" ["process", "health"]
@@ -201,6 +205,8 @@ catalogue! {
         "Sessions that were opened.";
     SESSIONS_ENDED: Counter "procession_sessions_ended_total" ["kind", "process", "outcome"]
         "Sessions that ended, by outcome.";
+    SESSION_DURATION: Histogram "procession_session_duration_seconds" ["outcome"]
+        "How long sessions lasted that ended in this life, by outcome.";
     SESSIONS_LIMIT: Gauge "procession_sessions_limit" []
         "External sessions and spawned commands that may be open at once.";
     SESSIONS_LIMIT_USED: Gauge "procession_sessions_limit_used" []

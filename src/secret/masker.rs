@@ -105,7 +105,15 @@ impl Masker {
                     }
                 }
             }
-            Value::Null | Value::Bool(_) | Value::Number(_) => {}
+            // A card number is one without quotes as well.
+            Value::Number(number) => {
+                let text = number.to_string();
+                let masked = self.text(&text);
+                if masked != text {
+                    *value = Value::from(masked);
+                }
+            }
+            Value::Null | Value::Bool(_) => {}
         }
     }
 
@@ -127,6 +135,14 @@ mod tests {
 
     fn masker() -> Masker {
         Masker::new(vec![Pattern::new("ticket", r"\bACME-[0-9]{4}\b").expect("it is a pattern")])
+    }
+
+    #[test]
+    fn a_number_of_a_card_is_masked_without_quotes_and_other_numbers_are_not() {
+        let mut value =
+            json!({ "card": 4111111111111111_u64, "n": 1_790_000_000_000_i64, "x": 1.5 });
+        masker().json(&mut value);
+        assert_eq!(value, json!({ "card": "***", "n": 1_790_000_000_000_i64, "x": 1.5 }));
     }
 
     #[test]

@@ -61,6 +61,7 @@ pub enum Verdict {
 pub struct Identity {
     life: Life,
     alive: Alive,
+    only_looks: bool,
     /// Held for as long as we live.
     _lock: Option<Arc<File>>,
 }
@@ -79,13 +80,15 @@ pub struct Beginnings {
     pub supervisor: Option<ProcId>,
     /// Asks the kernel for others.
     pub alive: Alive,
+    /// Whether we only look: nothing is left behind by us.
+    pub only_looks: bool,
 }
 
 impl Identity {
     /// Learns who we are. Never fails: what cannot be learnt is replaced by something that no other
     /// life has, so that at worst nothing of an earlier life is recognised.
     pub fn learn(from: Beginnings, state_dir: &Path) -> Self {
-        let Beginnings { id, began, supervisor, alive } = from;
+        let Beginnings { id, began, supervisor, alive, only_looks } = from;
         let (instance, lock) = match take_instance(state_dir, id) {
             Ok((instance, lock)) => (instance, Some(Arc::new(lock))),
             Err(error) => {
@@ -100,7 +103,12 @@ impl Identity {
         };
         let owner = supervisor.and_then(|us| Owner::read(us).ok()).unwrap_or(unknown);
         let host = nix::unistd::gethostname().unwrap_or_default().to_string_lossy().into_owned();
-        Self { life: Life { id, instance, host, owner, began }, alive, _lock: lock }
+        Self { life: Life { id, instance, host, owner, began }, alive, only_looks, _lock: lock }
+    }
+
+    /// Whether we write nothing, so that nobody needs to know of us.
+    pub fn only_looks(&self) -> bool {
+        self.only_looks
     }
 
     /// Our own life.
@@ -157,7 +165,10 @@ mod tests {
         let alive: Alive = Arc::new(|id| living.contains(&id.pid));
         let id = SessionId::new(Wall(1), number);
         let supervisor = Some(ProcId { pid: 1, start_ticks: 1 });
-        Identity::learn(Beginnings { id, began: Wall(1), supervisor, alive }, state_dir)
+        Identity::learn(
+            Beginnings { id, began: Wall(1), supervisor, alive, only_looks: false },
+            state_dir,
+        )
     }
 
     fn other(of: &Identity, change: impl FnOnce(&mut Life)) -> Life {

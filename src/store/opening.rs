@@ -53,11 +53,16 @@ pub fn open_once(plan: &StorePlan, begins: Beginnings) -> Result<Box<dyn Store>,
         refused: false,
         category: ErrorCategory::Unreachable,
     };
-    if let StorePlan::Sqlite(path) = plan
-        && !path.exists()
-    {
-        let attempt = format!("open the history {}", path.display());
-        return Err(missing(attempt, "there is no such file"));
+    if let StorePlan::Sqlite(path) = plan {
+        if !path.exists() {
+            let attempt = format!("open the history {}", path.display());
+            return Err(missing(attempt, "there is no such file"));
+        }
+        #[cfg(feature = "sqlite")]
+        if begins.only_looks {
+            let store = crate::store::sqlite::SqliteStore::open_to_look(path)?;
+            return Ok(Box::new(store));
+        }
     }
     let open = of(plan, Who::new(begins, Path::new("")), &Figures::default());
     let mut open = open.ok_or_else(|| missing("open a history".to_owned(), "it is in memory"))?;

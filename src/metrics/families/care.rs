@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use crate::ledger::care::{Care, Rest};
 use crate::ledger::snapshot::{ProcessView, Snapshot};
+use crate::ledger::spans::STARTS;
 use crate::metrics::catalogue::{self as row, Metric};
+use crate::metrics::families::sessions::distribution;
 use crate::metrics::families::{Families, count};
 use crate::supervise::lifecycle::Health;
 use crate::units::Wall;
@@ -17,6 +19,10 @@ pub(super) fn put(families: &mut Families, snapshot: &Snapshot) {
     families.each(
         &row::PROCESS_INFO,
         each().zip(&numbers).map(|(p, number)| ([&p.name[..], &p.family[..], &number[..]], 1.0)),
+    );
+    families.histograms(
+        &row::PROCESS_STARTUP,
+        each().map(|p| ([p.name.as_str()], distribution(&STARTS, &p.startups))),
     );
     let mut maybe = |metric: &Metric, figure: fn(&ProcessView) -> Option<f64>| {
         let seen = each().filter_map(|p| figure(p).map(|value| ([p.name.as_str()], value)));

@@ -90,6 +90,7 @@ fn put_store(families: &mut Families, house: &HouseView) {
         times.map(|(operation, latency)| ([operation.as_str()], distribution(latency))),
     );
     families.one(&row::STORE_SET_ASIDE, figures.map(|figures| count(figures.set_aside)));
+    families.one(&row::EVENTS_UNTOLD, house.events_untold.map(count));
     let spooled = store.map(|store| store.spooled);
     families.one(&row::SPOOL_BYTES, spooled.map(|spooled| count(spooled.bytes.0)));
     families.one(&row::SPOOL_ROWS, spooled.map(|spooled| count(spooled.rows)));

@@ -6,8 +6,9 @@ use std::sync::Arc;
 use crate::chains::chain::Chain;
 use crate::ledger::session::{Session, SessionKind, SessionState};
 use crate::ledger::snapshot::Snapshot;
+use crate::ledger::spans::{LIVES, Spans};
 use crate::metrics::catalogue as row;
-use crate::metrics::families::{Families, count};
+use crate::metrics::families::{Distribution, Families, count};
 use crate::units::SessionId;
 
 /// Live sessions that have series of their own, the newest ones. Each has up to eleven; idle
@@ -54,6 +55,11 @@ fn put_counts(families: &mut Families, snapshot: &Snapshot) {
 
 fn put_bounds(families: &mut Families, snapshot: &Snapshot) {
     let house = &snapshot.house;
+    let lasted = snapshot.lasted.iter();
+    families.histograms(
+        &row::SESSION_DURATION,
+        lasted.map(|(end, spans)| ([end.as_str()], distribution(&LIVES, spans))),
+    );
     families.one(&row::SESSIONS_LIMIT, f64::from(house.sessions_limit));
     families.one(&row::SESSIONS_LIMIT_USED, f64::from(house.sessions_open));
     families.one(&row::SESSIONS_REFUSED, count(house.sessions_refused));
@@ -65,6 +71,12 @@ fn put_bounds(families: &mut Families, snapshot: &Snapshot) {
         &row::IDLE_WARNINGS,
         house.idle_warnings.iter().map(|(kind, n)| ([kind.as_str()], count(*n))),
     );
+}
+
+/// Spans as a histogram tells them.
+pub(super) fn distribution<'a>(ends: &'a [f64], spans: &'a Spans) -> Distribution<'a> {
+    let total = spans.total.as_secs_f64();
+    Distribution { ends, counts: &spans.buckets, count: spans.count, total }
 }
 
 fn put_live(families: &mut Families, live: &[(String, &Session)]) {

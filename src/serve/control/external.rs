@@ -12,6 +12,7 @@ use tokio::time::timeout;
 
 use super::answer::{Answer, JSON_LINES, json, streamed};
 use super::api::{Route, What as Any, post};
+use super::gate;
 use super::orders::audited;
 use super::problem::Problem;
 use super::reading;
@@ -22,8 +23,9 @@ use crate::ledger::request::{
     Answered, Beat, Closing, LONGEST_ID, Named, OnParentEnd, Opening, OwnContext, Refusal, Reply,
     Request as Asked,
 };
-use crate::ledger::session::Session;
+use crate::ledger::session::{Session, SessionKind};
 use crate::serve::wire::external::{CloseBody, HeartbeatBody, Kept, OpenBody, Opened, TokensBody};
+use crate::store::reading::{Answer as Known, Question};
 use crate::tokens::TokenCounts;
 use crate::units::{Money, SessionId};
 
@@ -85,6 +87,8 @@ async fn open(desk: &Arc<Desk>, caller: &Caller, body: OpenBody) -> Result<Answe
     let turn = turn.map_err(|_| Problem::busy("too many answers are streamed"))?;
     let given = async {
         let opening = opening(caller, body)?;
+        stays_inside(desk, caller, &opening)?;
+        was_not_before(desk, &opening).await?;
         ask(desk, Asked::Open(Box::new(opening))).await
     };
     let answered = audited(caller, said.trim_end(), given.await)?;
@@ -98,6 +102,47 @@ async fn open(desk: &Arc<Desk>, caller: &Caller, body: OpenBody) -> Result<Answe
     *answer.status_mut() = status;
     tokio::spawn(accompany(Arc::clone(desk), opened, session, pieces, turn));
     Ok(answer)
+}
+
+/// Whether whoever opens a session may see it: one of another user or agent is not theirs to open.
+fn stays_inside(desk: &Desk, caller: &Caller, opening: &Opening) -> Result<(), Problem> {
+    let Some(limits) = caller.role.limits().filter(|_| !caller.goes_beyond()) else {
+        return Ok(());
+    };
+    let picture = desk.picture();
+    let is_it = |it: &&Arc<Session>, id: &str| {
+        it.id.to_string() == id || it.native_id.as_deref() == Some(id)
+    };
+    let parent = opening.parent.as_deref();
+    let parent = parent.and_then(|id| picture.sessions.iter().find(|it| is_it(it, id)));
+    let inherits = parent.is_none_or(|parent| gate::covers(limits, parent, &picture));
+    let user = opening.own.user.as_deref().or(parent.and_then(|parent| parent.user()));
+    let agent = opening.own.agent.as_deref().or(parent.and_then(|parent| parent.agent.as_deref()));
+    if inherits && limits.admit(user, agent) {
+        return Ok(());
+    }
+    Err(gate::beyond("a session of another user or agent, or of none,"))
+}
+
+/// Whether the id that an application chose is that of a session which has ended and which memory
+/// has let go of. Where the store cannot say, it is taken for new.
+async fn was_not_before(desk: &Desk, opening: &Opening) -> Result<(), Problem> {
+    let Some(id) = &opening.native_id else { return Ok(()) };
+    let id = desk.sources.veil.native_id(id);
+    let picture = desk.picture();
+    if picture.sessions.iter().any(|it| it.native_id.as_deref() == Some(&id)) {
+        return Ok(());
+    }
+    match desk.sources.history.ask(Question::Session(id.clone())).await {
+        Ok(Known::Session(Some(before)))
+            if before.kind == SessionKind::External
+                && before.state.is_end()
+                && before.native_id.as_deref() == Some(&id) =>
+        {
+            Err(refused(desk, Refusal::Ended { session: before.id, state: before.state }))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Tells what happens to a session until it is over or nobody listens, with which it ends.

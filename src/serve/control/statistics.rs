@@ -92,7 +92,12 @@ fn current(picture: &Snapshot, by: By, name: Option<&str>) -> Option<String> {
         By::Agent => session.agent.clone(),
         By::Process => Some(session.process.clone()).filter(|process| !process.is_empty()),
         By::Kind => Some(session.kind.as_str().to_owned()),
+        // What a live one uses is known of its chain, and kept with it.
+        By::Tool => None,
     };
+    if by == By::Tool {
+        return None;
+    }
     let is_it = |session: &&std::sync::Arc<Session>| of(session).as_deref() == name;
     picture.sessions.iter().rev().find(is_it).map(|session| session.id.to_string())
 }

@@ -60,6 +60,9 @@ impl Link {
         let ready = timeout(schema::PATIENCE, async {
             client.batch_execute(SETTINGS).await?;
             schema::bring_up(&mut client).await?;
+            if us.only_looks() {
+                return Ok(());
+            }
             lives::introduce(&client, us.life()).await
         });
         ready.await.map_err(|_| Fault::Late(schema::PATIENCE))??;

@@ -11,12 +11,13 @@ use super::fault::Fault;
 use super::lives::HOUSE;
 
 /// The steps from an empty database to the schema of today, in order.
-pub const STEPS: [&str; 5] = [
+pub const STEPS: [&str; 6] = [
     include_str!("../schema/postgres/0001_first.sql"),
     include_str!("../schema/postgres/0002_reading.sql"),
     include_str!("../schema/postgres/0003_chains.sql"),
     include_str!("../schema/postgres/0004_rights.sql"),
     include_str!("../schema/postgres/0005_sources.sql"),
+    include_str!("../schema/postgres/0006_counted.sql"),
 ];
 
 /// How long bringing a database up may take: a step may have to read every row.

@@ -40,6 +40,7 @@ fn us_as(folder: &TempDir, number: u128, pid: i32) -> Identity {
         began: AT,
         supervisor: Some(ProcId { pid, start_ticks: 1 }),
         alive: Arc::new(|id: ProcId| id.pid == 1),
+        only_looks: false,
     };
     Identity::learn(begins, folder.path())
 }

@@ -30,11 +30,14 @@ pub enum By {
     Process,
     /// The kind.
     Kind,
+    /// A tool that was used in them; who used several is counted for each.
+    Tool,
 }
 
 impl By {
     /// All of them.
-    pub const ALL: [Self; 5] = [Self::Project, Self::User, Self::Agent, Self::Process, Self::Kind];
+    pub const ALL: [Self; 6] =
+        [Self::Project, Self::User, Self::Agent, Self::Process, Self::Kind, Self::Tool];
 
     /// As it is asked for.
     pub fn as_str(self) -> &'static str {
@@ -44,6 +47,7 @@ impl By {
             Self::Agent => "agent",
             Self::Process => "process",
             Self::Kind => "kind",
+            Self::Tool => "tool",
         }
     }
 
@@ -51,6 +55,14 @@ impl By {
         match self {
             Self::User => "user_name",
             other => other.as_str(),
+        }
+    }
+
+    /// Where they are counted from.
+    fn source(self) -> &'static str {
+        match self {
+            Self::Tool => "session_tools JOIN sessions ON id = session_id",
+            _ => "sessions",
         }
     }
 }
@@ -79,16 +91,40 @@ pub fn statement(by: By, since: Option<Wall>, until: Option<Wall>) -> Statement 
     let column = by.column();
     let mut it = Statement::from(format!(
         "SELECT {column}, state, {} AS bucket, count(*), CAST(sum(duration_ms) AS BIGINT), \
-         CAST(sum(events) AS BIGINT), min(started_ms), max(started_ms) FROM sessions WHERE 1 = 1",
-        bucket()
+         CAST(sum(events) AS BIGINT), min(started_ms), max(started_ms) FROM {} WHERE 1 = 1",
+        bucket(),
+        by.source()
     ));
+    bound(&mut it, since, until);
+    let _ = write!(it.text, " GROUP BY {column}, state, bucket LIMIT {MOST_ROWS}");
+    it
+}
+
+fn bound(it: &mut Statement, since: Option<Wall>, until: Option<Wall>) {
     for (compared, at) in [(">=", since), ("<", until)] {
         if let Some(at) = at {
             let value = it.value(Value::Number(at.0));
             let _ = write!(it.text, " AND started_ms {compared} {value}");
         }
     }
-    let _ = write!(it.text, " GROUP BY {column}, state, bucket LIMIT {MOST_ROWS}");
+}
+
+/// The same one by one, for a database that sorts what it groups: name, state, milliseconds if it
+/// ended, events, start. Those that ended are read from an index that holds no more than that.
+pub fn each(by: By, since: Option<Wall>, until: Option<Wall>) -> Statement {
+    let (column, source) = (by.column(), by.source());
+    let indexed = if by == By::Tool { "" } else { " INDEXED BY sessions_counted" };
+    let mut it = Statement::from(format!(
+        "SELECT {column}, state, duration_ms, events, started_ms FROM {source}{indexed} \
+         WHERE ended_ms IS NOT NULL"
+    ));
+    bound(&mut it, since, until);
+    let _ = write!(
+        it.text,
+        " UNION ALL SELECT {column}, state, NULL, events, started_ms FROM {source} \
+         WHERE ended_ms IS NULL"
+    );
+    bound(&mut it, since, until);
     it
 }
 
@@ -104,27 +140,86 @@ fn bucket() -> String {
 
 /// What the rows say.
 pub fn groups<C: Columns>(rows: &[C]) -> Result<Groups, C::Fault> {
-    let mut groups: BTreeMap<Option<String>, Group> = BTreeMap::new();
+    let mut tally = Tally::default();
     for row in rows {
         let Some(state) = row.text(1)?.and_then(|text| SessionState::parse(&text)) else {
             continue;
         };
         let count = |at| Ok(row.number(at)?.map(i64::cast_unsigned).unwrap_or_default());
         let wall = |at| Ok(Wall(row.number(at)?.unwrap_or_default()));
-        let group = groups.entry(row.text(0)?.filter(|name| !name.is_empty())).or_default();
+        let bucket = row.number(2)?.and_then(|bucket| usize::try_from(bucket).ok());
         let sessions = count(3)?;
-        *group.states.entry(state).or_default() += sessions;
-        if let Some(bucket) = row.number(2)?.and_then(|bucket| usize::try_from(bucket).ok()) {
-            *group.durations.entry((state, bucket)).or_default() += sessions;
-        }
-        group.lasted += count(4)?;
-        group.events += count(5)?;
-        group.saw(wall(6)?, wall(7)?);
+        let part = Part { state, bucket, sessions, lasted: count(4)?, events: count(5)? };
+        tally.add(&row.text(0)?.unwrap_or_default(), &part, (wall(6)?, wall(7)?));
     }
-    let mut groups: Groups = groups.into_iter().collect();
-    groups.sort_by_key(|(_, group)| std::cmp::Reverse(group.sessions()));
-    groups.truncate(MOST_GROUPS);
-    Ok(groups)
+    Ok(tally.groups())
+}
+
+/// Sessions of one name, as they are counted.
+#[derive(Default)]
+pub struct Tally(BTreeMap<String, Group>);
+
+/// Sessions that have their state and the bucket of their duration in common.
+pub struct Part {
+    /// Their state.
+    pub state: SessionState,
+    /// The number of the bucket, where they have ended.
+    pub bucket: Option<usize>,
+    /// How many they are.
+    pub sessions: u64,
+    /// Milliseconds that they lasted, together.
+    pub lasted: u64,
+    /// Events of all.
+    pub events: u64,
+}
+
+impl Tally {
+    /// Counts some of a name, which is empty where there is none; with when the first and the last of
+    /// them were opened.
+    pub fn add(&mut self, name: &str, part: &Part, (first, last): (Wall, Wall)) {
+        // A name is not copied for each of its sessions.
+        let group = match self.0.get_mut(name) {
+            Some(group) => group,
+            None => self.0.entry(name.to_owned()).or_default(),
+        };
+        *group.states.entry(part.state).or_default() += part.sessions;
+        if let Some(bucket) = part.bucket {
+            *group.durations.entry((part.state, bucket)).or_default() += part.sessions;
+        }
+        group.lasted += part.lasted;
+        group.events += part.events;
+        group.saw(first, last);
+    }
+
+    /// Counts one that lasted for so many milliseconds, if it ended.
+    pub fn add_one(
+        &mut self,
+        name: &str,
+        state: SessionState,
+        lasted: Option<i64>,
+        events: i64,
+        at: Wall,
+    ) {
+        let lasted = lasted.map(|millis| u64::try_from(millis).unwrap_or_default());
+        let in_bucket = |millis: u64| {
+            let found = BUCKETS.iter().position(|seconds| millis <= seconds * 1000);
+            found.unwrap_or(BUCKETS.len())
+        };
+        let events = u64::try_from(events).unwrap_or_default();
+        let lasted_all = lasted.unwrap_or_default();
+        let bucket = lasted.map(in_bucket);
+        self.add(name, &Part { state, bucket, sessions: 1, lasted: lasted_all, events }, (at, at));
+    }
+
+    /// The groups, the largest first.
+    pub fn groups(self) -> Groups {
+        let named = |name: String| (!name.is_empty()).then_some(name);
+        let mut groups: Groups =
+            self.0.into_iter().map(|(name, group)| (named(name), group)).collect();
+        groups.sort_by_key(|(_, group)| std::cmp::Reverse(group.sessions()));
+        groups.truncate(MOST_GROUPS);
+        groups
+    }
 }
 
 impl Group {

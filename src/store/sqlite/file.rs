@@ -15,13 +15,14 @@ use crate::clock;
 
 /// The steps from an empty file to the schema of today, in order. The number of steps that a file
 /// has taken is kept in its `user_version`.
-pub const MIGRATIONS: [&str; 6] = [
+pub const MIGRATIONS: [&str; 7] = [
     include_str!("../schema/sqlite/0001_first.sql"),
     include_str!("../schema/sqlite/0002_supervisors.sql"),
     include_str!("../schema/sqlite/0003_reading.sql"),
     include_str!("../schema/sqlite/0004_chains.sql"),
     include_str!("../schema/sqlite/0005_rights.sql"),
     include_str!("../schema/sqlite/0006_sources.sql"),
+    include_str!("../schema/sqlite/0007_counted.sql"),
 ];
 
 /// `proc` in ASCII: tells our files from those of other programs.
@@ -71,6 +72,22 @@ impl OpenFile {
         // Else a statement is made anew whenever its values change, which was a quarter of each commit.
         db.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
         migrate(&mut db, steps)?;
+        let at = fs::metadata(path)?;
+        Ok(Self { db, device: at.dev(), inode: at.ino() })
+    }
+
+    /// Opens what is at `path` for those who only look.
+    pub fn open_to_look(path: &Path) -> Result<Self, Fault> {
+        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let db = Connection::open_with_flags(path, flags)?;
+        db.busy_timeout(Duration::ZERO)?;
+        if steps_taken(&db)? < MIGRATIONS.len() {
+            let text = "it was written by an older procession; let this one run with it once";
+            return Err(Fault::NotOurs(text.into()));
+        }
+        db.execute_batch(
+            "PRAGMA query_only = ON; PRAGMA mmap_size = 0; PRAGMA temp_store = MEMORY;",
+        )?;
         let at = fs::metadata(path)?;
         Ok(Self { db, device: at.dev(), inode: at.ino() })
     }

@@ -66,6 +66,15 @@ impl SqliteStore {
         Self::open_as(path, None, Figures::default())
     }
 
+    /// Opens the history at `path` without ever writing to it; a supervisor that holds it keeps us out.
+    pub fn open_to_look(path: &Path) -> Result<Self, StoreError> {
+        let figures = Figures::default();
+        let mut store = Self { path: path.to_owned(), open: None, life: None, figures };
+        let open = OpenFile::open_to_look(path).map_err(|fault| store.error("open", fault))?;
+        store.open = Some(open);
+        Ok(store)
+    }
+
     /// As [`SqliteStore::open`], with whose rows are written, and what counts files that are set
     /// aside.
     pub fn open_as(path: &Path, life: Option<Life>, figures: Figures) -> Result<Self, StoreError> {

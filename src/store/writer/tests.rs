@@ -159,7 +159,8 @@ fn wait_for_health(reports: &Reports, met: impl Fn(&StoreHealth) -> bool) -> Sto
 
 fn begins() -> Beginnings {
     let id = crate::store::examples::id(9);
-    Beginnings { id, began: Wall(0), supervisor: None, alive: Arc::new(|_| false) }
+    let alive = Arc::new(|_: crate::units::ProcId| false);
+    Beginnings { id, began: Wall(0), supervisor: None, alive, only_looks: false }
 }
 
 #[test]

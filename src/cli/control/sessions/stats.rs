@@ -14,7 +14,7 @@ const HEADINGS: [&str; 9] =
 pub struct Options {
     /// What they have in common.
     #[arg(long, value_name = "WHAT", default_value = "process",
-        value_parser = ["project", "user", "agent", "process", "kind"])]
+        value_parser = ["project", "user", "agent", "process", "kind", "tool"])]
     by: String,
 
     /// Only those that were opened then or later: 2026-11-20T09:30:00Z, or 2h for two hours ago.
