@@ -155,7 +155,9 @@ pub struct Usage {
 }
 
 /// Where responses are learnt from, the best source first: of each conversation one is counted.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
 pub enum UsageSource {
     /// The files in which an agent keeps its conversations.
     #[default]

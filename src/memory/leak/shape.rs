@@ -12,12 +12,16 @@ use crate::memory::leak::lines::{Line, MOST, Stretches, Sums};
 pub const FIGURES: usize = 45;
 
 /// Pieces that are needed before anything is said.
-const LEAST: usize = 16;
+const LEAST: usize = 20;
 /// A window is at least this part of what is known, and at least [`LEAST_WINDOW`] pieces.
 const WINDOW_PART: usize = 6;
 const LEAST_WINDOW: usize = 8;
 /// Two lines have to leave less over than this part of what one leaves, to be worth their bend.
 const BEND: f64 = 0.6;
+/// And less than this part, for the bend to be beyond doubt.
+const CLEAR: f64 = 0.45;
+/// Otherwise the slope is taken from the whole life, but for this part at its beginning.
+const START_UP: usize = 8;
 /// Figures are kept within this, so that one that divides by nearly nothing says no more than that.
 const BOUND: f64 = 100.0;
 /// The same for one slope by another.
@@ -103,6 +107,9 @@ struct Field {
 /// The newest stretch that one line describes.
 struct Window {
     from: usize,
+    /// From where the slope is taken: a window is chosen for its rise, and shows more of it than
+    /// there is, unless the bend at its beginning is clear.
+    steady: usize,
     count: usize,
     line: Line,
     span: f64,
@@ -121,12 +128,12 @@ pub fn look(pieces: &[Piece], width: u32, limit: f64) -> Option<Look> {
     let room = (limit - level - trend.peak).max(0.0);
     Some(Look {
         shape,
-        slope: (window.line.slope + trend.mean_slope.max(0.0)) / 2.0,
-        error: 2.0 * trend.error,
+        slope: trend.slope,
+        error: 2.0 * trend.doubt,
         span: window.span,
         growth: window.growth,
         level,
-        to_limit: room / window.line.slope,
+        to_limit: room / trend.slope.max(f64::MIN_POSITIVE),
     })
 }
 
@@ -142,6 +149,9 @@ struct Trend {
     /// How far the highest values stand above the line, half of the time.
     peak: f64,
     mean_slope: f64,
+    slope: f64,
+    /// Standard error of that.
+    doubt: f64,
 }
 
 impl Field {
@@ -182,7 +192,10 @@ impl Field {
         let line = self.lows.line(from, self.count);
         let span = self.end() - self.time[from];
         let growth = line.slope * span;
-        Window { from, count: self.count - from, line, span, growth, tiny: 1e-6 * growth + 1.0 }
+        let is_clear = best < CLEAR * self.lows.line(0, self.count).left;
+        let steady = if from > 0 && is_clear { from } else { self.count / START_UP };
+        let tiny = 1e-6 * growth + 1.0;
+        Window { from, steady, count: self.count - from, line, span, growth, tiny }
     }
 
     fn trend(&self, window: &Window) -> Trend {
@@ -203,15 +216,30 @@ impl Field {
         let deviation = (window.line.left / (window.count as f64 - 2.0)).sqrt() + window.tiny;
         let held = together.clamp(0.0, 0.9);
         let widened = ((1.0 + held) / (1.0 - held)).sqrt();
+        let (slope, plain) = self.slope(window);
         Trend {
             deviation,
             together,
             error: deviation / window.line.spread.sqrt() * widened,
+            doubt: plain * widened,
             changes,
             longest,
             peak: median(&mut above[..window.count]).max(0.0),
             mean_slope: self.means.line(window.from, self.count).slope,
+            slope,
         }
+    }
+
+    /// The slope of lows and means, each by how little its line leaves over, with its plain standard
+    /// error: floors are exact below saw teeth, means in noise.
+    fn slope(&self, window: &Window) -> (f64, f64) {
+        let tiny = window.tiny * window.tiny;
+        let (lows, means) =
+            [&self.lows, &self.means].map(|all| all.line(window.steady, self.count)).into();
+        let (low, mean) = (1.0 / (lows.left + tiny), 1.0 / (means.left + tiny));
+        let count = (self.count - window.steady) as f64;
+        let left = 2.0 / (low + mean) / (count - 2.0);
+        ((low * lows.slope + mean * means.slope) / (low + mean), (left / lows.spread).sqrt())
     }
 
     fn shape(&self, window: &Window, trend: &Trend, width: u32, limit: f64) -> Shape {
