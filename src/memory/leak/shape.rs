@@ -18,10 +18,6 @@ const WINDOW_PART: usize = 6;
 const LEAST_WINDOW: usize = 8;
 /// Two lines have to leave less over than this part of what one leaves, to be worth their bend.
 const BEND: f64 = 0.6;
-/// And less than this part, for the bend to be beyond doubt.
-const CLEAR: f64 = 0.45;
-/// Otherwise the slope is taken from the whole life, but for this part at its beginning.
-const START_UP: usize = 8;
 /// Figures are kept within this, so that one that divides by nearly nothing says no more than that.
 const BOUND: f64 = 100.0;
 /// The same for one slope by another.
@@ -107,9 +103,6 @@ struct Field {
 /// The newest stretch that one line describes.
 struct Window {
     from: usize,
-    /// From where the slope is taken: a window is chosen for its rise, and shows more of it than
-    /// there is, unless the bend at its beginning is clear.
-    steady: usize,
     count: usize,
     line: Line,
     span: f64,
@@ -192,10 +185,8 @@ impl Field {
         let line = self.lows.line(from, self.count);
         let span = self.end() - self.time[from];
         let growth = line.slope * span;
-        let is_clear = best < CLEAR * self.lows.line(0, self.count).left;
-        let steady = if from > 0 && is_clear { from } else { self.count / START_UP };
         let tiny = 1e-6 * growth + 1.0;
-        Window { from, steady, count: self.count - from, line, span, growth, tiny }
+        Window { from, count: self.count - from, line, span, growth, tiny }
     }
 
     fn trend(&self, window: &Window) -> Trend {
@@ -230,16 +221,14 @@ impl Field {
         }
     }
 
-    /// The slope of lows and means, each by how little its line leaves over, with its plain standard
-    /// error: floors are exact below saw teeth, means in noise.
+    /// The slope of lows and of means, each as good as the other: floors are exact below saw teeth,
+    /// means in noise. With its plain standard error.
     fn slope(&self, window: &Window) -> (f64, f64) {
-        let tiny = window.tiny * window.tiny;
-        let (lows, means) =
-            [&self.lows, &self.means].map(|all| all.line(window.steady, self.count)).into();
-        let (low, mean) = (1.0 / (lows.left + tiny), 1.0 / (means.left + tiny));
-        let count = (self.count - window.steady) as f64;
-        let left = 2.0 / (low + mean) / (count - 2.0);
-        ((low * lows.slope + mean * means.slope) / (low + mean), (left / lows.spread).sqrt())
+        let lows = window.line;
+        let means = self.means.line(window.from, self.count);
+        let left = lows.left.min(means.left) + window.tiny * window.tiny;
+        let error = (left / (window.count as f64 - 2.0) / lows.spread).sqrt();
+        ((lows.slope + means.slope) / 2.0, error)
     }
 
     fn shape(&self, window: &Window, trend: &Trend, width: u32, limit: f64) -> Shape {
