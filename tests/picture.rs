@@ -22,6 +22,7 @@ use procession::memory::container::{
 };
 use procession::memory::leak::evidence::Evidence;
 use procession::memory::leak::growth_count::Counted;
+use procession::memory::level::Basis;
 use procession::memory::parts::{Parts, TreeParts};
 use procession::memory::{
     LeakState, MemoryLevel, PartsCost, Range, SelfFigures, TreeSample, Turns, Verdict,
@@ -87,12 +88,13 @@ pub fn snapshot() -> Snapshot {
             bytes: 918_273,
         },
         files: 3,
-        calls: Default::default(),
-        requests: BTreeMap::new(),
         corrections: BTreeMap::from([(
             ("claude".to_owned(), "claude-opus-4-5".to_owned()),
             (12, 5),
         )]),
+        calls: Default::default(),
+        requests: [(("web".to_owned(), "claude".to_owned(), "a-model".to_owned()), (7, 1))].into(),
+        otlp: Default::default(),
         apart: [(
             "claude".to_owned(),
             procession::tokens::precedence::Apart { told: 1_000, differ: 25 },
@@ -226,6 +228,7 @@ fn house() -> HouseView {
         sessions_limit: 100,
         sessions_open: 4,
         sessions_refused: 2,
+        sessions_resumed: BTreeMap::from([(SessionKind::Process, 1), (SessionKind::External, 2)]),
         idle_warnings: BTreeMap::from([
             (SessionKind::Process, 1),
             (SessionKind::Conversation, 0),
@@ -276,6 +279,9 @@ pub fn run(number: u64, mib: u64, level: MemoryLevel) -> RunView {
                 written: Some(4_096),
             },
         }),
+        history: Arc::default(),
+        label: None,
+        size: Some((Bytes::mib(mib - 10), Basis::Proportional)),
         peak_resident: Some(Bytes::mib(mib + 1)),
         level,
         verdict: Some(Arc::new(Verdict {

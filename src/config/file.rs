@@ -14,13 +14,15 @@ use super::plan::{
 };
 use super::privacy::privacy;
 use super::problem::{Problems, Sink, quoted};
+use super::process::memory::thresholds;
 use super::process::output::{USUAL_MODE, output as process_output};
-use super::process::{Draft, Usual, process, thresholds};
+use super::process::{Draft, Usual, process};
 use super::quantity::print_duration;
 use super::read;
 use super::sessions::sessions;
 use super::store::store;
 use super::surroundings::{Surroundings, default_state_dir};
+use super::tokens::tokens;
 use crate::units::ProcessIx;
 
 /// From the request to stop to our exit: Docker kills after 10 s, and a second remains for us.
@@ -121,6 +123,7 @@ fn whole(at: &Cursor<'_>, digest: String, around: &Surroundings<'_>) -> Option<P
         memory,
         sessions: sessions(at, &mut fields, around),
         privacy: privacy(&mut fields),
+        tokens: tokens(&mut fields),
         file_digest: Some(digest),
     };
     fields.finish(&COMPOSE_WORDS);

@@ -5,10 +5,12 @@
 //! the file, not the plan: the plan is not serialisable, so that it can change without changing
 //! what is promised here.
 
+mod memory;
 mod output;
 mod privacy;
 mod process;
 mod sessions;
+mod tokens;
 mod world;
 
 use std::path::Path;
@@ -18,6 +20,7 @@ use serde::ser::{Serialize, Serializer};
 use self::privacy::{Privacy, privacy};
 use self::process::{Process, process};
 use self::sessions::{Sessions, sessions};
+use self::tokens::{Tokens, tokens};
 use super::families::{families, names};
 use super::order;
 use super::plan::{ControlGroups, ControlPlan, Mode, Plan, Recovery, StorePlan, TokenPlan};
@@ -77,6 +80,7 @@ struct Whole {
     memory: Memory,
     sessions: Sessions,
     privacy: Privacy,
+    tokens: Tokens,
 }
 
 #[derive(serde::Serialize)]
@@ -165,6 +169,7 @@ fn whole(plan: &Plan) -> Whole {
         },
         sessions: sessions(&plan.sessions),
         privacy: privacy(&plan.privacy),
+        tokens: tokens(&plan.tokens),
     }
 }
 

@@ -1,6 +1,7 @@
 //! The ledger: an entry in, rows out, and at any time a picture. Pure, so that the same entries
 //! always give the same history. What each kind of entry means stands in the `fold_…` files.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use std::time::Duration;
@@ -29,6 +30,8 @@ use crate::ledger::spend::Spend;
 use crate::ledger::veil::Veil;
 use crate::memory::LeakDetector;
 use crate::memory::leak::Setting;
+use crate::memory::level::Bounds;
+use crate::memory::recurring::RunTrend;
 use crate::supervise::lifecycle::SignalResponse;
 use crate::tokens::precedence::Precedence;
 use crate::tokens::price::Prices;
@@ -85,6 +88,10 @@ pub(super) struct Process {
     pub(super) rule: SessionRule,
     /// Whether it is a command that was spawned beside the plan.
     pub(super) spawned: bool,
+    /// How the memory of its last runs went, oldest first.
+    pub(super) trends: VecDeque<RunTrend>,
+    /// When it was last restarted for its memory.
+    pub(super) memory_restart: Option<Mono>,
 }
 
 /// A run that ended, for what is learnt of it behind its end.
@@ -247,7 +254,15 @@ impl Process {
     pub(super) fn new(place: ProcessIx, plan: &ProcessPlan) -> Self {
         let spawned = plan.standing == Standing::Spawned;
         let view = ProcessView::new(place, plan);
-        Self { view, run: None, last: None, rule: plan.session, spawned }
+        Self {
+            view,
+            run: None,
+            last: None,
+            rule: plan.session,
+            spawned,
+            trends: VecDeque::new(),
+            memory_restart: None,
+        }
     }
 
     /// Goes on under another plan. A place that was taken over by another name begins at 0.
@@ -259,6 +274,8 @@ impl Process {
         self.spawned = plan.standing == Standing::Spawned;
         self.view.retired = plan.standing == Standing::Retired;
         self.view.thresholds = plan.thresholds;
+        // Until the next sample, without the container's limit.
+        self.view.bounds = Bounds::of(&plan.thresholds, None);
         self.view.schedule = plan.schedule.clone().map(Arc::new);
         self.view.agent = plan.agent.as_ref().map(|agent| agent.name.clone());
         self.view.care.follow(plan);
@@ -278,6 +295,7 @@ fn house(plan: &Plan, started: Now, pid1: bool) -> HouseView {
         pid1,
         signals: forwarded.map(|signal| ((*signal, response), 0)).collect(),
         sessions_limit: plan.sessions.max_concurrent,
+        sessions_resumed: [(SessionKind::Process, 0), (SessionKind::External, 0)].into(),
         idle_warnings: SessionKind::ALL.map(|kind| (kind, 0)).into(),
         store: (plan.store != StorePlan::Memory).then(StoreHealth::default),
         listener_up: plan.listen.map(|_| false),

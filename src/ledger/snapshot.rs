@@ -10,11 +10,16 @@ use crate::ledger::calls::Calls;
 use crate::ledger::care::Care;
 use crate::ledger::entry::StoreHealth;
 use crate::ledger::session::{Session, SessionKind, SessionState};
+use crate::ledger::spend::Received;
 use crate::memory::container::ContainerFigures;
+use crate::memory::history::History;
+use crate::memory::level::{Basis, Bounds};
 use crate::memory::parts::TreeParts;
+use crate::memory::recurring::Recurring;
 use crate::memory::{MemoryLevel, PartsCost, TreeSample, Verdict};
 use crate::supervise::fact::SpawnFailure;
 use crate::supervise::lifecycle::{Order, PhaseName};
+use crate::tokens::otlp;
 use crate::tokens::precedence::Apart;
 use crate::tokens::{LineCounts, TokenCounts};
 use crate::units::{ExitStatus, Money, Now, ProcId, ProcessIx, RunId, SessionId, Signal, Wall};
@@ -53,6 +58,8 @@ pub struct Snapshot {
     pub calls: Calls,
     /// Calls of models that were answered and that failed, by process, agent and model.
     pub requests: BTreeMap<(String, String, String), (u64, u64)>,
+    /// What was sent over OpenTelemetry's protocol.
+    pub otlp: BTreeMap<otlp::Signal, Received>,
     /// How far the sources of tokens are apart, by agent; only where there is more than one.
     pub apart: BTreeMap<String, Apart>,
     /// The day the price table was made.
@@ -114,6 +121,8 @@ pub struct HouseView {
     pub sessions_open: u32,
     /// Requests for one more that were refused because as many were open.
     pub sessions_refused: u64,
+    /// Sessions of earlier lives that went on in this one, by kind.
+    pub sessions_resumed: BTreeMap<SessionKind, u64>,
     /// Warnings before an end for want of activity, by kind of session.
     pub idle_warnings: BTreeMap<SessionKind, u64>,
 }
@@ -155,8 +164,16 @@ pub struct ProcessView {
     pub cpu_seconds_ended: f64,
     /// Bytes that the runs that ended are known to have read from disks, and written to them.
     pub moved_ended: [u64; 2],
-    /// Memory thresholds.
+    /// Memory thresholds, as the plan has them.
     pub thresholds: Thresholds,
+    /// What they come to under the container's limit.
+    pub bounds: Bounds,
+    /// The leak that its last runs had one like another, if they had.
+    pub recurring: Option<Recurring>,
+    /// Times that such a leak was found, in this life.
+    pub leaks_recurring: u64,
+    /// Times that its end was asked for because of its memory, in this life.
+    pub memory_ends: u64,
     /// The agent that it runs, if it declares one.
     pub agent: Option<String>,
     /// Times that the leak rule began to be met, in this life.
@@ -190,6 +207,10 @@ impl ProcessView {
             cpu_seconds_ended: 0.0,
             moved_ended: [0; 2],
             thresholds: plan.thresholds,
+            bounds: Bounds::of(&plan.thresholds, None),
+            recurring: None,
+            leaks_recurring: 0,
+            memory_ends: 0,
             agent: plan.agent.as_ref().map(|agent| agent.name.clone()),
             leaks_suspected: 0,
             leaks_confirmed: 0,
@@ -219,6 +240,12 @@ pub struct RunView {
     pub parts: Option<TreeParts>,
     /// The largest resident size of its tree so far.
     pub peak_resident: Option<crate::units::Bytes>,
+    /// What it held since it began.
+    pub history: Arc<History>,
+    /// What its samples were last said to stand for.
+    pub label: Option<Arc<str>>,
+    /// The size that thresholds are compared with, and what it is taken from.
+    pub size: Option<(crate::units::Bytes, Basis)>,
     /// Its size against the thresholds.
     pub level: MemoryLevel,
     /// What the leak rule says.
@@ -238,6 +265,9 @@ impl RunView {
             sample: None,
             parts: None,
             peak_resident: None,
+            history: Arc::default(),
+            label: None,
+            size: None,
             level: MemoryLevel::Normal,
             verdict: None,
         }

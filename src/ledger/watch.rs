@@ -1,21 +1,18 @@
-//! What the samples of one run's tree add up to: peak, mean, level, and the leak rule's verdict.
+//! What the samples of one run's tree add up to: peak, mean, and the leak rule's verdict.
 //! Says what changed; whom to tell is decided by the fold.
 
 use std::sync::Arc;
 
-use crate::config::plan::Thresholds;
 use crate::ledger::session::Figures;
-use crate::memory::{LeakDetector, LeakState, MemoryLevel, TreeSample, Verdict, level};
+use crate::memory::{LeakDetector, LeakState, TreeSample, Verdict};
 use crate::units::Bytes;
 
 /// Watches the memory of one run.
 pub struct MemoryWatch {
     detector: Box<dyn LeakDetector>,
-    thresholds: Thresholds,
     sum: u128,
     samples: u64,
     peak: Option<Bytes>,
-    level: MemoryLevel,
     /// Shared with the pictures.
     verdict: Option<Arc<Verdict>>,
     last: Option<TreeSample>,
@@ -28,8 +25,6 @@ const BUSY: f64 = 0.01;
 /// What one sample changed.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Change {
-    /// The level that is held from now on, where it is another one.
-    pub level: Option<MemoryLevel>,
     /// What the leak rule says from now on, where it is another state.
     pub leak: Option<LeakChange>,
     /// Whether the tree has worked since the sample before, see [`BUSY`].
@@ -59,17 +54,8 @@ impl LeakChange {
 
 impl MemoryWatch {
     /// A watch that has seen nothing yet.
-    pub fn new(detector: Box<dyn LeakDetector>, thresholds: Thresholds) -> Self {
-        Self {
-            detector,
-            thresholds,
-            sum: 0,
-            samples: 0,
-            peak: None,
-            level: MemoryLevel::Normal,
-            verdict: None,
-            last: None,
-        }
+    pub fn new(detector: Box<dyn LeakDetector>) -> Self {
+        Self { detector, sum: 0, samples: 0, peak: None, verdict: None, last: None }
     }
 
     /// Takes the next sample.
@@ -82,17 +68,9 @@ impl MemoryWatch {
         // A descendant that nobody waited for takes its CPU time with it; the run's never shrinks.
         self.last = Some(TreeSample { cpu_seconds: sample.cpu_seconds.max(cpu_before), ..*sample });
         Change {
-            level: self.relevel(sample.resident),
             leak: self.judge(sample),
             worked: sample.cpu_seconds - cpu_before > BUSY * span.as_secs_f64(),
         }
-    }
-
-    fn relevel(&mut self, resident: Bytes) -> Option<MemoryLevel> {
-        let level = level::level(resident, &self.thresholds);
-        let changed = level != self.level;
-        self.level = level;
-        changed.then_some(level)
     }
 
     fn judge(&mut self, sample: &TreeSample) -> Option<LeakChange> {
@@ -105,6 +83,11 @@ impl MemoryWatch {
         (from != verdict.state && !quiet).then_some(LeakChange { from, verdict })
     }
 
+    /// The tree may hold so many bytes from now on.
+    pub fn limit(&mut self, limit: Option<Bytes>) {
+        self.detector.limit(limit);
+    }
+
     /// A single process of the tree is known to have been as large as this between two samples.
     pub fn peaked(&mut self, largest: Option<Bytes>) {
         self.peak = self.peak.max(largest);
@@ -113,11 +96,6 @@ impl MemoryWatch {
     /// The largest resident size so far.
     pub fn peak(&self) -> Option<Bytes> {
         self.peak
-    }
-
-    /// The size against the thresholds.
-    pub fn level(&self) -> MemoryLevel {
-        self.level
     }
 
     /// What the leak rule says.
@@ -193,8 +171,7 @@ mod tests {
     }
 
     fn watch_that_says(states: Vec<LeakState>) -> MemoryWatch {
-        let thresholds = Thresholds { warning: Bytes(100), critical: Bytes(200) };
-        MemoryWatch::new(Box::new(Says(states)), thresholds)
+        MemoryWatch::new(Box::new(Says(states)))
     }
 
     #[test]
@@ -220,17 +197,6 @@ mod tests {
             (Confirmed, Suspected, (false, false)),
             (Suspected, Unknown, (false, false)),
         ];
-        assert_eq!(told, expected);
-    }
-
-    #[test]
-    fn a_level_is_reached_at_its_threshold_and_told_once() {
-        let mut watch = watch();
-        let told: Vec<_> =
-            [99, 100, 150, 200, 300, 199, 99].map(|n| watch.observe(&sample(n, 0.0)).level).into();
-        use MemoryLevel::{Critical, Normal, Warning};
-        let expected =
-            vec![None, Some(Warning), None, Some(Critical), None, Some(Warning), Some(Normal)];
         assert_eq!(told, expected);
     }
 

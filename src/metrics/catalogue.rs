@@ -207,6 +207,8 @@ catalogue! {
         "External sessions and spawned commands that are open, of those that may be.";
     SESSIONS_REFUSED: Counter "procession_sessions_refused_total" []
         "Requests for one more that were refused because as many were open as may be.";
+    SESSIONS_RESUMED: Counter "procession_sessions_resumed_total" ["kind"]
+        "Sessions of earlier lives that went on in this one; those that could not are counted as ended.";
     IDLE_WARNINGS: Counter "procession_session_idle_warnings_total" ["kind"]
         "Warnings before a session's end for want of activity.";
     SESSION_INFO: Info "procession_session_info" ["session_id", "kind", "process", "agent", "parent_id"]
@@ -246,9 +248,13 @@ catalogue! {
     MEMORY_PEAK: Gauge "procession_process_memory_peak_bytes" ["process"]
         "The largest resident size of the live run's tree that was sampled, or of a single process of it at any moment, in bytes.";
     MEMORY_THRESHOLD: Gauge "procession_process_memory_threshold_bytes" ["process", "level"]
-        "Resident size of the tree that counts as warning or critical, in bytes.";
+        "Size of the tree that counts as warning or critical, in bytes; absent while it hangs on a limit that is not known.";
+    MEMORY_SIZE: Gauge "procession_process_memory_size_bytes" ["process"]
+        "The size that thresholds are compared with, in bytes: proportional memory with what of it is swapped out, or anonymous memory where that is not known.";
     MEMORY_LEVEL: Gauge "procession_process_memory_level" ["process", "level"]
         "1 for the level that the tree's size is at, 0 for all others.";
+    MEMORY_ENDS: Counter "procession_process_memory_ends_total" ["process"]
+        "Times that the process's restart or stop was asked for because of its memory.";
     TREE_PROCESSES: Gauge "procession_process_tree_processes" ["process"]
         "Living processes in the process's tree.";
     ZOMBIES: Gauge "procession_process_zombies" ["process"]
@@ -311,6 +317,10 @@ catalogue! {
         "Times that the process's memory began to meet the leak rule.";
     LEAKS_CONFIRMED: Counter "procession_process_leaks_confirmed_total" ["process"]
         "Times that a leak of the process was confirmed.";
+    LEAK_RECURRING: Gauge "procession_process_leak_recurring" ["process"]
+        "Runs of the process, the last ones in a row, that leaked one like another; 0 where they did not.";
+    LEAKS_RECURRING: Counter "procession_process_leaks_recurring_total" ["process"]
+        "Times that a leak was found that the process's runs had one like another.";
 
     // Tokens.
     TOKENS: Counter "procession_tokens_total" ["process", "agent", "provider", "model", "kind"]
@@ -339,6 +349,10 @@ catalogue! {
         "Bytes of agents' logs that were read.";
     INGEST_FILES: Gauge "procession_ingest_files" []
         "Log files of agents that are followed.";
+    OTLP_REQUESTS: Counter "procession_otlp_requests_total" ["signal", "result"]
+        "Bodies that agents sent over OpenTelemetry's protocol: accepted, or refused because they could not be read.";
+    OTLP_POINTS: Counter "procession_otlp_datapoints_total" ["signal", "result"]
+        "Points, records and spans that agents sent: used, unused because they tell of something else, or rejected because they cannot be true.";
     SOURCES_APART: Gauge "procession_token_source_disagreement_ratio" ["agent"]
         "By how much other sources of the agent's tokens differ from the one that is counted, over what that one told; absent where there is but one.";
     PRICE_TABLE_TIME: Gauge "procession_price_table_timestamp_seconds" []

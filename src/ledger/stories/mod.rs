@@ -4,6 +4,7 @@ mod care;
 mod chains;
 mod external;
 mod house;
+mod memory;
 mod runs;
 mod storm;
 mod tokens;
@@ -56,6 +57,7 @@ pub(super) fn plan() -> Plan {
         memory: MemoryPlan { interval: Duration::from_secs(5), leak_rule: LeakRule::GrowthCount },
         privacy: PrivacyPlan::default(),
         sessions: SessionsPlan::default(),
+        tokens: TokensPlan::default(),
         file_digest: Some("0".into()),
     }
 }
@@ -64,7 +66,7 @@ fn process(name: &str, agent: Option<AgentPlan>) -> ProcessPlan {
     ProcessPlan {
         restart: RestartPlan { policy: RestartPolicy::Always, ..RestartPlan::default() },
         forward_signals: vec![Signal::USR1],
-        thresholds: Thresholds { warning: Bytes(100), critical: Bytes(200) },
+        thresholds: Thresholds::of_sizes(Bytes(100), Bytes(200)),
         agent,
         ..ProcessPlan::new(name, vec!["true".into()])
     }

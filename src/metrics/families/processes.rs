@@ -54,7 +54,10 @@ pub(super) fn put_memory(families: &mut Families, snapshot: &Snapshot) {
         runs().filter_map(|(p, run)| seen(p, run.peak_resident.map(|peak| count(peak.0)))),
     );
     families.each(&row::MEMORY_THRESHOLD, each().flat_map(thresholds));
+    let size = |run: &RunView| run.size.map(|(size, _)| count(size.0));
+    families.each(&row::MEMORY_SIZE, runs().filter_map(|(p, run)| seen(p, size(run))));
     families.each(&row::MEMORY_LEVEL, runs().flat_map(|(p, run)| levels(p, run)));
+    families.each(&row::MEMORY_ENDS, each().map(|p| ([p.name.as_str()], count(p.memory_ends))));
     families.each(&row::TREE_PROCESSES, sampled(|sample| f64::from(sample.processes)));
     families.each(&row::ZOMBIES, sampled(|sample| f64::from(sample.zombies)));
     families.each(
@@ -77,6 +80,10 @@ pub(super) fn put_memory(families: &mut Families, snapshot: &Snapshot) {
         .each(&row::LEAKS_SUSPECTED, each().map(|p| ([p.name.as_str()], count(p.leaks_suspected))));
     families
         .each(&row::LEAKS_CONFIRMED, each().map(|p| ([p.name.as_str()], count(p.leaks_confirmed))));
+    let alike = |p: &ProcessView| p.recurring.map_or(0.0, |found| count(found.runs as u64));
+    families.each(&row::LEAK_RECURRING, each().map(|p| ([p.name.as_str()], alike(p))));
+    families
+        .each(&row::LEAKS_RECURRING, each().map(|p| ([p.name.as_str()], count(p.leaks_recurring))));
 }
 
 /// The processes that have a live run.
@@ -122,12 +129,12 @@ fn spawn_failures(process: &ProcessView) -> impl Iterator<Item = ([&str; 2], f64
     failures.map(|(reason, failed)| ([process.name.as_str(), *reason], count(*failed)))
 }
 
-fn thresholds(process: &ProcessView) -> [([&str; 2], f64); 2] {
-    let sizes = process.thresholds;
-    [
-        ([process.name.as_str(), MemoryLevel::Warning.as_str()], count(sizes.warning.0)),
-        ([process.name.as_str(), MemoryLevel::Critical.as_str()], count(sizes.critical.0)),
-    ]
+fn thresholds(process: &ProcessView) -> impl Iterator<Item = ([&str; 2], f64)> {
+    let levels = [MemoryLevel::Warning, MemoryLevel::Critical].into_iter();
+    levels.filter_map(|level| {
+        let threshold = process.bounds.of_level(level)?;
+        Some(([process.name.as_str(), level.as_str()], count(threshold.0)))
+    })
 }
 
 /// Nothing before the first sample: what was not measured has no level.

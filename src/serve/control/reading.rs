@@ -193,7 +193,7 @@ pub(super) fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> V
     near.into_iter().take(MOST_SIMILAR).map(|(_, known)| known.to_owned()).collect()
 }
 
-fn seconds(from: Wall, to: Wall) -> f64 {
+pub(super) fn seconds(from: Wall, to: Wall) -> f64 {
     to.0.saturating_sub(from.0).max(0) as f64 / 1e3
 }
 
