@@ -358,8 +358,8 @@ impl Field {
     /// The height of the teeth; how residuals keep together, change sides and stay on one.
     fn noise(&self, window: &Window, trend: &Trend) -> [f64; 4] {
         let mut teeth = [0.0; MOST];
-        for nth in 0..window.count {
-            teeth[nth] = self.high[window.from + nth] - self.low[window.from + nth];
+        for (tooth, nth) in teeth.iter_mut().zip(window.from..self.count) {
+            *tooth = self.high[nth] - self.low[nth];
         }
         let count = window.count as f64;
         [
