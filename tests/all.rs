@@ -17,6 +17,7 @@ mod history;
 mod house;
 mod image;
 mod kept;
+mod leaks;
 mod lifecycle;
 mod mind;
 mod orphans;

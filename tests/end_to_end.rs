@@ -132,7 +132,7 @@ fn configuration(folder: &Path, metrics: u16, web: u16, api: u16) -> String {
 metrics: {{listen: "127.0.0.1:{metrics}"}}
 store: {{sqlite: "{folder}/history.db"}}
 state_dir: "{folder}/state"
-memory: {{interval: 1s}}
+memory: {{interval: 1s, leak_rule: growth-count}}
 exit_code_from: [api]
 shutdown_timeout: 9s
 processes:

@@ -26,13 +26,13 @@ const NARROWEST: u32 = 8;
 const WIDEST: u32 = 128;
 /// Samples before anything is said: 16 pieces, of which a line and a bend need as many. Most of the
 /// recorded programs that were well still warmed up before, and looked like leaks.
-pub const LEAST_SAMPLES: u32 = 16 * NARROWEST;
+pub const LEAST_SAMPLES: u32 = 20 * NARROWEST;
 /// The part of the room below the limit that a growth has to take before it matters: with less, it
 /// takes another hundred times as long as it was seen until somebody is hurt.
 pub const LEAST_SHARE: f64 = 0.01;
 /// Above these odds a leak is confirmed: their logarithm, as the trees vote. Chosen on draws that no
 /// tree was grown on, as the least with about one false alarm in 200 hours.
-pub const CONFIRMED: f64 = 1.9;
+pub const CONFIRMED: f64 = 2.3;
 /// Above these it is suspected: three to one.
 pub const SUSPECTED: f64 = 1.1;
 /// Below these it is no longer, one to five: far enough from the others not to flutter.
@@ -153,9 +153,8 @@ impl Robust {
     fn judge(&mut self, look: Option<Look>, at: Now) {
         let Some(look) = look else { return };
         let matters = look.shape.is_some_and(|shape| shape.of_room() >= LEAST_SHARE);
-        let voted = look.shape.map_or(model::NEVER, |shape| {
-            model::BASE + votes(&model::SIZES, &model::NODES, &shape.0)
-        });
+        let voted =
+            look.shape.map_or(model::NEVER, |shape| model::BASE + votes(&model::TREES, &shape.0));
         // What takes next to no room may be a leak and is no alarm.
         let newest = if matters { voted } else { voted.min(0.0) };
         let odds = self.odds.map_or(newest, |odds| odds + NEWEST * (newest - odds));
@@ -205,5 +204,192 @@ fn wanted(odds: f64) -> LeakState {
         LeakState::Suspected
     } else {
         LeakState::None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::plan::LeakRule;
+    use crate::memory::leak::evidence::Criterion;
+    use crate::units::{RunId, Wall};
+
+    const MIB: f64 = 1_048_576.0;
+
+    fn sample(seconds: f64, mib: f64) -> TreeSample {
+        let mono = Mono::default().after(Duration::from_secs_f64(seconds));
+        TreeSample {
+            run: RunId(1),
+            at: Now { mono, wall: Wall((seconds * 1000.0) as i64) },
+            resident: Bytes(0),
+            anonymous: Bytes((mib * MIB) as u64),
+            virtual_size: Bytes(0),
+            processes: 1,
+            zombies: 0,
+            oldest_zombie: None,
+            cpu_seconds: 0.0,
+        }
+    }
+
+    fn rule() -> Robust {
+        let interval = Duration::from_secs(5);
+        let limit = Some(Bytes::mib(1024));
+        Robust::new(&Setting { rule: LeakRule::Robust, limit, interval })
+    }
+
+    /// Noise that is the same each time, from -1 to 1.
+    fn noise(nth: u32) -> f64 {
+        let mixed = nth.wrapping_mul(2_654_435_761) ^ nth.wrapping_mul(40_503).rotate_left(13);
+        f64::from(mixed % 2001) / 1000.0 - 1.0
+    }
+
+    /// The rule after so many samples, each five seconds after the one before, and whether it ever
+    /// confirmed a leak.
+    fn after(count: u32, mib: impl Fn(u32) -> f64) -> (Robust, bool) {
+        let (mut rule, mut ever) = (rule(), false);
+        for nth in 0..count {
+            rule.observe(&sample(f64::from(nth) * 5.0, mib(nth)));
+            ever |= rule.held == LeakState::Confirmed;
+        }
+        (rule, ever)
+    }
+
+    fn saw(nth: u32) -> f64 {
+        f64::from(nth % 23) * 3.0
+    }
+
+    #[test]
+    fn leaks_are_confirmed_whatever_lies_above_them() {
+        let leak = |nth: u32| 200.0 + 0.25 * f64::from(nth);
+        for (name, found) in [
+            ("alone", after(1000, leak).1),
+            ("in noise", after(1000, |nth| leak(nth) + 6.0 * noise(nth)).1),
+            ("below saw teeth", after(1000, |nth| leak(nth) + saw(nth)).1),
+            ("in stairs", after(1000, |nth| leak(nth - nth % 30) + noise(nth)).1),
+            ("late", after(1500, |nth| leak(nth.max(600)) + noise(nth)).1),
+        ] {
+            assert!(found, "{name}");
+        }
+    }
+
+    #[test]
+    fn what_ends_is_no_leak() {
+        let wave = |nth: u32| (f64::from(nth) / 30.0).sin();
+        for (name, found) in [
+            ("nothing", after(900, |_| 300.0).1),
+            ("noise", after(900, |nth| 300.0 + 10.0 * noise(nth)).1),
+            ("saw teeth", after(900, |nth| 300.0 + saw(nth) + noise(nth)).1),
+            ("a period", after(900, |nth| 300.0 + 60.0 * wave(nth) + noise(nth)).1),
+            ("a step", after(900, |nth| if nth < 300 { 300.0 } else { 400.0 } + noise(nth)).1),
+            ("warming up", after(900, |nth| 400.0 - 300.0 / (1.0 + f64::from(nth) / 40.0)).1),
+            ("filling", after(900, |nth| 200.0 + f64::from(nth.min(120)) + noise(nth)).1),
+        ] {
+            assert!(!found, "{name}");
+        }
+    }
+
+    #[test]
+    fn a_leak_is_told_with_its_growth_and_the_time_that_is_left() {
+        let (rule, _) = after(1000, |nth| 200.0 + 0.25 * f64::from(nth) + noise(nth));
+        let verdict = rule.verdict();
+        assert_eq!(verdict.state, LeakState::Confirmed);
+        let (growth, range) = verdict.growth.zip(verdict.growth_range).expect("it grows");
+        let truth = 0.05 * MIB;
+        assert!((growth / truth - 1.0).abs() < 0.05, "{growth} instead of {truth}");
+        assert!(range.low <= truth && truth <= range.high, "{truth} in {range:?}");
+        let left = verdict.to_limit.expect("there is a limit").as_secs_f64();
+        assert!((left / 11_480.0 - 1.0).abs() < 0.05, "{left}");
+        let explained = verdict.evidence.explain();
+        assert!(explained.criteria.iter().all(Criterion::is_met), "{:?}", explained.criteria);
+        let words = "what stays behind grew by ";
+        assert!(explained.sentence.starts_with(words), "{}", explained.sentence);
+    }
+
+    #[test]
+    fn a_leak_that_stops_is_taken_back() {
+        let (rule, ever) = after(5000, |nth| 200.0 + 0.25 * f64::from(nth.min(1000)) + noise(nth));
+        assert!(ever);
+        assert_eq!(rule.held, LeakState::None);
+    }
+
+    #[test]
+    fn a_growth_that_takes_next_to_no_room_is_no_alarm() {
+        let (rule, ever) = after(900, |nth| 200.0 + 0.008 * f64::from(nth));
+        assert!(!ever, "{}", rule.verdict().evidence);
+    }
+
+    #[test]
+    fn without_enough_samples_nothing_is_said() {
+        let (rule, _) = after(LEAST_SAMPLES - 1, |nth| 200.0 + f64::from(nth));
+        let verdict = rule.verdict();
+        assert_eq!((verdict.state, verdict.growth), (LeakState::Unknown, None));
+        let expected = format!("{} of the {LEAST_SAMPLES} samples", LEAST_SAMPLES - 1);
+        assert!(verdict.evidence.to_string().starts_with(&expected), "{}", verdict.evidence);
+    }
+
+    #[test]
+    fn the_same_samples_give_the_same_verdicts() {
+        let leak = |nth: u32| 200.0 + 0.25 * f64::from(nth) + saw(nth) + noise(nth);
+        let (mut one, mut other) = (rule(), rule());
+        for nth in 0..700 {
+            let sample = sample(f64::from(nth) * 5.0, leak(nth));
+            one.observe(&sample);
+            other.observe(&sample);
+            assert_eq!(one.verdict(), other.verdict(), "{nth}");
+        }
+    }
+
+    #[test]
+    fn time_that_stands_still_or_runs_back_and_trees_that_vanish_are_borne() {
+        let mut rule = rule();
+        for nth in 0..2000u32 {
+            let seconds = match nth % 7 {
+                3 => 5.0,
+                4 => f64::from(nth) * 5.0 - 200.0,
+                _ => f64::from(nth) * 5.0,
+            };
+            let mib = if nth % 50 == 0 { 0.0 } else { 300.0 + noise(nth) };
+            rule.observe(&sample(seconds.max(0.0), mib));
+            assert!(rule.verdict().growth.is_none_or(f64::is_finite));
+            assert!(rule.held <= LeakState::None, "{}", rule.verdict().evidence);
+        }
+        let mut still = self::rule();
+        (0..500u32).for_each(|nth| still.observe(&sample(7.0, 100.0 + f64::from(nth))));
+        assert_eq!(still.verdict().growth, None, "no time has passed");
+    }
+
+    #[test]
+    fn a_night_in_which_the_machine_slept_is_no_plateau() {
+        let leak = |nth: u32| 200.0 + 0.25 * f64::from(nth) + noise(nth);
+        let mut rule = rule();
+        for nth in 0..1000u32 {
+            let slept = if nth < 600 { 0.0 } else { 30_000.0 };
+            rule.observe(&sample(f64::from(nth) * 5.0 + slept, leak(nth)));
+        }
+        assert_eq!(rule.held, LeakState::Confirmed, "{}", rule.verdict().evidence);
+    }
+
+    #[test]
+    fn limits_of_any_size_are_borne() {
+        for limit in [None, Some(Bytes(0)), Some(Bytes(1 << 63)), Some(Bytes(u64::MAX))] {
+            let (mut rule, _) = after(300, |nth| 200.0 + 0.25 * f64::from(nth));
+            rule.limit(limit);
+            (300..400).for_each(|nth| {
+                rule.observe(&sample(f64::from(nth) * 5.0, 200.0 + 0.25 * f64::from(nth)));
+            });
+            let left = rule.verdict().to_limit;
+            assert_eq!(left.is_some(), limit.is_some(), "{limit:?}");
+        }
+    }
+
+    #[test]
+    fn years_of_samples_are_borne_and_a_slow_leak_in_them_is_found() {
+        let (rule, found) = after(60_000, |nth| 200.0 + 0.002 * f64::from(nth) + 3.0 * noise(nth));
+        assert!(found, "{}", rule.verdict().evidence);
+    }
+
+    #[test]
+    fn a_detector_is_small() {
+        assert!(size_of::<Robust>() <= 2560, "{} bytes", size_of::<Robust>());
     }
 }

@@ -12,7 +12,7 @@ use crate::memory::leak::lines::{Line, MOST, Stretches, Sums};
 pub const FIGURES: usize = 45;
 
 /// Pieces that are needed before anything is said.
-const LEAST: usize = 16;
+const LEAST: usize = 20;
 /// A window is at least this part of what is known, and at least [`LEAST_WINDOW`] pieces.
 const WINDOW_PART: usize = 6;
 const LEAST_WINDOW: usize = 8;
@@ -121,12 +121,12 @@ pub fn look(pieces: &[Piece], width: u32, limit: f64) -> Option<Look> {
     let room = (limit - level - trend.peak).max(0.0);
     Some(Look {
         shape,
-        slope: (window.line.slope + trend.mean_slope.max(0.0)) / 2.0,
-        error: 2.0 * trend.error,
+        slope: trend.slope,
+        error: 2.0 * trend.doubt,
         span: window.span,
         growth: window.growth,
         level,
-        to_limit: room / window.line.slope,
+        to_limit: room / trend.slope.max(f64::MIN_POSITIVE),
     })
 }
 
@@ -142,6 +142,9 @@ struct Trend {
     /// How far the highest values stand above the line, half of the time.
     peak: f64,
     mean_slope: f64,
+    slope: f64,
+    /// Standard error of that.
+    doubt: f64,
 }
 
 impl Field {
@@ -182,7 +185,8 @@ impl Field {
         let line = self.lows.line(from, self.count);
         let span = self.end() - self.time[from];
         let growth = line.slope * span;
-        Window { from, count: self.count - from, line, span, growth, tiny: 1e-6 * growth + 1.0 }
+        let tiny = 1e-6 * growth + 1.0;
+        Window { from, count: self.count - from, line, span, growth, tiny }
     }
 
     fn trend(&self, window: &Window) -> Trend {
@@ -203,15 +207,28 @@ impl Field {
         let deviation = (window.line.left / (window.count as f64 - 2.0)).sqrt() + window.tiny;
         let held = together.clamp(0.0, 0.9);
         let widened = ((1.0 + held) / (1.0 - held)).sqrt();
+        let (slope, plain) = self.slope(window);
         Trend {
             deviation,
             together,
             error: deviation / window.line.spread.sqrt() * widened,
+            doubt: plain * widened,
             changes,
             longest,
             peak: median(&mut above[..window.count]).max(0.0),
             mean_slope: self.means.line(window.from, self.count).slope,
+            slope,
         }
+    }
+
+    /// The slope of lows and of means, each as good as the other: floors are exact below saw teeth,
+    /// means in noise. With its plain standard error.
+    fn slope(&self, window: &Window) -> (f64, f64) {
+        let lows = window.line;
+        let means = self.means.line(window.from, self.count);
+        let left = lows.left.min(means.left) + window.tiny * window.tiny;
+        let error = (left / (window.count as f64 - 2.0) / lows.spread).sqrt();
+        ((lows.slope + means.slope) / 2.0, error)
     }
 
     fn shape(&self, window: &Window, trend: &Trend, width: u32, limit: f64) -> Shape {
@@ -341,8 +358,8 @@ impl Field {
     /// The height of the teeth; how residuals keep together, change sides and stay on one.
     fn noise(&self, window: &Window, trend: &Trend) -> [f64; 4] {
         let mut teeth = [0.0; MOST];
-        for nth in 0..window.count {
-            teeth[nth] = self.high[window.from + nth] - self.low[window.from + nth];
+        for (tooth, nth) in teeth.iter_mut().zip(window.from..self.count) {
+            *tooth = self.high[nth] - self.low[nth];
         }
         let count = window.count as f64;
         [

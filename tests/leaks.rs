@@ -1,0 +1,72 @@
+//! Recorded programs, replayed through the leak rule as it is shipped.
+
+use std::collections::BTreeMap;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use flate2::read::GzDecoder;
+use procession::config::plan::LeakRule;
+use procession::memory::leak::{Setting, detector};
+use procession::memory::{LeakState, TreeSample};
+use procession::units::{Bytes, Mono, Now, RunId, Wall};
+
+/// Grows along a straight line for four minutes and then stops: nobody could know until then.
+const UNKNOWABLE: &str = "python_cap";
+
+fn traces() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("bench/leaks/traces")
+}
+
+/// Whether each recorded program leaks, and how many bytes it may have.
+fn labels() -> BTreeMap<String, (bool, u64)> {
+    let text = std::fs::read_to_string(traces().join("labels.csv")).expect("labels");
+    let row = |line: &str| {
+        let words: Vec<&str> = line.split(',').collect();
+        (words[0].to_owned(), (words[1] == "1", words[4].parse().expect("a limit")))
+    };
+    text.lines().skip(1).map(row).collect()
+}
+
+fn samples(name: &str) -> Vec<TreeSample> {
+    let file = std::fs::File::open(traces().join(format!("{name}.csv.gz"))).expect("a trace");
+    let mut text = String::new();
+    GzDecoder::new(file).read_to_string(&mut text).expect("text");
+    let sample = |line: &str| {
+        let (at, size) = line.split_once(',').expect("two columns");
+        let at = Duration::from_secs_f64(at.parse().expect("a time"));
+        let bytes = Bytes(size.parse().expect("a size"));
+        TreeSample {
+            run: RunId(1),
+            at: Now { mono: Mono::default().after(at), wall: Wall(0) },
+            resident: bytes,
+            anonymous: bytes,
+            virtual_size: bytes,
+            processes: 1,
+            zombies: 0,
+            oldest_zombie: None,
+            cpu_seconds: 0.0,
+        }
+    };
+    text.lines().skip(1).map(sample).collect()
+}
+
+/// Whether a leak is confirmed at any time of a series.
+fn is_confirmed(series: &[TreeSample], limit: u64) -> bool {
+    let interval = Duration::from_millis(500);
+    let setting = Setting { rule: LeakRule::Robust, limit: Some(Bytes(limit)), interval };
+    let mut rule = detector(&setting);
+    series.iter().any(|sample| {
+        rule.observe(sample);
+        rule.verdict().state == LeakState::Confirmed
+    })
+}
+
+#[test]
+fn recorded_programs_leak_where_they_do_and_nowhere_else() {
+    let labels = labels();
+    assert!(labels.len() >= 40, "{} traces", labels.len());
+    for (name, (leaks, limit)) in labels.into_iter().filter(|(name, _)| name != UNKNOWABLE) {
+        assert_eq!(is_confirmed(&samples(&name), limit), leaks, "{name}");
+    }
+}
