@@ -18,6 +18,7 @@ mod house;
 mod image;
 mod kept;
 mod lifecycle;
+mod memory;
 mod mind;
 mod orphans;
 mod output;
