@@ -36,5 +36,7 @@ mod storm;
 mod support;
 mod terminal;
 mod tidy;
+mod tokens;
+mod usage;
 mod watch;
 mod world;

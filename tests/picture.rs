@@ -88,12 +88,13 @@ pub fn snapshot() -> Snapshot {
             bytes: 918_273,
         },
         files: 3,
-        calls: Default::default(),
-        requests: BTreeMap::new(),
         corrections: BTreeMap::from([(
             ("claude".to_owned(), "claude-opus-4-5".to_owned()),
             (12, 5),
         )]),
+        calls: Default::default(),
+        requests: [(("web".to_owned(), "claude".to_owned(), "a-model".to_owned()), (7, 1))].into(),
+        otlp: Default::default(),
         apart: [(
             "claude".to_owned(),
             procession::tokens::precedence::Apart { told: 1_000, differ: 25 },
@@ -227,6 +228,7 @@ fn house() -> HouseView {
         sessions_limit: 100,
         sessions_open: 4,
         sessions_refused: 2,
+        sessions_resumed: BTreeMap::from([(SessionKind::Process, 1), (SessionKind::External, 2)]),
         idle_warnings: BTreeMap::from([
             (SessionKind::Process, 1),
             (SessionKind::Conversation, 0),

@@ -179,7 +179,7 @@ pub(super) fn knocks_at(doors: &Doors) -> Box<dyn FnMut(Knock) -> bool + Send> {
     })
 }
 
-fn busy<T>(error: TrySendError<T>) -> Busy {
+pub(super) fn busy<T>(error: TrySendError<T>) -> Busy {
     match error {
         TrySendError::Full(_) => Busy::Full,
         TrySendError::Closed(_) => Busy::Gone,

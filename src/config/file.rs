@@ -22,6 +22,7 @@ use super::read;
 use super::sessions::sessions;
 use super::store::store;
 use super::surroundings::{Surroundings, default_state_dir};
+use super::tokens::tokens;
 use crate::units::ProcessIx;
 
 /// From the request to stop to our exit: Docker kills after 10 s, and a second remains for us.
@@ -122,6 +123,7 @@ fn whole(at: &Cursor<'_>, digest: String, around: &Surroundings<'_>) -> Option<P
         memory,
         sessions: sessions(at, &mut fields, around),
         privacy: privacy(&mut fields),
+        tokens: tokens(&mut fields),
         file_digest: Some(digest),
     };
     fields.finish(&COMPOSE_WORDS);
@@ -236,15 +238,15 @@ fn output(fields: &mut Fields<'_>, around: &Surroundings<'_>) -> OutputPlan {
 }
 
 fn memory(fields: &mut Fields<'_>) -> (MemoryPlan, Thresholds) {
-    let mut plan = MemoryPlan { interval: DEFAULT_INTERVAL, leak_rule: LeakRule::GrowthCount };
+    let mut plan = MemoryPlan { interval: DEFAULT_INTERVAL, leak_rule: LeakRule::default() };
     let mut limits = Thresholds::default();
     if let Some(mut fields) = fields.read("memory", |at| at.fields("a map")) {
         let interval =
             |at: &Cursor<'_>| read::duration_from(at, LEAST_INTERVAL, "sampling costs CPU time");
         plan.interval = fields.read("interval", interval).unwrap_or(plan.interval);
         limits = thresholds(&mut fields, limits);
-        let rules = [("growth-count", LeakRule::GrowthCount)];
-        plan.leak_rule = fields.read("leak_rule", |at| at.choice(&rules)).unwrap_or(plan.leak_rule);
+        let rule = fields.read("leak_rule", |at| at.choice(&LeakRule::NAMES));
+        plan.leak_rule = rule.unwrap_or(plan.leak_rule);
         fields.finish(&[]);
     }
     (plan, limits)

@@ -11,6 +11,7 @@ mod privacy;
 mod retention;
 mod schedule;
 mod sessions;
+mod tokens;
 mod store;
 mod succession;
 mod watch;
@@ -34,6 +35,7 @@ pub use self::schedule::Schedule;
 pub use self::sessions::{SessionRule, SessionsPlan};
 pub use self::store::{Password, PostgresHost, PostgresPlan, Roots, StorePlan, Tls};
 pub use self::succession::Changes;
+pub use self::tokens::{Otlp, TokensPlan};
 pub use self::watch::WatchRule;
 pub use self::world::{IoPriority, Limit, Resource, Secret, Stdin, User, World};
 pub use self::zone::Zone;
@@ -76,6 +78,8 @@ pub struct Plan {
     pub sessions: SessionsPlan,
     /// What is learnt of those who work here.
     pub privacy: PrivacyPlan,
+    /// Where tokens are told of, beside the agents' logs.
+    pub tokens: TokensPlan,
     /// SHA-256 of the file's text, in hex, where there is one; see [`Plan::digest`].
     pub file_digest: Option<String>,
 }
@@ -363,10 +367,27 @@ pub struct MemoryPlan {
 }
 
 /// The rules that can judge whether a series of samples is a leak.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum LeakRule {
+    /// What stays behind grows on and on: see [`crate::memory::leak::robust`].
+    #[default]
+    Robust,
     /// At least 8 strictly rising steps out of the last 9.
     GrowthCount,
+}
+
+impl LeakRule {
+    /// Every rule with its name in a configuration.
+    pub const NAMES: [(&str, Self); 2] =
+        [("robust", Self::Robust), ("growth-count", Self::GrowthCount)];
+
+    /// Its name in a configuration.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Robust => "robust",
+            Self::GrowthCount => "growth-count",
+        }
+    }
 }
 
 /// The coding agent that a process runs.

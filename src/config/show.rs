@@ -10,6 +10,7 @@ mod output;
 mod privacy;
 mod process;
 mod sessions;
+mod tokens;
 mod world;
 
 use std::path::Path;
@@ -19,11 +20,10 @@ use serde::ser::{Serialize, Serializer};
 use self::privacy::{Privacy, privacy};
 use self::process::{Process, process};
 use self::sessions::{Sessions, sessions};
+use self::tokens::{Tokens, tokens};
 use super::families::{families, names};
 use super::order;
-use super::plan::{
-    ControlGroups, ControlPlan, LeakRule, Mode, Plan, Recovery, StorePlan, TokenPlan,
-};
+use super::plan::{ControlGroups, ControlPlan, Mode, Plan, Recovery, StorePlan, TokenPlan};
 use super::quantity::{print_bytes, print_duration};
 
 /// The plan as YAML, with the start order as comments at its end.
@@ -80,6 +80,7 @@ struct Whole {
     memory: Memory,
     sessions: Sessions,
     privacy: Privacy,
+    tokens: Tokens,
 }
 
 #[derive(serde::Serialize)]
@@ -164,12 +165,11 @@ fn whole(plan: &Plan) -> Whole {
         },
         memory: Memory {
             interval: print_duration(plan.memory.interval),
-            leak_rule: match plan.memory.leak_rule {
-                LeakRule::GrowthCount => "growth-count",
-            },
+            leak_rule: plan.memory.leak_rule.as_str(),
         },
         sessions: sessions(&plan.sessions),
         privacy: privacy(&plan.privacy),
+        tokens: tokens(&plan.tokens),
     }
 }
 

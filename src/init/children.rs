@@ -88,6 +88,10 @@ impl Body {
         if let Some(notify) = &notify {
             notify.tell(plan, &mut extras);
         }
+        if let Some(telemetry) = &self.downward.telemetry {
+            let told = telemetry.variables(plan, session, |name| spawn::given(plan, name));
+            extras.variables.extend(told);
+        }
         let forked = spawn::spawn(plan, self.plan.mode, session, self.open_files, &extras)?;
         if let Some(terminal) = &mut self.terminal {
             terminal.spawned(self.plan.mode, plan, forked.pid);

@@ -6,7 +6,8 @@ use std::time::Duration;
 use crate::chains::chain::KeptChain;
 use crate::context::Context;
 use crate::ledger::forget::Whose;
-use crate::ledger::session::{SessionKind, SessionState};
+use crate::ledger::request::OnParentEnd;
+use crate::ledger::session::{Session, SessionKind, SessionState};
 use crate::ledger::store_figures::{SpoolFigures, StoreFigures};
 use crate::memory::container::ContainerFigures;
 use crate::memory::parts::TreeParts;
@@ -114,7 +115,7 @@ pub enum Entry {
 }
 
 /// A session that an earlier life opened and did not see the end of.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct OpenSession {
     /// Its identity.
     pub id: SessionId,
@@ -130,6 +131,21 @@ pub struct OpenSession {
     pub last_activity: Wall,
     /// The next sequence number of its events.
     pub events: u64,
+    /// Whether a life with our state folder opened it.
+    pub ours: bool,
+    /// Everything that is kept of it, where it is one that could go on.
+    pub kept: Option<Box<KeptOpen>>,
+}
+
+/// What is kept of a session that was left open.
+#[derive(Clone, Debug, PartialEq)]
+pub struct KeptOpen {
+    /// Its projection.
+    pub session: Session,
+    /// What becomes of it when its parent ends.
+    pub on_parent_end: OnParentEnd,
+    /// Whether it was opened to last for as long as a connection.
+    pub bound: bool,
 }
 
 /// What became of one process that an earlier life left behind.

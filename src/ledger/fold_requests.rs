@@ -44,7 +44,10 @@ impl Ledger {
                 let (rows, reply) = self.chain_asked(at, asked);
                 Ok((Reply::Chain(reply), rows))
             }
-            Request::Count { calls, within } => Ok(self.calls_told(at, calls, within)),
+            Request::Count { calls, within, heard } => {
+                self.spend.heard(heard);
+                Ok(self.calls_told(at, calls, within))
+            }
             Request::Label { process, label } => self.label_memory(at, &process, &label),
             Request::Admit => self.room().map(|()| (Reply::Admitted, Vec::new())),
         };

@@ -141,7 +141,12 @@ impl Ledger {
         let note =
             Note::new("opened", open_trigger(attempt, adopted), detail).from(EventSource::Init);
         let opened = Session { parent: self.around, ..Session::opened(session, name, at.wall) };
-        rows.extend(self.sessions.open(opened, at, note));
+        if adopted && self.awaits_earlier() {
+            let opened = Session { state: SessionState::Active, ..opened };
+            self.sessions.open_unheard(opened, at, note);
+        } else {
+            rows.extend(self.sessions.open(opened, at, note));
+        }
         self.activity.watch(session, self.bounds_of(ix), at.mono);
         let setting = Setting {
             rule: self.rule,
@@ -291,7 +296,7 @@ impl Ledger {
         let runs = 0..self.processes.len();
         let mut rows: Vec<Row> =
             runs.flat_map(|ix| self.close_run(at, ProcessIx(ix), &outcome, None)).collect();
-        rows.extend(self.end_externals(at, &outcome));
+        rows.extend(self.leave_externals(at, &outcome));
         rows
     }
 

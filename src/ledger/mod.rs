@@ -45,7 +45,7 @@ mod labels;
 pub mod levels;
 mod outcome;
 mod sessions;
-mod spend;
+pub mod spend;
 mod transition;
 pub mod veil;
 mod watch;

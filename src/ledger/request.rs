@@ -10,6 +10,7 @@ use crate::ledger::chain_request::{ChainReply, ChainRequest};
 use crate::ledger::session::{Session, SessionState};
 use crate::tokens::TokenCounts;
 use crate::tokens::call::Call;
+use crate::tokens::otlp::{self, Figures};
 use crate::units::{Money, SessionId, Signal};
 
 /// The longest id that an application may give its session.
@@ -53,7 +54,20 @@ pub enum Request {
         calls: Vec<Call>,
         /// Whose they are where they name nobody, and the only session that they may be of.
         within: Option<SessionId>,
+        /// What else came with them, where they were sent over OpenTelemetry's protocol.
+        heard: Option<Heard>,
     },
+}
+
+/// A body that was sent over OpenTelemetry's protocol.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Heard {
+    /// What it told of.
+    pub signal: otlp::Signal,
+    /// What became of it.
+    pub figures: Figures,
+    /// Whether it could not be read.
+    pub broken: bool,
 }
 
 /// A session as somebody means it, and what they may mean.

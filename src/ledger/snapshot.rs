@@ -10,6 +10,7 @@ use crate::ledger::calls::Calls;
 use crate::ledger::care::Care;
 use crate::ledger::entry::StoreHealth;
 use crate::ledger::session::{Session, SessionKind, SessionState};
+use crate::ledger::spend::Received;
 use crate::memory::container::ContainerFigures;
 use crate::memory::history::History;
 use crate::memory::level::{Basis, Bounds};
@@ -18,6 +19,7 @@ use crate::memory::recurring::Recurring;
 use crate::memory::{MemoryLevel, PartsCost, TreeSample, Verdict};
 use crate::supervise::fact::SpawnFailure;
 use crate::supervise::lifecycle::{Order, PhaseName};
+use crate::tokens::otlp;
 use crate::tokens::precedence::Apart;
 use crate::tokens::{LineCounts, TokenCounts};
 use crate::units::{ExitStatus, Money, Now, ProcId, ProcessIx, RunId, SessionId, Signal, Wall};
@@ -56,6 +58,8 @@ pub struct Snapshot {
     pub calls: Calls,
     /// Calls of models that were answered and that failed, by process, agent and model.
     pub requests: BTreeMap<(String, String, String), (u64, u64)>,
+    /// What was sent over OpenTelemetry's protocol.
+    pub otlp: BTreeMap<otlp::Signal, Received>,
     /// How far the sources of tokens are apart, by agent; only where there is more than one.
     pub apart: BTreeMap<String, Apart>,
     /// The day the price table was made.
@@ -117,6 +121,8 @@ pub struct HouseView {
     pub sessions_open: u32,
     /// Requests for one more that were refused because as many were open.
     pub sessions_refused: u64,
+    /// Sessions of earlier lives that went on in this one, by kind.
+    pub sessions_resumed: BTreeMap<SessionKind, u64>,
     /// Warnings before an end for want of activity, by kind of session.
     pub idle_warnings: BTreeMap<SessionKind, u64>,
 }

@@ -78,9 +78,9 @@ impl Veil {
             Request::Label { process, label } => {
                 Request::Label { process, label: self.plan.masker.line(&label) }
             }
-            Request::Count { mut calls, within } => {
+            Request::Count { mut calls, within, heard } => {
                 calls.iter_mut().for_each(|call| self.call(call));
-                Request::Count { calls, within }
+                Request::Count { calls, within, heard }
             }
             other => other,
         }

@@ -33,6 +33,7 @@ impl Ledger {
             prices_as_of: self.prices_as_of,
             calls: self.calls.clone(),
             requests: self.spend.requests().clone(),
+            otlp: self.spend.otlp().clone(),
             apart: self.precedence.apart().clone(),
             chains: self.chains.all(),
         }

@@ -207,6 +207,8 @@ catalogue! {
         "External sessions and spawned commands that are open, of those that may be.";
     SESSIONS_REFUSED: Counter "procession_sessions_refused_total" []
         "Requests for one more that were refused because as many were open as may be.";
+    SESSIONS_RESUMED: Counter "procession_sessions_resumed_total" ["kind"]
+        "Sessions of earlier lives that went on in this one; those that could not are counted as ended.";
     IDLE_WARNINGS: Counter "procession_session_idle_warnings_total" ["kind"]
         "Warnings before a session's end for want of activity.";
     SESSION_INFO: Info "procession_session_info" ["session_id", "kind", "process", "agent", "parent_id"]
@@ -347,6 +349,10 @@ catalogue! {
         "Bytes of agents' logs that were read.";
     INGEST_FILES: Gauge "procession_ingest_files" []
         "Log files of agents that are followed.";
+    OTLP_REQUESTS: Counter "procession_otlp_requests_total" ["signal", "result"]
+        "Bodies that agents sent over OpenTelemetry's protocol: accepted, or refused because they could not be read.";
+    OTLP_POINTS: Counter "procession_otlp_datapoints_total" ["signal", "result"]
+        "Points, records and spans that agents sent: used, unused because they tell of something else, or rejected because they cannot be true.";
     SOURCES_APART: Gauge "procession_token_source_disagreement_ratio" ["agent"]
         "By how much other sources of the agent's tokens differ from the one that is counted, over what that one told; absent where there is but one.";
     PRICE_TABLE_TIME: Gauge "procession_price_table_timestamp_seconds" []

@@ -15,6 +15,7 @@ use crate::clock;
 use crate::config::plan::RetentionPlan;
 use crate::ledger::entry::StoreHealth;
 use crate::store::figures::Figures;
+use crate::store::left_open;
 use crate::store::reading;
 use crate::store::reading::reader::{Asked, Unanswered};
 use crate::store::shelf::{Shelf, Woken};
@@ -197,11 +198,9 @@ impl CommitLoop {
             if let Some(spooler) = &self.spooler {
                 spooler.replay(&mut *store)?;
             }
-            let found = Resume {
-                open: store.open_sessions()?,
-                tokens: store.token_resume()?,
-                chains: store.chains()?,
-            };
+            let mut open = store.open_sessions()?;
+            left_open::fill_in(&mut *store, &mut open)?;
+            let found = Resume { open, tokens: store.token_resume()?, chains: store.chains()? };
             if let Some(resume) = self.resume.take() {
                 let _ = resume.send(found);
             }

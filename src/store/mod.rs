@@ -6,7 +6,7 @@
 //! meanwhile, which the next life commits. `sqlite` and `postgres` are the
 //! stores themselves, [`reading`] is what they are asked, and [`figures`] counts what they do. Apart from them, [`life`] is who writes,
 //! [`runfile`] keeps a small record of what runs now, and [`left_behind`] reads what an
-//! earlier life recorded, and [`salt`] keeps the salt of hashes: this works also when history is in memory or the store is away.
+//! earlier life recorded, `left_open` what is kept of sessions that could go on, and [`salt`] keeps the salt of hashes: this works also when history is in memory or the store is away.
 
 mod columns;
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
@@ -16,6 +16,7 @@ mod commit_loop;
 mod examples;
 pub mod figures;
 pub mod left_behind;
+mod left_open;
 pub mod life;
 pub mod opening;
 #[cfg(feature = "postgres")]

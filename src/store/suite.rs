@@ -225,6 +225,8 @@ fn resumes(history: &mut History<'_>) {
         // Its row says so, or an event that is later.
         last_activity: Wall(AT.0 + 5),
         events: 2,
+        ours: true,
+        kept: None,
     };
     for life in ["the next", "the one after it"] {
         history.close();

@@ -5,6 +5,7 @@
 //! response is closed and counts it once, `price` turns tokens into money by a table that is data.
 //! `precedence` decides which source of a conversation is believed. `talks` is what the same lines
 //! tell of conversations. `tail` follows the files.
+//! `tally` sums whole histories up.
 
 use std::path::PathBuf;
 
@@ -20,6 +21,7 @@ pub mod price;
 mod seen;
 pub mod source;
 pub mod tail;
+pub mod tally;
 mod talks;
 
 use crate::chains::step::Step;
@@ -152,6 +154,14 @@ pub struct Usage {
     /// Tokens of it that are not among `tokens`, because they had been counted already when a worse
     /// source told of them.
     pub withheld: u64,
+}
+
+impl Usage {
+    /// Whether it stands for one response, rather than for what was used in an interval or for what
+    /// had been counted already.
+    pub fn is_a_response(&self) -> bool {
+        self.withheld == 0 && self.source != UsageSource::OtlpMetrics
+    }
 }
 
 /// Where responses are learnt from, the best source first: of each conversation one is counted.

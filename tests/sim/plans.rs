@@ -7,7 +7,7 @@ use procession::config::plan::{
     Condition, ControlGroups, ControlPlan, Dependency, HealthPlan, Hook, Hooks, LeakRule,
     MemoryPlan, Mode, OnCrashLoop, OnUnhealthy, Passing, Plan, PrivacyPlan, ProcessPlan, ReadyPlan,
     Recovery, Replica, RestartPlan, RestartPolicy, Schedule, SessionsPlan, Standing, StorePlan,
-    Test, Zone,
+    Test, TokensPlan, Zone,
 };
 use procession::units::{ProcessIx, Signal};
 
@@ -41,6 +41,7 @@ pub fn plan(rng: &mut fastrand::Rng) -> Plan {
         memory: MemoryPlan { interval: Duration::from_secs(5), leak_rule: LeakRule::GrowthCount },
         privacy: PrivacyPlan::default(),
         sessions: SessionsPlan::default(),
+        tokens: TokensPlan::default(),
         file_digest: None,
     }
 }

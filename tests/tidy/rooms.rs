@@ -186,7 +186,10 @@ type Row = (&'static str, &'static str);
 /// `units`, and files that touch may import `clock`.
 const ROOMS: &[Row] = &[
     ("main", "cli"),
-    ("cli", "assembly init::signals serve::wire log config supervise::shutdown chains"),
+    (
+        "cli",
+        "assembly init::signals serve::wire log config supervise::shutdown chains tokens tokens::tail",
+    ),
     (
         "assembly",
         "probing output init serve store store::reading watch memory::probe tokens::tail metrics ledger context \
@@ -203,7 +206,7 @@ const ROOMS: &[Row] = &[
     (
         "serve",
         "metrics output::figures output::plan output::tape context chains secret::keyed secret::masker ledger::audit ledger::beside \
-         ledger::care ledger::forget ledger::veil \
+         ledger::care ledger::calls ledger::forget ledger::veil \
          ledger::chain_request ledger::happening ledger::replay ledger::request ledger::session \
          ledger::snapshot store::reading tokens memory supervise::lifecycle supervise::wish config::plan",
     ),

@@ -2,6 +2,7 @@
 
 mod record;
 mod report;
+mod scan;
 
 use clap::{Args, Subcommand};
 
@@ -21,11 +22,14 @@ pub struct Options {
 enum Verb {
     /// Tell of a call of a model.
     Record(Box<record::Options>),
+    /// Sum up histories on disk: those of Claude Code, Codex, Gemini CLI and opencode.
+    Scan(scan::Options),
 }
 
 pub async fn tokens(options: &Options) -> Result<(), Failure> {
     match &options.verb {
         Some(Verb::Record(options)) => record::record(options).await,
+        Some(Verb::Scan(options)) => scan::scan(options),
         None => report::report(&options.report).await,
     }
 }

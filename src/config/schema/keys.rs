@@ -12,7 +12,7 @@ pub(super) const OFF_OR_TEXT: Form = Either(&[Off, Text]);
 const PATHS: Form = Many(&Text);
 
 /// The top of the file.
-pub(super) const FILE: [Key; 13] = [
+pub(super) const FILE: [Key; 14] = [
     ("processes", Named(&Map(&PROCESS, &[])), "What to run, by name."),
     (
         "exit_code_from",
@@ -62,7 +62,14 @@ pub(super) const FILE: [Key; 13] = [
         "How long sessions may rest and last, and how many may be open.",
     ),
     ("privacy", Map(&PRIVACY, &[]), "What is learnt of those who work here, and what is masked."),
+    ("tokens", Map(&TOKENS, &[]), "Where tokens are told of, beside the agents' logs."),
 ];
+
+const TOKENS: [Key; 1] = [(
+    "otlp",
+    Either(&[Off, Words(&["auto", "off"]), Whole(1, 65_535)]),
+    "Where agents send what OpenTelemetry has them send, on the loopback address: `auto` for a free port where a process declares an agent, or a port.",
+)];
 
 pub(super) const OFF_OR_DURATION: Form = Either(&[Off, Duration]);
 
@@ -115,8 +122,9 @@ const MEMORY: [Key; 6] = [
     ("on_critical", MEMORY_ACTIONS, ON_CRITICAL),
     (
         "leak_rule",
-        Words(&["growth-count"]),
-        "What counts as a leak: at least 8 rising steps out of the last 9.",
+        Words(&["robust", "growth-count"]),
+        "What counts as a leak: `robust`, growth of what stays behind that goes on; `growth-count`, \
+         at least 8 rising steps out of the last 9.",
     ),
 ];
 

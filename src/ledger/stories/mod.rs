@@ -57,6 +57,7 @@ pub(super) fn plan() -> Plan {
         memory: MemoryPlan { interval: Duration::from_secs(5), leak_rule: LeakRule::GrowthCount },
         privacy: PrivacyPlan::default(),
         sessions: SessionsPlan::default(),
+        tokens: TokensPlan::default(),
         file_digest: Some("0".into()),
     }
 }

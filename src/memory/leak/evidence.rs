@@ -3,12 +3,15 @@
 use std::fmt;
 
 use crate::memory::leak::growth_count;
+use crate::memory::leak::measured::Measured;
 
 /// What a rule has seen. Small and plain, because one is made for each sample.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Evidence {
     /// What the growth-count rule has counted.
     GrowthCount(growth_count::Counted),
+    /// What the robust rule has measured.
+    Robust(Measured),
 }
 
 /// How a rule came to its verdict: what it says in one sentence, and each figure that it looked at.
@@ -16,7 +19,7 @@ pub enum Evidence {
 pub struct Explanation {
     /// For people.
     pub sentence: String,
-    /// In the order in which the rule looks at them. All have to be met for a leak.
+    /// In the order in which the rule looks at them. All that have a bound have to be met.
     pub criteria: Vec<Criterion>,
 }
 
@@ -42,6 +45,8 @@ pub enum Bound {
     Above(f64),
     /// This or less.
     AtMost(f64),
+    /// It counts together with others; alone it decides nothing.
+    Weighed,
 }
 
 /// Of what a figure is counted.
@@ -66,6 +71,9 @@ impl Evidence {
             Self::GrowthCount(counted) => {
                 Explanation { sentence: self.to_string(), criteria: counted.criteria() }
             }
+            Self::Robust(measured) => {
+                Explanation { sentence: self.to_string(), criteria: measured.criteria() }
+            }
         }
     }
 }
@@ -74,6 +82,7 @@ impl fmt::Display for Evidence {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::GrowthCount(counted) => counted.fmt(f),
+            Self::Robust(measured) => measured.fmt(f),
         }
     }
 }
@@ -85,24 +94,27 @@ impl Criterion {
             Bound::AtLeast(bound) => value >= bound,
             Bound::Above(bound) => value > bound,
             Bound::AtMost(bound) => value <= bound,
+            Bound::Weighed => true,
         })
     }
 }
 
 impl Bound {
-    /// How it is written: `≥`, `>` or `≤`.
+    /// How it is written: `≥`, `>` or `≤`, and empty where there is none.
     pub fn sign(self) -> &'static str {
         match self {
             Self::AtLeast(_) => "≥",
             Self::Above(_) => ">",
             Self::AtMost(_) => "≤",
+            Self::Weighed => "",
         }
     }
 
-    /// What the value is held against.
-    pub fn value(self) -> f64 {
+    /// What the value is held against; `None` where it decides nothing alone.
+    pub fn value(self) -> Option<f64> {
         match self {
-            Self::AtLeast(value) | Self::Above(value) | Self::AtMost(value) => value,
+            Self::AtLeast(value) | Self::Above(value) | Self::AtMost(value) => Some(value),
+            Self::Weighed => None,
         }
     }
 }
@@ -135,5 +147,6 @@ mod tests {
             assert_eq!([of(Some(1.0)), of(Some(2.0)), of(Some(3.0))], met, "{bound:?}");
             assert!(!of(None) && !of(Some(f64::NAN)), "{bound:?}");
         }
+        assert_eq!((Bound::AtMost(2.0).value(), Bound::Weighed.value()), (Some(2.0), None));
     }
 }

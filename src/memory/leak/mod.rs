@@ -5,13 +5,21 @@
 //! pages, and when it maps files, and neither is a leak.
 
 pub mod evidence;
+pub mod floors;
+pub mod forest;
 pub mod growth_count;
+pub mod lines;
+pub mod measured;
+pub mod model;
+pub mod robust;
+pub mod shape;
 
 use std::time::Duration;
 
 use crate::config::plan::LeakRule;
 use crate::memory::LeakDetector;
 use crate::memory::leak::growth_count::GrowthCount;
+use crate::memory::leak::robust::Robust;
 use crate::units::Bytes;
 
 /// What a detector is told before the first sample.
@@ -28,6 +36,7 @@ pub struct Setting {
 /// A new detector for one run, by the rule that was asked for.
 pub fn detector(setting: &Setting) -> Box<dyn LeakDetector> {
     match setting.rule {
+        LeakRule::Robust => Box::new(Robust::new(setting)),
         LeakRule::GrowthCount => Box::new(GrowthCount::new(setting.limit)),
     }
 }

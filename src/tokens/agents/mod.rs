@@ -100,6 +100,14 @@ impl Decoder {
         }
     }
 
+    /// Decodes a line of which only the usage is wanted.
+    pub fn usage(&mut self, line: &[u8], each: impl FnMut(Line)) {
+        match self {
+            Self::Claude => claude::usage(line, each),
+            Self::Codex(_) | Self::Gemini(_) | Self::Opencode => self.decode(line, false, each),
+        }
+    }
+
     /// Takes in what stands beside the messages of a document.
     pub fn head(&mut self, head: &[u8]) {
         if let Self::Gemini(chat) = self {

@@ -30,6 +30,7 @@ mod ears;
 mod file;
 mod follower;
 mod read;
+pub mod offline;
 mod scan;
 #[cfg(test)]
 mod scene;

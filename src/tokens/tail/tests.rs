@@ -5,3 +5,4 @@ mod files;
 mod folders;
 mod history;
 mod lives;
+mod dialects;
