@@ -43,8 +43,9 @@
 //! Main: the init loop, on one `epoll` set and no runtime; and what reads pipes, for as long as no
 //! thread can be had for that ([`output::by_hand`]). Below the line one worker, and up to four
 //! threads for what waits for disks. What processes write has a reader, from the first pipe on, and a
-//! writer for each place that it goes to. One thread each for the store, the run file, the log
-//! and the environments of strangers, because a disk, a terminal and `/proc` can hang.
+//! writer for each place that it goes to. One thread each for the store, the run file, the log,
+//! the environments of strangers and the memory of processes page by page, because a disk, a terminal
+//! and `/proc` can hang.
 //!
 //! # Rooms, in reading order
 //!

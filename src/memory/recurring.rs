@@ -16,6 +16,8 @@ pub const RUNS: usize = 3;
 pub const SHORTEST: Duration = Duration::from_secs(60);
 /// Points of its history that a run must have to say anything.
 const LEAST_POINTS: usize = 12;
+/// What a run begins with is what it holds so many seconds later: by then programs are loaded.
+const BEGUN: u32 = 30;
 /// A run has to grow by this many hundredths of what it held after its first third…
 const LEAST_GROWTH_PERCENT: u64 = 5;
 /// …and by this much.
@@ -33,8 +35,10 @@ pub struct RunTrend {
     pub slope: f64,
     /// From its first sample to its last.
     pub lasted: Duration,
-    /// What it held after its first third.
+    /// What it began with.
     pub start: Bytes,
+    /// What it held after its first third.
+    pub settled: Bytes,
     /// What it held at its end.
     pub end: Bytes,
 }
@@ -46,7 +50,7 @@ pub struct Recurring {
     pub runs: usize,
     /// The median of their slopes, in bytes per second.
     pub slope: f64,
-    /// The median of what they held after their first third.
+    /// The median of what they began with.
     pub start: Bytes,
 }
 
@@ -59,8 +63,10 @@ pub fn trend(points: &[Point]) -> Option<RunTrend> {
     }
     let from = first.second + (last.second - first.second) / 3;
     let rest: Vec<&Point> = points.iter().filter(|point| point.second >= from).collect();
-    let start = rest.first()?.size();
-    Some(RunTrend { slope: slope(&rest)?, lasted, start, end: last.size() })
+    let begun = points.iter().find(|point| point.second - first.second >= BEGUN);
+    let start = begun.unwrap_or(first).size();
+    let settled = rest.first()?.size();
+    Some(RunTrend { slope: slope(&rest)?, lasted, start, settled, end: last.size() })
 }
 
 /// Whether the last runs of a process, oldest first, leak one like another.
@@ -86,8 +92,8 @@ pub fn recurring(runs: &[RunTrend]) -> Option<Recurring> {
 }
 
 fn grows(run: &RunTrend) -> bool {
-    let grown = run.end.0.saturating_sub(run.start.0);
-    let enough = (run.start.0 / 100).saturating_mul(LEAST_GROWTH_PERCENT).max(LEAST_GROWTH.0);
+    let grown = run.end.0.saturating_sub(run.settled.0);
+    let enough = (run.settled.0 / 100).saturating_mul(LEAST_GROWTH_PERCENT).max(LEAST_GROWTH.0);
     run.slope > 0.0 && grown >= enough
 }
 
@@ -180,7 +186,7 @@ mod tests {
         assert_eq!(recurring(&[flat; 3]), None);
         assert_eq!(recurring(&[leak(30, 64.0), flat, leak(30, 64.0)]), None);
         assert_eq!(recurring(&[leak(30, 64.0), leak(30, 64.0), leak(30, 640.0)]), None);
-        let large = RunTrend { start: Bytes(400 << 20), end: Bytes(900 << 20), ..leak(30, 64.0) };
+        let large = RunTrend { start: Bytes(400 << 20), ..leak(30, 64.0) };
         assert_eq!(recurring(&[leak(30, 64.0), leak(30, 64.0), large]), None);
         let cache = |second: f64| 100.0 + (second / 10.0).min(60.0);
         let cache = run(60, cache).expect("long enough");

@@ -18,8 +18,9 @@ struct Family {
 impl Family {
     /// Each of the three holds the same 20 MB, which none of them writes to.
     fn start() -> Self {
-        let script = "held=$(head -c 20000000 /dev/zero | tr '\\0' x); \
-             for one in 1 2; do (sh -c 'echo $PPID'; read end <&3) 3<&0 & done; \
+        // What runs in the background has no standard input of its own.
+        let script = "held=$(head -c 20000000 /dev/zero | tr '\\0' x); exec 3<&0; \
+             for one in 1 2; do (sh -c 'echo $PPID'; read end <&3) & done; \
              echo $$; read end; wait";
         let mut command = Command::new("sh");
         command.args(["-c", script]).stdin(Stdio::piped()).stdout(Stdio::piped());
