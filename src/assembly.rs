@@ -12,6 +12,7 @@ mod journal;
 mod keeping;
 mod logs;
 mod output;
+mod receiving;
 mod control;
 mod reload;
 mod senses;
@@ -45,11 +46,13 @@ use crate::serve::control::feeding::Feeding;
 use crate::store::left_behind::{LeftBehind, find_left_behind};
 use crate::store::life::Beginnings;
 use crate::store::runfile::{Owner, RunRecord};
+use crate::supervise::fact::FoundRun;
 use crate::supervise::shutdown::EXIT_INTERNAL;
 use crate::units::{Mono, Now, ProcId, ProcessIx, SessionId, Signal};
 
 use self::below::Below;
 use self::output::Piped;
+use self::receiving::Reserved;
 
 /// How long we look for what an earlier life left, before the first spawn.
 const RECOVERY_LOOK: Duration = Duration::from_millis(100);
@@ -82,7 +85,9 @@ pub fn run(plan: Plan, source: Option<PathBuf>, caught: Caught) -> u8 {
     let (feeds, fed) = mpsc::channel(output::FEEDINGS);
     let outlet =
         output.clone().map(|output| Box::new(Piped::new(output, feeds)) as Box<dyn Outlet>);
-    let (downward, tasks) = downward::queues(&plan, outlet);
+    let reserved = receiving::reserve(&plan);
+    let telemetry = reserved.as_ref().map(|reserved| reserved.telemetry.clone());
+    let (downward, tasks) = downward::queues(&plan, outlet, telemetry);
     let ends = Ends { outward: Outward::new(entries), inward, downward };
     let mut below = None;
     let observe = {
@@ -92,7 +97,7 @@ pub fn run(plan: Plan, source: Option<PathBuf>, caught: Caught) -> u8 {
         let (output, shown) = (output.clone(), output.clone());
         let begin = move || {
             let (runtime, entries) = runtime_while(&living)?;
-            let links = Links { pulse, doors, tasks, source, output: shown, fed };
+            let links = Links { pulse, doors, tasks, source, output: shown, fed, reserved };
             Some(Below::start(runtime, &plan, stand, &entries, queue, handled, links))
         };
         let observer = Observer::new(begin);
@@ -134,6 +139,8 @@ struct Links {
     output: Option<Output>,
     /// The pipes by which commands are spoken to.
     fed: mpsc::Receiver<Feeding>,
+    /// Where agents send what they spend.
+    reserved: Option<Reserved>,
 }
 
 /// Begins to observe while the loop turns already: what is below takes milliseconds to build.
@@ -288,8 +295,9 @@ fn recover(plan: &Plan, stand: &Stand) -> (Vec<Survivor>, Vec<SurvivorOutcome>) 
     found.into_iter().for_each(LeftBehind::discard);
     tell_of(&adopted, &ended);
 
+    let found = |record: &RunRecord| FoundRun { session: record.session, id: record.main };
     let survivors =
-        adopted.iter().map(|(process, record)| Survivor { process: *process, id: record.main });
+        adopted.iter().map(|(process, record)| Survivor { process: *process, run: found(record) });
     let taken = adopted.iter().map(|(_, record)| outcome(record, true, 1));
     let gone = ended.iter().zip(&sizes).map(|(record, size)| outcome(record, false, *size));
     (survivors.collect(), taken.chain(gone).collect())

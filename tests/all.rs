@@ -36,5 +36,6 @@ mod support;
 mod terminal;
 mod tidy;
 mod tokens;
+mod usage;
 mod watch;
 mod world;

@@ -13,6 +13,7 @@ use procession::ledger::row::{Batch, EventSource, Row, SessionEvent};
 use procession::ledger::session::{
     Figures, Session, SessionEnd, SessionKind, SessionState, Totals,
 };
+use procession::store::life::Life;
 use procession::store::reading::compare::compare;
 use procession::store::reading::{Answer, Question};
 use procession::store::sqlite::SqliteStore;
@@ -147,6 +148,10 @@ impl Store for Hanging {
         self.store.commit(batches)
     }
 
+    fn commit_for(&mut self, _: &Life, batches: &[Batch]) -> Result<(), StoreError> {
+        self.commit(batches)
+    }
+
     fn prune(
         &mut self,
         now: Wall,
@@ -181,10 +186,10 @@ fn chapter(at: Wall, number: usize, sequence: usize) -> Batch {
         session: id,
         sequence: sequence as u64,
         at,
-        event_type,
+        event_type: event_type.into(),
         subtype: None,
         previous_state: None,
-        new_state: Some(state.as_str()),
+        new_state: Some(state.as_str().into()),
         trigger: "a test".into(),
         source: EventSource::Init,
         detail: serde_json::json!({}),

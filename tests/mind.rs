@@ -13,15 +13,15 @@ use std::time::Duration;
 use procession::config;
 use procession::config::plan::{
     ControlGroups, ControlPlan, LeakRule, MemoryPlan, Mode, Passing, Plan, PrivacyPlan,
-    ProcessPlan, Recovery, SessionsPlan, StorePlan,
+    ProcessPlan, Recovery, SessionsPlan, StorePlan, TokensPlan,
 };
 use procession::supervise::Machine;
 use procession::supervise::action::{Action, Scope};
-use procession::supervise::fact::{Fact, SpawnFailure, SpawnStep};
+use procession::supervise::fact::{Fact, FoundRun, SpawnFailure, SpawnStep};
 use procession::supervise::lifecycle::{EndReason, Lifecycle, PhaseName, RunEnd, StopCause};
 use procession::supervise::wish::{Reply, Wish};
 use procession::units::{
-    ExitStatus, Mono, Now, ProcId, ProcessIx, RequestId, RunId, RunUsage, Signal, Wall,
+    ExitStatus, Mono, Now, ProcId, ProcessIx, RequestId, RunId, RunUsage, Signal, Wall, SessionId,
 };
 
 const FIRST: RunId = RunId(1);
@@ -189,12 +189,14 @@ fn plan(processes: Vec<ProcessPlan>) -> Plan {
         shutdown_timeout: Duration::from_secs(9),
         listen: None,
         store: StorePlan::Memory,
+        spool: None,
         state_dir: "nowhere".into(),
         recovery: Recovery::End,
         cgroups: ControlGroups::Auto,
         memory: MemoryPlan { interval: Duration::from_secs(5), leak_rule: LeakRule::GrowthCount },
         privacy: PrivacyPlan::default(),
         sessions: SessionsPlan::default(),
+        tokens: TokensPlan::default(),
         file_digest: None,
     }
 }
@@ -308,12 +310,17 @@ fn who_left_the_group_is_asked_late_and_only_while_the_parent_lives() {
     assert_eq!(asked(&tale), 0, "all of the tree were asked when it ended");
 }
 
+/// A run of an earlier life, with this main process.
+pub fn found(id: ProcId) -> FoundRun {
+    FoundRun { session: SessionId::new(Wall(7), id.pid.unsigned_abs().into()), id }
+}
+
 #[test]
 fn what_is_taken_over_is_not_started_and_its_end_is_like_any_other() {
     let file = "processes: {a: {command: a, restart: always}, b: {command: b, depends_on: [a]}}";
     let mut tale = Tale::before(file);
     let id = ProcId { pid: 50, start_ticks: 5 };
-    tale.tell(Fact::Found { process: ProcessIx(0), id });
+    tale.tell(Fact::Found { process: ProcessIx(0), run: found(id) });
     tale.tell(Fact::Began);
     assert_eq!(tale.spawned(), [(SECOND, ProcessIx(1))], "what depends on it waits for nothing");
     tale.ends(FIRST, ExitStatus::Unknown, false);
@@ -329,7 +336,8 @@ fn nothing_is_started_once_the_house_goes_down() {
     tale.runs(SECOND);
     tale.ends(FIRST, ExitStatus::Code(1), false);
     tale.tell(TERM);
-    tale.tell(Fact::Found { process: ProcessIx(0), id: ProcId { pid: 50, start_ticks: 5 } });
+    let id = ProcId { pid: 50, start_ticks: 5 };
+    tale.tell(Fact::Found { process: ProcessIx(0), run: found(id) });
     tale.ends(SECOND, ExitStatus::Code(0), false);
     tale.wait(Duration::from_secs(60), false);
     assert_eq!(tale.spawned().len(), 2);

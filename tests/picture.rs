@@ -16,8 +16,16 @@ use procession::ledger::session::{
     Figures, Session, SessionEnd, SessionKind, SessionState, Totals,
 };
 use procession::ledger::snapshot::{HouseView, ProcessView, RunView, Snapshot, TokenSeries};
-use procession::ledger::store_figures::{ErrorCategory, Operation, StoreFigures};
-use procession::memory::{LeakState, MemoryLevel, SelfFigures, TreeSample, Turns, Verdict};
+use procession::ledger::store_figures::{ErrorCategory, Operation, SpoolFigures, StoreFigures};
+use procession::memory::container::{
+    ContainerFigures, GroupEvents, GroupMode, GroupParts, Pressure, Stall,
+};
+use procession::memory::leak::evidence::Evidence;
+use procession::memory::leak::growth_count::Counted;
+use procession::memory::parts::{Parts, TreeParts};
+use procession::memory::{
+    LeakState, MemoryLevel, PartsCost, Range, SelfFigures, TreeSample, Turns, Verdict,
+};
 use procession::output::figures::OutputFigures;
 use procession::supervise::fact::SpawnFailure;
 use procession::supervise::lifecycle::{Health, Order, PhaseName};
@@ -83,6 +91,9 @@ pub fn snapshot() -> Snapshot {
             ("claude".to_owned(), "claude-opus-4-5".to_owned()),
             (12, 5),
         )]),
+        calls: Default::default(),
+        requests: [(("web".to_owned(), "claude".to_owned(), "a-model".to_owned()), (7, 1))].into(),
+        otlp: Default::default(),
         apart: [(
             "claude".to_owned(),
             procession::tokens::precedence::Apart { told: 1_000, differ: 25 },
@@ -153,6 +164,33 @@ fn store_figures() -> StoreFigures {
     figures
 }
 
+/// What the container's group says in this picture.
+fn container() -> ContainerFigures {
+    let stall = |part: f64, seconds: f64| Stall { last_10s: part, last_60s: part / 2.0, seconds };
+    ContainerFigures {
+        at: now(3598),
+        mode: GroupMode::V2,
+        usage: Some(Bytes::mib(5_600)),
+        limit: Some(Bytes::mib(8_192)),
+        working_set: Some(Bytes::mib(5_400)),
+        swap: Some(Bytes(0)),
+        peak: Some(Bytes::mib(6_000)),
+        parts: GroupParts {
+            anonymous: Some(Bytes::mib(5_000)),
+            file: Some(Bytes::mib(500)),
+            shared: Some(Bytes::mib(8)),
+            slab: Some(Bytes::mib(60)),
+            inactive_file: Some(Bytes::mib(200)),
+        },
+        events: GroupEvents { high: Some(0), max: Some(12), oom: Some(1), oom_kill: Some(1) },
+        pressure: Some(Pressure {
+            of_machine: false,
+            some: stall(0.25, 12.5),
+            full: Some(stall(0.125, 3.0)),
+        }),
+    }
+}
+
 fn house() -> HouseView {
     HouseView {
         started: at(0),
@@ -164,12 +202,19 @@ fn house() -> HouseView {
         unreaped_peak: 40,
         signals: BTreeMap::from([((Signal::HUP, "ignored"), 2), ((Signal::USR1, "forwarded"), 1)]),
         samples_skipped: 4,
+        container: Some(container()),
+        parts_cost: PartsCost {
+            readings: 700,
+            spent: Duration::from_millis(1_250),
+            unread: [3, 0, 0, 1],
+        },
         store: Some(StoreHealth {
             up: true,
             pending: 6,
             failures: 1,
             dropped: 0,
             figures: store_figures(),
+            spooled: SpoolFigures { bytes: Bytes::mib(1), rows: 4, dropped: 2, replayed: 9 },
         }),
         listener_up: Some(true),
         orders: BTreeMap::from([((Order::Restart, true), 3), ((Order::Stop, false), 1)]),
@@ -182,6 +227,7 @@ fn house() -> HouseView {
         sessions_limit: 100,
         sessions_open: 4,
         sessions_refused: 2,
+        sessions_resumed: BTreeMap::from([(SessionKind::Process, 1), (SessionKind::External, 2)]),
         idle_warnings: BTreeMap::from([
             (SessionKind::Process, 1),
             (SessionKind::Conversation, 0),
@@ -218,15 +264,37 @@ pub fn run(number: u64, mib: u64, level: MemoryLevel) -> RunView {
             oldest_zombie: (number > 0).then(|| at(3000)),
             cpu_seconds: 12.5,
         }),
+        parts: Some(TreeParts {
+            run,
+            at: now(3590),
+            parts: Parts {
+                proportional: Some(Bytes::mib(mib - 10)),
+                unique: Some(Bytes::mib(mib - 20)),
+                swap: Some(Bytes(0)),
+                peak: Some(Bytes::mib(mib / 2)),
+                threads: Some(21),
+                open_fds: Some(64),
+                read: Some(8_192),
+                written: Some(4_096),
+            },
+        }),
         peak_resident: Some(Bytes::mib(mib + 1)),
         level,
         verdict: Some(Arc::new(Verdict {
             state: LeakState::None,
             since: now(3000),
             growth: Some(0.0),
-            evidence: "2 of 9 steps rise".to_owned(),
+            growth_range: None,
+            to_limit: None,
+            evidence: counted(10, 2),
         })),
     }
+}
+
+/// What the growth-count rule has seen.
+fn counted(samples: usize, rising: usize) -> Evidence {
+    let (from, to) = (Bytes::mib(100), Bytes::mib(104));
+    Evidence::GrowthCount(Counted { samples, rising, from, to, span: Duration::from_secs(45) })
 }
 
 fn web() -> ProcessView {
@@ -239,6 +307,7 @@ fn web() -> ProcessView {
         last_status: Some(ExitStatus::Signal(Signal::KILL)),
         last_exit: Some(at(650)),
         cpu_seconds_ended: 30.25,
+        moved_ended: [1_000, 2_000],
         family: "web".to_owned(),
         replica: Some(1),
         care: Care {
@@ -265,7 +334,9 @@ fn leaky() -> ProcessView {
         state: LeakState::Suspected,
         since: now(3300),
         growth: Some(65_536.5),
-        evidence: "8 of 9 steps rise, 64.0 KiB a second".to_owned(),
+        growth_range: Some(Range { low: 60_000.0, high: 70_000.0 }),
+        to_limit: Some(Duration::from_secs(7_200)),
+        evidence: counted(10, 8),
     }));
     ProcessView { phase: PhaseName::Ready, run: Some(run), leaks_suspected: 1, ..waiting("leaky") }
 }
@@ -277,7 +348,9 @@ fn coder() -> ProcessView {
         state: LeakState::Unknown,
         since: now(3590),
         growth: None,
-        evidence: "4 samples of the 10 that the rule needs".to_owned(),
+        growth_range: None,
+        to_limit: None,
+        evidence: counted(4, 0),
     }));
     ProcessView {
         phase: PhaseName::Ready,

@@ -22,10 +22,15 @@ struct House {
 impl House {
     /// Runs in `folder`, with `store` as its configuration has it.
     fn start(folder: &Path, store: &str) -> Self {
+        Self::start_with(folder, store, "")
+    }
+
+    /// As [`House::start`], with more processes.
+    fn start_with(folder: &Path, store: &str, more: &str) -> Self {
         let metrics = SocketAddr::from(([127, 0, 0, 1], free_port()));
         let config = folder.join("config.yaml");
         let text = format!(
-            "processes:\n  web: {{command: [sleep, infinity]}}\n  job: {{command: \"true\", type: oneshot}}\n\
+            "processes:\n  web: {{command: [sleep, infinity]}}\n  job: {{command: \"true\", type: oneshot}}\n{more}\
              metrics: {{listen: \"{metrics}\"}}\ncontrol: false\nstore: {store}\nstate_dir: state\n"
         );
         std::fs::write(&config, text).expect("written");
@@ -45,6 +50,21 @@ impl House {
     /// Waits until a line of its metrics is just so.
     fn wait_for(&self, line: &str) {
         wait_for(line, || self.page().lines().find(|said| *said == line).map(drop));
+    }
+
+    /// The sum of a metric over all its labels.
+    fn sum(&self, name: &str) -> Option<u64> {
+        let page = self.page();
+        let of_it =
+            |line: &&str| line.strip_prefix(name).is_some_and(|rest| rest.starts_with(['{', ' ']));
+        let values =
+            page.lines().filter(of_it).map(|line| line.rsplit_once(' ')?.1.parse::<u64>().ok());
+        values.sum()
+    }
+
+    /// Waits until a metric is at least this.
+    fn wait_for_at_least(&self, name: &str, least: u64) -> u64 {
+        wait_for(name, || self.sum(name).filter(|value| *value >= least))
     }
 
     fn signal(&self, signal: Signal) {
@@ -152,6 +172,75 @@ fn a_database_that_refuses_costs_no_supervision_and_gets_everything_later() {
     let ends =
         "SELECT process, count(*) FROM sessions WHERE ended_ms IS NOT NULL GROUP BY 1 ORDER BY 1";
     assert_eq!(server.query("postgres", ends), ["job 1", "web 1"]);
+}
+
+/// Two processes that end and begin again all the time.
+const RESTLESS: &str = "  short: {command: \"true\", restart: always, replicas: 2, \
+                        restart_policy: {delay: 20ms, factor: 1}}\n";
+
+/// Of all that is kept: sessions that are open, gaps in a history, and events out of order.
+fn unsound(server: &Postgres) -> Vec<String> {
+    let open = "SELECT count(*) FROM sessions WHERE ended_ms IS NULL";
+    let gaps = "SELECT count(*) FROM (SELECT max(sequence) + 1 - count(*) AS gap FROM session_events \
+                GROUP BY session_id) e WHERE gap <> 0";
+    let turned = "SELECT count(*) FROM session_events a JOIN session_events b ON a.session_id = \
+                  b.session_id AND a.sequence + 1 = b.sequence WHERE b.at_ms < a.at_ms \
+                  AND b.source <> 'recovery'";
+    let lost = "SELECT count(*) FROM session_events WHERE event_type = 'events_lost'";
+    let bare = "SELECT count(*) FROM sessions s WHERE s.events <> (SELECT count(*) FROM \
+                session_events e WHERE e.session_id = s.id)";
+    [open, gaps, turned, lost, bare].map(|sql| server.query("postgres", sql).join(",")).to_vec()
+}
+
+#[test]
+fn what_waits_for_a_server_that_is_down_outlives_a_kill_and_is_there_once() {
+    let mut server = Postgres::start(&[]);
+    let folder = folder();
+    let url = format!("\"{}\"", server.url("postgres"));
+    let mut first = House::start_with(folder.path(), &url, RESTLESS);
+    first.wait_for("procession_store_up 1");
+    first.wait_for_at_least("procession_sessions_ended_total", 4);
+    server.down(Signal::SIGINT);
+    first.wait_for("procession_store_up 0");
+    first.wait_for_at_least("procession_store_spool_rows", 100);
+    let ended = first.sum("procession_sessions_ended_total").expect("it is counted");
+    let spooled = first.sum("procession_store_spool_rows").expect("it is counted");
+    // The file is in the order of what happened: what came before a row that is in it is in it too.
+    first.wait_for_at_least("procession_store_spool_rows", spooled + 20);
+    first.stop(Signal::SIGKILL);
+    let left = || walk(&folder.path().join("state/spool")).len();
+    assert_eq!(left(), 1);
+
+    server.up();
+    let mut second = House::start(folder.path(), &url);
+    second.wait_for("procession_store_up 1");
+    second.wait_for_at_least("procession_store_spool_rows_replayed_total", spooled);
+    second.stop(Signal::SIGTERM);
+    assert_eq!(left(), 0, "it is all in the store");
+    assert_eq!(unsound(&server), ["0"; 5]);
+    let lives = "SELECT count(*) FROM sessions WHERE state = 'completed' AND supervisor = \
+                 (SELECT life FROM supervisors ORDER BY began_ms LIMIT 1)";
+    let kept: u64 = server.query("postgres", lives)[0].parse().expect("a number");
+    assert!(kept >= ended, "{kept} of {ended} ends");
+}
+
+#[test]
+fn what_a_life_leaves_at_its_end_while_the_server_is_down_the_next_one_keeps() {
+    let mut server = Postgres::start(&[]);
+    let folder = folder();
+    let url = format!("\"{}\"", server.url("postgres"));
+    server.down(Signal::SIGINT);
+    let mut first = House::start(folder.path(), &url);
+    first.wait_for("procession_process_up{process=\"web\"} 1");
+    first.stop(Signal::SIGTERM);
+    assert!(first.program.log().contains("waits in the spool"), "{}", first.program.log());
+    server.up();
+    let mut second = House::start(folder.path(), &url);
+    second.wait_for("procession_store_up 1");
+    second.stop(Signal::SIGTERM);
+    assert_eq!(unsound(&server), ["0"; 5]);
+    let ends = "SELECT process, state, count(*) FROM sessions GROUP BY 1, 2 ORDER BY 1, 2";
+    assert_eq!(server.query("postgres", ends), ["job completed 2", "web completed 2"]);
 }
 
 #[test]

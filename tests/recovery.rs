@@ -99,7 +99,14 @@ fn what_an_earlier_life_left_is_taken_over_where_the_policy_says_so() {
     assert_eq!(second.end().0, 255);
     assert_eq!(marked(&mark), Vec::<i32>::new());
     let states = rows(second.dir(), "SELECT state, exit_status FROM sessions ORDER BY started_ms");
-    assert_eq!(states, ["lost|Null", "completed|unknown"]);
+    assert_eq!(states, ["completed|unknown"], "the same session went on");
+    let events =
+        rows(second.dir(), "SELECT sequence, event_type FROM session_events ORDER BY sequence");
+    let numbers: Vec<_> = events.iter().filter_map(|line| line.split('|').next()).collect();
+    let expected: Vec<_> = (0..numbers.len()).map(|at| at.to_string()).collect();
+    assert_eq!(numbers, expected, "no gap and nothing twice: {events:?}");
+    let resumed = events.iter().position(|line| line.ends_with("|resumed"));
+    assert!(resumed.is_some_and(|at| at >= 2 && at + 1 < events.len()), "{events:?}");
 }
 
 #[test]

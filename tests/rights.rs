@@ -50,8 +50,15 @@ const TABLE: &[(&str, &str, [bool; 3])] = &[
 
 /// What is not in the table by itself: whoever may look sees what is below these, and whoever may give
 /// orders may give those.
-const BELOW: [&str; 5] =
-    ["/v1/sessions", "/v1/statistics", "/v1/replay", "/v1/agents", "/v1/spawned"];
+const BELOW: [&str; 7] = [
+    "/v1/sessions",
+    "/v1/statistics",
+    "/v1/replay",
+    "/v1/agents",
+    "/v1/spawned",
+    "/v1/usage",
+    "/v1/tokens",
+];
 
 fn expected(method: &str, path: &str) -> [bool; 3] {
     let listed = TABLE.iter().find(|(m, p, _)| (*m, *p) == (method, path));

@@ -334,7 +334,7 @@ fn the_page_shows_every_process_and_escapes_what_others_named() {
     for part in [
         "&lt;img src=x onerror=alert(1)&gt;",
         ">leaky<",
-        "8 of 9 steps rise",
+        "8 of the last 9 steps rose",
         "suspected",
         "4.4 GiB",
         "61,500",

@@ -19,7 +19,7 @@ use crate::assembly::following::{Following, follow};
 use crate::assembly::journal::Written;
 use crate::assembly::keeping::{self, Kept};
 use crate::assembly::senses::{self, Around, Running};
-use crate::assembly::{Links, Stand, logs};
+use crate::assembly::{Links, Stand, logs, receiving};
 use crate::clock;
 use crate::config::plan::Plan;
 use crate::ledger::entry::{Entry, SurvivorOutcome};
@@ -94,7 +94,7 @@ impl Below {
         handled: Vec<SurvivorOutcome>,
         links: Links,
     ) -> Self {
-        let Links { pulse, doors, tasks, source, output, fed } = links;
+        let Links { pulse, doors, tasks, source, output, fed, reserved } = links;
         let on = runtime.enter();
         let (stop, stopped) = watch::channel(false);
         let (snapshots, pictures) = watch::channel(Arc::new(Snapshot::default()));
@@ -133,6 +133,7 @@ impl Below {
         let stdin = control::feed(&beside, fed);
         let running = Running { runs, keeper: keeper.clone(), health: reports.health };
         let mut senses = around.sense(tasks, contexts, source.clone(), stdin, running);
+        senses.spawn(receiving::receive(reserved, requests.clone(), stopped.clone()));
         let tied = Tied {
             source,
             doors,

@@ -168,6 +168,8 @@ pub(super) fn knocks_at(doors: &Doors) -> Box<dyn FnMut(Knock) -> bool + Send> {
     Box::new(move |knock| {
         let wish = match knock {
             Knock::End(session) => Wish::End { session, grace: None },
+            Knock::Restart(process) => Wish::Restart(vec![process]),
+            Knock::Stop(process) => Wish::Stop(vec![process]),
             Knock::Signal { process, signal } => {
                 Wish::Signal { names: vec![process], signal, group: false }
             }
@@ -177,7 +179,7 @@ pub(super) fn knocks_at(doors: &Doors) -> Box<dyn FnMut(Knock) -> bool + Send> {
     })
 }
 
-fn busy<T>(error: TrySendError<T>) -> Busy {
+pub(super) fn busy<T>(error: TrySendError<T>) -> Busy {
     match error {
         TrySendError::Full(_) => Busy::Full,
         TrySendError::Closed(_) => Busy::Gone,

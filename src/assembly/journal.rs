@@ -12,7 +12,7 @@ use std::thread;
 use std::time::Duration;
 
 use crate::clock;
-use crate::ledger::row::{Batch, Row, SessionEvent};
+use crate::ledger::row::{Batch, Row, SessionEvent, Word};
 use crate::output::plan::{FileFormat, FilePlan};
 use crate::output::rotate::LogFile;
 use crate::serve::wire::history;
@@ -109,15 +109,15 @@ fn write(queue: Receiver<Vec<u8>>, mut file: LogFile, dropped: &AtomicU64) {
 
 /// An event as it is told everywhere.
 fn line(event: &SessionEvent) -> history::SessionEvent {
-    let text = |text: Option<&'static str>| text.map(str::to_owned);
+    let text = |text: &Option<Word>| text.as_deref().map(str::to_owned);
     history::SessionEvent {
         session_id: event.session.to_string(),
         sequence: event.sequence,
         timestamp: event.at.to_string(),
-        event_type: event.event_type.to_owned(),
-        subtype: text(event.subtype),
-        previous_state: text(event.previous_state),
-        new_state: text(event.new_state),
+        event_type: event.event_type.to_string(),
+        subtype: text(&event.subtype),
+        previous_state: text(&event.previous_state),
+        new_state: text(&event.new_state),
         trigger: event.trigger.clone(),
         source: event.source.as_str().to_owned(),
         version: crate::ledger::row::EVENT_VERSION.into(),
@@ -140,10 +140,10 @@ mod tests {
             session: SessionId::new(Wall(1), 1),
             sequence,
             at: Wall(1_790_000_000_000),
-            event_type: "opened",
-            subtype: Some("process"),
+            event_type: "opened".into(),
+            subtype: Some("process".into()),
             previous_state: None,
-            new_state: Some("initializing"),
+            new_state: Some("initializing".into()),
             trigger: "line\nbreak".into(),
             source: EventSource::Init,
             detail: serde_json::json!({ "attempt": sequence }),

@@ -37,7 +37,8 @@ impl Kept {
     /// Begins to write wherever the plan asks for it.
     pub(super) fn begin(plan: &Plan, begins: Beginnings, owner: Option<Owner>) -> Self {
         let retention = plan.sessions.retention;
-        let (writer, reports) = writer::start(&plan.store, retention, begins, &plan.state_dir);
+        let (writer, reports) =
+            writer::start(&plan.store, retention, begins, &plan.state_dir, plan.spool);
         let keeper = owner.map(|owner| RunKeeper::start(&plan.state_dir, owner));
         let (events, journal) = plan.sessions.log.clone().and_then(Journal::start).unzip();
         Self { writer: Arc::new(writer), reports, keeper: keeper.map(Arc::new), events, journal }

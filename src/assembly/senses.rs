@@ -130,7 +130,8 @@ pub(super) async fn tell_of_earlier_lives(
         let _ = entries.send(found).await;
     }
     let _ = resumed.send(tokens);
-    if let Some(entries) = entries.upgrade().filter(|_| !sessions.is_empty()) {
+    // Also where none is: what was taken over waits for what is known of it.
+    if let Some(entries) = entries.upgrade() {
         let _ = entries.send(Entry::OpenSessionsFound { at: clock::now(), sessions }).await;
     }
 }

@@ -4,6 +4,8 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
+
 use crate::chains::continuation::Continuation;
 use crate::chains::interaction::{Interaction, Origin};
 use crate::chains::limits::{Fullness, Limits};
@@ -20,7 +22,7 @@ pub const INTERACTIONS_KEPT: usize = 100;
 pub const MOST_AGENTS: usize = 64;
 
 /// One conversation of a chain.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Link {
     /// From 1, in the order in which they were first heard of.
     pub number: u64,

@@ -1,5 +1,6 @@
 //! What was asked and answered: that it happened, and a masked beginning where that may be kept.
 
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::secret::masker::Masker;
@@ -13,7 +14,7 @@ pub const EXCERPT: usize = 200;
 pub const MASKED: usize = 8 * 1024;
 
 /// Where it is known from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Origin {
     /// The agent's transcript.
     Transcript,
@@ -37,7 +38,7 @@ impl Origin {
 }
 
 /// A prompt with its answer.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Interaction {
     /// What it is known by.
     pub key: u64,

@@ -1,5 +1,7 @@
 //! How full a context window is, and when that is too full.
 
+use serde::{Deserialize, Serialize};
+
 /// Tokens of a window where neither the model nor the configuration says.
 pub const DEFAULT_WINDOW: u64 = 180_000;
 /// The part of the window at which the next conversation should take over.
@@ -29,7 +31,7 @@ impl Default for Limits {
 }
 
 /// How full a conversation is.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Fullness {
     /// There is room.
     #[default]

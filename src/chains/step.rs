@@ -1,5 +1,7 @@
 //! What is told of a conversation, one step after the other.
 
+use serde::{Deserialize, Serialize};
+
 use crate::units::Wall;
 
 /// Something that happened in a conversation.
@@ -63,7 +65,7 @@ impl Calls {
 }
 
 /// What a window held after a response.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Context {
     /// Tokens of the prompt and of the answer.
     pub tokens: u64,

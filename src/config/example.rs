@@ -38,12 +38,14 @@ fn one_command_is_a_complete_file() {
         shutdown_timeout: Duration::from_secs(9),
         listen: Some(([0, 0, 0, 0], 9917).into()),
         store: StorePlan::Sqlite(PathBuf::from("/run/procession/history.db")),
+        spool: Some(StorePlan::SPOOL),
         state_dir: PathBuf::from("/run/procession"),
         recovery: Recovery::End,
         cgroups: ControlGroups::Auto,
         memory: MemoryPlan { interval: Duration::from_secs(5), leak_rule: LeakRule::GrowthCount },
         privacy: PrivacyPlan::default(),
         sessions: SessionsPlan::default(),
+        tokens: TokensPlan::default(),
         file_digest: Some(
             "3e27780f11543de6635722afbac7190b77dc6ba4cdcd3787cd78f3a6f33f23b0".to_owned(),
         ),
@@ -62,6 +64,7 @@ fn every_key_reaches_the_plan() {
     assert_eq!(plan.exit_code_from, [named(&plan, "web").0, ProcessIx(0)]);
     assert_eq!(plan.shutdown_timeout, Duration::from_secs(30));
     assert_eq!(plan.listen, Some(([127, 0, 0, 1], 0).into()));
+    assert_eq!(plan.spool, Some(Bytes::mib(64)));
     let StorePlan::Postgres(store) = &plan.store else { panic!("{:?}", plan.store) };
     assert_eq!(store.roots, Roots::File("/app/ca.pem".into()));
     assert_eq!(store.password_file.as_deref(), Some(Path::new("/app/db.password")));
@@ -72,7 +75,10 @@ fn every_key_reaches_the_plan() {
 
     assert_eq!(db.command, ["postgres", "-D", "data dir"]);
     assert_eq!(db.restart.policy, RestartPolicy::UnlessStopped);
-    assert_eq!(db.thresholds, Thresholds { warning: Bytes::mib(100), critical: Bytes::mib(6000) });
+    assert_eq!(
+        db.thresholds,
+        Thresholds { warning: Threshold::Size(Bytes::mib(100)), ..Thresholds::default() }
+    );
 
     let completed = Condition::CompletedSuccessfully;
     assert_eq!(job.command, ["sh", "-c", "a && b > \"c\" $d"]);
@@ -142,14 +148,35 @@ fn one_threshold_alone_keeps_its_distance_from_the_other() {
     let thresholds = |memory: &str| {
         plan(&format!("processes: {{a: {{command: a, memory: {memory}}}}}")).processes[0].thresholds
     };
-    let mib = |warning, critical| Thresholds {
-        warning: Bytes::mib(warning),
-        critical: Bytes::mib(critical),
+    let mib = |warning, critical| {
+        let sizes = Thresholds::of_sizes(Bytes::mib(warning), Bytes::mib(critical));
+        (sizes.warning, sizes.critical)
     };
-    assert_eq!(thresholds("{warning: 16m}"), mib(16, 6000));
-    assert_eq!(thresholds("{warning: 8000m}"), mib(8000, 12_000));
-    assert_eq!(thresholds("{critical: 300m}"), mib(200, 300));
+    let both = |memory: &str| (thresholds(memory).warning, thresholds(memory).critical);
+    assert_eq!(both("{warning: 16m}"), (mib(16, 0).0, Threshold::Usual));
+    assert_eq!(both("{warning: 8000m}"), mib(8000, 12_000));
+    assert_eq!(both("{critical: 300m}"), mib(200, 300));
+    assert_eq!(both("{warning: 80%}"), (Threshold::Percent(80), Threshold::Percent(90)));
+    assert_eq!(both("{warning: 80%, critical: 4g}"), (Threshold::Percent(80), mib(0, 4096).1));
     assert_eq!(thresholds("{}"), Thresholds::default());
+}
+
+#[test]
+fn what_follows_a_level_is_a_word_or_a_list() {
+    let follows = |memory: &str| {
+        let text = format!("processes: {{a: {{command: a, memory: {memory}}}}}");
+        let thresholds = plan(&text).processes[0].thresholds;
+        [thresholds.on_warning, thresholds.on_critical]
+    };
+    let signal = |signal| MemoryActions { signal: Some(signal), end: None };
+    let end = |end| MemoryActions { signal: None, end: Some(end) };
+    let none = MemoryActions::default();
+    assert_eq!(follows("{on_warning: event}"), [none, none]);
+    assert_eq!(
+        follows("{on_warning: [event, SIGUSR2], on_critical: restart}"),
+        [signal(Signal::parse("SIGUSR2").expect("a signal")), end(MemoryEnd::Restart)]
+    );
+    assert_eq!(follows("{on_critical: [stop]}"), [none, end(MemoryEnd::Stop)]);
 }
 
 #[test]

@@ -14,13 +14,15 @@ use super::plan::{
 };
 use super::privacy::privacy;
 use super::problem::{Problems, Sink, quoted};
+use super::process::memory::thresholds;
 use super::process::output::{USUAL_MODE, output as process_output};
-use super::process::{Draft, Usual, process, thresholds};
+use super::process::{Draft, Usual, process};
 use super::quantity::print_duration;
 use super::read;
 use super::sessions::sessions;
 use super::store::store;
 use super::surroundings::{Surroundings, default_state_dir};
+use super::tokens::tokens;
 use crate::units::ProcessIx;
 
 /// From the request to stop to our exit: Docker kills after 10 s, and a second remains for us.
@@ -104,6 +106,7 @@ fn whole(at: &Cursor<'_>, digest: String, around: &Surroundings<'_>) -> Option<P
     let state_dir = fields
         .read("state_dir", |at| read::path(at, around))
         .unwrap_or_else(|| default_state_dir(around.uid, around.vars));
+    let (store, spool) = store(&mut fields, &state_dir, around);
     let plan = Plan {
         mode: Mode::Supervise,
         passing: Passing::default(),
@@ -112,13 +115,15 @@ fn whole(at: &Cursor<'_>, digest: String, around: &Surroundings<'_>) -> Option<P
         exit_code_from,
         shutdown_timeout,
         listen: listen(&mut fields),
-        store: store(&mut fields, &state_dir, around),
+        store,
+        spool,
         state_dir,
         recovery: recovery(&mut fields),
         cgroups: cgroups(&mut fields),
         memory,
         sessions: sessions(at, &mut fields, around),
         privacy: privacy(&mut fields),
+        tokens: tokens(&mut fields),
         file_digest: Some(digest),
     };
     fields.finish(&COMPOSE_WORDS);
@@ -233,15 +238,15 @@ fn output(fields: &mut Fields<'_>, around: &Surroundings<'_>) -> OutputPlan {
 }
 
 fn memory(fields: &mut Fields<'_>) -> (MemoryPlan, Thresholds) {
-    let mut plan = MemoryPlan { interval: DEFAULT_INTERVAL, leak_rule: LeakRule::GrowthCount };
+    let mut plan = MemoryPlan { interval: DEFAULT_INTERVAL, leak_rule: LeakRule::default() };
     let mut limits = Thresholds::default();
     if let Some(mut fields) = fields.read("memory", |at| at.fields("a map")) {
         let interval =
             |at: &Cursor<'_>| read::duration_from(at, LEAST_INTERVAL, "sampling costs CPU time");
         plan.interval = fields.read("interval", interval).unwrap_or(plan.interval);
         limits = thresholds(&mut fields, limits);
-        let rules = [("growth-count", LeakRule::GrowthCount)];
-        plan.leak_rule = fields.read("leak_rule", |at| at.choice(&rules)).unwrap_or(plan.leak_rule);
+        let rule = fields.read("leak_rule", |at| at.choice(&LeakRule::NAMES));
+        plan.leak_rule = rule.unwrap_or(plan.leak_rule);
         fields.finish(&[]);
     }
     (plan, limits)

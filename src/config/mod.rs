@@ -30,6 +30,7 @@ mod control;
 mod families;
 mod privacy;
 mod sessions;
+mod tokens;
 mod store;
 mod links;
 mod digest;

@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::file::{DEFAULT_INTERVAL, DEFAULT_LISTEN, DEFAULT_SHUTDOWN};
 use super::plan::{
     AgentPlan, ControlGroups, ControlPlan, Dialect, LeakRule, MemoryPlan, Mode, Passing, Plan,
-    PrivacyPlan, ProcessPlan, Recovery, SessionsPlan, StorePlan,
+    PrivacyPlan, ProcessPlan, Recovery, SessionsPlan, StorePlan, TokensPlan,
 };
 use super::read::name_fault;
 use crate::chains::limits::Limits;
@@ -72,12 +72,14 @@ pub fn one_command(command: Vec<OsString>, options: Options) -> Plan {
         shutdown_timeout: options.shutdown_timeout,
         listen: options.listen,
         store: options.store,
+        spool: Some(StorePlan::SPOOL),
         state_dir: options.state_dir,
         recovery: options.recovery,
         cgroups: ControlGroups::Off,
-        memory: MemoryPlan { interval: options.memory_interval, leak_rule: LeakRule::GrowthCount },
+        memory: MemoryPlan { interval: options.memory_interval, leak_rule: LeakRule::default() },
         privacy: PrivacyPlan::default(),
         sessions: SessionsPlan::default(),
+        tokens: TokensPlan::default(),
         file_digest: None,
     }
 }

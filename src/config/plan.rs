@@ -4,12 +4,14 @@
 mod control;
 mod health;
 mod hooks;
+mod memory;
 mod output;
 mod passing;
 mod privacy;
 mod retention;
 mod schedule;
 mod sessions;
+mod tokens;
 mod store;
 mod succession;
 mod watch;
@@ -24,6 +26,7 @@ use std::time::Duration;
 pub use self::control::{ControlPlan, TcpControl, TokenPlan, TokenRole};
 pub use self::health::{HealthPlan, OnUnhealthy, ReadyPlan, Test};
 pub use self::hooks::{Hook, Hooks};
+pub use self::memory::{MemoryActions, MemoryEnd, Threshold, Thresholds};
 pub use self::output::{OutputFile, OutputMode, OutputPlan};
 pub use self::passing::{Passing, PassingScope};
 pub use self::privacy::{PrivacyPlan, Treatment};
@@ -32,6 +35,7 @@ pub use self::schedule::Schedule;
 pub use self::sessions::{SessionRule, SessionsPlan};
 pub use self::store::{Password, PostgresHost, PostgresPlan, Roots, StorePlan, Tls};
 pub use self::succession::Changes;
+pub use self::tokens::{Otlp, TokensPlan};
 pub use self::watch::WatchRule;
 pub use self::world::{IoPriority, Limit, Resource, Secret, Stdin, User, World};
 pub use self::zone::Zone;
@@ -60,6 +64,8 @@ pub struct Plan {
     pub control: ControlPlan,
     /// Where history is kept.
     pub store: StorePlan,
+    /// How large the file is at most where history waits while its store is away.
+    pub spool: Option<Bytes>,
     /// Where the run file is kept, by which a next life finds what this one left behind.
     pub state_dir: PathBuf,
     /// What happens to processes that outlived an earlier life of ours.
@@ -72,6 +78,8 @@ pub struct Plan {
     pub sessions: SessionsPlan,
     /// What is learnt of those who work here.
     pub privacy: PrivacyPlan,
+    /// Where tokens are told of, beside the agents' logs.
+    pub tokens: TokensPlan,
     /// SHA-256 of the file's text, in hex, where there is one; see [`Plan::digest`].
     pub file_digest: Option<String>,
 }
@@ -152,7 +160,7 @@ pub struct ProcessPlan {
     pub output: OutputPlan,
     /// Signals that are passed on to it in [`Mode::Supervise`]; they kill most programs.
     pub forward_signals: Vec<Signal>,
-    /// Its memory thresholds.
+    /// Its memory thresholds, and what follows when they are reached.
     pub thresholds: Thresholds,
     /// The coding agent that it runs, if it runs one.
     pub agent: Option<AgentPlan>,
@@ -359,24 +367,26 @@ pub struct MemoryPlan {
 }
 
 /// The rules that can judge whether a series of samples is a leak.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum LeakRule {
+    /// What stays behind grows on and on: see [`crate::memory::leak::robust`].
+    #[default]
+    Robust,
     /// At least 8 strictly rising steps out of the last 9.
     GrowthCount,
 }
 
-/// The resident size of a tree that is worth a warning, and the one that is worth a page.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Thresholds {
-    /// Worth a look.
-    pub warning: Bytes,
-    /// Worth a page.
-    pub critical: Bytes,
-}
+impl LeakRule {
+    /// Every rule with its name in a configuration.
+    pub const NAMES: [(&str, Self); 2] =
+        [("robust", Self::Robust), ("growth-count", Self::GrowthCount)];
 
-impl Default for Thresholds {
-    fn default() -> Self {
-        Self { warning: Bytes::mib(4000), critical: Bytes::mib(6000) }
+    /// Its name in a configuration.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Robust => "robust",
+            Self::GrowthCount => "growth-count",
+        }
     }
 }
 

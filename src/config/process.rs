@@ -6,6 +6,7 @@ mod depends;
 mod develop;
 mod health;
 mod hooks;
+pub(super) mod memory;
 pub(super) mod output;
 mod restart;
 mod secrets;
@@ -23,7 +24,7 @@ use super::plan::{
 use super::read;
 use super::sessions::session;
 use super::surroundings::Surroundings;
-use crate::units::{Bytes, Signal};
+use crate::units::Signal;
 
 pub(super) use self::depends::Wanted;
 pub(super) use self::world::RESOURCES;
@@ -124,7 +125,7 @@ pub(super) fn process<'a>(
         stop_grace_period,
         forward_signals: fields.read("forward_signals", signals).unwrap_or_default(),
         thresholds: fields
-            .read("memory", |at| memory(at, usual.thresholds))
+            .read("memory", |at| memory::memory(at, usual.thresholds))
             .unwrap_or(usual.thresholds),
         agent: fields.read("agent", |at| agent::agent(at, around)),
         session: rule,
@@ -229,36 +230,4 @@ fn forwarded_signal(at: &Cursor<'_>) -> Option<Signal> {
     };
     at.fault(format!("{signal} cannot be forwarded"), advice);
     None
-}
-
-/// `memory: {warning, critical}`. Where only one is written, the other keeps its distance: a
-/// critical size below the warning would never warn.
-pub(super) fn thresholds(fields: &mut Fields<'_>, usual: Thresholds) -> Thresholds {
-    let warning = fields.read("warning", read::bytes);
-    let critical_at = fields.get("critical");
-    let critical = critical_at.as_ref().and_then(read::bytes);
-    match (warning, critical) {
-        (None, None) => usual,
-        (Some(warning), None) => {
-            let apart = Bytes(warning.0.saturating_add(warning.0 / 2));
-            Thresholds { warning, critical: usual.critical.max(apart) }
-        }
-        (None, Some(critical)) => {
-            Thresholds { warning: usual.warning.min(Bytes(critical.0 / 3 * 2)), critical }
-        }
-        (Some(warning), Some(critical)) => {
-            if let Some(at) = critical_at.filter(|_| critical < warning) {
-                at.fault("`critical` is smaller than `warning`", "make it larger");
-            }
-            Thresholds { warning, critical }
-        }
-    }
-}
-
-fn memory(at: &Cursor<'_>, usual: Thresholds) -> Option<Thresholds> {
-    let mut fields = at.fields("a map with `warning` and `critical`")?;
-    let thresholds = thresholds(&mut fields, usual);
-    let elsewhere = "it is the same for all processes: write it under the top-level `memory`";
-    fields.finish(&[("interval", elsewhere), ("leak_rule", elsewhere)]);
-    Some(thresholds)
 }

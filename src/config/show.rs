@@ -5,10 +5,12 @@
 //! the file, not the plan: the plan is not serialisable, so that it can change without changing
 //! what is promised here.
 
+mod memory;
 mod output;
 mod privacy;
 mod process;
 mod sessions;
+mod tokens;
 mod world;
 
 use std::path::Path;
@@ -18,12 +20,11 @@ use serde::ser::{Serialize, Serializer};
 use self::privacy::{Privacy, privacy};
 use self::process::{Process, process};
 use self::sessions::{Sessions, sessions};
+use self::tokens::{Tokens, tokens};
 use super::families::{families, names};
 use super::order;
-use super::plan::{
-    ControlGroups, ControlPlan, LeakRule, Mode, Plan, Recovery, StorePlan, TokenPlan,
-};
-use super::quantity::print_duration;
+use super::plan::{ControlGroups, ControlPlan, Mode, Plan, Recovery, StorePlan, TokenPlan};
+use super::quantity::{print_bytes, print_duration};
 
 /// The plan as YAML, with the start order as comments at its end.
 pub fn show(plan: &Plan) -> String {
@@ -79,6 +80,7 @@ struct Whole {
     memory: Memory,
     sessions: Sessions,
     privacy: Privacy,
+    tokens: Tokens,
 }
 
 #[derive(serde::Serialize)]
@@ -114,11 +116,13 @@ enum Store {
     Memory(&'static str),
     File {
         sqlite: String,
+        spool: OrOff<String>,
     },
     Database {
         postgres: String,
         #[serde(skip_serializing_if = "Option::is_none")]
         password_file: Option<String>,
+        spool: OrOff<String>,
     },
 }
 
@@ -133,6 +137,7 @@ fn whole(plan: &Plan) -> Whole {
     let processes =
         processes.map(|(one, count)| (one.family().to_owned(), process(plan, one, count)));
     let deciders = names(plan, &plan.exit_code_from).into_iter().map(|(name, _)| name.to_owned());
+    let spool = OrOff::of(plan.spool.map(print_bytes));
     Whole {
         processes: Ordered(processes.collect()),
         exit_code_from: deciders.collect(),
@@ -141,10 +146,11 @@ fn whole(plan: &Plan) -> Whole {
         control: control(&plan.control),
         store: match &plan.store {
             StorePlan::Memory => Store::Memory("memory"),
-            StorePlan::Sqlite(path) => Store::File { sqlite: path_text(path) },
+            StorePlan::Sqlite(path) => Store::File { sqlite: path_text(path), spool },
             StorePlan::Postgres(plan) => Store::Database {
                 postgres: plain(&plan.to_string()),
                 password_file: plan.password_file.as_deref().map(path_text),
+                spool,
             },
         },
         state_dir: path_text(&plan.state_dir),
@@ -159,12 +165,11 @@ fn whole(plan: &Plan) -> Whole {
         },
         memory: Memory {
             interval: print_duration(plan.memory.interval),
-            leak_rule: match plan.memory.leak_rule {
-                LeakRule::GrowthCount => "growth-count",
-            },
+            leak_rule: plan.memory.leak_rule.as_str(),
         },
         sessions: sessions(&plan.sessions),
         privacy: privacy(&plan.privacy),
+        tokens: tokens(&plan.tokens),
     }
 }
 

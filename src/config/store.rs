@@ -7,42 +7,58 @@ use super::plan::{PostgresPlan, Roots, StorePlan};
 use super::postgres::{self, UrlFault};
 use super::read;
 use super::surroundings::Surroundings;
+use crate::units::Bytes;
 
-/// What stands behind `store`; a file in the state folder where nothing does.
+/// The least and the most that the file may hold where history waits while its store is away.
+const SPOOL: (Bytes, Bytes) = (Bytes::mib(1), Bytes::mib(1024));
+
+/// What stands behind `store`, a file in the state folder where nothing does; and how large the spool
+/// may be.
 pub(super) fn store(
     fields: &mut Fields<'_>,
     state_dir: &Path,
     around: &Surroundings<'_>,
-) -> StorePlan {
+) -> (StorePlan, Option<Bytes>) {
     let usual = || StorePlan::Sqlite(state_dir.join("history.db"));
-    let Some(at) = fields.get("store") else { return usual() };
-    if at.is_map() {
-        return at
-            .fields("a store")
-            .and_then(|fields| file_or_database(fields, around))
-            .unwrap_or_else(usual);
-    }
-    if at.scalar().is_some_and(postgres::is_url) {
-        return database(&at, around).map_or_else(usual, in_database);
-    }
-    let what = "`memory`, `postgres://USER@HOST/DATABASE`, or `sqlite: PATH` below it";
-    let memory = |text: &str| (text == "memory").then_some(StorePlan::Memory);
-    let advice =
-        |text: &str| (text == "sqlite").then(|| "write `store: {sqlite: history.db}`".to_owned());
-    at.parsed(what, memory, advice).unwrap_or_else(usual)
+    let mut spool = Some(StorePlan::SPOOL);
+    let Some(at) = fields.get("store") else { return (usual(), spool) };
+    let plan = if at.is_map() {
+        at.fields("a store").and_then(|fields| file_or_database(fields, &mut spool, around))
+    } else if at.scalar().is_some_and(postgres::is_url) {
+        database(&at, around).map(in_database)
+    } else {
+        let what = "`memory`, `postgres://USER@HOST/DATABASE`, or `sqlite: PATH` below it";
+        let memory = |text: &str| (text == "memory").then_some(StorePlan::Memory);
+        let advice = |text: &str| {
+            (text == "sqlite").then(|| "write `store: {sqlite: history.db}`".to_owned())
+        };
+        at.parsed(what, memory, advice)
+    };
+    (plan.unwrap_or_else(usual), spool)
+}
+
+fn spool_size(at: &Cursor<'_>) -> Option<Option<Bytes>> {
+    read::unless_off(at, |at| read::bytes_within(at, SPOOL.0, SPOOL.1))
 }
 
 fn in_database(plan: PostgresPlan) -> StorePlan {
     StorePlan::Postgres(Box::new(plan))
 }
 
-fn file_or_database(mut fields: Fields<'_>, around: &Surroundings<'_>) -> Option<StorePlan> {
+/// Nothing where only the spool is spoken of, or where something is wrong.
+fn file_or_database(
+    mut fields: Fields<'_>,
+    spool: &mut Option<Bytes>,
+    around: &Surroundings<'_>,
+) -> Option<StorePlan> {
     let (file, url) = (fields.get("sqlite"), fields.get("postgres"));
     let password = fields.get("password_file");
-    if file.is_none() && url.is_none() {
+    let size = fields.get("spool");
+    if file.is_none() && url.is_none() && (size.is_none() || password.is_some()) {
         let advice = "write `sqlite: PATH`, `postgres: URL`, or `store: memory`";
         fields.missing("sqlite", advice, &[]);
     }
+    *spool = size.and_then(|at| spool_size(&at)).unwrap_or(*spool);
     fields.finish(&[("url", "write `postgres: URL`"), ("path", "write `sqlite: PATH`")]);
     let Some(url) = url else {
         if let (Some(_), Some(password)) = (&file, password) {

@@ -19,7 +19,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 
 use crate::units::Bytes;
 
@@ -28,7 +28,8 @@ use crate::units::Bytes;
 pub struct Context {
     /// The command with its secrets masked.
     pub command: Vec<String>,
-    /// Where it runs.
+    /// Where it runs; told as it would be shown where it is not UTF-8.
+    #[serde(serialize_with = "as_shown")]
     pub working_dir: Option<PathBuf>,
     /// The checkout that the working directory lies in, if it lies in one.
     pub git: Option<GitState>,
@@ -49,6 +50,11 @@ pub struct Context {
     /// Names and values that an application gave its session.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub labels: BTreeMap<String, String>,
+}
+
+/// JSON has no word for a path that is not UTF-8.
+fn as_shown<S: Serializer>(path: &Option<PathBuf>, to: S) -> Result<S::Ok, S::Error> {
+    path.as_ref().map(|path| path.to_string_lossy()).serialize(to)
 }
 
 /// The state of a git checkout, read from its files.

@@ -17,6 +17,7 @@ use std::path::{Path, PathBuf};
 
 use crate::clock;
 use crate::init::cgroup::limits::Limits;
+use crate::memory::container::parse_events;
 use crate::units::{Mono, RunId, SessionId};
 
 /// Where systems mount the hierarchy: alone, or beside the first version.
@@ -89,6 +90,13 @@ impl Groups {
         // Older than Linux 5.14 there is no such file: members are killed one by one anyway.
         let killed = OpenOptions::new().write(true).open(path.join("cgroup.kill"));
         let _ = killed.and_then(|mut file| file.write_all(b"1"));
+    }
+
+    /// How often the kernel killed in the group of a run for want of memory; `None` where the group
+    /// does not count that.
+    pub fn oom_kills(&self, run: RunId) -> Option<u64> {
+        let text = fs::read(self.path(run)?.join("memory.events")).ok()?;
+        parse_events(&text).oom_kill
     }
 
     /// In whose group this process is.

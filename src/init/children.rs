@@ -59,6 +59,7 @@ impl Body {
             Ok(child) => {
                 self.latest.insert(process, Latest { run, session, main: Some(child.id) });
                 self.children.insert(run, child);
+                self.oom.begin();
             }
             Err(failure) => self.learnt.push_back(Fact::SpawnFailed { run, failure }),
         }
@@ -86,6 +87,10 @@ impl Body {
         extras.cgroup = group.as_ref().map(AsRawFd::as_raw_fd);
         if let Some(notify) = &notify {
             notify.tell(plan, &mut extras);
+        }
+        if let Some(telemetry) = &self.downward.telemetry {
+            let told = telemetry.variables(plan, session, |name| spawn::given(plan, name));
+            extras.variables.extend(told);
         }
         let forked = spawn::spawn(plan, self.plan.mode, session, self.open_files, &extras)?;
         if let Some(terminal) = &mut self.terminal {
@@ -341,6 +346,9 @@ impl Body {
     fn reaped(&mut self, pid: i32, status: ExitStatus, usage: RunUsage) {
         let Some(run) = self.run_of(pid) else {
             if !self.errand_reaped(pid, status) {
+                if status == ExitStatus::Signal(Signal::KILL) {
+                    self.stranger_was_killed();
+                }
                 let process = self.dying_of.and_then(|run| self.process_of(run));
                 self.warn_of_orphan(pid, process, status);
                 self.learn_of_orphan(process, status);
@@ -361,7 +369,8 @@ impl Body {
         if let Some(failure) = child.failure {
             return self.learnt.push_back(Fact::SpawnFailed { run, failure });
         }
-        self.ended.push((run, status, usage));
+        let oom_killed = self.was_oom_killed(run, status);
+        self.ended.push((run, status, RunUsage { oom_killed, ..usage }));
     }
 }
 

@@ -8,6 +8,7 @@ use std::time::Duration;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::config::plan::{Plan, Test};
+use crate::init::telemetry::Telemetry;
 use crate::units::{ProcessIx, RunId};
 
 /// How many health tests may wait to be made: one of each of a thousand processes.
@@ -79,6 +80,8 @@ pub struct Downward {
     pub plans: watch::Sender<Arc<Plan>>,
     /// Where pipes go; without it children write where we do.
     pub output: Option<Box<dyn Outlet>>,
+    /// Where agents are to send what they spend.
+    pub telemetry: Option<Telemetry>,
 }
 
 /// The other ends.
@@ -92,10 +95,14 @@ pub struct Tasks {
 }
 
 /// Both ends, for this plan.
-pub fn queues(plan: &Arc<Plan>, output: Option<Box<dyn Outlet>>) -> (Downward, Tasks) {
+pub fn queues(
+    plan: &Arc<Plan>,
+    output: Option<Box<dyn Outlet>>,
+    telemetry: Option<Telemetry>,
+) -> (Downward, Tasks) {
     let (probes, probe) = mpsc::channel(PROBES);
     let (readings, reading) = mpsc::channel(1);
     let (plans, current) = watch::channel(Arc::clone(plan));
     let ends = Tasks { probes: probe, readings: reading, plans: current };
-    (Downward { probes, readings, plans, output }, ends)
+    (Downward { probes, readings, plans, output, telemetry }, ends)
 }

@@ -20,6 +20,7 @@ pub mod rites;
 pub mod terminal;
 pub mod cgroup;
 pub mod sys;
+pub mod telemetry;
 
 mod bells;
 mod children;
@@ -27,6 +28,7 @@ mod errands;
 mod inlets;
 mod last_words;
 mod notify;
+mod oom;
 mod pty;
 mod trees;
 
@@ -46,6 +48,7 @@ use crate::init::downward::{Downward, ProbeOrder};
 use crate::init::errands::{Asked, Errand};
 use crate::init::inward::{Callers, Coming, Inward, Order};
 use crate::init::kin::Kin;
+use crate::init::oom::OomKills;
 use crate::init::outward::Outward;
 use crate::init::pty::Windows;
 use crate::init::pulse::Pulse;
@@ -56,10 +59,10 @@ use crate::init::sys::OpenFiles;
 use crate::init::terminal::Terminal;
 use crate::supervise::Machine;
 use crate::supervise::action::Action;
-use crate::supervise::fact::Fact;
+use crate::supervise::fact::{Fact, FoundRun};
 use crate::supervise::lifecycle::{Lifecycle, TestFailure};
 use crate::supervise::shutdown::{EXIT_INTERNAL, House};
-use crate::units::{ErrandId, ExitStatus, Mono, ProcId, ProcessIx, RunId, RunUsage, Signal};
+use crate::units::{ErrandId, ExitStatus, Mono, ProcessIx, RunId, RunUsage, Signal};
 
 /// We look for dead children this often even when no signal says so: a lost wake-up must not
 /// become a zombie for ever.
@@ -86,8 +89,8 @@ pub struct Departure {
 pub struct Survivor {
     /// What it was started as.
     pub process: ProcessIx,
-    /// Its main process, verified.
-    pub id: ProcId,
+    /// The session that it is, and its main process, verified.
+    pub run: FoundRun,
 }
 
 /// The body's ends of the queues between it and everybody else.
@@ -116,8 +119,8 @@ pub fn live(
     let bells = Bells::new()?;
     let signals = caught.listen(&bells)?;
     let mut body = Body::new(Arc::clone(plan), seed, ends, bells);
-    for Survivor { process, id } in survivors {
-        body.turn(Fact::Found { process, id });
+    for Survivor { process, run } in survivors {
+        body.turn(Fact::Found { process, run });
     }
     body.turn(Fact::Began);
     body.head_start = Some(clock::now().mono.after(HEAD_START));
@@ -183,6 +186,7 @@ struct Body {
     windows: Windows,
     /// Where control groups can be made.
     groups: Option<Groups>,
+    oom: OomKills,
 }
 
 impl Body {
@@ -225,6 +229,7 @@ impl Body {
             terminal,
             windows: Windows::default(),
             groups,
+            oom: OomKills::default(),
         }
     }
 

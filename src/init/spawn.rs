@@ -126,6 +126,12 @@ fn standing(mode: Mode, stdin: Stdin, own_session: bool) -> (Station, Input) {
     }
 }
 
+/// What a process is given under this name, before anything of ours.
+pub fn given(plan: &ProcessPlan, name: &str) -> Option<String> {
+    let said = plan.environment.iter().rev().find(|(key, _)| key == name);
+    said.map(|(_, value)| value.clone()).or_else(|| std::env::var(name).ok())
+}
+
 /// Our own environment, who the child is, what the plan adds, what the spawn adds, and the session:
 /// later ones win. Secrets are left to the child.
 fn environment(

@@ -171,6 +171,9 @@ impl Story {
                 end.status.code()
             )),
             _ if end.forced => warn(format!("{name} is over: {}, by force", end.status)),
+            _ if end.usage.is_some_and(|usage| usage.oom_killed) => {
+                warn(format!("{name} was killed by the kernel for want of memory"))
+            }
             // What a single command ends with is its own affair, as under tini.
             EndReason::Itself if !end.status.success() && self.plan.mode == Mode::Supervise => {
                 warn(format!("{name} is over: {}", end.status))

@@ -147,7 +147,7 @@ pub fn reap(pid: i32) -> Option<(ExitStatus, RunUsage)> {
     let cpu = duration(usage.ru_utime) + duration(usage.ru_stime);
     // Linux counts the largest resident set in kibibytes.
     let max_rss = Bytes(u64::try_from(usage.ru_maxrss).unwrap_or(0) << 10);
-    Some((ended, RunUsage { cpu, max_rss }))
+    Some((ended, RunUsage { cpu, max_rss, oom_killed: false }))
 }
 
 fn duration(time: libc::timeval) -> Duration {

@@ -1,9 +1,11 @@
 //! Who asked for what at the control doors, and what they got: one line of the audit trail.
 
+use serde::{Deserialize, Serialize};
+
 use crate::units::{SessionId, Wall};
 
 /// One line of the audit trail.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct AuditRow {
     /// Its own identity, in the order of time.
     pub id: SessionId,

@@ -6,9 +6,12 @@ use std::time::Duration;
 use crate::chains::chain::KeptChain;
 use crate::context::Context;
 use crate::ledger::forget::Whose;
-use crate::ledger::session::{SessionKind, SessionState};
-use crate::ledger::store_figures::StoreFigures;
-use crate::memory::TreeSample;
+use crate::ledger::request::OnParentEnd;
+use crate::ledger::session::{Session, SessionKind, SessionState};
+use crate::ledger::store_figures::{SpoolFigures, StoreFigures};
+use crate::memory::container::ContainerFigures;
+use crate::memory::parts::TreeParts;
+use crate::memory::{PartsCost, TreeSample};
 use crate::supervise::lifecycle::Lifecycle;
 use crate::tokens::{CountedBefore, TokenBatch, UsageKey};
 use crate::units::{Now, SessionId, Wall};
@@ -39,6 +42,17 @@ pub enum Entry {
         /// Ticks that were skipped since the last one, because the probe or we were late.
         skipped: u64,
     },
+    /// From the probe's slower side: what costs more to read of all trees.
+    PartsRead {
+        /// When it was read.
+        at: Now,
+        /// The figures of each run that could be read.
+        trees: Vec<TreeParts>,
+        /// What reading them has cost so far.
+        cost: PartsCost,
+    },
+    /// From the probe: what the container's own group says.
+    ContainerRead(Box<ContainerFigures>),
     /// From the tailer: what the agents' logs said.
     TokensRead {
         /// When they were read.
@@ -101,7 +115,7 @@ pub enum Entry {
 }
 
 /// A session that an earlier life opened and did not see the end of.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct OpenSession {
     /// Its identity.
     pub id: SessionId,
@@ -117,6 +131,21 @@ pub struct OpenSession {
     pub last_activity: Wall,
     /// The next sequence number of its events.
     pub events: u64,
+    /// Whether a life with our state folder opened it.
+    pub ours: bool,
+    /// Everything that is kept of it, where it is one that could go on.
+    pub kept: Option<Box<KeptOpen>>,
+}
+
+/// What is kept of a session that was left open.
+#[derive(Clone, Debug, PartialEq)]
+pub struct KeptOpen {
+    /// Its projection.
+    pub session: Session,
+    /// What becomes of it when its parent ends.
+    pub on_parent_end: OnParentEnd,
+    /// Whether it was opened to last for as long as a connection.
+    pub bound: bool,
 }
 
 /// What became of one process that an earlier life left behind.
@@ -143,6 +172,8 @@ pub struct Waiting {
     pub dropped: u64,
     /// For how long rows have waited without any commit; zero while none wait.
     pub unmoved: Duration,
+    /// What of it is in a file as well.
+    pub spooled: SpoolFigures,
 }
 
 impl Waiting {
@@ -166,4 +197,6 @@ pub struct StoreHealth {
     pub dropped: u64,
     /// What it took and what went wrong, in this life.
     pub figures: StoreFigures,
+    /// What waits in a file for it.
+    pub spooled: SpoolFigures,
 }

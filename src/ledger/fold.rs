@@ -1,7 +1,10 @@
 //! The ledger: an entry in, rows out, and at any time a picture. Pure, so that the same entries
 //! always give the same history. What each kind of entry means stands in the `fold_…` files.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
+
+use std::time::Duration;
 
 use crate::chains::chain::Chains;
 use crate::config::plan::{
@@ -26,13 +29,16 @@ use crate::ledger::snapshot::{HouseView, ProcessView};
 use crate::ledger::spend::Spend;
 use crate::ledger::veil::Veil;
 use crate::memory::LeakDetector;
+use crate::memory::leak::Setting;
+use crate::memory::level::Bounds;
+use crate::memory::recurring::RunTrend;
 use crate::supervise::lifecycle::SignalResponse;
 use crate::tokens::precedence::Precedence;
 use crate::tokens::price::Prices;
 use crate::units::{Mono, Now, ProcessIx, SessionId, Wall};
 
 /// What makes a detector for a rule.
-pub type MakeDetector = fn(LeakRule) -> Box<dyn LeakDetector>;
+pub type MakeDetector = fn(&Setting) -> Box<dyn LeakDetector>;
 
 /// Everything that is known in this life.
 pub struct Ledger {
@@ -49,6 +55,8 @@ pub struct Ledger {
     pub(super) files: u64,
     pub(super) prices_as_of: Option<Wall>,
     pub(super) rule: LeakRule,
+    /// From one sample of memory to the next.
+    pub(super) sampled_every: Duration,
     pub(super) make_detector: MakeDetector,
     /// For the ids of conversations; those of runs come from the mind.
     pub(super) random: fastrand::Rng,
@@ -80,6 +88,10 @@ pub(super) struct Process {
     pub(super) rule: SessionRule,
     /// Whether it is a command that was spawned beside the plan.
     pub(super) spawned: bool,
+    /// How the memory of its last runs went, oldest first.
+    pub(super) trends: VecDeque<RunTrend>,
+    /// When it was last restarted for its memory.
+    pub(super) memory_restart: Option<Mono>,
 }
 
 /// A run that ended, for what is learnt of it behind its end.
@@ -112,6 +124,7 @@ impl Ledger {
             files: 0,
             prices_as_of: None,
             rule: plan.memory.leak_rule,
+            sampled_every: plan.memory.interval,
             make_detector,
             random: fastrand::Rng::with_seed(seed),
             now: started,
@@ -174,6 +187,14 @@ impl Ledger {
                 batches.extend(self.sampled(&samples));
                 batches
             }
+            Entry::PartsRead { at: _, trees, cost } => {
+                self.parts_read(trees, cost);
+                Vec::new()
+            }
+            Entry::ContainerRead(figures) => {
+                self.house.container = Some(*figures);
+                Vec::new()
+            }
             Entry::TokensRead { at, batch: read } => {
                 let mut batches = self.turn_to(at);
                 batches.extend(batch(self.tokens_read(at, read)));
@@ -233,7 +254,15 @@ impl Process {
     pub(super) fn new(place: ProcessIx, plan: &ProcessPlan) -> Self {
         let spawned = plan.standing == Standing::Spawned;
         let view = ProcessView::new(place, plan);
-        Self { view, run: None, last: None, rule: plan.session, spawned }
+        Self {
+            view,
+            run: None,
+            last: None,
+            rule: plan.session,
+            spawned,
+            trends: VecDeque::new(),
+            memory_restart: None,
+        }
     }
 
     /// Goes on under another plan. A place that was taken over by another name begins at 0.
@@ -245,6 +274,8 @@ impl Process {
         self.spawned = plan.standing == Standing::Spawned;
         self.view.retired = plan.standing == Standing::Retired;
         self.view.thresholds = plan.thresholds;
+        // Until the next sample, without the container's limit.
+        self.view.bounds = Bounds::of(&plan.thresholds, None);
         self.view.schedule = plan.schedule.clone().map(Arc::new);
         self.view.agent = plan.agent.as_ref().map(|agent| agent.name.clone());
         self.view.care.follow(plan);
@@ -264,6 +295,7 @@ fn house(plan: &Plan, started: Now, pid1: bool) -> HouseView {
         pid1,
         signals: forwarded.map(|signal| ((*signal, response), 0)).collect(),
         sessions_limit: plan.sessions.max_concurrent,
+        sessions_resumed: [(SessionKind::Process, 0), (SessionKind::External, 0)].into(),
         idle_warnings: SessionKind::ALL.map(|kind| (kind, 0)).into(),
         store: (plan.store != StorePlan::Memory).then(StoreHealth::default),
         listener_up: plan.listen.map(|_| false),

@@ -10,7 +10,7 @@ use crate::ledger::request::{Named, Refusal, Reply, Spent};
 use crate::ledger::row::Row;
 use crate::ledger::session::SessionKind;
 use crate::tokens::call::Call;
-use crate::tokens::{Usage, UsageKey};
+use crate::tokens::{Usage, UsageKey, UsageSource};
 use crate::units::{Now, SessionId};
 
 /// Whose call it is.
@@ -55,7 +55,7 @@ impl Ledger {
         let usage = self.priced(at, &call, &payer);
         let Some(usage) = self.precedence.hear(usage) else { return Ok(None) };
         let mut rows = Vec::new();
-        let session = self.booked(at, &payer, &usage, &mut rows);
+        let session = self.booked(at, &call, &payer, &usage, &mut rows);
         let Call { endpoint, latency, failed, .. } = call;
         self.requested(&payer.process, &usage, failed);
         if usage.tokens.total() > 0 || usage.withheld > 0 {
@@ -63,8 +63,10 @@ impl Ledger {
             let process = payer.process.clone();
             rows.push(Row::Usage { session, process, usage: Box::new(usage.clone()) });
         }
-        let process = payer.process;
-        self.called(Called { process, session, usage, endpoint, latency, failed });
+        if usage.is_a_response() {
+            let process = payer.process;
+            self.called(Called { process, session, usage, endpoint, latency, failed });
+        }
         Ok(Some(rows))
     }
 
@@ -75,7 +77,7 @@ impl Ledger {
 
     /// Counts a request for its outcome.
     pub(super) fn requested(&mut self, process: &str, usage: &Usage, failed: bool) {
-        if usage.withheld == 0 {
+        if usage.is_a_response() {
             self.spend.requested(process, usage, failed);
         }
     }
@@ -103,14 +105,23 @@ impl Ledger {
     fn priced(&mut self, at: Now, call: &Call, payer: &Payer) -> Usage {
         let label = self.prices.label(&call.model);
         let when = call.at.unwrap_or(at.wall);
-        let native = payer.conversation.clone().filter(|_| call.conversation.is_empty());
+        let native = || match (&payer.conversation, payer.session) {
+            (Some(native), _) => native.clone(),
+            // Two signals of one sender are two sources, though it names no conversation.
+            (None, Some(session)) if call.source != UsageSource::Ingest => session.to_string(),
+            (None, _) => String::new(),
+        };
+        let conversation = match call.conversation.is_empty() {
+            true => native(),
+            false => call.conversation.clone(),
+        };
         Usage {
             key: call.key.unwrap_or_else(|| UsageKey(self.random.u64(..))),
             source: call.source,
             agent: payer.agent.clone(),
             provider: call.provider.clone().unwrap_or_else(|| label.provider.to_owned()),
             model: label.model,
-            conversation: native.unwrap_or_else(|| call.conversation.clone()),
+            conversation,
             at: when,
             tokens: call.tokens,
             reasoning: call.reasoning.min(call.tokens.output),
@@ -123,11 +134,12 @@ impl Ledger {
     fn booked(
         &mut self,
         at: Now,
+        call: &Call,
         payer: &Payer,
         usage: &Usage,
         rows: &mut Vec<Row>,
     ) -> Option<SessionId> {
-        let talks = payer.conversation.is_none() && !usage.conversation.is_empty();
+        let talks = payer.conversation.is_none() && !call.conversation.is_empty();
         let ix = self.named(&payer.process).filter(|_| talks);
         let session = ix.and_then(|ix| self.attribute(at, ix, usage, rows)).or(payer.session);
         if let Some(id) = session {

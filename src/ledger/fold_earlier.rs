@@ -1,16 +1,19 @@
 //! What an earlier life left behind: sessions that it did not close, and processes that outlived
-//! it. Either may be heard of first: recovery runs before the first spawn, the store opens after.
+//! it. What can go on does, as the session that it is. Either may be heard of first: recovery runs before the first spawn, the store opens after.
 
 use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use crate::ledger::entry::{OpenSession, SurvivorOutcome};
+use crate::ledger::activity::Bounds;
+use crate::ledger::entry::{KeptOpen, OpenSession, SurvivorOutcome};
 use crate::ledger::fold::{Ledger, batch};
 use crate::ledger::labels::UNKNOWN;
 use crate::ledger::outcome::wall_span;
+use crate::ledger::request::OnParentEnd;
 use crate::ledger::row::{Batch, EventSource, Row, SessionClose, SessionEvent};
-use crate::ledger::session::{SessionEnd, SessionKind, SessionState};
+use crate::ledger::session::{Session, SessionEnd, SessionKind, SessionState};
+use crate::ledger::sessions::Note;
 use crate::units::{Now, SessionId, Wall};
 
 /// Sessions and survivors of an earlier life that are remembered for one another; a life has about
@@ -30,18 +33,87 @@ const STALE: &str = "the supervisor ended without closing it, and it was idle fo
 /// What is known of the life before.
 #[derive(Debug, Default)]
 pub(super) struct Earlier {
-    /// The next sequence number of each session that was found open.
-    found: BTreeMap<SessionId, u64>,
+    /// Whether it is known by now what was left open.
+    told: bool,
+    /// How each session was closed that was found open.
+    found: BTreeMap<SessionId, SessionClose>,
     /// Survivors of sessions that were not found yet.
     waiting: Vec<SurvivorOutcome>,
 }
 
 impl Ledger {
-    /// Closes the sessions that an earlier life left open.
+    /// Whether it is still to be told what an earlier life left open.
+    pub(super) fn awaits_earlier(&self) -> bool {
+        self.house.store.is_some() && !self.earlier.told
+    }
+
+    /// Goes on with the sessions that an earlier life left open, where that can be, and closes the
+    /// others.
     pub(super) fn open_sessions_found(&mut self, at: Now, found: Vec<OpenSession>) -> Vec<Batch> {
-        let ours = |session: &OpenSession| self.sessions.get(session.id).is_some();
-        let theirs: Vec<OpenSession> = found.into_iter().filter(|session| !ours(session)).collect();
-        theirs.into_iter().filter_map(|session| batch(self.close_left(at, &session))).collect()
+        self.earlier.told = true;
+        let mut batches = Vec::new();
+        for session in found {
+            let rows = if self.sessions.is_unheard(session.id) {
+                self.run_goes_on(&session)
+            } else if self.sessions.get(session.id).is_some() {
+                Vec::new()
+            } else {
+                let resumed = self.resume_external(at, &session);
+                resumed.unwrap_or_else(|| self.close_left(at, &session))
+            };
+            batches.extend(batch(rows));
+        }
+        for id in self.sessions.all_unheard() {
+            batches.extend(batch(self.sessions.heard(id, None)));
+        }
+        batches
+    }
+
+    /// A run that was taken over is the session that it was.
+    fn run_goes_on(&mut self, found: &OpenSession) -> Vec<Row> {
+        let bare = || Session {
+            state: found.state,
+            ..Session::opened(found.id, found.process.clone(), found.started)
+        };
+        let kept = found.kept.as_ref().map_or_else(bare, |kept| kept.session.clone());
+        self.count_resumed(found.kind);
+        self.earlier.waiting.retain(|waiting| waiting.session != found.id);
+        self.sessions.heard(found.id, Some((&kept, found.events)))
+    }
+
+    /// What an application opened goes on, unless it was idle for too long, was bound to a connection
+    /// or has to end with a parent that is gone.
+    fn resume_external(&mut self, at: Now, found: &OpenSession) -> Option<Vec<Row>> {
+        let KeptOpen { session, on_parent_end, bound } = found.kept.as_deref()?;
+        let goes_on = found.kind == SessionKind::External
+            && !bound
+            && self.judged(at, found, false).0 == SessionState::Lost;
+        let parent = session
+            .parent
+            .filter(|parent| self.sessions.get(*parent).is_some_and(|parent| parent.end.is_none()));
+        let orphaned = session.parent.is_some() && parent.is_none();
+        if !goes_on || orphaned && *on_parent_end == OnParentEnd::End {
+            return None;
+        }
+        let mut kept = session.clone();
+        kept.last_activity = kept.last_activity.max(found.last_activity);
+        let note = Note::new("resumed", "its application holds it open", json!({}))
+            .of(found.kind.as_str())
+            .from(EventSource::Recovery);
+        let rows = self.sessions.resume(&kept, found.events, at, note);
+        if rows.is_empty() {
+            return None;
+        }
+        self.count_resumed(found.kind);
+        self.externals.insert(kept.id, parent, kept.native_id, *on_parent_end, at.mono);
+        let rules = &self.rules;
+        let bounds = Bounds { idle: rules.idle_timeout, longest: rules.max_duration };
+        self.activity.watch(kept.id, bounds, at.mono);
+        Some(rows)
+    }
+
+    fn count_resumed(&mut self, kind: SessionKind) {
+        *self.house.sessions_resumed.entry(kind).or_default() += 1;
     }
 
     fn close_left(&mut self, at: Now, session: &OpenSession) -> Vec<Row> {
@@ -64,9 +136,9 @@ impl Ledger {
         let process = if known { &session.process } else { UNKNOWN };
         self.sessions.count_closed(session.kind, process, state);
         let close = SessionClose { session: session.id, state, events: next + 1, end };
-        rows.push(Row::Close(Box::new(close)));
+        rows.push(Row::Close(Box::new(close.clone())));
         if self.earlier.found.len() < REMEMBERED {
-            self.earlier.found.insert(session.id, next + 1);
+            self.earlier.found.insert(session.id, close);
         }
         rows
     }
@@ -108,9 +180,10 @@ impl Ledger {
             };
             *count += u64::from(outcome.found);
             match self.earlier.found.get_mut(&outcome.session) {
-                Some(next) => {
-                    rows.push(survivor_event(at, &outcome, *next));
-                    *next += 1;
+                Some(close) => {
+                    rows.push(survivor_event(at, &outcome, close.events));
+                    close.events += 1;
+                    rows.push(Row::Close(Box::new(close.clone())));
                 }
                 None if self.earlier.waiting.len() < REMEMBERED => {
                     self.earlier.waiting.push(outcome);
@@ -157,10 +230,10 @@ fn event(
         session,
         sequence,
         at,
-        event_type,
+        event_type: event_type.into(),
         subtype: None,
-        previous_state,
-        new_state,
+        previous_state: previous_state.map(Into::into),
+        new_state: new_state.map(Into::into),
         trigger: "recovery".to_owned(),
         source: EventSource::Recovery,
         detail,

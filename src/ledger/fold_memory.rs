@@ -1,14 +1,21 @@
 //! Memory samples: every sample is a row, and what it changes is an event.
 
+use std::sync::Arc;
+
 use serde_json::json;
 
+use crate::config::plan::MemoryEnd;
 use crate::ledger::fold::{Ledger, batch};
+use crate::ledger::fold_parts::told;
 use crate::ledger::fold_runs::sample_row;
+use crate::ledger::levels::may_restart;
+use crate::ledger::request::Knock;
 use crate::ledger::row::{Batch, EventSource, Row};
 use crate::ledger::sessions::Note;
-use crate::ledger::watch::Change;
-use crate::memory::{LeakState, MemoryLevel, TreeSample, Verdict};
-use crate::units::{ProcessIx, SessionId};
+use crate::ledger::watch::LeakChange;
+use crate::memory::level::{self, Bounds};
+use crate::memory::{LeakState, MemoryLevel, TreeSample};
+use crate::units::{Now, ProcessIx, SessionId};
 
 impl Ledger {
     /// Takes in one tick of the probe. The samples are one batch, which may be dropped when the
@@ -23,12 +30,17 @@ impl Ledger {
             };
             let session = run.session;
             let change = run.memory.observe(sample);
-            kept.push(sample_row(session, sample, "interval"));
+            let label = run.label.as_ref().filter(|_| std::mem::take(&mut run.keeps_label));
+            let label = label.map_or("interval".into(), |label| label.to_string().into());
+            kept.push(sample_row(session, sample, label));
             self.refresh(ix, session);
             if change.worked {
                 events.extend(self.signed(sample.at, session));
             }
-            events.extend(self.memory_events(ix, session, sample, change));
+            events.extend(self.leveled(ix, sample));
+            if let Some(change) = change.leak {
+                events.extend(self.leak_event(ix, session, sample, &change));
+            }
         }
         batch(kept).into_iter().chain(batch(events)).collect()
     }
@@ -43,29 +55,75 @@ impl Ledger {
         self.sessions.used_cpu(id, now);
     }
 
-    fn memory_events(
-        &mut self,
-        ix: ProcessIx,
-        id: SessionId,
-        sample: &TreeSample,
-        change: Change,
-    ) -> Vec<Row> {
+    /// Compares a tree's size with its thresholds, tells of another level, and asks for what follows.
+    fn leveled(&mut self, ix: ProcessIx, sample: &TreeSample) -> Vec<Row> {
+        let limit = self.house.container.as_ref().and_then(|container| container.limit);
+        let Some(process) = self.process(ix) else { return Vec::new() };
+        let Some(run) = process.run.as_mut() else { return Vec::new() };
+        let thresholds = process.view.thresholds;
+        let bounds = Bounds::of(&thresholds, limit);
+        let (size, basis) = level::size(sample, run.parts.as_ref());
+        run.size = Some((size, basis));
+        let first = *run.first_sample.get_or_insert(sample.at.mono);
+        let history = Arc::make_mut(&mut run.history);
+        history.push(sample.at.mono.since(first), size, sample.resident);
+        if std::mem::replace(&mut process.view.bounds, bounds).critical != bounds.critical {
+            run.memory.limit(bounds.critical);
+        }
+        let passed = run.level.observe(size, &bounds, &thresholds);
+        let (id, name) = (run.session, process.view.name.clone());
         let mut rows = Vec::new();
-        if let (Some(level), Some(process)) = (change.level, self.process(ix)) {
-            let thresholds = process.view.thresholds;
+        if let Some(level) = passed.level {
             let detail = json!({
+                "size_bytes": size,
+                "basis": basis.as_str(),
                 "resident_bytes": sample.resident,
-                "warning_bytes": thresholds.warning,
-                "critical_bytes": thresholds.critical,
+                "warning_bytes": bounds.warning,
+                "critical_bytes": bounds.critical,
             });
             let note =
                 Note::new(level_event(level), "memory sample", detail).from(EventSource::Probe);
             rows.extend(self.sessions.note(id, sample.at, note));
         }
-        if let Some(verdict) = change.leak {
-            rows.extend(self.leak_event(ix, id, sample, &verdict));
+        if let Some(signal) = passed.signal {
+            let detail = json!({ "action": "signal", "signal": signal.to_string() });
+            rows.extend(self.sessions.note(id, sample.at, action_note(detail)));
+            self.knocks.push(Knock::Signal { process: name, signal });
+        }
+        if let Some(end) = passed.end {
+            rows.extend(self.end_for_memory(ix, id, sample.at, end));
         }
         rows
+    }
+
+    /// Asks for the end of a process that is too large, at the door as anybody would. A restart that
+    /// comes too soon after the last one is asked for later, if it is still as large then.
+    fn end_for_memory(
+        &mut self,
+        ix: ProcessIx,
+        id: SessionId,
+        at: Now,
+        end: MemoryEnd,
+    ) -> Vec<Row> {
+        let Some(process) = self.process(ix) else { return Vec::new() };
+        let restarts = end == MemoryEnd::Restart;
+        if restarts && !may_restart(process.memory_restart, at.mono) {
+            return Vec::new();
+        }
+        if let Some(run) = process.run.as_mut() {
+            run.level.asked_to_end();
+        }
+        if restarts {
+            process.memory_restart = Some(at.mono);
+        }
+        process.view.memory_ends += 1;
+        let name = process.view.name.clone();
+        let (action, knock) = match end {
+            MemoryEnd::Restart => ("restart", Knock::Restart(name)),
+            MemoryEnd::Stop => ("stop", Knock::Stop(name)),
+        };
+        self.knocks.push(knock);
+        self.sessions.note(id, at, action_note(json!({ "action": action })))
     }
 
     fn leak_event(
@@ -73,23 +131,41 @@ impl Ledger {
         ix: ProcessIx,
         id: SessionId,
         sample: &TreeSample,
-        verdict: &Verdict,
+        change: &LeakChange,
     ) -> Vec<Row> {
-        let suspected = verdict.state == LeakState::Suspected;
+        let mut held = Vec::new();
         if let Some(process) = self.process(ix) {
-            process.view.leaks_suspected += u64::from(suspected);
+            process.view.leaks_suspected += u64::from(change.is_new_suspicion());
+            process.view.leaks_confirmed += u64::from(change.is_new_confirmation());
+            held = process.run.as_ref().map(|run| told(&run.history.points())).unwrap_or_default();
         }
-        let event_type = if suspected { "leak_suspected" } else { "leak_cleared" };
+        let verdict = &change.verdict;
+        let event_type = leak_event(verdict.state);
         let detail = json!({
             "resident_bytes": sample.resident,
             "growth_bytes_per_second": verdict.growth,
-            "evidence": verdict.evidence,
+            "growth_between": verdict.growth_range.map(|range| [range.low, range.high]),
+            "seconds_to_limit": verdict.to_limit.map(|span| span.as_secs_f64().round()),
+            "evidence": verdict.evidence.to_string(),
+            "history": held,
         });
         self.sessions.note(
             id,
             sample.at,
             Note::new(event_type, "leak rule", detail).from(EventSource::Probe),
         )
+    }
+}
+
+fn action_note(detail: serde_json::Value) -> Note {
+    Note::new("memory_action", "memory level", detail).from(EventSource::Probe)
+}
+
+fn leak_event(state: LeakState) -> &'static str {
+    match state {
+        LeakState::Unknown | LeakState::None => "leak_cleared",
+        LeakState::Suspected => "leak_suspected",
+        LeakState::Confirmed => "leak_confirmed",
     }
 }
 

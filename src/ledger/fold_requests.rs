@@ -29,7 +29,7 @@ const LONGEST_NOTE: usize = 500;
 /// was last alive.
 const KEEP_BEATS: std::time::Duration = std::time::Duration::from_secs(30);
 
-type Answer = Result<(Reply, Vec<Row>), Refusal>;
+pub(super) type Answer = Result<(Reply, Vec<Row>), Refusal>;
 
 impl Ledger {
     /// Takes in what somebody asks for, and answers.
@@ -44,7 +44,11 @@ impl Ledger {
                 let (rows, reply) = self.chain_asked(at, asked);
                 Ok((Reply::Chain(reply), rows))
             }
-            Request::Count { calls, within } => Ok(self.calls_told(at, calls, within)),
+            Request::Count { calls, within, heard } => {
+                self.spend.heard(heard);
+                Ok(self.calls_told(at, calls, within))
+            }
+            Request::Label { process, label } => self.label_memory(at, &process, &label),
             Request::Admit => self.room().map(|()| (Reply::Admitted, Vec::new())),
         };
         match answer {

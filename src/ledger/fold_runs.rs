@@ -7,15 +7,20 @@ use serde_json::json;
 
 use crate::context::Context;
 use crate::ledger::fold::{LastRun, Ledger, batch};
+use crate::ledger::levels::LevelWatch;
 use crate::ledger::outcome::Outcome;
-use crate::ledger::row::{Batch, EventSource, Row, SampleRow};
+use crate::ledger::row::{Batch, EventSource, Row, SampleRow, Word};
 use crate::ledger::session::{Session, SessionState};
 use crate::ledger::sessions::Note;
 use crate::ledger::snapshot::{HouseView, ProcessView};
 use crate::ledger::watch::MemoryWatch;
 use crate::memory::TreeSample;
+use crate::memory::history::History;
+use crate::memory::leak::Setting;
+use crate::memory::level::Basis;
+use crate::memory::parts::TreeParts;
 use crate::supervise::lifecycle::{EndReason, Lifecycle, RunEnd};
-use crate::units::{ExitStatus, Mono, Now, ProcId, ProcessIx, RunId, SessionId, Wall};
+use crate::units::{Bytes, ExitStatus, Mono, Now, ProcId, ProcessIx, RunId, SessionId, Wall};
 
 /// A live run.
 pub(super) struct Run {
@@ -29,6 +34,20 @@ pub(super) struct Run {
     /// What it said of itself last.
     pub(super) status: Option<String>,
     pub(super) memory: MemoryWatch,
+    /// What was read of its tree that costs more.
+    pub(super) parts: Option<TreeParts>,
+    /// What it held, and since when.
+    pub(super) history: Arc<History>,
+    /// See [`Run::history`].
+    pub(super) first_sample: Option<Mono>,
+    /// What its samples were last said to stand for.
+    pub(super) label: Option<Arc<str>>,
+    /// Whether the next sample is kept under that.
+    pub(super) keeps_label: bool,
+    /// The size that was last compared with the thresholds, and what it is taken from.
+    pub(super) size: Option<(Bytes, Basis)>,
+    /// Its size against the thresholds.
+    pub(super) level: LevelWatch,
     /// Whether it was counted as one that had to be killed.
     killed: bool,
     /// Why its end was asked for, where its time was up.
@@ -116,15 +135,25 @@ impl Ledger {
             self.ignore();
             return Vec::new();
         }
-        let (name, thresholds) = (process.view.name.clone(), process.view.thresholds);
+        let name = process.view.name.clone();
         let mut rows = self.close_run(at, ix, &missed_end(), None);
         let detail = json!({ "run": run.0, "attempt": attempt, "adopted": adopted });
         let note =
             Note::new("opened", open_trigger(attempt, adopted), detail).from(EventSource::Init);
         let opened = Session { parent: self.around, ..Session::opened(session, name, at.wall) };
-        rows.extend(self.sessions.open(opened, at, note));
+        if adopted && self.awaits_earlier() {
+            let opened = Session { state: SessionState::Active, ..opened };
+            self.sessions.open_unheard(opened, at, note);
+        } else {
+            rows.extend(self.sessions.open(opened, at, note));
+        }
         self.activity.watch(session, self.bounds_of(ix), at.mono);
-        let memory = MemoryWatch::new((self.make_detector)(self.rule), thresholds);
+        let setting = Setting {
+            rule: self.rule,
+            limit: self.processes.get(ix.0).and_then(|process| process.view.bounds.critical),
+            interval: self.sampled_every,
+        };
+        let memory = MemoryWatch::new((self.make_detector)(&setting));
         if let Some(process) = self.process(ix) {
             process.view.restarts = process.view.restarts.max(attempt.into());
             process.view.care.rest = None;
@@ -137,6 +166,13 @@ impl Ledger {
                 ready: None,
                 status: None,
                 memory,
+                parts: None,
+                history: Arc::default(),
+                first_sample: None,
+                label: None,
+                keeps_label: false,
+                size: None,
+                level: LevelWatch::default(),
                 killed: false,
                 timed_out: None,
             });
@@ -231,18 +267,22 @@ impl Ledger {
         let Some(run) = process.run.take() else { return Vec::new() };
         let cpu = cpu_seconds(&run, end);
         process.view.cpu_seconds_ended += cpu.unwrap_or(0.0);
+        let moved = run.parts.map(|tree| [tree.parts.read, tree.parts.written]).unwrap_or_default();
+        for (ended, moved) in process.view.moved_ended.iter_mut().zip(moved) {
+            *ended += moved.unwrap_or(0);
+        }
         *Arc::make_mut(&mut process.view.exits).entry(outcome.state).or_default() += 1;
         process.view.last_exit = Some(at.wall);
         let last = LastRun { session: run.session, outcome: outcome.clone() };
         let before = process.last.replace(last);
         self.sessions.used_cpu(run.session, cpu);
-        let mut rows = Vec::new();
+        let mut rows = self.remember_memory(at, ix, &run);
         for talk in self.conversations.of(run.session) {
             rows.extend(self.sessions.end(talk, at, &outcome.of_conversation(), None));
         }
         rows.extend(self.end_tree(at, run.session, outcome, end.map(|end| end.status)));
         rows.extend(
-            run.memory.last().map(|sample| sample_row(run.session, &sample, "session_end")),
+            run.memory.last().map(|sample| sample_row(run.session, &sample, "session_end".into())),
         );
         if let Some(before) = before {
             self.conversations.forget(before.session);
@@ -256,7 +296,7 @@ impl Ledger {
         let runs = 0..self.processes.len();
         let mut rows: Vec<Row> =
             runs.flat_map(|ix| self.close_run(at, ProcessIx(ix), &outcome, None)).collect();
-        rows.extend(self.end_externals(at, &outcome));
+        rows.extend(self.leave_externals(at, &outcome));
         rows
     }
 
@@ -289,7 +329,7 @@ impl Ledger {
 }
 
 /// A kept sample.
-pub(super) fn sample_row(session: SessionId, sample: &TreeSample, label: &'static str) -> Row {
+pub(super) fn sample_row(session: SessionId, sample: &TreeSample, label: Word) -> Row {
     Row::Sample(SampleRow {
         session,
         at: sample.at.wall,

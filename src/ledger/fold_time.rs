@@ -271,6 +271,23 @@ impl Ledger {
         rows
     }
 
+    /// We leave: what applications hold open goes on in our next life, where there is one that finds
+    /// it. What was bound to a connection ends with it.
+    pub(super) fn leave_externals(&mut self, at: Now, outcome: &Outcome) -> Vec<Row> {
+        let mut rows = Vec::new();
+        let keeps = self.house.store.is_some();
+        for id in self.externals.all() {
+            let goes_on = self.externals.get_mut(id).is_some_and(|open| open.bound.is_none());
+            if keeps && goes_on && !self.externals.is_held(id) {
+                let note = Note::new("left_open", "the supervisor leaves", json!({}));
+                rows.extend(self.sessions.note(id, at, note));
+                self.externals.remove(id);
+            }
+        }
+        rows.extend(self.end_externals(at, outcome));
+        rows
+    }
+
     fn save_snapshots(&mut self, at: Now) -> Vec<Row> {
         let Some(interval) = self.rules.snapshot_interval else { return Vec::new() };
         if self.snapshot_at.is_some_and(|due| at.mono < due) {

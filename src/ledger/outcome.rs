@@ -16,6 +16,9 @@ pub struct Outcome {
     pub reason: String,
 }
 
+/// What is said of an end by the kernel's OOM killer.
+const OUT_OF_MEMORY: &str = "killed by the kernel for want of memory (ended by SIGKILL)";
+
 impl Outcome {
     /// The end of something whose real end nobody saw.
     pub fn lost(reason: &str) -> Self {
@@ -26,7 +29,9 @@ impl Outcome {
     /// well with code 0 only; without a program is bad.
     pub fn of_run(end: &RunEnd) -> Self {
         let status = end.status;
+        let oom_killed = end.usage.is_some_and(|usage| usage.oom_killed) && !end.forced;
         let (state, reason) = match end.reason {
+            _ if oom_killed => (SessionState::OutOfMemory, OUT_OF_MEMORY.to_owned()),
             EndReason::NotSpawned(failure) => (SessionState::Failed, failure.to_string()),
             EndReason::Requested if end.forced => {
                 (SessionState::Killed, format!("killed because it did not end in time ({status})"))
@@ -154,7 +159,7 @@ pub fn wall_span(from: Wall, to: Wall) -> std::time::Duration {
 mod tests {
     use super::*;
     use crate::supervise::fact::{SpawnFailure, SpawnStep};
-    use crate::units::Signal;
+    use crate::units::{RunUsage, Signal};
 
     fn check(status: ExitStatus, reason: EndReason, forced: bool, expected: (SessionState, &str)) {
         let outcome = Outcome::of_run(&RunEnd { status, usage: None, reason, forced, stop: None });
@@ -185,6 +190,13 @@ mod tests {
         let told = "killed (ended by SIGKILL), because it ran for as long as it may";
         check(kill, time_up, true, (TimedOut, told));
         check(Code(0), Itself, true, (Completed, "exit code 0; what it left behind was killed"));
+        let oom = |forced, reason| {
+            let usage = Some(RunUsage { oom_killed: true, ..RunUsage::default() });
+            Outcome::of_run(&RunEnd { status: kill, usage, reason, forced, stop: None })
+        };
+        assert_eq!(oom(false, Itself).state, SessionState::OutOfMemory);
+        assert_eq!(oom(false, Itself).reason, OUT_OF_MEMORY);
+        assert_eq!(oom(true, Requested).state, Killed, "we sent SIGKILL ourselves");
         let missing = SpawnFailure { step: SpawnStep::Exec, errno: 2 };
         let outcome = Outcome::of_run(&RunEnd {
             status: Code(127),

@@ -10,6 +10,7 @@ use crate::ledger::chain_request::{ChainReply, ChainRequest};
 use crate::ledger::session::{Session, SessionState};
 use crate::tokens::TokenCounts;
 use crate::tokens::call::Call;
+use crate::tokens::otlp::{self, Figures};
 use crate::units::{Money, SessionId, Signal};
 
 /// The longest id that an application may give its session.
@@ -40,13 +41,33 @@ pub enum Request {
     Admit,
     /// Something about the chain of an agent.
     Chain(ChainRequest),
+    /// That the last memory sample of a process is said to stand for something.
+    Label {
+        /// The process.
+        process: String,
+        /// What for.
+        label: String,
+    },
     /// That calls of models are counted.
     Count {
         /// The calls, each counted or refused by itself.
         calls: Vec<Call>,
         /// Whose they are where they name nobody, and the only session that they may be of.
         within: Option<SessionId>,
+        /// What else came with them, where they were sent over OpenTelemetry's protocol.
+        heard: Option<Heard>,
     },
+}
+
+/// A body that was sent over OpenTelemetry's protocol.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Heard {
+    /// What it told of.
+    pub signal: otlp::Signal,
+    /// What became of it.
+    pub figures: Figures,
+    /// Whether it could not be read.
+    pub broken: bool,
 }
 
 /// A session as somebody means it, and what they may mean.
@@ -223,6 +244,10 @@ pub enum Refusal {
 pub enum Knock {
     /// That the run which is this session ends.
     End(SessionId),
+    /// That a process ends and runs again.
+    Restart(String),
+    /// That a process ends and stays ended.
+    Stop(String),
     /// That a process gets a signal.
     Signal {
         /// Its name.

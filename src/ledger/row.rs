@@ -1,16 +1,22 @@
 //! What is kept: rows, in the order they are to be committed in.
 
-use crate::ledger::audit::AuditRow;
+use std::borrow::Cow;
 use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
 
 use crate::chains::chain::Link;
 use crate::chains::interaction::Interaction;
+use crate::ledger::audit::AuditRow;
 use crate::ledger::session::{Session, SessionEnd, SessionState};
 use crate::tokens::{FileProgress, Usage, UsageKey};
 use crate::units::{Bytes, SessionId, Wall};
 
+/// A word of ours, or the same one read back.
+pub type Word = Cow<'static, str>;
+
 /// One thing to keep. Rows of one [`Batch`] are committed together or not at all.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Row {
     /// A line of a session's append-only history.
     Event(SessionEvent),
@@ -49,7 +55,7 @@ pub enum Row {
 }
 
 /// Rows that belong together: all of them are committed, or none.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Batch {
     /// The rows, in order.
     pub rows: Vec<Row>,
@@ -64,7 +70,7 @@ impl Batch {
 }
 
 /// A line of a session's append-only history.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct SessionEvent {
     /// Whose history.
     pub session: SessionId,
@@ -73,13 +79,13 @@ pub struct SessionEvent {
     /// When.
     pub at: Wall,
     /// What: `opened`, `started`, `stopping`, `ended`, `memory_warning`, `leak_suspected`, …
-    pub event_type: &'static str,
+    pub event_type: Word,
     /// Which of the kinds that this type has, where it has some.
-    pub subtype: Option<&'static str>,
+    pub subtype: Option<Word>,
     /// The state that it left, where it changed.
-    pub previous_state: Option<&'static str>,
+    pub previous_state: Option<Word>,
     /// The state that it is in from now on.
-    pub new_state: Option<&'static str>,
+    pub new_state: Option<Word>,
     /// What caused it, in a few words.
     pub trigger: String,
     /// Whose observation it is.
@@ -93,7 +99,7 @@ pub struct SessionEvent {
 pub const EVENT_VERSION: u32 = 1;
 
 /// Whose observation an event is.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum EventSource {
     /// The loop that starts, stops and reaps.
     Init,
@@ -125,7 +131,7 @@ impl EventSource {
 }
 
 /// The end of a session of which only its identity is known in this life.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct SessionClose {
     /// Which one.
     pub session: SessionId,
@@ -138,7 +144,7 @@ pub struct SessionClose {
 }
 
 /// A kept memory sample.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct SampleRow {
     /// Whose tree.
     pub session: SessionId,
@@ -151,5 +157,5 @@ pub struct SampleRow {
     /// Living processes of the tree.
     pub processes: u32,
     /// What the sample stands for: `interval`, or `session_end` for the last one.
-    pub label: &'static str,
+    pub label: Word,
 }

@@ -40,7 +40,7 @@ impl SessionKind {
     }
 }
 
-/// Where a session stands. The last five are ends: nothing follows them.
+/// Where a session stands. The last six are ends: nothing follows them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum SessionState {
@@ -60,13 +60,15 @@ pub enum SessionState {
     TimedOut,
     /// Ended by force.
     Killed,
+    /// Ended by the kernel, for want of memory.
+    OutOfMemory,
     /// Nobody saw its end.
     Lost,
 }
 
 impl SessionState {
     /// Every state, in the order of a life.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Initializing,
         Self::Active,
         Self::Idle,
@@ -75,6 +77,7 @@ impl SessionState {
         Self::Failed,
         Self::TimedOut,
         Self::Killed,
+        Self::OutOfMemory,
         Self::Lost,
     ];
 
@@ -94,6 +97,7 @@ impl SessionState {
             Self::Failed => "failed",
             Self::TimedOut => "timed_out",
             Self::Killed => "killed",
+            Self::OutOfMemory => "oom",
             Self::Lost => "lost",
         }
     }
@@ -105,7 +109,7 @@ impl SessionState {
 }
 
 /// A session as far as it is known.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Session {
     /// Its identity.
     pub id: SessionId,
@@ -176,7 +180,7 @@ impl Session {
 }
 
 /// What a session used so far.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Figures {
     /// The largest resident size of its tree that was sampled.
     pub peak_memory: Option<Bytes>,
@@ -196,7 +200,7 @@ pub struct Figures {
 
 /// What a session and everything below it used so far. Memory is not among it: a tree's own size
 /// counts all that runs in it already.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Totals {
     /// User and system CPU seconds.
     pub cpu_seconds: Option<f64>,
@@ -221,7 +225,7 @@ impl Totals {
 }
 
 /// How a session ended.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct SessionEnd {
     /// When.
     pub at: Wall,

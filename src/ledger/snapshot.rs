@@ -10,9 +10,16 @@ use crate::ledger::calls::Calls;
 use crate::ledger::care::Care;
 use crate::ledger::entry::StoreHealth;
 use crate::ledger::session::{Session, SessionKind, SessionState};
-use crate::memory::{MemoryLevel, TreeSample, Verdict};
+use crate::ledger::spend::Received;
+use crate::memory::container::ContainerFigures;
+use crate::memory::history::History;
+use crate::memory::level::{Basis, Bounds};
+use crate::memory::parts::TreeParts;
+use crate::memory::recurring::Recurring;
+use crate::memory::{MemoryLevel, PartsCost, TreeSample, Verdict};
 use crate::supervise::fact::SpawnFailure;
 use crate::supervise::lifecycle::{Order, PhaseName};
+use crate::tokens::otlp;
 use crate::tokens::precedence::Apart;
 use crate::tokens::{LineCounts, TokenCounts};
 use crate::units::{ExitStatus, Money, Now, ProcId, ProcessIx, RunId, SessionId, Signal, Wall};
@@ -51,6 +58,8 @@ pub struct Snapshot {
     pub calls: Calls,
     /// Calls of models that were answered and that failed, by process, agent and model.
     pub requests: BTreeMap<(String, String, String), (u64, u64)>,
+    /// What was sent over OpenTelemetry's protocol.
+    pub otlp: BTreeMap<otlp::Signal, Received>,
     /// How far the sources of tokens are apart, by agent; only where there is more than one.
     pub apart: BTreeMap<String, Apart>,
     /// The day the price table was made.
@@ -84,6 +93,10 @@ pub struct HouseView {
     pub unreaped: u32,
     /// The most of them that were seen at once.
     pub unreaped_peak: u32,
+    /// What the container's own group said of memory last.
+    pub container: Option<ContainerFigures>,
+    /// What reading proportional memory has cost.
+    pub parts_cost: PartsCost,
     /// How the store is; `None` when history is in memory.
     pub store: Option<StoreHealth>,
     /// Whether the metrics listener listens; `None` when there is none.
@@ -108,6 +121,8 @@ pub struct HouseView {
     pub sessions_open: u32,
     /// Requests for one more that were refused because as many were open.
     pub sessions_refused: u64,
+    /// Sessions of earlier lives that went on in this one, by kind.
+    pub sessions_resumed: BTreeMap<SessionKind, u64>,
     /// Warnings before an end for want of activity, by kind of session.
     pub idle_warnings: BTreeMap<SessionKind, u64>,
 }
@@ -147,12 +162,24 @@ pub struct ProcessView {
     pub last_exit: Option<Wall>,
     /// CPU seconds of the runs that ended.
     pub cpu_seconds_ended: f64,
-    /// Memory thresholds.
+    /// Bytes that the runs that ended are known to have read from disks, and written to them.
+    pub moved_ended: [u64; 2],
+    /// Memory thresholds, as the plan has them.
     pub thresholds: Thresholds,
+    /// What they come to under the container's limit.
+    pub bounds: Bounds,
+    /// The leak that its last runs had one like another, if they had.
+    pub recurring: Option<Recurring>,
+    /// Times that such a leak was found, in this life.
+    pub leaks_recurring: u64,
+    /// Times that its end was asked for because of its memory, in this life.
+    pub memory_ends: u64,
     /// The agent that it runs, if it declares one.
     pub agent: Option<String>,
     /// Times that the leak rule began to be met, in this life.
     pub leaks_suspected: u64,
+    /// Times that a leak was confirmed, in this life.
+    pub leaks_confirmed: u64,
     /// How it is looked after.
     pub care: Care,
 }
@@ -178,9 +205,15 @@ impl ProcessView {
             last_status: None,
             last_exit: None,
             cpu_seconds_ended: 0.0,
+            moved_ended: [0; 2],
             thresholds: plan.thresholds,
+            bounds: Bounds::of(&plan.thresholds, None),
+            recurring: None,
+            leaks_recurring: 0,
+            memory_ends: 0,
             agent: plan.agent.as_ref().map(|agent| agent.name.clone()),
             leaks_suspected: 0,
+            leaks_confirmed: 0,
             care: Care::new(plan),
         }
     }
@@ -203,8 +236,16 @@ pub struct RunView {
     pub status: Option<String>,
     /// Its last memory sample.
     pub sample: Option<TreeSample>,
+    /// What was read of its tree that costs more, when it was read last.
+    pub parts: Option<TreeParts>,
     /// The largest resident size of its tree so far.
     pub peak_resident: Option<crate::units::Bytes>,
+    /// What it held since it began.
+    pub history: Arc<History>,
+    /// What its samples were last said to stand for.
+    pub label: Option<Arc<str>>,
+    /// The size that thresholds are compared with, and what it is taken from.
+    pub size: Option<(crate::units::Bytes, Basis)>,
     /// Its size against the thresholds.
     pub level: MemoryLevel,
     /// What the leak rule says.
@@ -222,7 +263,11 @@ impl RunView {
             ready: None,
             status: None,
             sample: None,
+            parts: None,
             peak_resident: None,
+            history: Arc::default(),
+            label: None,
+            size: None,
             level: MemoryLevel::Normal,
             verdict: None,
         }

@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 
 use crate::config::plan::{Plan, ProcessPlan};
 use crate::ledger::labels::{Bounded, UNKNOWN};
+use crate::ledger::request::Heard;
 use crate::ledger::snapshot::TokenSeries;
+use crate::tokens::otlp::{Figures, Signal};
 use crate::tokens::{Correction, Cost, LineCounts, TokenCounts, Usage};
 use crate::units::Money;
 
@@ -25,10 +27,22 @@ pub struct Spend {
     by_process: BTreeMap<String, TokenCounts>,
     corrections: BTreeMap<(String, String), (u64, u64)>,
     requests: BTreeMap<(String, String, String), (u64, u64)>,
+    otlp: BTreeMap<Signal, Received>,
     lines: LineCounts,
     agents: Bounded,
     providers: Bounded,
     models: BTreeMap<String, Bounded>,
+}
+
+/// What was sent of one signal over OpenTelemetry's protocol.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Received {
+    /// Bodies that were read.
+    pub bodies: u64,
+    /// Bodies that could not be.
+    pub broken: u64,
+    /// Points, records and spans.
+    pub figures: Figures,
 }
 
 /// Process, agent, provider, model.
@@ -47,6 +61,7 @@ impl Spend {
             by_process: names.chain(unknown).map(|name| (name, TokenCounts::default())).collect(),
             corrections: BTreeMap::new(),
             requests: BTreeMap::new(),
+            otlp: BTreeMap::new(),
             lines: LineCounts::default(),
             agents: Bounded::with(AGENTS, agents().map(|agent| agent.name.as_str())),
             providers: Bounded::new(PROVIDERS),
@@ -73,7 +88,7 @@ impl Spend {
         let series = self.series(process, usage);
         series.tokens = series.tokens.plus(&usage.tokens);
         series.reasoning = series.reasoning.saturating_add(usage.reasoning);
-        series.responses += u64::from(usage.withheld == 0);
+        series.responses += u64::from(usage.is_a_response());
         match usage.cost {
             Cost::Priced(money) => series.cost = series.cost.saturating_add(money),
             Cost::Unpriced => series.unpriced = series.unpriced.plus(&usage.tokens),
@@ -101,6 +116,15 @@ impl Spend {
         let model = self.model(process, &usage.model).to_owned();
         let (answered, lost) = self.requests.entry((process.to_owned(), agent, model)).or_default();
         *(if failed { lost } else { answered }) += 1;
+    }
+
+    /// Counts what became of a body that was sent over OpenTelemetry's protocol.
+    pub fn heard(&mut self, heard: Option<Heard>) {
+        let Some(Heard { signal, figures, broken }) = heard else { return };
+        let sum = self.otlp.entry(signal).or_default();
+        sum.figures = sum.figures.plus(figures);
+        sum.broken += u64::from(broken);
+        sum.bodies += u64::from(!broken);
     }
 
     /// Books a late change apart from the counters.
@@ -141,6 +165,11 @@ impl Spend {
     /// Calls that were answered and that failed, by process, agent and model.
     pub fn requests(&self) -> &BTreeMap<(String, String, String), (u64, u64)> {
         &self.requests
+    }
+
+    /// What was sent over OpenTelemetry's protocol.
+    pub fn otlp(&self) -> &BTreeMap<Signal, Received> {
+        &self.otlp
     }
 
     /// What became of the lines that were read.

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::units::Bytes;
+
 /// Why the store could not do what it was asked for, in the few kinds that call for different
 /// answers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -105,6 +107,19 @@ impl Latency {
         self.count += 1;
         self.total += took;
     }
+}
+
+/// What is in the file where history waits for a store that is away, and what became of it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SpoolFigures {
+    /// Its size.
+    pub bytes: Bytes,
+    /// Rows in it.
+    pub rows: u64,
+    /// Rows that found no room in it, in this life; they wait in memory all the same.
+    pub dropped: u64,
+    /// Rows of earlier lives that were committed from their files, in this life.
+    pub replayed: u64,
 }
 
 /// What is counted of a store, in this life.

@@ -285,6 +285,7 @@ where
             // Nearer than what the store says of itself, which may hang.
             let waiting = (self.outlets.waiting)();
             (store.pending, store.dropped) = (waiting.rows, waiting.dropped);
+            store.spooled = waiting.spooled;
         }
         self.outlets.snapshots.send_replace(Arc::new(snapshot));
         self.published = clock::instant();
@@ -430,7 +431,7 @@ mod tests {
     async fn what_waits_for_the_store_is_shown_although_the_store_says_nothing() {
         let mut ends = start();
         *ends.waiting.lock().unwrap() =
-            Waiting { handed: 2, rows: 2, dropped: 1, unmoved: WORTH_SAYING };
+            Waiting { handed: 2, rows: 2, dropped: 1, unmoved: WORTH_SAYING, ..Waiting::default() };
         ends.entries.send(opened(0, 1, WEB, 0)).await.unwrap();
         let waits = |picture: &Arc<Snapshot>| picture.house.store.is_some_and(|s| s.pending == 2);
         let shown = picture(&mut ends, waits).await;

@@ -41,7 +41,7 @@ mod tests {
         let onward = |from| -> Vec<SessionState> {
             SessionState::ALL.into_iter().filter(|to| allowed(from, *to)).collect()
         };
-        let ends = [Completed, Failed, TimedOut, Killed, Lost];
+        let ends = [Completed, Failed, TimedOut, Killed, OutOfMemory, Lost];
         let with_ends = |first: &[SessionState]| [first, &ends[..]].concat();
         assert_eq!(onward(Initializing), with_ends(&[Active, Stopping]));
         assert_eq!(onward(Active), with_ends(&[Idle, Stopping]));

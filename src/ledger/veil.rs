@@ -75,9 +75,12 @@ impl Veil {
                 Request::Close { session: self.named(session), closing }
             }
             Request::Chain(asked) => Request::Chain(self.chain(asked)),
-            Request::Count { mut calls, within } => {
+            Request::Label { process, label } => {
+                Request::Label { process, label: self.plan.masker.line(&label) }
+            }
+            Request::Count { mut calls, within, heard } => {
                 calls.iter_mut().for_each(|call| self.call(call));
-                Request::Count { calls, within }
+                Request::Count { calls, within, heard }
             }
             other => other,
         }

@@ -33,6 +33,7 @@ impl Ledger {
             prices_as_of: self.prices_as_of,
             calls: self.calls.clone(),
             requests: self.spend.requests().clone(),
+            otlp: self.spend.otlp().clone(),
             apart: self.precedence.apart().clone(),
             chains: self.chains.all(),
         }
@@ -71,8 +72,12 @@ impl Run {
             ready: self.ready,
             status: self.status.clone(),
             sample: self.memory.last(),
+            parts: self.parts,
             peak_resident: self.memory.peak(),
-            level: self.memory.level(),
+            history: self.history.clone(),
+            label: self.label.clone(),
+            size: self.size,
+            level: self.level.level(),
             verdict: self.memory.verdict().cloned(),
         }
     }

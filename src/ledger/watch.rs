@@ -1,21 +1,18 @@
-//! What the samples of one run's tree add up to: peak, mean, level, and the leak rule's verdict.
+//! What the samples of one run's tree add up to: peak, mean, and the leak rule's verdict.
 //! Says what changed; whom to tell is decided by the fold.
 
 use std::sync::Arc;
 
-use crate::config::plan::Thresholds;
 use crate::ledger::session::Figures;
-use crate::memory::{LeakDetector, LeakState, MemoryLevel, TreeSample, Verdict, level};
+use crate::memory::{LeakDetector, LeakState, TreeSample, Verdict};
 use crate::units::Bytes;
 
 /// Watches the memory of one run.
 pub struct MemoryWatch {
     detector: Box<dyn LeakDetector>,
-    thresholds: Thresholds,
     sum: u128,
     samples: u64,
     peak: Option<Bytes>,
-    level: MemoryLevel,
     /// Shared with the pictures.
     verdict: Option<Arc<Verdict>>,
     last: Option<TreeSample>,
@@ -28,27 +25,37 @@ const BUSY: f64 = 0.01;
 /// What one sample changed.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Change {
-    /// The level that is held from now on, where it is another one.
-    pub level: Option<MemoryLevel>,
-    /// The verdict that began or ended a suspicion.
-    pub leak: Option<Arc<Verdict>>,
+    /// What the leak rule says from now on, where it is another state.
+    pub leak: Option<LeakChange>,
     /// Whether the tree has worked since the sample before, see [`BUSY`].
     pub worked: bool,
 }
 
+/// A leak rule that says something else than before.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LeakChange {
+    /// What it said before; a rule that could not say anything suspected nothing either.
+    pub from: LeakState,
+    /// What it says now.
+    pub verdict: Arc<Verdict>,
+}
+
+impl LeakChange {
+    /// Whether a leak is suspected, or more, that was not before.
+    pub fn is_new_suspicion(&self) -> bool {
+        self.from < LeakState::Suspected && self.verdict.state >= LeakState::Suspected
+    }
+
+    /// Whether a leak is confirmed that was not before.
+    pub fn is_new_confirmation(&self) -> bool {
+        self.from < LeakState::Confirmed && self.verdict.state == LeakState::Confirmed
+    }
+}
+
 impl MemoryWatch {
     /// A watch that has seen nothing yet.
-    pub fn new(detector: Box<dyn LeakDetector>, thresholds: Thresholds) -> Self {
-        Self {
-            detector,
-            thresholds,
-            sum: 0,
-            samples: 0,
-            peak: None,
-            level: MemoryLevel::Normal,
-            verdict: None,
-            last: None,
-        }
+    pub fn new(detector: Box<dyn LeakDetector>) -> Self {
+        Self { detector, sum: 0, samples: 0, peak: None, verdict: None, last: None }
     }
 
     /// Takes the next sample.
@@ -61,36 +68,34 @@ impl MemoryWatch {
         // A descendant that nobody waited for takes its CPU time with it; the run's never shrinks.
         self.last = Some(TreeSample { cpu_seconds: sample.cpu_seconds.max(cpu_before), ..*sample });
         Change {
-            level: self.relevel(sample.resident),
             leak: self.judge(sample),
             worked: sample.cpu_seconds - cpu_before > BUSY * span.as_secs_f64(),
         }
     }
 
-    fn relevel(&mut self, resident: Bytes) -> Option<MemoryLevel> {
-        let level = level::level(resident, &self.thresholds);
-        let changed = level != self.level;
-        self.level = level;
-        changed.then_some(level)
-    }
-
-    fn judge(&mut self, sample: &TreeSample) -> Option<Arc<Verdict>> {
+    fn judge(&mut self, sample: &TreeSample) -> Option<LeakChange> {
         self.detector.observe(sample);
         let verdict = Arc::new(self.detector.verdict());
         let before = self.verdict.replace(verdict.clone());
-        let was = before.is_some_and(|before| before.state == LeakState::Suspected);
-        let is = verdict.state == LeakState::Suspected;
-        (was != is).then_some(verdict)
+        let from = before.map_or(LeakState::Unknown, |before| before.state);
+        // Having learnt enough to say that there is no sign of a leak is no news.
+        let quiet = from.max(verdict.state) < LeakState::Suspected;
+        (from != verdict.state && !quiet).then_some(LeakChange { from, verdict })
+    }
+
+    /// The tree may hold so many bytes from now on.
+    pub fn limit(&mut self, limit: Option<Bytes>) {
+        self.detector.limit(limit);
+    }
+
+    /// A single process of the tree is known to have been as large as this between two samples.
+    pub fn peaked(&mut self, largest: Option<Bytes>) {
+        self.peak = self.peak.max(largest);
     }
 
     /// The largest resident size so far.
     pub fn peak(&self) -> Option<Bytes> {
         self.peak
-    }
-
-    /// The size against the thresholds.
-    pub fn level(&self) -> MemoryLevel {
-        self.level
     }
 
     /// What the leak rule says.
@@ -123,20 +128,28 @@ impl MemoryWatch {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::memory::leak::evidence::Evidence;
+    use crate::memory::leak::growth_count::Counted;
     use crate::units::{Now, RunId};
 
-    struct Never;
+    /// Says the states one after the other.
+    struct Says(Vec<LeakState>);
 
-    impl LeakDetector for Never {
-        fn observe(&mut self, _: &TreeSample) {}
+    impl LeakDetector for Says {
+        fn observe(&mut self, _: &TreeSample) {
+            self.0.rotate_left(1);
+        }
         fn verdict(&self) -> Verdict {
             Verdict {
-                state: LeakState::Unknown,
+                state: *self.0.last().expect("one at least"),
                 since: Now::default(),
                 growth: None,
-                evidence: String::new(),
+                growth_range: None,
+                to_limit: None,
+                evidence: Evidence::GrowthCount(Counted::default()),
             }
         }
+        fn limit(&mut self, _: Option<Bytes>) {}
     }
 
     fn sample(resident: u64, cpu_seconds: f64) -> TreeSample {
@@ -154,18 +167,36 @@ mod tests {
     }
 
     fn watch() -> MemoryWatch {
-        let thresholds = Thresholds { warning: Bytes(100), critical: Bytes(200) };
-        MemoryWatch::new(Box::new(Never), thresholds)
+        watch_that_says(vec![LeakState::Unknown])
+    }
+
+    fn watch_that_says(states: Vec<LeakState>) -> MemoryWatch {
+        MemoryWatch::new(Box::new(Says(states)))
     }
 
     #[test]
-    fn a_level_is_reached_at_its_threshold_and_told_once() {
-        let mut watch = watch();
-        let told: Vec<_> =
-            [99, 100, 150, 200, 300, 199, 99].map(|n| watch.observe(&sample(n, 0.0)).level).into();
-        use MemoryLevel::{Critical, Normal, Warning};
-        let expected =
-            vec![None, Some(Warning), None, Some(Critical), None, Some(Warning), Some(Normal)];
+    fn a_leak_is_told_when_its_state_becomes_another_and_counted_when_it_begins() {
+        use LeakState::{Confirmed, None as No, Suspected, Unknown};
+        let states = vec![
+            Unknown, No, Suspected, Suspected, Confirmed, Confirmed, No, Confirmed, Suspected,
+            Unknown,
+        ];
+        let mut watch = watch_that_says(states.clone());
+        let told: Vec<_> = (0..states.len())
+            .filter_map(|_| watch.observe(&sample(1, 0.0)).leak)
+            .map(|change| {
+                let news = (change.is_new_suspicion(), change.is_new_confirmation());
+                (change.from, change.verdict.state, news)
+            })
+            .collect();
+        let expected = [
+            (No, Suspected, (true, false)),
+            (Suspected, Confirmed, (false, true)),
+            (Confirmed, No, (false, false)),
+            (No, Confirmed, (true, true)),
+            (Confirmed, Suspected, (false, false)),
+            (Suspected, Unknown, (false, false)),
+        ];
         assert_eq!(told, expected);
     }
 

@@ -2,13 +2,20 @@
 //!
 //! `proc` reads `/proc` and `stat` understands it, `tree` says which processes belong to which run
 //! and `marker` whose those are who lost their lineage, `probe` samples them, `level` and `leak`
-//! judge them, `myself` reads our own figures. Only `proc`, `marker`, `probe` and `myself` touch the
-//! world.
+//! judge them, `myself` reads our own figures. What costs more to read is `parts`, and what the
+//! container's own group says is `container`, which `group` reads. `history` is what a run held, and
+//! `recurring` a leak that outlives restarts. Only `proc`, `marker`, `probe`,
+//! `group` and `myself` touch the world.
 
+pub mod container;
+pub mod group;
+pub mod history;
 pub mod leak;
 pub mod level;
 pub mod marker;
 pub mod orphan;
+pub mod parts;
+pub mod recurring;
 pub mod strays;
 pub mod myself;
 pub mod probe;
@@ -19,6 +26,7 @@ pub mod tree;
 use std::time::Duration;
 
 use crate::faults::Faults;
+use crate::memory::leak::evidence::Evidence;
 use crate::units::{Bytes, Now, RunId, Wall};
 
 /// The memory of one run's whole tree at one moment.
@@ -76,19 +84,91 @@ pub struct Turns {
     pub longest: Duration,
 }
 
-/// What a leak rule says of a series.
+/// What reading proportional figures has cost so far, and why some could not be read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PartsCost {
+    /// Readings of all trees.
+    pub readings: u64,
+    /// How long they took together.
+    pub spent: Duration,
+    /// Processes that could not be read, in the order of [`Unread::ALL`].
+    pub unread: [u64; Unread::ALL.len()],
+}
+
+/// Why a process has no proportional figures.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unread {
+    /// We may not look: another user's process, without the capability for it.
+    Denied,
+    /// It is so large that looking would hold it up.
+    TooLarge,
+    /// The kernel has no such file (before Linux 4.14).
+    Unsupported,
+    /// Something else.
+    Other,
+}
+
+impl Unread {
+    /// Every reason.
+    pub const ALL: [Self; 4] = [Self::Denied, Self::TooLarge, Self::Unsupported, Self::Other];
+
+    /// The value of the `reason` label.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Denied => "denied",
+            Self::TooLarge => "too_large",
+            Self::Unsupported => "unsupported",
+            Self::Other => "other",
+        }
+    }
+}
+
+/// What a leak rule says of a series, from the least to the most that is known against it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum LeakState {
     /// Too few samples to say anything.
     Unknown,
     /// No sign of one.
     None,
-    /// The rule is met.
+    /// It grows like a leak, and may yet turn out to be something else.
     Suspected,
+    /// Nothing but a leak explains it: worth a page.
+    Confirmed,
+}
+
+impl LeakState {
+    /// Its name on the wire.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Unknown => "unknown",
+            Self::None => "none",
+            Self::Suspected => "suspected",
+            Self::Confirmed => "confirmed",
+        }
+    }
+
+    /// Whether a leak is suspected or more than that; `None` where nothing can be said.
+    pub fn is_suspected(self) -> Option<bool> {
+        (self != Self::Unknown).then_some(self >= Self::Suspected)
+    }
+
+    /// Whether one is confirmed; `None` where nothing can be said.
+    pub fn is_confirmed(self) -> Option<bool> {
+        (self != Self::Unknown).then_some(self == Self::Confirmed)
+    }
+}
+
+/// Between which figures the true one lies, nineteen times in twenty.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Range {
+    /// The lower one.
+    pub low: f64,
+    /// The higher one.
+    pub high: f64,
 }
 
 /// A rule's judgement with its evidence.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Verdict {
     /// The judgement.
     pub state: LeakState,
@@ -96,8 +176,12 @@ pub struct Verdict {
     pub since: Now,
     /// Growth over the window, in bytes per second; `None` where there is no window yet.
     pub growth: Option<f64>,
-    /// The evidence in words, for people.
-    pub evidence: String,
+    /// How sure that figure is; `None` where the rule cannot say.
+    pub growth_range: Option<Range>,
+    /// How long it takes to the limit if that goes on; `None` without a limit or growth.
+    pub to_limit: Option<Duration>,
+    /// What the rule has seen; it prints as a sentence.
+    pub evidence: Evidence,
 }
 
 /// A rule that judges one tree's series, fed sample by sample. The state it keeps is small, and
@@ -107,6 +191,8 @@ pub trait LeakDetector: Send {
     fn observe(&mut self, sample: &TreeSample);
     /// What it says now.
     fn verdict(&self) -> Verdict;
+    /// Takes another limit of the tree's bytes, from now on.
+    fn limit(&mut self, limit: Option<Bytes>);
 }
 
 /// How a tree's size compares with its thresholds.

@@ -13,6 +13,8 @@
 //! What an orphan had used is booked on us when we reap it; so that the tree's sum does not fall,
 //! the last figure that was read of it is kept as the run's.
 
+mod parts;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
@@ -26,7 +28,9 @@ use crate::clock;
 use crate::ledger::entry::Entry;
 use crate::ledger::snapshot::Snapshot;
 use crate::memory::TreeSample;
+use crate::memory::group::Group;
 use crate::memory::marker::Markers;
+use crate::memory::probe::parts::{Asked, Measurer};
 use crate::memory::proc::{self, StatmFile};
 use crate::memory::stat::{ProcStat, Statm};
 use crate::memory::tree::Lineage;
@@ -55,12 +59,17 @@ pub async fn watch(
     let mut rhythm = Rhythm::new(interval);
     let mut probe = Probe::new();
     let mut scene = Scene::default();
+    let mut measurer = Measurer::start(interval, entries.downgrade());
+    let group = Arc::new(Group::find());
     loop {
         rhythm.hurry(scene.look(&snapshots.borrow_and_update()));
         tokio::select! {
             () = rhythm.due() => {
                 let samples;
                 (probe, samples) = sample_aside(probe, scene.roots.clone(), scene.sessions.clone()).await;
+                let is_there = |one: &mut Measurer| one.offer(clock::now(), || probe.asked());
+                measurer = measurer.take_if(is_there);
+                read_container(&group, &entries).await;
                 let told = samples.map(|samples| (samples, probe.unreaped()));
                 if !deliver(&entries, told, &mut rhythm.skipped) {
                     return;
@@ -169,6 +178,15 @@ async fn sample_aside(
             tracing::error!(target: "memory", %error, "the memory probe failed and begins anew");
             (Probe::new(), None)
         }
+    }
+}
+
+/// Reads the container's group. A queue that is full costs a reading.
+async fn read_container(group: &Arc<Group>, entries: &mpsc::Sender<Entry>) {
+    let group = Arc::clone(group);
+    let read = tokio::task::spawn_blocking(move || group.read(clock::now()));
+    if let Ok(figures) = read.await {
+        let _ = entries.try_send(Entry::ContainerRead(Box::new(figures)));
     }
 }
 
@@ -302,6 +320,12 @@ impl Probe {
             sample.oldest_zombie =
                 Some(sample.oldest_zombie.map_or(since, |oldest| oldest.min(since)));
         }
+    }
+
+    /// The living members of the last pass, for who reads more of them.
+    fn asked(&self) -> Vec<Asked> {
+        let members = self.members.iter();
+        members.map(|one| Asked { id: one.id, run: one.run, is_ours: one.is_ours }).collect()
     }
 
     /// Our own dead children that nobody had reaped when the last pass came by.

@@ -111,6 +111,14 @@ catalogue! {
         "How long the history store took, whether it worked or not: to open, to resume, to commit, to prune.";
     STORE_SET_ASIDE: Counter "procession_store_files_set_aside_total" []
         "Damaged files of the history that were set aside for a new one.";
+    SPOOL_BYTES: Gauge "procession_store_spool_bytes" []
+        "Size of the file where history waits while its store is away; 0 while the store takes it.";
+    SPOOL_ROWS: Gauge "procession_store_spool_rows" []
+        "Rows in the file where history waits while its store is away.";
+    SPOOL_DROPPED: Counter "procession_store_spool_rows_dropped_total" []
+        "Rows that found no room in that file; they wait in memory, and are lost with us.";
+    SPOOL_REPLAYED: Counter "procession_store_spool_rows_replayed_total" []
+        "Rows that earlier lives left in such files and that were committed by this one.";
     SURVIVORS: Counter "procession_survivors_total" ["outcome"]
         "Processes of an earlier life that were found at the start: ended, or adopted.";
     SELF_CPU: Counter "process_cpu_seconds_total" []
@@ -199,6 +207,8 @@ catalogue! {
         "External sessions and spawned commands that are open, of those that may be.";
     SESSIONS_REFUSED: Counter "procession_sessions_refused_total" []
         "Requests for one more that were refused because as many were open as may be.";
+    SESSIONS_RESUMED: Counter "procession_sessions_resumed_total" ["kind"]
+        "Sessions of earlier lives that went on in this one; those that could not are counted as ended.";
     IDLE_WARNINGS: Counter "procession_session_idle_warnings_total" ["kind"]
         "Warnings before a session's end for want of activity.";
     SESSION_INFO: Info "procession_session_info" ["session_id", "kind", "process", "agent", "parent_id"]
@@ -227,32 +237,90 @@ catalogue! {
         "Resident minus shared memory of the process's whole tree, in bytes.";
     MEMORY_VIRTUAL: Gauge "procession_process_memory_virtual_bytes" ["process"]
         "Virtual memory of the process's whole tree, in bytes.";
+    MEMORY_PROPORTIONAL: Gauge "procession_process_memory_proportional_bytes" ["process"]
+        "Memory of the process's whole tree with what of it is swapped out, each shared page counted once (PSS), in bytes; absent where not every member can be read.";
+    MEMORY_UNIQUE: Gauge "procession_process_memory_unique_bytes" ["process"]
+        "Resident memory that nobody shares with the process's tree (USS), in bytes; absent where not every member can be read.";
+    MEMORY_SWAP: Gauge "procession_process_memory_swap_bytes" ["process"]
+        "Anonymous memory of the process's tree that is swapped out, in bytes.";
+    PARTS_TIME: Gauge "procession_process_memory_proportional_timestamp_seconds" ["process"]
+        "When proportional memory, swap, threads, descriptors and disk traffic of the process's tree were last read, in seconds since 1970.";
     MEMORY_PEAK: Gauge "procession_process_memory_peak_bytes" ["process"]
-        "The largest resident size of the live run's tree that was sampled, in bytes.";
+        "The largest resident size of the live run's tree that was sampled, or of a single process of it at any moment, in bytes.";
     MEMORY_THRESHOLD: Gauge "procession_process_memory_threshold_bytes" ["process", "level"]
-        "Resident size of the tree that counts as warning or critical, in bytes.";
+        "Size of the tree that counts as warning or critical, in bytes; absent while it hangs on a limit that is not known.";
+    MEMORY_SIZE: Gauge "procession_process_memory_size_bytes" ["process"]
+        "The size that thresholds are compared with, in bytes: proportional memory with what of it is swapped out, or anonymous memory where that is not known.";
     MEMORY_LEVEL: Gauge "procession_process_memory_level" ["process", "level"]
         "1 for the level that the tree's size is at, 0 for all others.";
+    MEMORY_ENDS: Counter "procession_process_memory_ends_total" ["process"]
+        "Times that the process's restart or stop was asked for because of its memory.";
     TREE_PROCESSES: Gauge "procession_process_tree_processes" ["process"]
         "Living processes in the process's tree.";
     ZOMBIES: Gauge "procession_process_zombies" ["process"]
         "Dead members of the process's tree whose own parent, which is not procession, has not read their status.";
     OLDEST_ZOMBIE: Gauge "procession_process_oldest_zombie_timestamp_seconds" ["process"]
         "Since when the oldest zombie of the process's tree has been seen, in seconds since 1970; absent where there is none.";
+    TREE_THREADS: Gauge "procession_process_threads" ["process"]
+        "Threads of the process's tree.";
+    TREE_FDS: Gauge "procession_process_open_fds" ["process"]
+        "Open descriptors of the process's tree.";
+    IO_READ: Counter "procession_process_io_read_bytes_total" ["process"]
+        "Bytes that all runs of the process fetched from disks, ended ones included; absent where that cannot be read.";
+    IO_WRITTEN: Counter "procession_process_io_written_bytes_total" ["process"]
+        "Bytes that all runs of the process sent to disks, ended ones included; absent where that cannot be read.";
     PROCESS_CPU: Counter "procession_process_cpu_seconds_total" ["process"]
         "User and system CPU seconds of all runs of the process, ended ones included.";
     SAMPLE_TIME: Gauge "procession_process_memory_sample_timestamp_seconds" ["process"]
         "When the memory of the process's tree was last read, in seconds since 1970.";
     SAMPLES_SKIPPED: Counter "procession_memory_samples_skipped_total" []
         "Ticks of the memory probe that were skipped because it was late.";
+    PARTS_READINGS: Counter "procession_memory_proportional_readings_total" []
+        "Readings of the proportional memory of all trees.";
+    PARTS_SECONDS: Counter "procession_memory_proportional_reading_seconds_total" []
+        "Seconds that these readings took; at most a hundredth of one processor.";
+    PARTS_UNREAD: Counter "procession_memory_proportional_unread_total" ["reason"]
+        "Processes whose proportional memory could not be read, by reason.";
+
+    // The container.
+    CGROUP_MODE: Gauge "procession_container_cgroup_mode" ["mode"]
+        "1 for the version of control groups that accounts for the container's memory, 0 for all others.";
+    CONTAINER_USAGE: Gauge "procession_container_memory_usage_bytes" []
+        "Memory that is charged to the container, what is cached of files included, in bytes.";
+    CONTAINER_LIMIT: Gauge "procession_container_memory_limit_bytes" []
+        "The least of the container's memory limit, those above it that can be seen, and the machine's memory, in bytes.";
+    CONTAINER_WORKING_SET: Gauge "procession_container_memory_working_set_bytes" []
+        "Usage without the inactive part of what is cached of files, by which a kubelet evicts, in bytes.";
+    CONTAINER_SWAP: Gauge "procession_container_memory_swap_bytes" []
+        "Memory of the container that is swapped out, in bytes.";
+    CONTAINER_PEAK: Gauge "procession_container_memory_peak_bytes" []
+        "The most that the container's usage was, in bytes.";
+    CONTAINER_PARTS: Gauge "procession_container_memory_part_bytes" ["part"]
+        "What the container's usage is made of, in bytes: anonymous, file, shmem (a part of file), slab.";
+    CONTAINER_EVENTS: Counter "procession_container_memory_events_total" ["event"]
+        "How often the container met its limits since its group was made: high, max, oom, oom_kill; the last counts processes that the kernel killed.";
+    PRESSURE_RATIO: Gauge "procession_container_memory_pressure_ratio" ["scope", "share", "window"]
+        "The part of the window, from 0 to 1, in which some or all processes (share) of the container or the machine (scope) waited for memory.";
+    PRESSURE_SECONDS: Counter "procession_container_memory_pressure_seconds_total" ["scope", "share"]
+        "Seconds in which some or all processes (share) of the container or the machine (scope) waited for memory.";
 
     // Leaks.
     LEAK_SUSPECTED: Gauge "procession_process_leak_suspected" ["process"]
         "1 when the live run's memory meets the leak rule, 0 when it does not; absent before there are enough samples.";
+    LEAK_CONFIRMED: Gauge "procession_process_leak_confirmed" ["process"]
+        "1 when nothing but a leak explains the live run's memory, 0 when something does; absent before there are enough samples.";
     LEAK_GROWTH: Gauge "procession_process_memory_growth_bytes_per_second" ["process"]
         "Growth of the tree's anonymous memory over the leak rule's window, in bytes per second.";
+    LEAK_TO_LIMIT: Gauge "procession_process_memory_exhaustion_seconds" ["process"]
+        "How long the tree's memory takes to its limit if it goes on growing like this; absent where it does not grow.";
     LEAKS_SUSPECTED: Counter "procession_process_leaks_suspected_total" ["process"]
         "Times that the process's memory began to meet the leak rule.";
+    LEAKS_CONFIRMED: Counter "procession_process_leaks_confirmed_total" ["process"]
+        "Times that a leak of the process was confirmed.";
+    LEAK_RECURRING: Gauge "procession_process_leak_recurring" ["process"]
+        "Runs of the process, the last ones in a row, that leaked one like another; 0 where they did not.";
+    LEAKS_RECURRING: Counter "procession_process_leaks_recurring_total" ["process"]
+        "Times that a leak was found that the process's runs had one like another.";
 
     // Tokens.
     TOKENS: Counter "procession_tokens_total" ["process", "agent", "provider", "model", "kind"]
@@ -281,6 +349,10 @@ catalogue! {
         "Bytes of agents' logs that were read.";
     INGEST_FILES: Gauge "procession_ingest_files" []
         "Log files of agents that are followed.";
+    OTLP_REQUESTS: Counter "procession_otlp_requests_total" ["signal", "result"]
+        "Bodies that agents sent over OpenTelemetry's protocol: accepted, or refused because they could not be read.";
+    OTLP_POINTS: Counter "procession_otlp_datapoints_total" ["signal", "result"]
+        "Points, records and spans that agents sent: used, unused because they tell of something else, or rejected because they cannot be true.";
     SOURCES_APART: Gauge "procession_token_source_disagreement_ratio" ["agent"]
         "By how much other sources of the agent's tokens differ from the one that is counted, over what that one told; absent where there is but one.";
     PRICE_TABLE_TIME: Gauge "procession_price_table_timestamp_seconds" []

@@ -10,6 +10,7 @@
 //! could take a model its series away again, and counters must not go backwards.
 
 mod care;
+mod container;
 mod house;
 mod output;
 mod processes;

@@ -9,6 +9,7 @@
 mod connections;
 pub mod control;
 pub mod events;
+pub mod ingest;
 pub mod listener;
 pub mod packing;
 pub mod page;

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use crate::ledger::session::{Session, SessionState};
 use crate::ledger::snapshot::{ProcessView, RunView, Snapshot};
+use crate::memory::level::Basis;
 use crate::memory::{LeakState, MemoryLevel};
 use crate::serve::phrase::{Escaped, NOTHING, ago, counted, dollars, grouped, span};
 use crate::serve::table::{Column, table};
@@ -170,17 +171,15 @@ fn restarts(process: &ProcessView) -> String {
 /// The tree's size, with a bar from nothing to the critical threshold.
 fn resident(process: &ProcessView, run: &RunView) -> String {
     let Some(sample) = &run.sample else { return nothing() };
-    let sizes = process.thresholds;
-    let Bytes(resident) = sample.resident;
+    let (Some(warning), Some(critical)) = (process.bounds.warning, process.bounds.critical) else {
+        return sample.resident.to_string();
+    };
+    // Shared pages are in the one figure and not in the other.
+    let (Bytes(size), _) = run.size.unwrap_or((sample.anonymous, Basis::Anonymous));
     format!(
-        "{}<meter min=\"0\" max=\"{}\" low=\"{}\" high=\"{}\" optimum=\"0\" value=\"{resident}\" \
-         title=\"warning at {}, critical at {}\"></meter>",
-        sample.resident,
-        sizes.critical.0,
-        sizes.warning.0,
-        sizes.critical.0,
-        sizes.warning,
-        sizes.critical,
+        "{}<meter min=\"0\" max=\"{}\" low=\"{}\" high=\"{}\" optimum=\"0\" value=\"{size}\" \
+         title=\"warning at {warning}, critical at {critical}\"></meter>",
+        sample.resident, critical.0, warning.0, critical.0,
     )
 }
 
@@ -198,10 +197,12 @@ fn level(run: &RunView) -> String {
 
 fn leak(run: &RunView) -> String {
     let Some(verdict) = &run.verdict else { return nothing() };
-    let evidence = Escaped(&verdict.evidence);
+    let words = verdict.evidence.to_string();
+    let evidence = Escaped(&words);
     match verdict.state {
         LeakState::Unknown => format!("{}<small>{evidence}</small>", tag("calm", "too early")),
-        LeakState::Suspected => format!("{}<small>{evidence}</small>", tag("bad", "suspected")),
+        LeakState::Suspected => format!("{}<small>{evidence}</small>", tag("busy", "suspected")),
+        LeakState::Confirmed => format!("{}<small>{evidence}</small>", tag("bad", "leak")),
         // What is well takes one line, and says why to whoever points at it.
         LeakState::None => format!("<span title=\"{evidence}\">{}</span>", tag("good", "no sign")),
     }

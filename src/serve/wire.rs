@@ -3,6 +3,7 @@
 
 pub mod external;
 pub mod history;
+pub mod memory;
 pub mod orphans;
 pub mod spawned;
 pub mod statistics;

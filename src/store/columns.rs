@@ -1,7 +1,5 @@
 //! What both databases keep in the same way: values as columns, for which neither has a type.
 
-use std::borrow::Cow;
-use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::context::Context;
@@ -18,16 +16,9 @@ pub fn exit(status: Option<ExitStatus>) -> (Option<&'static str>, Option<i64>, O
     }
 }
 
-/// JSON has no word for a path that is not UTF-8, so such a path is kept as it would be shown.
+/// A context as it is kept.
 pub fn context_json(context: &Context) -> Option<String> {
-    let shown = |path: &PathBuf| PathBuf::from(path.to_string_lossy().into_owned());
-    let odd = context.working_dir.as_ref().is_some_and(|path| path.to_str().is_none());
-    let mut context = Cow::Borrowed(context);
-    if odd {
-        let working_dir = context.working_dir.as_ref().map(shown);
-        context.to_mut().working_dir = working_dir;
-    }
-    serde_json::to_string(context.as_ref()).ok()
+    serde_json::to_string(context).ok()
 }
 
 /// What a session used with all below it, as JSON; nothing where that is what it used itself.

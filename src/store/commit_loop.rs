@@ -14,12 +14,13 @@ use tokio::sync::{oneshot, watch};
 use crate::clock;
 use crate::config::plan::RetentionPlan;
 use crate::ledger::entry::StoreHealth;
-use crate::ledger::row::Batch;
 use crate::store::figures::Figures;
+use crate::store::left_open;
 use crate::store::reading;
 use crate::store::reading::reader::{Asked, Unanswered};
 use crate::store::shelf::{Shelf, Woken};
 use crate::store::spool::Spool;
+use crate::store::spooler::Spooler;
 use crate::store::writer::{Open, Resume};
 use crate::store::{Store, StoreError};
 use crate::units::Mono;
@@ -61,8 +62,8 @@ pub struct CommitLoop {
     open: Open,
     store: Option<Box<dyn Store>>,
     shelf: Arc<Shelf>,
-    /// Taken off the shelf and not committed yet.
-    group: Vec<Batch>,
+    /// Writes what waits to a file while the store is away, where there is a place for one.
+    spooler: Option<Arc<Spooler>>,
     /// When to give up, once we are leaving.
     deadline: Arc<OnceLock<Mono>>,
     /// Set while something stands in the way.
@@ -90,7 +91,7 @@ impl CommitLoop {
     pub fn new(
         open: Open,
         figures: Figures,
-        shelf: Arc<Shelf>,
+        (shelf, spooler): (Arc<Shelf>, Option<Arc<Spooler>>),
         deadline: Arc<OnceLock<Mono>>,
         resume: oneshot::Sender<Resume>,
         health: watch::Sender<StoreHealth>,
@@ -100,7 +101,7 @@ impl CommitLoop {
             open,
             store: None,
             shelf,
-            group: Vec::new(),
+            spooler,
             deadline,
             retry: None,
             prune_at: Mono::default(),
@@ -194,11 +195,12 @@ impl CommitLoop {
         }
         let mut store = (self.open)()?;
         if self.resume.is_some() {
-            let found = Resume {
-                open: store.open_sessions()?,
-                tokens: store.token_resume()?,
-                chains: store.chains()?,
-            };
+            if let Some(spooler) = &self.spooler {
+                spooler.replay(&mut *store)?;
+            }
+            let mut open = store.open_sessions()?;
+            left_open::fill_in(&mut *store, &mut open)?;
+            let found = Resume { open, tokens: store.token_resume()?, chains: store.chains()? };
             if let Some(resume) = self.resume.take() {
                 let _ = resume.send(found);
             }
@@ -210,22 +212,22 @@ impl CommitLoop {
 
     fn commit_group(&mut self) -> Result<(), StoreError> {
         let Some(store) = &mut self.store else { return Ok(()) };
-        self.group = self.shelf.take_group();
-        let Err(error) = store.commit(&self.group) else {
-            self.group.clear();
+        let group = self.shelf.take_group();
+        let Err(error) = store.commit(&group) else {
             self.shelf.committed();
             return Ok(());
         };
         self.failures += 1;
-        let group = std::mem::take(&mut self.group);
+        let single = group.len() == 1;
+        drop(group);
         if !error.refused {
-            self.shelf.put_back(group);
+            self.shelf.put_back();
             return Err(error);
         }
-        if group.len() == 1 {
+        if single {
             tracing::error!(target: "store", "{error}; leaving out what is refused");
         }
-        self.shelf.refused(group);
+        self.shelf.refused();
         Ok(())
     }
 
@@ -247,6 +249,7 @@ impl CommitLoop {
     }
 
     fn went_well(&mut self) {
+        self.shelf.is_away(false);
         if self.retry.take().is_some() {
             tracing::info!(target: "store", dropped = self.shelf.waiting().dropped,
                 "history is kept again; everything that waited is committed");
@@ -254,6 +257,10 @@ impl CommitLoop {
     }
 
     fn went_wrong(&mut self, trouble: String) {
+        self.shelf.is_away(true);
+        if let Some(spooler) = &self.spooler {
+            spooler.begin();
+        }
         let last = self.retry.take();
         if last.as_ref().is_none_or(|last| last.trouble != trouble) {
             tracing::warn!(target: "store", "{trouble}; trying again, supervision goes on");
@@ -272,6 +279,7 @@ impl CommitLoop {
             failures: self.failures,
             dropped: waiting.dropped,
             figures: self.figures.now(),
+            spooled: self.spooler.as_ref().map(|spooler| spooler.figures()).unwrap_or_default(),
         };
         self.health.send_if_modified(|known| std::mem::replace(known, health) != health);
     }
@@ -279,7 +287,7 @@ impl CommitLoop {
     /// After a panic: the store may be in any state, so it is left and opened again.
     fn begin_again(&mut self) {
         let _ = catch_unwind(AssertUnwindSafe(|| self.store = None));
-        self.shelf.put_back(std::mem::take(&mut self.group));
+        self.shelf.put_back();
         self.failures += 1;
         self.went_wrong("cannot keep history: its thread failed (this is a bug)".into());
         self.report();

@@ -30,10 +30,10 @@ pub fn event_of(session: u128, sequence: u64) -> Row {
         session: id(session),
         sequence,
         at: AT,
-        event_type: "started",
-        subtype: Some("anew"),
-        previous_state: Some("initializing"),
-        new_state: Some("active"),
+        event_type: "started".into(),
+        subtype: Some("anew".into()),
+        previous_state: Some("initializing".into()),
+        new_state: Some("active".into()),
         trigger: "executed".into(),
         source: EventSource::Init,
         detail: serde_json::json!({"attempt": 1}),
@@ -112,7 +112,7 @@ pub fn sample(later: i64) -> Row {
         resident: Bytes(4096),
         anonymous: Bytes(1024),
         processes: 3,
-        label: "interval",
+        label: "interval".into(),
     })
 }
 

@@ -9,6 +9,7 @@ use crate::ledger::entry::OpenSession;
 use crate::ledger::row::Batch;
 use crate::ledger::session::Session;
 use crate::ledger::store_figures::{Operation, StoreFigures};
+use crate::store::life::Life;
 use crate::store::reading::{Answer, Question};
 use crate::store::writer::Open;
 use crate::store::{Store, StoreError};
@@ -78,6 +79,10 @@ impl Store for Counted {
 
     fn commit(&mut self, batches: &[Batch]) -> Result<(), StoreError> {
         self.figures.time(Operation::Commit, || self.store.commit(batches))
+    }
+
+    fn commit_for(&mut self, life: &Life, batches: &[Batch]) -> Result<(), StoreError> {
+        self.figures.time(Operation::Commit, || self.store.commit_for(life, batches))
     }
 
     fn prune(&mut self, now: Wall, keep: &RetentionPlan) -> Result<bool, StoreError> {

@@ -131,7 +131,7 @@ impl<Alive: Fn(ProcId) -> bool> Look<Alive> {
 
 /// What a file's lock says of its supervisor.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Lock {
+pub(super) enum Lock {
     /// It is gone: we hold the lock now.
     Held,
     /// The file system knows no locks.
@@ -139,7 +139,7 @@ enum Lock {
 }
 
 /// Opens and locks a file whose supervisor does not hold it; `None` where one does.
-fn open_unused(path: &Path) -> Option<(File, Lock)> {
+pub(super) fn open_unused(path: &Path) -> Option<(File, Lock)> {
     // Neither a link to elsewhere is followed nor a pipe waited for.
     let flags = libc::O_NOFOLLOW | libc::O_NONBLOCK;
     let file = OpenOptions::new().read(true).custom_flags(flags).open(path).ok()?;

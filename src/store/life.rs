@@ -15,6 +15,8 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use crate::store::runfile::Owner;
 use crate::units::{ProcId, SessionId, Wall};
 
@@ -27,7 +29,7 @@ pub const INSTANCE_FILE: &str = "instance";
 pub const LONGEST_SILENCE: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 
 /// One life of one supervisor, as other lives know it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Life {
     /// Its own identity.
     pub id: SessionId,

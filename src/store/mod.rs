@@ -2,10 +2,11 @@
 //! is acknowledged; nothing that supervises ever waits for it.
 //!
 //! [`writer`] owns the one thread that may wait for a disk; what waits for it is on the [`shelf`], and
-//! [`spool`] decides what goes when a disk stays away for too long. `sqlite` and `postgres` are the
+//! [`spool`] decides what goes when a disk stays away for too long. `spooler` copies it to a `spool_file`
+//! meanwhile, which the next life commits. `sqlite` and `postgres` are the
 //! stores themselves, [`reading`] is what they are asked, and [`figures`] counts what they do. Apart from them, [`life`] is who writes,
 //! [`runfile`] keeps a small record of what runs now, and [`left_behind`] reads what an
-//! earlier life recorded, and [`salt`] keeps the salt of hashes: this works also when history is in memory or the store is away.
+//! earlier life recorded, `left_open` what is kept of sessions that could go on, and [`salt`] keeps the salt of hashes: this works also when history is in memory or the store is away.
 
 mod columns;
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
@@ -15,6 +16,7 @@ mod commit_loop;
 mod examples;
 pub mod figures;
 pub mod left_behind;
+mod left_open;
 pub mod life;
 pub mod opening;
 #[cfg(feature = "postgres")]
@@ -26,6 +28,8 @@ pub mod runfile;
 pub mod salt;
 pub mod shelf;
 pub mod spool;
+mod spool_file;
+mod spooler;
 #[cfg(feature = "sqlite")]
 pub mod sqlite;
 #[cfg(test)]
@@ -38,6 +42,7 @@ use crate::ledger::entry::OpenSession;
 use crate::ledger::row::Batch;
 use crate::ledger::session::Session;
 use crate::ledger::store_figures::ErrorCategory;
+use crate::store::life::Life;
 use crate::store::reading::{Answer, Question};
 use crate::tokens::TokenResume;
 use crate::units::Wall;
@@ -58,6 +63,9 @@ pub trait Store: Send {
     /// Commits the batches in one transaction: all of them, or none. What was committed before is
     /// passed over, so that a commit whose outcome is unknown can simply be tried again.
     fn commit(&mut self, batches: &[Batch]) -> Result<(), StoreError>;
+
+    /// As [`Store::commit`], of rows that another life could not commit: they are told to be its own.
+    fn commit_for(&mut self, life: &Life, batches: &[Batch]) -> Result<(), StoreError>;
 
     /// Forgets some of what is older than it has to be kept, in one short step. Says whether more
     /// is left to forget.

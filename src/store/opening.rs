@@ -2,6 +2,7 @@
 //! as it fails.
 
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, OnceLock};
 
 use crate::config::plan::{PostgresPlan, StorePlan};
 use crate::ledger::store_figures::ErrorCategory;
@@ -10,24 +11,24 @@ use crate::store::life::{Beginnings, Identity};
 use crate::store::writer::Open;
 use crate::store::{Store, StoreError};
 
-/// Us, learnt on the thread that may wait for a disk.
-#[cfg_attr(not(any(feature = "sqlite", feature = "postgres")), expect(dead_code))]
+/// Us, learnt once, on a thread that may wait for a disk.
+#[derive(Clone)]
 pub struct Who {
     begins: Beginnings,
     state_dir: PathBuf,
-    known: Option<Identity>,
+    known: Arc<OnceLock<Identity>>,
 }
 
 impl Who {
     /// Somebody who was not learnt yet, with this state folder.
     pub fn new(begins: Beginnings, state_dir: &Path) -> Self {
-        Self { begins, state_dir: state_dir.to_owned(), known: None }
+        Self { begins, state_dir: state_dir.to_owned(), known: Arc::default() }
     }
 
-    #[cfg(any(feature = "sqlite", feature = "postgres"))]
-    fn know(&mut self) -> Identity {
+    /// Who we are. May wait for a disk.
+    pub fn know(&self) -> Identity {
         let learn = || Identity::learn(self.begins.clone(), &self.state_dir);
-        self.known.get_or_insert_with(learn).clone()
+        self.known.get_or_init(learn).clone()
     }
 }
 
@@ -64,7 +65,7 @@ pub fn open_once(plan: &StorePlan, begins: Beginnings) -> Result<Box<dyn Store>,
 }
 
 #[cfg(feature = "sqlite")]
-fn sqlite(path: PathBuf, mut who: Who, figures: Figures) -> Open {
+fn sqlite(path: PathBuf, who: Who, figures: Figures) -> Open {
     use crate::store::sqlite::SqliteStore;
     Box::new(move || {
         let life = who.know().life().clone();
@@ -79,7 +80,7 @@ fn sqlite(path: PathBuf, _: Who, _: Figures) -> Open {
 }
 
 #[cfg(feature = "postgres")]
-fn postgres(plan: Box<PostgresPlan>, mut who: Who) -> Open {
+fn postgres(plan: Box<PostgresPlan>, who: Who) -> Open {
     use crate::store::postgres::PostgresStore;
     Box::new(move || Ok(Box::new(PostgresStore::open(&plan, who.know())?)))
 }

@@ -17,7 +17,7 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde::{Deserialize, Serialize};
 
 use crate::units::{ProcId, SessionId};
 
@@ -69,21 +69,11 @@ impl Owner {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RunRecord {
     /// The session that it is.
-    #[serde(serialize_with = "write_id", deserialize_with = "read_id")]
     pub session: SessionId,
     /// The process of the plan that it is a run of.
     pub process: String,
     /// Its main process.
     pub main: ProcId,
-}
-
-fn write_id<S: Serializer>(id: &SessionId, to: S) -> Result<S::Ok, S::Error> {
-    to.collect_str(id)
-}
-
-fn read_id<'de, D: Deserializer<'de>>(from: D) -> Result<SessionId, D::Error> {
-    let text = String::deserialize(from)?;
-    SessionId::parse(&text).ok_or_else(|| serde::de::Error::custom("not a session id"))
 }
 
 /// Keeps our own run file in step with what lives, on a thread of its own, since a disk may hang.

@@ -5,7 +5,8 @@
 //! one place, under one bound, so that what must be given up is chosen among all of it.
 
 use std::collections::VecDeque;
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use crate::clock;
 use crate::ledger::entry::Waiting;
@@ -17,11 +18,20 @@ use crate::units::Mono;
 /// Why nothing is answered any more.
 const LEAVING: &str = "procession is leaving";
 
+/// Batches that wait to be copied; where more do, all is copied anew from what waits for a commit.
+const MOST_COPIES: usize = 4_096;
+
+/// For how long a commit waits until a copy of what was committed is gone, so that no kill leaves one
+/// that is older than what is kept.
+const REMOVAL: Duration = Duration::from_secs(1);
+
 /// Batches that wait for a commit.
 #[derive(Default)]
 pub struct Shelf {
     held: Mutex<Held>,
     changed: Condvar,
+    /// For whoever copies, and for whoever waits until it has ended.
+    copying: Condvar,
 }
 
 #[derive(Default)]
@@ -37,6 +47,46 @@ struct Held {
     closed: bool,
     /// What is asked of the store meanwhile.
     questions: VecDeque<Asked>,
+    /// The batches of the transaction that is tried.
+    in_flight: Arc<Vec<Batch>>,
+    /// The last attempt failed.
+    away: bool,
+    copy: Copying,
+}
+
+/// How far what waits is copied.
+#[derive(Default)]
+struct Copying {
+    stage: Stage,
+    /// All of it is to be copied anew, and not only what came since.
+    anew: bool,
+    /// What came since.
+    batches: Vec<Batch>,
+    /// Nothing comes any more, and what waits will not be committed by us.
+    sealed: bool,
+}
+
+/// Whether what waits is copied.
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+enum Stage {
+    #[default]
+    Off,
+    On,
+    /// The copy is being removed.
+    Ending,
+}
+
+/// What is to be copied next.
+#[derive(Debug)]
+pub enum Copies {
+    /// All that waits, in the place of what was copied before.
+    Anew(Vec<Batch>),
+    /// What came since.
+    More(Vec<Batch>),
+    /// All is committed: the copy is to go, and then [`Shelf::copied`] to be called.
+    NothingWaits,
+    /// All is copied, and nothing more happens in this life.
+    Sealed,
 }
 
 /// Why whoever waited goes on.
@@ -60,6 +110,9 @@ impl Shelf {
             held.since = clock::now().mono;
         }
         held.handed += batch.rows.len() as u64;
+        if held.copy.take(&batch) {
+            self.copying.notify_all();
+        }
         held.spool.push(batch);
         if first || held.spool.is_full_group() != was_full {
             self.changed.notify_one();
@@ -92,7 +145,8 @@ impl Shelf {
         let rows = held.spool.rows() as u64;
         let since = if rows == 0 { None } else { Some(held.since) };
         let unmoved = since.map(|since| clock::now().mono.since(since)).unwrap_or_default();
-        Waiting { handed: held.handed, rows, dropped: held.spool.dropped(), unmoved }
+        let (handed, dropped) = (held.handed, held.spool.dropped());
+        Waiting { handed, rows, dropped, unmoved, ..Waiting::default() }
     }
 
     /// Whether nothing waits.
@@ -143,29 +197,131 @@ impl Shelf {
 
     /// Takes the batches of the next transaction out; they count as waiting until it is known what
     /// became of them.
-    pub fn take_group(&self) -> Vec<Batch> {
-        self.lock().spool.take_group()
+    pub fn take_group(&self) -> Arc<Vec<Batch>> {
+        let ending = |held: &mut Held| held.copy.stage == Stage::Ending;
+        let waited = self.copying.wait_timeout_while(self.lock(), REMOVAL, ending);
+        let mut held = waited.unwrap_or_else(PoisonError::into_inner).0;
+        held.in_flight = Arc::new(held.spool.take_group());
+        Arc::clone(&held.in_flight)
     }
 
     /// What was taken out is committed.
     pub fn committed(&self) {
         let mut held = self.lock();
         held.spool.committed();
+        held.in_flight = Arc::default();
         held.since = clock::now().mono;
+        self.copying.notify_all();
     }
 
     /// What was taken out could not be committed, through no fault of its own.
-    pub fn put_back(&self, group: Vec<Batch>) {
-        self.lock().spool.put_back(group);
+    pub fn put_back(&self) {
+        let mut held = self.lock();
+        let group = std::mem::take(&mut held.in_flight);
+        held.spool.put_back(Arc::unwrap_or_clone(group));
     }
 
     /// What was taken out is refused.
-    pub fn refused(&self, group: Vec<Batch>) {
-        self.lock().spool.refused(group);
+    pub fn refused(&self) {
+        let mut held = self.lock();
+        let group = std::mem::take(&mut held.in_flight);
+        held.spool.refused(Arc::unwrap_or_clone(group));
+    }
+
+    /// Says whether the last attempt failed.
+    pub fn is_away(&self, away: bool) {
+        self.lock().away = away;
+        self.copying.notify_all();
+    }
+
+    /// Begins to copy all that waits; false where that is done already.
+    pub fn begin_copying(&self) -> bool {
+        let mut held = self.lock();
+        let begins = held.copy.stage == Stage::Off;
+        if begins {
+            (held.copy.stage, held.copy.anew) = (Stage::On, true);
+        }
+        begins
+    }
+
+    /// Has all that waits copied anew.
+    pub fn copy_anew(&self) {
+        self.lock().copy.anew = true;
+    }
+
+    /// Waits for what is to be copied next, and to that end until `not_before` at least, unless
+    /// nothing more happens.
+    pub fn next_copies(&self, not_before: Option<Mono>) -> Copies {
+        let mut held = self.lock();
+        loop {
+            let now = clock::now().mono;
+            let pause = not_before.map(|at| at.since(now)).filter(|rest| !rest.is_zero());
+            if held.spool.rows() == 0 && (!held.away || held.copy.sealed) {
+                held.copy.stage = Stage::Ending;
+                return Copies::NothingWaits;
+            }
+            if (pause.is_none() || held.copy.sealed)
+                && let Some(copies) = held.copies()
+            {
+                return copies;
+            }
+            held = match pause {
+                Some(pause) => {
+                    let waited = self.copying.wait_timeout(held, pause);
+                    waited.unwrap_or_else(PoisonError::into_inner).0
+                }
+                None => self.copying.wait(held).unwrap_or_else(PoisonError::into_inner),
+            };
+        }
+    }
+
+    /// The copy is gone.
+    pub fn copied(&self) {
+        self.lock().copy = Copying::default();
+        self.copying.notify_all();
+    }
+
+    /// Says that what waits now will not be committed by us.
+    pub fn seal(&self) {
+        self.lock().copy.sealed = true;
+        self.copying.notify_all();
     }
 
     // A panic under the lock leaves at worst a count that is off; going on beats losing history.
     fn lock(&self) -> MutexGuard<'_, Held> {
         self.held.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Held {
+    /// What is to be copied, where something is.
+    fn copies(&mut self) -> Option<Copies> {
+        let since = std::mem::take(&mut self.copy.batches);
+        if std::mem::take(&mut self.copy.anew) {
+            let all = self.in_flight.iter().chain(self.spool.batches());
+            return Some(Copies::Anew(all.cloned().collect()));
+        }
+        if !since.is_empty() {
+            return Some(Copies::More(since));
+        }
+        self.copy.sealed.then_some(Copies::Sealed)
+    }
+}
+
+impl Copying {
+    /// Takes a copy; false where none is wanted.
+    fn take(&mut self, batch: &Batch) -> bool {
+        if self.stage != Stage::On || batch.rows.is_empty() {
+            return false;
+        }
+        if self.batches.len() >= MOST_COPIES {
+            self.anew = true;
+        }
+        if self.anew {
+            self.batches.clear();
+        } else {
+            self.batches.push(batch.clone());
+        }
+        true
     }
 }

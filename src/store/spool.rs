@@ -63,6 +63,11 @@ impl Spool {
         self.rows + self.in_flight
     }
 
+    /// The batches that wait to be taken out, oldest first.
+    pub fn batches(&self) -> impl Iterator<Item = &Batch> {
+        self.batches.iter()
+    }
+
     /// Rows given up, in this life.
     pub fn dropped(&self) -> u64 {
         self.dropped
@@ -296,7 +301,7 @@ fn gap(event: &SessionEvent, sequence: u64) -> SessionEvent {
         session: event.session,
         sequence,
         at: event.at,
-        event_type: EVENTS_LOST,
+        event_type: EVENTS_LOST.into(),
         subtype: None,
         previous_state: None,
         new_state: None,

@@ -1,7 +1,7 @@
 //! The promises that every store keeps, tried on each of them: SQLite in a file, PostgreSQL on a real
 //! server.
 
-mod chains;
+pub mod chains;
 mod reading;
 mod rights;
 
@@ -225,6 +225,8 @@ fn resumes(history: &mut History<'_>) {
         // Its row says so, or an event that is later.
         last_activity: Wall(AT.0 + 5),
         events: 2,
+        ours: true,
+        kept: None,
     };
     for life in ["the next", "the one after it"] {
         history.close();
@@ -252,7 +254,7 @@ fn resumes(history: &mut History<'_>) {
 fn refusals(history: &mut History<'_>) {
     history.commit(vec![event(0)]);
     let Row::Event(mut changed) = event(0) else { unreachable!() };
-    changed.event_type = "ended";
+    changed.event_type = "ended".into();
     for bad in [event(2), Row::Event(changed)] {
         history.refuses(&[batch(vec![usage(1), bad])]);
         assert_eq!(history.count("token_usage"), "0");
@@ -265,7 +267,7 @@ fn refusals(history: &mut History<'_>) {
 fn told_gap(history: &mut History<'_>) {
     history.commit(vec![event(0)]);
     let Row::Event(mut gap) = event(6) else { unreachable!() };
-    gap.event_type = crate::store::spool::EVENTS_LOST;
+    gap.event_type = crate::store::spool::EVENTS_LOST.into();
     history.commit(vec![Row::Event(gap), event(7)]);
     let sql = "SELECT sequence, event_type, detail ->> 'missing' FROM session_events \
                ORDER BY sequence";

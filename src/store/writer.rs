@@ -10,7 +10,7 @@
 //! the thread tries again, ever more slowly. What it does in between is in `commit_loop`.
 
 use std::convert::Infallible;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
@@ -28,9 +28,16 @@ use crate::store::life::Beginnings;
 use crate::store::opening::{self, Who};
 use crate::store::reading::reader::Reader;
 use crate::store::shelf::Shelf;
+use crate::store::spooler::Spooler;
 use crate::store::{Store, StoreError};
 use crate::tokens::TokenResume;
-use crate::units::Mono;
+use crate::units::{Bytes, Mono};
+
+/// How long rows wait without a commit before they are written to a file as well.
+const LONG: Duration = Duration::from_secs(1);
+
+/// How much of the time for the last commit is left for the file, where that is not enough.
+const LAST_COPY: Duration = Duration::from_millis(300);
 
 /// Opens the store; called again for as long as it fails.
 pub type Open = Box<dyn FnMut() -> Result<Box<dyn Store>, StoreError> + Send>;
@@ -63,40 +70,59 @@ pub struct Resume {
 /// The outer side of the thread.
 struct Thread {
     shelf: Arc<Shelf>,
+    spooler: Option<Arc<Spooler>>,
     deadline: Arc<OnceLock<Mono>>,
     /// Ends when nothing more is tried and the file is closed.
     done: Mutex<Receiver<Infallible>>,
 }
 
 /// Starts the writer of the plan's store, for a life with this state folder. Nothing is read or
-/// opened before this returns.
+/// opened before this returns. While the store is away, what waits is in a file of the size of `spool`.
 pub fn start(
     plan: &StorePlan,
     keep: RetentionPlan,
     begins: Beginnings,
     state_dir: &Path,
+    spool: Option<Bytes>,
 ) -> (Writer, Reports) {
     let figures = Figures::default();
     let who = Who::new(begins, state_dir);
+    let spool = spool.map(|most| Place { state_dir: state_dir.to_owned(), most, who: who.clone() });
     match opening::of(plan, who, &figures) {
-        Some(open) => start_counting(open, figures, keep),
+        Some(open) => start_counting(open, figures, keep, spool),
         None => in_memory(),
     }
 }
 
 /// Starts a writer of whatever `open` opens.
 pub fn start_with(open: Open) -> (Writer, Reports) {
-    start_counting(open, Figures::default(), RetentionPlan::default())
+    start_counting(open, Figures::default(), RetentionPlan::default(), None)
 }
 
-fn start_counting(open: Open, figures: Figures, keep: RetentionPlan) -> (Writer, Reports) {
+/// Where a spool file may be, how large, and whose it is.
+struct Place {
+    state_dir: PathBuf,
+    most: Bytes,
+    who: Who,
+}
+
+fn start_counting(
+    open: Open,
+    figures: Figures,
+    keep: RetentionPlan,
+    place: Option<Place>,
+) -> (Writer, Reports) {
     let open = counted(open, figures.clone());
     let (resume, resumed) = oneshot::channel();
     let (health, reported) = watch::channel(StoreHealth::default());
     let (finished, done) = sync_channel::<Infallible>(0);
     let (shelf, deadline) = (Arc::<Shelf>::default(), Arc::new(OnceLock::new()));
+    let spooler = place.map(|Place { state_dir, most, who }| {
+        Arc::new(Spooler::new(shelf.clone(), state_dir, most, who))
+    });
+    let shared = (shelf.clone(), spooler.clone());
     let mut commits =
-        CommitLoop::new(open, figures, shelf.clone(), deadline.clone(), resume, health, keep);
+        CommitLoop::new(open, figures, shared, deadline.clone(), resume, health, keep);
     let run = move || {
         commits.run();
         // The store is closed before anybody who waits for that is told.
@@ -108,7 +134,7 @@ fn start_counting(open: Open, figures: Figures, keep: RetentionPlan) -> (Writer,
         tracing::error!(target: "store", "cannot start the thread of the store: {error}; \
             history is kept in memory only");
     }
-    let thread = Thread { shelf, deadline, done: Mutex::new(done) };
+    let thread = Thread { shelf, spooler, deadline, done: Mutex::new(done) };
     (Writer { thread: Some(thread) }, Reports { resume: resumed, health: reported })
 }
 
@@ -145,20 +171,37 @@ impl Writer {
         }
     }
 
-    /// What was handed over and is not committed.
+    /// What was handed over and is not committed. Where that stands still for long it begins to be
+    /// written to a file.
     pub fn waiting(&self) -> Waiting {
-        self.thread.as_ref().map(|thread| thread.shelf.waiting()).unwrap_or_default()
+        let Some(thread) = &self.thread else { return Waiting::default() };
+        let waiting = thread.shelf.waiting();
+        let Some(spooler) = &thread.spooler else { return waiting };
+        if waiting.unmoved >= LONG {
+            spooler.begin();
+        }
+        Waiting { spooled: spooler.figures(), ..waiting }
     }
 
     /// Commits what waits and closes the store, all within `patience`; it blocks for that long at
-    /// most. Answers with the rows that are neither durable nor given up and counted.
+    /// most. What cannot be committed is in the spool then. Answers with the rows that are neither
+    /// durable nor there, nor given up and counted.
     pub fn close(self, patience: Duration) -> u64 {
         let Some(thread) = self.thread else { return 0 };
+        let last =
+            if thread.spooler.is_some() { (patience / 4).min(LAST_COPY) } else { Duration::ZERO };
+        let patience = patience.saturating_sub(last);
         let _ = thread.deadline.set(clock::now().mono.after(patience));
         thread.shelf.close();
         let done = thread.done.into_inner().unwrap_or_else(PoisonError::into_inner);
         let _ = done.recv_timeout(patience);
-        thread.shelf.waiting().rows
+        let rows = thread.shelf.waiting().rows;
+        let Some(spooler) = thread.spooler else { return rows };
+        if rows > 0 {
+            spooler.begin();
+        }
+        thread.shelf.seal();
+        if spooler.wait(last) { rows.saturating_sub(spooler.figures().rows) } else { rows }
     }
 }
 

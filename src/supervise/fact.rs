@@ -2,7 +2,18 @@
 
 use crate::supervise::lifecycle::TestFailure;
 use crate::supervise::wish::Wish;
-use crate::units::{ErrandId, ExitStatus, ProcId, ProcessIx, RequestId, RunId, RunUsage, Signal};
+use crate::units::{
+    ErrandId, ExitStatus, ProcId, ProcessIx, RequestId, RunId, RunUsage, SessionId, Signal,
+};
+
+/// A run of an earlier life that goes on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FoundRun {
+    /// The session that it is.
+    pub session: SessionId,
+    /// Its main process.
+    pub id: ProcId,
+}
 
 /// Something that the body saw, told to the mind once.
 #[derive(Clone, Debug, PartialEq)]
@@ -13,8 +24,8 @@ pub enum Fact {
     Found {
         /// The process that it is a run of.
         process: ProcessIx,
-        /// Its main process, verified to be the one that was recorded.
-        id: ProcId,
+        /// The session that it is, and its main process, verified to be the one that was recorded.
+        run: FoundRun,
     },
     /// The child exists; its program may not have been executed yet.
     Forked {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::supervise::care::Sign;
-use crate::supervise::fact::{ErrandEnd, SpawnFailure};
+use crate::supervise::fact::{ErrandEnd, FoundRun, SpawnFailure};
 use crate::supervise::lifecycle::{StopCause, TestFailure};
 use crate::units::{ErrandId, ExitStatus, Mono, ProcId, RunUsage};
 
@@ -15,7 +15,7 @@ pub enum Input {
     /// A dependency can never do what it must.
     Blocked,
     /// A run of an earlier life is to be taken over.
-    Found(ProcId),
+    Found(FoundRun),
     /// Its time has come.
     Struck,
     /// The child exists.

@@ -150,7 +150,7 @@ impl Machine {
     pub fn handle(&mut self, now: Now, fact: Fact) {
         match fact {
             Fact::Began => self.begin(now),
-            Fact::Found { process, id } => self.step(now, process, Input::Found(id)),
+            Fact::Found { process, run } => self.step(now, process, Input::Found(run)),
             Fact::Forked { run, id } => self.step_run(now, run, Input::Forked(id)),
             Fact::Executed { run } => self.step_run(now, run, Input::Executed),
             Fact::SpawnFailed { run, failure } => {

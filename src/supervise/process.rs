@@ -9,11 +9,12 @@
 use crate::config::plan::{ProcessPlan, Standing};
 use crate::supervise::action::Action;
 use crate::supervise::care::Care;
+use crate::supervise::fact::FoundRun;
 use crate::supervise::input::Input;
 use crate::supervise::lifecycle::{Health, Lifecycle, PhaseName, StopCause};
 use crate::supervise::phase::{Ending, Goal, Phase, Run, Rung, Verdict};
 use crate::supervise::turn::Turn;
-use crate::units::{Mono, Now, ProcId, RunId, SessionId};
+use crate::units::{Mono, Now, RunId, SessionId};
 
 /// No time by which it must be over, for whatever ends while the house is up.
 pub(in crate::supervise) const NEVER: Mono = Mono(u64::MAX);
@@ -150,7 +151,7 @@ impl Process {
         match (self.phase, input) {
             (P::Waiting, I::Freed) => self.open(turn),
             (P::Waiting, I::Blocked) => self.block(turn),
-            (P::Waiting | P::Idle { .. }, I::Found(id)) => self.take_over(id, turn),
+            (P::Waiting | P::Idle { .. }, I::Found(run)) => self.take_over(run, turn),
             (P::Waiting, I::AskedUp | I::AskedAgain) => self.streak = 0,
             (P::Waiting, I::AskedOut | I::AskedDown(_) | I::Hurried(_)) => self.finish(Verdict::NotStarted),
             (P::Waiting, I::Struck | I::Forked(_) | I::Executed | I::SpawnFailed(_) | I::Exited(..) | I::TreeEmptied | I::HoldersNamed
@@ -206,7 +207,7 @@ impl Process {
             (P::Idle { .. }, I::Freed | I::Blocked | I::Forked(_) | I::Executed | I::SpawnFailed(_) | I::Exited(..) | I::TreeEmptied
                 | I::HoldersNamed | I::Heard(_) | I::Deadline | I::AskNow(_) | I::KillBy(_) | I::Abandoned | I::Adjusted) => {}
 
-            (P::Done(Verdict::NotStarted), I::Found(id)) if self.goal == Goal::Stopped => self.take_over(id, turn),
+            (P::Done(Verdict::NotStarted), I::Found(run)) if self.goal == Goal::Stopped => self.take_over(run, turn),
             (P::Done(_), I::AskedUp | I::AskedAgain) => self.begin_anew(),
             (P::Done(last), I::Adjusted) if self.goal == Goal::Up && turn.schedule().is_some() => self.phase = P::Idle { last: Some(last) },
             (P::Done(_), I::Freed | I::Blocked | I::Found(_) | I::Struck | I::Forked(_) | I::Executed | I::SpawnFailed(_) | I::Exited(..)
@@ -236,16 +237,17 @@ impl Process {
 
     /// Waiting, Resting → Starting: a new run.
     fn open(&mut self, turn: &mut Turn<'_>) {
-        let run = self.new_run(false, turn);
+        let run = self.new_run(None, turn);
         let (session, process) = (run.session, turn.ix);
         turn.out.push_back(Action::Spawn { run: run.id, process, session });
         self.care = Care::of_a_new_run(turn);
         self.phase = Phase::Starting { run };
     }
 
-    /// Waiting, Idle, Done → Started: a run of an earlier life goes on as a new run of ours.
-    fn take_over(&mut self, id: ProcId, turn: &mut Turn<'_>) {
-        let run = self.new_run(true, turn);
+    /// Waiting, Idle, Done → Started: a run of an earlier life goes on, as the session that it is.
+    fn take_over(&mut self, found: FoundRun, turn: &mut Turn<'_>) {
+        let FoundRun { session, id } = found;
+        let run = self.new_run(Some(session), turn);
         let (session, process) = (run.session, turn.ix);
         turn.out.push_back(Action::Adopt { run: run.id, process, session, id });
         turn.record(Lifecycle::RunForked { run: run.id, id });
@@ -261,10 +263,13 @@ impl Process {
         self.finish(Verdict::NeverRan);
     }
 
-    fn new_run(&mut self, adopted: bool, turn: &mut Turn<'_>) -> Run {
+    /// A run of a new session, or of the one that goes on.
+    fn new_run(&mut self, goes_on: Option<SessionId>, turn: &mut Turn<'_>) -> Run {
         let Now { mono: since, .. } = turn.now;
         let until = turn.plan.max_duration.map(|most| since.after(most));
-        let (id, session) = (turn.source.run(), turn.source.session(turn.now));
+        let adopted = goes_on.is_some();
+        let session = goes_on.unwrap_or_else(|| turn.source.session(turn.now));
+        let id = turn.source.run();
         let run = Run { id, session, since, until };
         let (process, session, attempt) = (turn.ix, run.session, self.runs);
         self.runs += 1;

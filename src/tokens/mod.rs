@@ -9,10 +9,13 @@
 
 use std::path::PathBuf;
 
+use serde::{Deserialize, Serialize};
+
 pub mod agents;
 pub mod book;
 pub mod call;
 mod model_name;
+pub mod otlp;
 pub mod precedence;
 pub mod price;
 mod seen;
@@ -25,7 +28,7 @@ use crate::chains::step::Step;
 use crate::units::{Money, Wall};
 
 /// Tokens of one or many responses, each in exactly one kind, so that the sum is the total.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TokenCounts {
     /// Prompt tokens that were neither read from nor written to a cache.
     pub input: u64,
@@ -126,7 +129,7 @@ impl TokenCounts {
 }
 
 /// One response of a model, closed and counted: it will not be counted again.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Usage {
     /// What the response is known by, so that a replay is seen to be one.
     pub key: UsageKey,
@@ -153,8 +156,18 @@ pub struct Usage {
     pub withheld: u64,
 }
 
+impl Usage {
+    /// Whether it stands for one response, rather than for what was used in an interval or for what
+    /// had been counted already.
+    pub fn is_a_response(&self) -> bool {
+        self.withheld == 0 && self.source != UsageSource::OtlpMetrics
+    }
+}
+
 /// Where responses are learnt from, the best source first: of each conversation one is counted.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
 pub enum UsageSource {
     /// The files in which an agent keeps its conversations.
     #[default]
@@ -208,11 +221,13 @@ pub struct CountedBefore {
 
 /// A short hash of what a response is known by (`message.id` for Claude): 64 bits make a collision
 /// among ten million responses less likely than one in a hundred thousand.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
 pub struct UsageKey(pub u64);
 
 /// What a response cost.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Cost {
     /// By the price table, at the time of the response.
     Priced(Money),
@@ -260,9 +275,10 @@ pub const MOST_FILES: usize = 20_000;
 
 /// How far a file has been read. A folder of transcripts has such a row too, at offset 0, from the
 /// moment that its history is known: in a next life, a file without a row in it is new.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FileProgress {
     /// Where it was found.
+    #[serde(with = "crate::units::any_path")]
     pub path: PathBuf,
     /// Its identity, which survives a rename.
     pub device: u64,

@@ -12,7 +12,7 @@ use procession::supervise::lifecycle::{PhaseName, StopCause};
 use procession::supervise::wish::{Refusal, Reply, Wish};
 use procession::units::{ExitStatus, ProcId, ProcessIx, RunId, Signal};
 
-use super::{ASKED, FIRST, OK, SECOND, TERM, Tale, asks, names, plan, process};
+use super::{ASKED, FIRST, OK, SECOND, TERM, Tale, asks, found, names, plan, process};
 
 const THIRD: RunId = RunId(3);
 const FOURTH: RunId = RunId(4);
@@ -212,7 +212,7 @@ fn every_survivor_is_taken_over_before_anything_is_started() {
     let mut tale = Tale::of(vec![process("a"), process("b"), process("c")]);
     for at in [0, 1] {
         let id = ProcId { pid: 50 + at as i32, start_ticks: 5 };
-        tale.tell(Fact::Found { process: ProcessIx(at), id });
+        tale.tell(Fact::Found { process: ProcessIx(at), run: found(id) });
     }
     tale.tell(Fact::Began);
     assert_eq!(tale.spawned(), [(THIRD, ProcessIx(2))]);

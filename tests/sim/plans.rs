@@ -7,7 +7,7 @@ use procession::config::plan::{
     Condition, ControlGroups, ControlPlan, Dependency, HealthPlan, Hook, Hooks, LeakRule,
     MemoryPlan, Mode, OnCrashLoop, OnUnhealthy, Passing, Plan, PrivacyPlan, ProcessPlan, ReadyPlan,
     Recovery, Replica, RestartPlan, RestartPolicy, Schedule, SessionsPlan, Standing, StorePlan,
-    Test, Zone,
+    Test, TokensPlan, Zone,
 };
 use procession::units::{ProcessIx, Signal};
 
@@ -34,12 +34,14 @@ pub fn plan(rng: &mut fastrand::Rng) -> Plan {
         shutdown_timeout: Duration::from_millis(rng.u64(200..20_000)),
         listen: None,
         store: StorePlan::Memory,
+        spool: None,
         state_dir: PathBuf::from("nowhere"),
         recovery: Recovery::End,
         cgroups: ControlGroups::Auto,
         memory: MemoryPlan { interval: Duration::from_secs(5), leak_rule: LeakRule::GrowthCount },
         privacy: PrivacyPlan::default(),
         sessions: SessionsPlan::default(),
+        tokens: TokensPlan::default(),
         file_digest: None,
     }
 }

@@ -29,9 +29,11 @@ pub const TOUCHES: &[&str] = &[
     "src/context/identity.rs",
     "src/context/read.rs",
     "src/ledger/task.rs",
+    "src/memory/group.rs",
     "src/memory/marker.rs",
     "src/memory/myself.rs",
     "src/memory/probe.rs",
+    "src/memory/probe/parts.rs",
     "src/memory/proc.rs",
     "src/memory/strays.rs",
     "src/output/console.rs",
@@ -111,6 +113,7 @@ const EVERYWHERE: &[&str] = &["src/"];
 /// Every dependency has a row, so that adding one is a decision about its place.
 const CRATES: &[(&str, &[&str])] = &[
     ("clap", &["src/cli/"]),
+    ("crc32fast", &["src/store/"]),
     ("fast_glob", &["src/watch/"]),
     ("fastrand", EVERYWHERE),
     ("flate2", &["src/serve/"]),
@@ -198,13 +201,13 @@ const ROOMS: &[Row] = &[
     // Who is left of a run is found by the same lineage that its memory is counted by.
     (
         "init",
-        "ledger::entry memory::Turns memory::marker memory::proc memory::stat memory::tree secret supervise \
+        "ledger::entry memory::Turns memory::container memory::group memory::marker memory::proc memory::stat memory::tree secret supervise \
          config::plan",
     ),
     (
         "serve",
         "metrics output::figures output::plan output::tape context chains secret::keyed secret::masker ledger::audit ledger::beside \
-         ledger::care ledger::forget ledger::veil \
+         ledger::care ledger::calls ledger::forget ledger::veil \
          ledger::chain_request ledger::happening ledger::replay ledger::request ledger::session \
          ledger::snapshot store::reading tokens memory supervise::lifecycle supervise::wish config::plan",
     ),

@@ -10,6 +10,7 @@ mod enough;
 mod events;
 mod knock;
 mod logs;
+mod memory;
 mod orders;
 mod orphans;
 mod phrase;
@@ -56,6 +57,8 @@ pub(super) enum Verb {
     Reload(reload::Options),
     /// Stop everything, as after a SIGTERM.
     Shutdown(reload::Options),
+    /// Show what every process holds of memory, how that went, and why a leak is suspected.
+    Memory(memory::Options),
     /// Show what processes wrote last, and what they write.
     Logs(logs::Options),
     /// Run a command beside the configured processes.
@@ -134,6 +137,7 @@ async fn answer(verb: &Verb) -> Result<(), Failure> {
         Verb::Signal(options) => signal::signal(options).await,
         Verb::Reload(options) => reload::reload(options).await,
         Verb::Shutdown(options) => reload::shut_down(options).await,
+        Verb::Memory(options) => memory::memory(options).await,
         Verb::Logs(options) => logs::logs(options).await,
         Verb::Spawn(options) => spawn::spawn(options).await,
         Verb::Orphans(options) => orphans::orphans(options).await,

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::secret::MASK;
+use crate::units::Bytes;
 
 /// Where history is kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -16,6 +17,11 @@ pub enum StorePlan {
     Sqlite(PathBuf),
     /// In a database that a fleet shares.
     Postgres(Box<PostgresPlan>),
+}
+
+impl StorePlan {
+    /// How large the spool is where nothing is written.
+    pub const SPOOL: Bytes = Bytes::mib(16);
 }
 
 /// A PostgreSQL database and how it is reached.

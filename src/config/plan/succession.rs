@@ -126,6 +126,7 @@ impl Plan {
         put_off(self.memory != old.memory, "memory");
         put_off(self.sessions != old.sessions, "sessions");
         put_off(self.privacy != old.privacy, "privacy");
+        put_off(self.tokens != old.tokens, "tokens");
         let old = old.clone();
         self.mode = old.mode;
         self.passing = old.passing;
@@ -137,6 +138,7 @@ impl Plan {
         self.cgroups = old.cgroups;
         self.memory = old.memory;
         self.privacy = old.privacy;
+        self.tokens = old.tokens;
         self.sessions = old.sessions;
     }
 }

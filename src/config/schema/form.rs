@@ -20,6 +20,8 @@ pub(super) enum Form {
     Duration,
     /// `4000MiB`.
     Size,
+    /// `80%`.
+    Percent,
     /// A whole number inside bounds.
     Whole(i64, i64),
     /// A number inside bounds.
@@ -67,6 +69,11 @@ impl Form {
                 "pattern": r"^[0-9]+(\.[0-9]+)? *([kKmMgGtT]([iI]?[bB])?|[bB])?$|\$",
                 "minimum": 0,
                 "examples": ["512MiB", "2GiB"],
+            }),
+            Self::Percent => json!({
+                "type": "string",
+                "pattern": r"^([1-9][0-9]?|100) *%$|\$",
+                "examples": ["80%"],
             }),
             Self::Whole(least, most) => {
                 variable_or(json!({"type": "integer", "minimum": least, "maximum": most}))

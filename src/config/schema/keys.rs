@@ -1,8 +1,8 @@
 //! The table of every key that a configuration can have, with what each means.
 
 use super::form::Form::{
-    Database, Duration, Either, Flag, List, Many, Map, Named, NamedOrBare, Number, Off, Size, Text,
-    Whole, Words,
+    Database, Duration, Either, Flag, List, Many, Map, Named, NamedOrBare, Number, Off, Percent,
+    Size, Text, Whole, Words,
 };
 use super::form::{Form, Key};
 use super::session_keys::{PRIVACY, SESSION, SESSIONS};
@@ -12,7 +12,7 @@ pub(super) const OFF_OR_TEXT: Form = Either(&[Off, Text]);
 const PATHS: Form = Many(&Text);
 
 /// The top of the file.
-pub(super) const FILE: [Key; 13] = [
+pub(super) const FILE: [Key; 14] = [
     ("processes", Named(&Map(&PROCESS, &[])), "What to run, by name."),
     (
         "exit_code_from",
@@ -62,7 +62,14 @@ pub(super) const FILE: [Key; 13] = [
         "How long sessions may rest and last, and how many may be open.",
     ),
     ("privacy", Map(&PRIVACY, &[]), "What is learnt of those who work here, and what is masked."),
+    ("tokens", Map(&TOKENS, &[]), "Where tokens are told of, beside the agents' logs."),
 ];
+
+const TOKENS: [Key; 1] = [(
+    "otlp",
+    Either(&[Off, Words(&["auto", "off"]), Whole(1, 65_535)]),
+    "Where agents send what OpenTelemetry has them send, on the loopback address: `auto` for a free port where a process declares an agent, or a port.",
+)];
 
 pub(super) const OFF_OR_DURATION: Form = Either(&[Off, Duration]);
 
@@ -92,7 +99,7 @@ const TOKEN: [Key; 5] = [
     ("agents", Many(&Text), "Only sessions of these agents."),
 ];
 
-const STORE: [Key; 3] = [
+const STORE: [Key; 4] = [
     ("sqlite", Text, "The path of the SQLite file."),
     ("postgres", Database, "The URL of the PostgreSQL database that a fleet shares."),
     (
@@ -100,23 +107,42 @@ const STORE: [Key; 3] = [
         Text,
         "A file that holds the password of the database; it is read at each connection.",
     ),
-];
-
-const MEMORY: [Key; 4] = [
-    ("interval", Duration, "From one sample to the next; 5s unless written."),
-    ("warning", Size, WARNING),
-    ("critical", Size, CRITICAL),
     (
-        "leak_rule",
-        Words(&["growth-count"]),
-        "What counts as a leak: at least 8 rising steps out of the last 9.",
+        "spool",
+        Either(&[Off, Size]),
+        "How large the file in the state folder may become where history waits while its store is away: 16MiB unless written.",
     ),
 ];
 
-const WARNING: &str = "The memory of a tree that is worth a look; 4000MiB unless written.";
-const CRITICAL: &str = "The memory of a tree that is worth a page; 6000MiB unless written.";
+const MEMORY: [Key; 6] = [
+    ("interval", Duration, "From one sample to the next; 5s unless written."),
+    ("warning", THRESHOLD, WARNING),
+    ("critical", THRESHOLD, CRITICAL),
+    ("on_warning", MEMORY_ACTIONS, ON_WARNING),
+    ("on_critical", MEMORY_ACTIONS, ON_CRITICAL),
+    (
+        "leak_rule",
+        Words(&["robust", "growth-count"]),
+        "What counts as a leak: `robust`, growth of what stays behind that goes on; `growth-count`, \
+         at least 8 rising steps out of the last 9.",
+    ),
+];
 
-const THRESHOLDS: [Key; 2] = [("warning", Size, WARNING), ("critical", Size, CRITICAL)];
+const THRESHOLD: Form = Either(&[Size, Percent]);
+const WARNING: &str = "The memory of a tree that is worth a look, as a size or a part of the container's limit; 4000MiB unless written, or 80% where that is less.";
+const CRITICAL: &str =
+    "The memory of a tree that is worth a page; 6000MiB unless written, or 90% where that is less.";
+
+const MEMORY_ACTIONS: Form = Many(&Text);
+const ON_WARNING: &str = "What follows a warning beside the event: a signal to its main process, `restart` or `stop`; nothing unless written.";
+const ON_CRITICAL: &str = "What follows when it is critical; see `on_warning`. Its end is asked for when it stays so for three samples, a restart once in ten minutes.";
+
+const THRESHOLDS: [Key; 4] = [
+    ("warning", THRESHOLD, WARNING),
+    ("critical", THRESHOLD, CRITICAL),
+    ("on_warning", MEMORY_ACTIONS, ON_WARNING),
+    ("on_critical", MEMORY_ACTIONS, ON_CRITICAL),
+];
 
 /// A process.
 const PROCESS: [Key; 38] = [

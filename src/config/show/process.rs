@@ -4,6 +4,7 @@ use std::collections::HashSet;
 
 use serde::Serialize;
 
+use super::memory::{Memory, memory};
 use super::output::{Output, output};
 use super::sessions::{Session, session};
 use super::world::{World, world};
@@ -14,7 +15,7 @@ use crate::config::plan::{
     AgentPlan, Condition, HealthPlan, Hook, OnCrashLoop, OnUnhealthy, Plan, ProcessPlan, ReadyPlan,
     RestartPlan, RestartPolicy, Schedule, Standing, Test, WatchRule,
 };
-use crate::config::quantity::{print_bytes, print_duration};
+use crate::config::quantity::print_duration;
 use crate::secret::mask::{mask_command, mask_value};
 
 /// An expression alone where it means UTC.
@@ -74,7 +75,8 @@ pub(super) struct Process {
     output: Output,
     #[serde(skip_serializing_if = "Option::is_none")]
     develop: Option<Develop>,
-    memory: Thresholds,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    memory: Option<Memory>,
     #[serde(skip_serializing_if = "Option::is_none")]
     agent: Option<Agent>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -151,12 +153,6 @@ struct Watch {
 }
 
 #[derive(Serialize)]
-struct Thresholds {
-    warning: String,
-    critical: String,
-}
-
-#[derive(Serialize)]
 struct Agent {
     name: String,
     dialect: &'static str,
@@ -195,10 +191,7 @@ pub(super) fn process(plan: &Plan, one: &ProcessPlan, replicas: Option<u32>) -> 
         output: output(&one.output, one.replica.is_some()),
         develop: (!one.watch.is_empty())
             .then(|| Develop { watch: one.watch.iter().map(watch).collect() }),
-        memory: Thresholds {
-            warning: print_bytes(one.thresholds.warning),
-            critical: print_bytes(one.thresholds.critical),
-        },
+        memory: memory(&one.thresholds),
         agent: one.agent.as_ref().map(agent),
         session: session(one),
     }

@@ -15,10 +15,8 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use crate::memory::group::LEAF;
 use crate::units::Mono;
-
-/// The leaf that we move to.
-const LEAF: &str = "procession-self";
 
 /// Controllers with the file by which they limit; in it, `max` is no limit.
 const CONTROLLERS: [(&str, &str); 3] =

@@ -44,9 +44,9 @@ fn ask(ledger: &mut Ledger, ms: u64, request: Request) -> (Reply, Vec<String>) {
 fn kinds(batches: &[Batch]) -> Vec<String> {
     let rows = batches.iter().flat_map(|batch| &batch.rows);
     let kinds = rows.filter_map(|row| match row {
-        Row::Event(event) => Some(match event.new_state {
+        Row::Event(event) => Some(match &event.new_state {
             Some(state) => format!("{}>{state}", event.event_type),
-            None => event.event_type.to_owned(),
+            None => event.event_type.to_string(),
         }),
         _ => None,
     });
@@ -366,7 +366,7 @@ fn a_live_session_is_written_down_whole_where_it_changed() {
     ask(&mut ledger, 5 * S, used("a", 3, 0));
     let batches = ledger.fold(Entry::TimePassed { at: at(20 * S) });
     let Row::Event(event) = &batches[0].rows[0] else { panic!("{batches:?}") };
-    assert_eq!((event.event_type, &event.detail["tokens_total"]), ("snapshot", &3.into()));
+    assert_eq!((&*event.event_type, &event.detail["tokens_total"]), ("snapshot", &3.into()));
     assert_eq!(
         (&event.detail["state"], &event.detail["native_id"]),
         (&"active".into(), &"a".into())

@@ -1,6 +1,9 @@
 //! Stories of the house: what it began with, what it was told, and what went missing.
 
 use super::*;
+use crate::ledger::entry::KeptOpen;
+use crate::ledger::request::OnParentEnd;
+use crate::ledger::session::Session;
 
 #[test]
 fn what_an_earlier_life_left_open_is_lost_whoever_tells_first() {
@@ -12,6 +15,8 @@ fn what_an_earlier_life_left_open_is_lost_whoever_tells_first() {
         started: at(0).wall,
         last_activity: at(700).wall,
         events: 3,
+        ours: true,
+        kept: None,
     };
     let outcome =
         SurvivorOutcome { session: session(5), process: "web".into(), adopted: false, found: 2 };
@@ -26,7 +31,7 @@ fn what_an_earlier_life_left_open_is_lost_whoever_tells_first() {
     assert_eq!(snapshot.closed[&lost], 1, "an alert waits for it");
     check(
         vec![found(), handled()],
-        &["S1.3 lost active>lost | close lost", "S1.4 survivors_ended"],
+        &["S1.3 lost active>lost | close lost", "S1.4 survivors_ended | close lost"],
     );
 }
 
@@ -45,6 +50,8 @@ fn end_found(
         started: at(0).wall,
         last_activity: at(700).wall,
         events: 3,
+        ours: true,
+        kept: None,
     };
     let outcome = SurvivorOutcome { session: session(5), process: "web".into(), adopted, found: 1 };
     let mut ledger = ledger();
@@ -139,7 +146,7 @@ fn every_counter_of_the_plan_begins_at_zero() {
     let snapshot = ledger().snapshot(1, at(0));
     assert_eq!(snapshot.processes.len(), 2);
     for process in &snapshot.processes {
-        assert_eq!(process.exits.len(), 5);
+        assert_eq!(process.exits.len(), 6);
         assert_eq!(process.spawn_failures.len(), SpawnFailure::REASONS.len());
         assert_eq!(process.phase, PhaseName::Waiting);
     }
@@ -147,7 +154,7 @@ fn every_counter_of_the_plan_begins_at_zero() {
         [("coder".to_owned(), TokenCounts::default()), ("unknown".into(), TokenCounts::default())];
     assert_eq!(snapshot.process_tokens, BTreeMap::from(zero));
     assert_eq!(snapshot.opened.values().collect::<Vec<_>>(), [&0, &0, &0, &0]);
-    assert_eq!(snapshot.closed.len(), 20);
+    assert_eq!(snapshot.closed.len(), 24);
     assert_eq!(snapshot.house.listener_up, Some(false));
     assert_eq!(snapshot.house.store, Some(StoreHealth::default()));
     assert_eq!(snapshot.house.signals[&(Signal::USR1, "forwarded")], 0);
@@ -161,4 +168,91 @@ fn a_session_that_did_not_change_is_shared_between_pictures() {
     ledger.fold(opened(2, 2, CODER, 0));
     let after = ledger.snapshot(2, at(3));
     assert!(std::sync::Arc::ptr_eq(&before.sessions[0], &after.sessions[0]));
+}
+
+/// A session of this kind as an earlier life kept it, with three events.
+fn kept_open(kind: SessionKind, change: impl FnOnce(&mut KeptOpen)) -> OpenSession {
+    let id = session(1);
+    let native_id = (kind == SessionKind::External).then(|| "own".to_owned());
+    let (started, state) = (at(0).wall, SessionState::Active);
+    let opened = Session::opened(id, "web".into(), started);
+    let session = Session { kind, native_id, state, events: 3, ..opened };
+    let mut kept = KeptOpen { session, on_parent_end: Default::default(), bound: false };
+    change(&mut kept);
+    let KeptOpen { session: Session { state, .. }, .. } = kept;
+    OpenSession {
+        id,
+        kind,
+        state,
+        process: "web".into(),
+        started,
+        last_activity: at(700).wall,
+        events: 3,
+        ours: true,
+        kept: Some(Box::new(kept)),
+    }
+}
+
+fn taken_over() -> Vec<Entry> {
+    let (run, session) = (RunId(1), session(1));
+    let adopted = Lifecycle::RunOpened { run, process: WEB, session, attempt: 0, adopted: true };
+    vec![story(1000, adopted), forked(1000, 1), ready(1000, 1)]
+}
+
+#[test]
+fn a_run_that_is_taken_over_goes_on_as_the_session_that_it_was() {
+    let found = |state| {
+        let open = kept_open(SessionKind::Process, |kept| kept.session.state = state);
+        Entry::OpenSessionsFound { at: at(2000), sessions: vec![open] }
+    };
+    let story = |found| [taken_over(), vec![found, exited(3000, 1, 0)]].concat();
+    let snapshot = check(
+        story(found(SessionState::Active)),
+        &[
+            "S1.3 resumed | S1.4 forked | S1.5 started | =active",
+            "S1.6 ended active>completed | =completed",
+        ],
+    );
+    assert_eq!(snapshot.house.sessions_resumed[&SessionKind::Process], 1);
+    let end = snapshot.ended[0].end.clone().expect("it ended");
+    assert_eq!(end.duration, Duration::from_secs(3), "what was before counts");
+    assert_eq!(snapshot.ended[0].started, at(0).wall);
+    check(
+        story(found(SessionState::Idle)),
+        &[
+            "S1.3 resumed idle>active | S1.4 forked | S1.5 started | =active",
+            "S1.6 ended active>completed | =completed",
+        ],
+    );
+    check(
+        story(Entry::OpenSessionsFound { at: at(2000), sessions: Vec::new() }),
+        &[
+            "S1.0 opened >active | S1.1 forked | S1.2 started | =active",
+            "S1.3 ended active>completed | =completed",
+        ],
+    );
+}
+
+#[test]
+fn what_an_application_holds_open_goes_on_unless_it_was_idle_bound_or_has_no_parent_any_more() {
+    let found = |seconds: u64, change: fn(&mut KeptOpen)| {
+        let sessions = vec![kept_open(SessionKind::External, change)];
+        vec![Entry::OpenSessionsFound { at: at(seconds * 1000), sessions }]
+    };
+    let snapshot = check(found(60, |_| ()), &["S1.3 resumed | =active"]);
+    assert_eq!(snapshot.house.sessions_resumed[&SessionKind::External], 1);
+    assert_eq!(snapshot.house.sessions_open, 1);
+    check(
+        found(60, |kept| kept.session.state = SessionState::Idle),
+        &["S1.3 resumed idle>active | =active"],
+    );
+    check(found(3_601, |_| ()), &["S1.3 timed_out active>timed_out | close timed_out"]);
+    let lost = ["S1.3 lost active>lost | close lost"];
+    check(found(60, |kept| kept.bound = true), &lost);
+    check(found(60, |kept| kept.session.parent = Some(session(9))), &lost);
+    let orphan = |kept: &mut KeptOpen| {
+        kept.session.parent = Some(session(9));
+        kept.on_parent_end = OnParentEnd::Orphan;
+    };
+    check(found(60, orphan), &["S1.3 resumed | =active"]);
 }

@@ -4,6 +4,7 @@ mod care;
 mod chains;
 mod external;
 mod house;
+mod memory;
 mod runs;
 mod storm;
 mod tokens;
@@ -19,6 +20,8 @@ use crate::ledger::fold::Ledger;
 use crate::ledger::row::{Batch, Row};
 use crate::ledger::session::{SessionKind, SessionState};
 use crate::ledger::snapshot::Snapshot;
+use crate::memory::leak::evidence::Evidence;
+use crate::memory::leak::growth_count::Counted;
 use crate::memory::{LeakDetector, LeakState, MemoryLevel, TreeSample, Verdict};
 use crate::supervise::fact::{SpawnFailure, SpawnStep};
 use crate::supervise::lifecycle::*;
@@ -47,12 +50,14 @@ pub(super) fn plan() -> Plan {
         shutdown_timeout: Duration::from_secs(9),
         listen: Some(([127, 0, 0, 1], 0).into()),
         store: StorePlan::Sqlite(PathBuf::from("history.db")),
+        spool: None,
         state_dir: PathBuf::from("state"),
         recovery: Recovery::End,
         cgroups: ControlGroups::Auto,
         memory: MemoryPlan { interval: Duration::from_secs(5), leak_rule: LeakRule::GrowthCount },
         privacy: PrivacyPlan::default(),
         sessions: SessionsPlan::default(),
+        tokens: TokensPlan::default(),
         file_digest: Some("0".into()),
     }
 }
@@ -61,7 +66,7 @@ fn process(name: &str, agent: Option<AgentPlan>) -> ProcessPlan {
     ProcessPlan {
         restart: RestartPlan { policy: RestartPolicy::Always, ..RestartPlan::default() },
         forward_signals: vec![Signal::USR1],
-        thresholds: Thresholds { warning: Bytes(100), critical: Bytes(200) },
+        thresholds: Thresholds::of_sizes(Bytes(100), Bytes(200)),
         agent,
         ..ProcessPlan::new(name, vec!["true".into()])
     }
@@ -79,8 +84,17 @@ impl LeakDetector for Scripted {
     fn verdict(&self) -> Verdict {
         let odd = self.0.is_some_and(|sample| sample.anonymous.0 % 2 == 1);
         let state = if odd { LeakState::Suspected } else { LeakState::None };
-        Verdict { state, since: at(0), growth: Some(1.5), evidence: "odd".into() }
+        Verdict {
+            state,
+            since: at(0),
+            growth: Some(1.5),
+            growth_range: None,
+            to_limit: None,
+            evidence: Evidence::GrowthCount(Counted::default()),
+        }
     }
+
+    fn limit(&mut self, _: Option<Bytes>) {}
 }
 
 /// A resident size that makes the scripted detector panic.
@@ -122,7 +136,7 @@ pub(super) fn stopping(ms: u64, n: u64) -> Entry {
 
 pub(super) fn ended(ms: u64, n: u64, status: ExitStatus, reason: EndReason, forced: bool) -> Entry {
     let cpu = Duration::from_millis(1500);
-    let usage = Some(RunUsage { cpu, max_rss: Bytes(1) });
+    let usage = Some(RunUsage { cpu, max_rss: Bytes(1), oom_killed: false });
     story(
         ms,
         Lifecycle::RunEnded {
@@ -189,9 +203,11 @@ fn render(batch: &Batch, names: &mut BTreeMap<SessionId, usize>) -> String {
     };
     let rows = batch.rows.iter().map(|row| match row {
         Row::Event(event) => {
-            let change = match (event.previous_state, event.new_state) {
+            let change = match (&event.previous_state, &event.new_state) {
                 (None, None) => String::new(),
-                (from, to) => format!(" {}>{}", from.unwrap_or(""), to.unwrap_or("")),
+                (from, to) => {
+                    format!(" {}>{}", from.as_deref().unwrap_or(""), to.as_deref().unwrap_or(""))
+                }
             };
             format!("{}.{} {}{change}", name(event.session), event.sequence, event.event_type)
         }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::*;
+use crate::memory::level::Basis;
 
 #[test]
 fn a_run_that_is_stopped_lives_through_every_state() {
@@ -137,24 +138,29 @@ fn levels_and_leaks_are_told_when_they_change() {
         &mut ledger,
         vec![
             opened(0, 1, WEB, 0),
-            sampled(&[sample(1, 1, 100, 0)]),
-            sampled(&[sample(2, 1, 101, 1)]),
-            sampled(&[sample(3, 1, 200, 3)]),
+            // Resident memory is no measure: it counts what is shared once for each process.
+            sampled(&[sample(1, 1, 900, 100)]),
+            sampled(&[sample(2, 1, 900, 101)]),
+            sampled(&[sample(3, 1, 900, 201)]),
+            sampled(&[sample(4, 1, 900, 191)]),
         ],
     );
     let expected = [
         "S1.0 opened >initializing | =initializing",
-        "interval 100",
+        "interval 900",
         "S1.1 memory_warning | =initializing",
-        "interval 101",
+        "interval 900",
         "S1.2 leak_suspected | =initializing",
-        "interval 200",
+        "interval 900",
         "S1.3 memory_critical | =initializing",
+        "interval 900",
     ];
     assert_eq!(lines, expected);
     let snapshot = ledger.snapshot(1, at(4));
     let run = snapshot.processes[0].run.as_ref().expect("it lives");
-    assert_eq!(run.level, MemoryLevel::Critical);
+    assert_eq!(run.level, MemoryLevel::Critical, "a twentieth below is not below");
+    assert_eq!(run.size, Some((Bytes(191), Basis::Anonymous)));
+    assert_eq!((run.history.samples(), run.history.average()), (4, Some(Bytes(900))));
     assert_eq!(run.verdict.as_ref().map(|verdict| verdict.state), Some(LeakState::Suspected));
     let lines = told(&mut ledger, vec![sampled(&[sample(5, 1, 1, 2)])]);
     assert_eq!(

@@ -90,6 +90,11 @@ fn put_store(families: &mut Families, house: &HouseView) {
         times.map(|(operation, latency)| ([operation.as_str()], distribution(latency))),
     );
     families.one(&row::STORE_SET_ASIDE, figures.map(|figures| count(figures.set_aside)));
+    let spooled = store.map(|store| store.spooled);
+    families.one(&row::SPOOL_BYTES, spooled.map(|spooled| count(spooled.bytes.0)));
+    families.one(&row::SPOOL_ROWS, spooled.map(|spooled| count(spooled.rows)));
+    families.one(&row::SPOOL_DROPPED, spooled.map(|spooled| count(spooled.dropped)));
+    families.one(&row::SPOOL_REPLAYED, spooled.map(|spooled| count(spooled.replayed)));
 }
 
 fn distribution(latency: &Latency) -> Distribution<'_> {

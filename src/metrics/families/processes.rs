@@ -1,9 +1,10 @@
 //! The families of configured processes: what they are doing, and what their trees hold.
 
 use crate::ledger::snapshot::{ProcessView, RunView, Snapshot};
-use crate::memory::{LeakState, MemoryLevel, TreeSample};
+use crate::memory::parts::Parts;
+use crate::memory::{MemoryLevel, TreeSample};
 use crate::metrics::catalogue as row;
-use crate::metrics::families::{Families, count};
+use crate::metrics::families::{Families, container, count};
 use crate::supervise::lifecycle::PhaseName;
 use crate::units::{ExitStatus, Wall};
 
@@ -40,25 +41,49 @@ pub(super) fn put_memory(families: &mut Families, snapshot: &Snapshot) {
     families.each(&row::MEMORY_RESIDENT, sampled(|sample| count(sample.resident.0)));
     families.each(&row::MEMORY_ANONYMOUS, sampled(|sample| count(sample.anonymous.0)));
     families.each(&row::MEMORY_VIRTUAL, sampled(|sample| count(sample.virtual_size.0)));
+    let read = |figure: fn(&Parts) -> Option<u64>| {
+        runs().filter_map(move |(p, run)| seen(p, figure(&run.parts?.parts).map(count)))
+    };
+    families.each(&row::MEMORY_PROPORTIONAL, read(|parts| parts.proportional.map(|it| it.0)));
+    families.each(&row::MEMORY_UNIQUE, read(|parts| parts.unique.map(|it| it.0)));
+    families.each(&row::MEMORY_SWAP, read(|parts| parts.swap.map(|it| it.0)));
+    let when = |run: &RunView| run.parts.map(|tree| tree.at.wall.seconds());
+    families.each(&row::PARTS_TIME, runs().filter_map(|(p, run)| seen(p, when(run))));
     families.each(
         &row::MEMORY_PEAK,
         runs().filter_map(|(p, run)| seen(p, run.peak_resident.map(|peak| count(peak.0)))),
     );
     families.each(&row::MEMORY_THRESHOLD, each().flat_map(thresholds));
+    let size = |run: &RunView| run.size.map(|(size, _)| count(size.0));
+    families.each(&row::MEMORY_SIZE, runs().filter_map(|(p, run)| seen(p, size(run))));
     families.each(&row::MEMORY_LEVEL, runs().flat_map(|(p, run)| levels(p, run)));
+    families.each(&row::MEMORY_ENDS, each().map(|p| ([p.name.as_str()], count(p.memory_ends))));
     families.each(&row::TREE_PROCESSES, sampled(|sample| f64::from(sample.processes)));
     families.each(&row::ZOMBIES, sampled(|sample| f64::from(sample.zombies)));
     families.each(
         &row::OLDEST_ZOMBIE,
         runs().filter_map(|(p, run)| seen(p, run.sample?.oldest_zombie.map(Wall::seconds))),
     );
+    families.each(&row::TREE_THREADS, read(|parts| parts.threads));
+    families.each(&row::TREE_FDS, read(|parts| parts.open_fds));
+    families.each(&row::IO_READ, each().filter_map(|p| seen(p, moved(p, 0))));
+    families.each(&row::IO_WRITTEN, each().filter_map(|p| seen(p, moved(p, 1))));
     families.each(&row::PROCESS_CPU, each().map(|p| ([p.name.as_str()], cpu_seconds(p))));
     families.each(&row::SAMPLE_TIME, sampled(|sample| sample.at.wall.seconds()));
     families.one(&row::SAMPLES_SKIPPED, count(snapshot.house.samples_skipped));
+    container::put(families, &snapshot.house);
     families.each(&row::LEAK_SUSPECTED, runs().filter_map(|(p, run)| seen(p, suspected(run))));
+    families.each(&row::LEAK_CONFIRMED, runs().filter_map(|(p, run)| seen(p, confirmed(run))));
     families.each(&row::LEAK_GROWTH, runs().filter_map(|(p, run)| seen(p, growth(run))));
+    families.each(&row::LEAK_TO_LIMIT, runs().filter_map(|(p, run)| seen(p, to_limit(run))));
     families
         .each(&row::LEAKS_SUSPECTED, each().map(|p| ([p.name.as_str()], count(p.leaks_suspected))));
+    families
+        .each(&row::LEAKS_CONFIRMED, each().map(|p| ([p.name.as_str()], count(p.leaks_confirmed))));
+    let alike = |p: &ProcessView| p.recurring.map_or(0.0, |found| count(found.runs as u64));
+    families.each(&row::LEAK_RECURRING, each().map(|p| ([p.name.as_str()], alike(p))));
+    families
+        .each(&row::LEAKS_RECURRING, each().map(|p| ([p.name.as_str()], count(p.leaks_recurring))));
 }
 
 /// The processes that have a live run.
@@ -104,12 +129,12 @@ fn spawn_failures(process: &ProcessView) -> impl Iterator<Item = ([&str; 2], f64
     failures.map(|(reason, failed)| ([process.name.as_str(), *reason], count(*failed)))
 }
 
-fn thresholds(process: &ProcessView) -> [([&str; 2], f64); 2] {
-    let sizes = process.thresholds;
-    [
-        ([process.name.as_str(), MemoryLevel::Warning.as_str()], count(sizes.warning.0)),
-        ([process.name.as_str(), MemoryLevel::Critical.as_str()], count(sizes.critical.0)),
-    ]
+fn thresholds(process: &ProcessView) -> impl Iterator<Item = ([&str; 2], f64)> {
+    let levels = [MemoryLevel::Warning, MemoryLevel::Critical].into_iter();
+    levels.filter_map(|level| {
+        let threshold = process.bounds.of_level(level)?;
+        Some(([process.name.as_str(), level.as_str()], count(threshold.0)))
+    })
 }
 
 /// Nothing before the first sample: what was not measured has no level.
@@ -128,12 +153,24 @@ fn cpu_seconds(process: &ProcessView) -> f64 {
     process.cpu_seconds_ended + sample.map_or(0.0, |sample| sample.cpu_seconds)
 }
 
+/// What all runs fetched (0) or sent (1); `None` where it was never known of any.
+fn moved(process: &ProcessView, which: usize) -> Option<f64> {
+    let parts = process.run.as_ref().and_then(|run| run.parts).map(|tree| tree.parts);
+    let now = parts.and_then(|parts| [parts.read, parts.written][which]);
+    let ended = process.moved_ended[which];
+    (now.is_some() || ended > 0).then(|| count(ended + now.unwrap_or(0)))
+}
+
 fn suspected(run: &RunView) -> Option<f64> {
-    match run.verdict.as_ref()?.state {
-        LeakState::Unknown => None,
-        LeakState::None => Some(0.0),
-        LeakState::Suspected => Some(1.0),
-    }
+    run.verdict.as_ref()?.state.is_suspected().map(f64::from)
+}
+
+fn confirmed(run: &RunView) -> Option<f64> {
+    run.verdict.as_ref()?.state.is_confirmed().map(f64::from)
+}
+
+fn to_limit(run: &RunView) -> Option<f64> {
+    run.verdict.as_ref()?.to_limit.map(|span| span.as_secs_f64())
 }
 
 fn growth(run: &RunView) -> Option<f64> {

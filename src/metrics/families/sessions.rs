@@ -58,6 +58,10 @@ fn put_bounds(families: &mut Families, snapshot: &Snapshot) {
     families.one(&row::SESSIONS_LIMIT_USED, f64::from(house.sessions_open));
     families.one(&row::SESSIONS_REFUSED, count(house.sessions_refused));
     families.few(
+        &row::SESSIONS_RESUMED,
+        house.sessions_resumed.iter().map(|(kind, n)| ([kind.as_str()], count(*n))),
+    );
+    families.few(
         &row::IDLE_WARNINGS,
         house.idle_warnings.iter().map(|(kind, n)| ([kind.as_str()], count(*n))),
     );

@@ -4,6 +4,7 @@ use crate::ledger::session::{Session, SessionKind};
 use crate::ledger::snapshot::{Snapshot, TokenSeries};
 use crate::metrics::catalogue as row;
 use crate::metrics::families::{Families, count, sessions};
+use crate::tokens::otlp::{Figures, Signal};
 use crate::tokens::{LineCounts, TokenCounts, TokenKind};
 use crate::units::Wall;
 
@@ -31,6 +32,7 @@ pub(super) fn put(families: &mut Families, snapshot: &Snapshot) {
     put_corrections(families, snapshot);
     put_conversations(families, snapshot);
     put_ingest(families, snapshot);
+    put_otlp(families, snapshot);
     let apart = snapshot.apart.iter();
     families.each(
         &row::SOURCES_APART,
@@ -65,6 +67,27 @@ fn put_by_process(families: &mut Families, snapshot: &Snapshot) {
         &row::PROCESS_TOKENS,
         tokens.flat_map(|(process, tokens)| {
             kinds(tokens).map(|(kind, n)| ([process.as_str(), kind], n))
+        }),
+    );
+}
+
+fn put_otlp(families: &mut Families, snapshot: &Snapshot) {
+    let all = || Signal::ALL.into_iter().zip(std::iter::repeat(&snapshot.otlp));
+    let received =
+        || all().map(|(signal, otlp)| (signal, otlp.get(&signal).copied().unwrap_or_default()));
+    families.each(
+        &row::OTLP_REQUESTS,
+        received().flat_map(|(signal, of)| {
+            [("accepted", of.bodies), ("refused", of.broken)]
+                .map(|(result, n)| ([signal.as_str(), result], count(n)))
+        }),
+    );
+    families.each(
+        &row::OTLP_POINTS,
+        received().flat_map(|(signal, of)| {
+            let Figures { used, unused, rejected } = of.figures;
+            [("used", used), ("unused", unused), ("rejected", rejected)]
+                .map(|(result, n)| ([signal.as_str(), result], count(n)))
         }),
     );
 }

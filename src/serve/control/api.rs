@@ -15,7 +15,9 @@ use super::query::{Query, decoded};
 use super::role::{Caller, Limits};
 use super::spawned::Spawned;
 use super::trail::Asked;
-use super::{Desk, chains, external, history, logs, orders, orphans, reading, request, rights};
+use super::{
+    Desk, chains, external, history, logs, memory, orders, orphans, reading, request, rights,
+};
 use super::{spawned, spawning, statistics, usage, watching};
 use crate::clock;
 use crate::serve::wire;
@@ -62,6 +64,8 @@ pub(super) enum What {
     External(external::What),
     /// Chains of agents.
     Agents(chains::Asked),
+    /// What trees hold.
+    Memory(memory::What),
     /// What was spent.
     Usage(usage::What),
 }
@@ -99,6 +103,7 @@ const TABLES: &[&[Route]] = &[
     history::ROUTES,
     statistics::ROUTES,
     chains::ROUTES,
+    memory::ROUTES,
     usage::ROUTES,
     spawned::ROUTES,
     orphans::ROUTES,
@@ -286,6 +291,7 @@ async fn serve(
         What::Events => watching::answer(desk, &query, request.headers()),
         What::Agents(asked) => chains::answer(desk, caller, asked, name, &query, request).await,
         What::Usage(what) => usage::answer(desk, caller, what, &query, request).await,
+        What::Memory(what) => memory::answer(desk, caller, what, name, request).await,
         What::Describe => Ok(whole(StatusCode::OK, JSON, OPENAPI)),
         _ => read(desk, caller, what, name, &query),
     }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use crate::config::plan::{
     ControlGroups, ControlPlan, LeakRule, MemoryPlan, Mode, Passing, Plan, PrivacyPlan,
-    ProcessPlan, Recovery, SessionsPlan, StorePlan,
+    ProcessPlan, Recovery, SessionsPlan, StorePlan, TokensPlan,
 };
 use crate::ledger::session::SessionKind;
 use crate::ledger::snapshot::{ProcessView, RunView, Snapshot};
@@ -26,12 +26,14 @@ pub fn plan(names: &[&str]) -> Plan {
         listen: None,
         control: ControlPlan::default(),
         store: StorePlan::Memory,
+        spool: None,
         state_dir: PathBuf::new(),
         recovery: Recovery::End,
         cgroups: ControlGroups::Auto,
         memory: MemoryPlan { interval: Duration::from_secs(5), leak_rule: LeakRule::GrowthCount },
         privacy: PrivacyPlan::default(),
         sessions: SessionsPlan::default(),
+        tokens: TokensPlan::default(),
         file_digest: None,
     }
 }

@@ -28,7 +28,7 @@ use crate::tokens::TokenCounts;
 use crate::units::{Money, SessionId};
 
 /// For the ledger to answer: as long as it may wait for the store, and a moment.
-const REPLY: Duration = Duration::from_secs(5);
+pub(super) const REPLY: Duration = Duration::from_secs(5);
 
 /// Between two signs of life on a bound connection; proxies close what is silent for a minute.
 const HEARTBEAT: Duration = Duration::from_secs(15);

@@ -61,7 +61,7 @@ pub(super) fn about(route: &Route) -> About {
     let takes_names = ["user", "agent"].iter().all(|name| route.parameters.contains(name));
     match route.path {
         path if OPEN.contains(&path) || NAMED_IN_BODY.contains(&path) || opens_own => About::Nobody,
-        _ if below("/v1/processes/") => About::Process,
+        _ if below("/v1/processes/") || below("/v1/memory/") => About::Process,
         _ if below("/v1/sessions/") => About::Session,
         _ if below("/v1/agents/") => About::Agent,
         _ if takes_names => About::Named,

@@ -16,6 +16,7 @@ pub mod api;
 pub mod beside;
 pub mod feeding;
 pub mod logs;
+mod memory;
 pub mod peers;
 pub mod socket;
 pub mod tcp;

@@ -9,7 +9,6 @@ use crate::context::Context;
 use crate::ledger::care::Rest;
 use crate::ledger::session;
 use crate::ledger::snapshot::{ProcessView, Snapshot};
-use crate::memory::LeakState;
 use crate::serve::wire;
 use crate::supervise::lifecycle::PhaseName;
 use crate::units::{ExitStatus, Wall};
@@ -56,7 +55,7 @@ pub(super) fn process(view: &ProcessView, picture: &Snapshot, now: Wall) -> wire
     let sample = run.and_then(|run| run.sample);
     let tokens = picture.process_tokens.get(&view.name).map(|tokens| tokens.total());
     let is_suspected = |run: &&crate::ledger::snapshot::RunView| {
-        run.verdict.as_ref().is_some_and(|verdict| verdict.state == LeakState::Suspected)
+        run.verdict.as_ref().is_some_and(|verdict| verdict.state.is_suspected() == Some(true))
     };
     wire::Process {
         name: view.name.clone(),
@@ -194,7 +193,7 @@ pub(super) fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> V
     near.into_iter().take(MOST_SIMILAR).map(|(_, known)| known.to_owned()).collect()
 }
 
-fn seconds(from: Wall, to: Wall) -> f64 {
+pub(super) fn seconds(from: Wall, to: Wall) -> f64 {
     to.0.saturating_sub(from.0).max(0) as f64 / 1e3
 }
 

@@ -159,7 +159,9 @@ async fn purge(desk: &Desk, caller: &Caller, body: PurgeBody) -> Result<Answer, 
     let read = |text: &String| {
         let found = SessionState::parse(text).filter(|state| state.is_end());
         let fault = || Problem::invalid(format!("no session ends as {text:?}"));
-        found.ok_or_else(|| fault().suggest("states: completed, failed, timed_out, killed, lost"))
+        found.ok_or_else(|| {
+            fault().suggest("states: completed, failed, timed_out, killed, oom, lost")
+        })
     };
     let states: Vec<SessionState> = body.states.iter().map(read).collect::<Result<_, _>>()?;
     let age = body.older_than_seconds.map_or(OLD, Duration::from_secs);

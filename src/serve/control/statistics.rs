@@ -54,10 +54,11 @@ pub(super) async fn answer(desk: &Desk, query: &Query) -> Result<Answer, Problem
 }
 
 fn group(counted: &Counted) -> Group {
-    use SessionState::{Completed, Failed, Killed, TimedOut};
+    use SessionState::{Completed, Failed, Killed, OutOfMemory, TimedOut};
     let (sessions, ended) = (counted.sessions(), counted.ended());
     let part = |count: u64| (ended > 0).then(|| count as f64 / ended as f64);
-    let failures = [Failed, TimedOut, Killed].map(|state| counted.of(state)).iter().sum();
+    let failures =
+        [Failed, TimedOut, Killed, OutOfMemory].map(|state| counted.of(state)).iter().sum();
     let word = |(state, count): (&SessionState, &u64)| (state.as_str().to_owned(), *count);
     Group {
         name: None,

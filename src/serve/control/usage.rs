@@ -92,7 +92,8 @@ async fn count(
     answer.durable = true;
     if !calls.is_empty() {
         let Answered { reply: Reply::Spent(spent), durable } =
-            send(desk, Asked::Count { calls, within }, |detail| Problem::full(detail)).await?
+            send(desk, Asked::Count { calls, within, heard: None }, |detail| Problem::full(detail))
+                .await?
         else {
             return Err(Problem::no_reply());
         };

@@ -78,7 +78,7 @@ impl Known {
                 "event {sequence} of session {id} would leave a gap, since event {next} is not there"
             )));
         }
-        let line = (event.at.0, event.event_type.to_owned());
+        let line = (event.at.0, event.event_type.to_string());
         if sequence >= *next {
             let place = if tells_of_lost { Place::After(*next) } else { Place::New };
             *next = sequence + 1;

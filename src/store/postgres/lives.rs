@@ -26,6 +26,14 @@ const NOTE_INTERVAL: i64 = 60_000;
 
 /// Says who we are, and holds our lock for as long as the connection lasts.
 pub async fn introduce(client: &Client, life: &Life) -> Result<(), Fault> {
+    mention(client, life).await?;
+    let lock = format!("SELECT pg_advisory_lock_shared({LIVES}, hashtext($1))");
+    client.query(&lock, &[&life.id.to_string()]).await?;
+    Ok(())
+}
+
+/// Says who somebody is whose rows are written: we, or a life that is over.
+pub async fn mention(client: &Client, life: &Life) -> Result<(), Fault> {
     let us = life.id.to_string();
     let owner = &life.owner;
     let row = format!(
@@ -48,7 +56,6 @@ pub async fn introduce(client: &Client, life: &Life) -> Result<(), Fault> {
             ],
         )
         .await?;
-    client.query(&format!("SELECT pg_advisory_lock_shared({LIVES}, hashtext($1))"), &[&us]).await?;
     Ok(())
 }
 

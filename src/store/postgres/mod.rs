@@ -43,7 +43,7 @@ use crate::config::plan::RetentionPlan;
 use crate::ledger::entry::OpenSession;
 use crate::ledger::row::{Batch, Row};
 use crate::ledger::session::Session;
-use crate::store::life::Identity;
+use crate::store::life::{Identity, Life};
 use crate::store::reading::{Answer, Question};
 use crate::store::spool::lost_detail;
 use crate::store::{Store, StoreError};
@@ -138,6 +138,15 @@ impl Store for PostgresStore {
         let stamp = Stamp::new(self.us.life(), clock::now().wall);
         let rows: Vec<&Row> = batches.iter().flat_map(|batch| &batch.rows).collect();
         self.with("commit to", async |link, _| commit(link, &rows, &stamp).await)
+    }
+
+    fn commit_for(&mut self, life: &Life, batches: &[Batch]) -> Result<(), StoreError> {
+        let stamp = Stamp::new(life, clock::now().wall);
+        let rows: Vec<&Row> = batches.iter().flat_map(|batch| &batch.rows).collect();
+        self.with("commit to", async |link, _| {
+            lives::mention(link.client(), life).await?;
+            commit(link, &rows, &stamp).await
+        })
     }
 
     fn prune(&mut self, now: Wall, keep: &RetentionPlan) -> Result<bool, StoreError> {

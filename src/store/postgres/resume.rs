@@ -55,9 +55,10 @@ pub async fn open_sessions(link: &mut Link, us: &Identity) -> Result<Vec<OpenSes
         .query(
             "SELECT id, kind, state, process, started_ms, (SELECT max(sequence) + 1 FROM \
              session_events WHERE session_id = id) AS events, greatest(last_activity_ms, (SELECT \
-             max(at_ms) FROM session_events WHERE session_id = id)) AS last_ms FROM sessions \
+             max(at_ms) FROM session_events WHERE session_id = id)) AS last_ms, coalesce((SELECT \
+             instance = $3 FROM supervisors WHERE life = supervisor), false) AS ours FROM sessions \
              WHERE ended_ms IS NULL AND claimed_by = $1 ORDER BY started_ms LIMIT $2",
-            &[&ours, &MAX_OPEN],
+            &[&ours, &MAX_OPEN, &us.life().instance],
         )
         .await?;
     transaction.commit().await?;
@@ -77,7 +78,17 @@ fn open_session(row: &Row) -> Result<Option<OpenSession>, Error> {
     let events = row.try_get::<_, Option<i64>>("events")?.unwrap_or(0).cast_unsigned();
     let (process, started) = (row.try_get("process")?, Wall(row.try_get("started_ms")?));
     let last_activity = Wall(row.try_get("last_ms")?);
-    Ok(Some(OpenSession { id, kind, state, process, started, last_activity, events }))
+    Ok(Some(OpenSession {
+        id,
+        kind,
+        state,
+        process,
+        started,
+        last_activity,
+        events,
+        ours: row.try_get("ours")?,
+        kept: None,
+    }))
 }
 
 /// Everything that the tailer has to know: of this instance, because files of other hosts have the

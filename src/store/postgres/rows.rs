@@ -120,12 +120,12 @@ pub fn append(event: &SessionEvent, detail: &serde_json::Value) -> Write {
             event.session.to_string(),
             signed(event.sequence),
             event.at.0,
-            event.event_type,
-            event.previous_state,
-            event.new_state,
+            event.event_type.clone(),
+            event.previous_state.clone(),
+            event.new_state.clone(),
             text(&event.trigger),
             detail.to_string(),
-            event.subtype,
+            event.subtype.clone(),
             event.source.as_str(),
             i64::from(EVENT_VERSION),
         ],
@@ -284,9 +284,15 @@ fn project(session: &Session, stamp: &Stamp) -> Write {
 fn closed(close: &SessionClose) -> Write {
     let (exit_status, exit_code, exit_signal) = columns::exit(close.end.status);
     Write {
-        statement: "UPDATE sessions SET state = $2, events = $3, ended_ms = $4, duration_ms = $5, \
-                    exit_status = $6, exit_code = $7, exit_signal = $8, reason = $9 \
-                    WHERE id = $1 AND ended_ms IS NULL",
+        // One that ended already keeps its end; it may have more events.
+        statement: "UPDATE sessions SET events = greatest(events, $3), \
+                    state = CASE WHEN ended_ms IS NULL THEN $2 ELSE state END, \
+                    ended_ms = coalesce(ended_ms, $4), \
+                    duration_ms = CASE WHEN ended_ms IS NULL THEN $5 ELSE duration_ms END, \
+                    exit_status = CASE WHEN ended_ms IS NULL THEN $6 ELSE exit_status END, \
+                    exit_code = CASE WHEN ended_ms IS NULL THEN $7 ELSE exit_code END, \
+                    exit_signal = CASE WHEN ended_ms IS NULL THEN $8 ELSE exit_signal END, \
+                    reason = CASE WHEN ended_ms IS NULL THEN $9 ELSE reason END WHERE id = $1",
         values: values![
             close.session.to_string(),
             close.state.as_str(),
@@ -309,7 +315,7 @@ fn sampled(sample: &SampleRow) -> Write {
         values: values![
             sample.session.to_string(),
             sample.at.0,
-            sample.label,
+            sample.label.clone(),
             signed(sample.resident.0),
             signed(sample.anonymous.0),
             i64::from(sample.processes),

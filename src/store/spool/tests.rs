@@ -211,7 +211,7 @@ fn a_gap_is_told_once_and_the_history_goes_on_behind_it() {
     let unexplained = |rows: &[Row]| rows.contains(&event(7)) && !rows.iter().any(is_gap);
     let committed = drained(&mut spool, unexplained);
     let Some(Row::Event(gap)) = committed.first() else { unreachable!() };
-    assert_eq!((gap.sequence, gap.event_type), (6, EVENTS_LOST));
+    assert_eq!((gap.sequence, &*gap.event_type), (6, EVENTS_LOST));
     assert_eq!(committed[1..], [event(7), session(1), event(8), event(9)]);
     assert_eq!(spool.dropped(), 0);
 }

@@ -121,6 +121,22 @@ impl SqliteStore {
         Err(self.error(attempt, fault))
     }
 
+    fn commit_as(&mut self, life: Option<&Life>, batches: &[Batch]) -> Result<(), StoreError> {
+        let at = clock::now().wall;
+        self.with("commit to", |db| {
+            let transaction = file::begin(db)?;
+            if let Some(life) = life {
+                rows::introduce(&transaction, life)?;
+            }
+            let id = life.map(|life| life.id.to_string());
+            let stamp = rows::Stamp { life: id.as_deref(), at };
+            for row in batches.iter().flat_map(|batch| &batch.rows) {
+                rows::write(&transaction, row, stamp)?;
+            }
+            Ok(transaction.commit()?)
+        })
+    }
+
     fn error(&self, attempt: &str, fault: Fault) -> StoreError {
         StoreError {
             attempt: format!("{attempt} the history {}", self.path.display()),
@@ -145,20 +161,12 @@ impl Store for SqliteStore {
     }
 
     fn commit(&mut self, batches: &[Batch]) -> Result<(), StoreError> {
-        let at = clock::now().wall;
         let life = self.life.clone();
-        self.with("commit to", |db| {
-            let transaction = file::begin(db)?;
-            if let Some(life) = &life {
-                rows::introduce(&transaction, life)?;
-            }
-            let id = life.map(|life| life.id.to_string());
-            let stamp = rows::Stamp { life: id.as_deref(), at };
-            for row in batches.iter().flat_map(|batch| &batch.rows) {
-                rows::write(&transaction, row, stamp)?;
-            }
-            Ok(transaction.commit()?)
-        })
+        self.commit_as(life.as_ref(), batches)
+    }
+
+    fn commit_for(&mut self, life: &Life, batches: &[Batch]) -> Result<(), StoreError> {
+        self.commit_as(Some(life), batches)
     }
 
     fn prune(&mut self, now: Wall, keep: &RetentionPlan) -> Result<bool, StoreError> {

@@ -55,7 +55,17 @@ fn open_session(row: &Row<'_>) -> rusqlite::Result<Option<OpenSession>> {
     let last_activity = Wall(row.get(6)?);
     let known = (SessionId::parse(&id), SessionKind::parse(&kind), SessionState::parse(&state));
     let (Some(id), Some(kind), Some(state)) = known else { return Ok(None) };
-    Ok(Some(OpenSession { id, kind, state, process, started, last_activity, events }))
+    Ok(Some(OpenSession {
+        id,
+        kind,
+        state,
+        process,
+        started,
+        last_activity,
+        events,
+        ours: true,
+        kept: None,
+    }))
 }
 
 fn progress(db: &Connection) -> rusqlite::Result<Vec<FileProgress>> {

@@ -227,9 +227,14 @@ fn project(db: &Connection, session: &Session, life: Option<&str>) -> rusqlite::
     Ok(())
 }
 
-/// Ends a session of an earlier life. One that ended already keeps its end.
+/// Ends a session of an earlier life. One that ended already keeps its end; it may have more events.
 fn closed(db: &Connection, close: &SessionClose) -> rusqlite::Result<()> {
     let (exit_status, exit_code, exit_signal) = columns::exit(close.end.status);
+    db.prepare_cached(
+        "UPDATE sessions SET events = max(events, :events) \
+         WHERE id = :id AND ended_ms IS NOT NULL",
+    )?
+    .execute(named_params! { ":id": close.session.to_string(), ":events": signed(close.events) })?;
     db.prepare_cached(
         "UPDATE sessions SET state = :state, events = :events, ended_ms = :ended_ms, \
          duration_ms = :duration_ms, exit_status = :exit_status, exit_code = :exit_code, \

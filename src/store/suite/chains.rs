@@ -14,7 +14,7 @@ use crate::store::reading::{Answer, Question};
 use crate::tokens::UsageKey;
 use crate::units::Wall;
 
-fn link(number: u64, conversation: &str) -> Link {
+pub fn link(number: u64, conversation: &str) -> Link {
     let continuation = Continuation {
         files: vec!["/ä 字".into()],
         tools: vec!["Edit".into()],
@@ -38,11 +38,11 @@ fn link(number: u64, conversation: &str) -> Link {
     }
 }
 
-fn row(agent: &str, link: Link) -> Row {
+pub fn row(agent: &str, link: Link) -> Row {
     Row::Link { agent: agent.to_owned(), link: Arc::new(link) }
 }
 
-fn said(key: u64, at: i64) -> Interaction {
+pub fn said(key: u64, at: i64) -> Interaction {
     Interaction {
         key,
         agent: "claude".into(),

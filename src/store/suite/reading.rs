@@ -225,9 +225,15 @@ pub fn asked_by_index(history: &mut History<'_>) {
 
 /// Three sessions that came and went, of which something else is kept of the second.
 pub fn compared(history: &mut History<'_>) {
-    let row = |number, sequence, event_type, from, to, detail: serde_json::Value| {
+    let row = |number,
+               sequence,
+               event_type: &'static str,
+               from: Option<&'static str>,
+               to: &'static str,
+               detail: serde_json::Value| {
         let Row::Event(event) = event_of(number, sequence) else { unreachable!() };
-        let (previous_state, new_state) = (from, Some(to));
+        let event_type = event_type.into();
+        let (previous_state, new_state) = (from.map(Into::into), Some(to.into()));
         Row::Event(SessionEvent { event_type, previous_state, new_state, detail, ..event })
     };
     let first = serde_json::json!({ "kind": "process", "process": "web" });

@@ -7,6 +7,7 @@ use crate::ledger::row::Row;
 use crate::ledger::session::Session;
 use crate::ledger::store_figures::ErrorCategory;
 use crate::store::examples::{batch, event, sample, session, usage};
+use crate::store::life::Life;
 use crate::store::reading::reader::Unanswered;
 use crate::store::reading::{Answer, Question};
 use crate::units::Wall;
@@ -108,6 +109,10 @@ impl Store for Fake {
         }
         self.state().committed.extend_from_slice(batches);
         Ok(())
+    }
+
+    fn commit_for(&mut self, _: &Life, batches: &[Batch]) -> Result<(), StoreError> {
+        self.commit(batches)
     }
 
     fn prune(&mut self, _: Wall, _: &RetentionPlan) -> Result<bool, StoreError> {
@@ -365,12 +370,12 @@ fn what_is_old_is_forgotten_soon_after_the_start() {
 fn the_next_life_finds_what_this_one_left_open() {
     let folder = tempfile::tempdir().expect("a folder");
     let plan = StorePlan::Sqlite(folder.path().join("history.db"));
-    let (writer, reports) = start(&plan, RetentionPlan::default(), begins(), folder.path());
+    let (writer, reports) = start(&plan, RetentionPlan::default(), begins(), folder.path(), None);
     submit(&writer, vec![event(0), session(1), usage(5)]);
     assert_eq!(reports.resume.blocking_recv(), Ok(Resume::default()));
     assert_eq!(writer.close(PATIENCE), 0);
 
-    let (writer, reports) = start(&plan, RetentionPlan::default(), begins(), folder.path());
+    let (writer, reports) = start(&plan, RetentionPlan::default(), begins(), folder.path(), None);
     let found = reports.resume.blocking_recv().expect("it opens, because the file is free");
     assert_eq!(found.open.len(), 1);
     assert_eq!(found.tokens.seen, [crate::tokens::UsageKey(5)]);
@@ -384,7 +389,7 @@ fn a_damaged_file_is_counted_and_history_goes_on_in_a_new_one() {
     let path = folder.path().join("history.db");
     std::fs::write(&path, b"garbage".repeat(1_000)).expect("written");
     let (writer, reports) =
-        start(&StorePlan::Sqlite(path), RetentionPlan::default(), begins(), folder.path());
+        start(&StorePlan::Sqlite(path), RetentionPlan::default(), begins(), folder.path(), None);
     submit(&writer, vec![event(0), session(1)]);
     let times = |health: &StoreHealth| {
         health.figures.latencies().map(|(_, time)| time.count).collect::<Vec<_>>()
@@ -409,8 +414,61 @@ fn a_failure_is_counted_by_its_kind() {
 #[test]
 fn history_in_memory_needs_no_thread() {
     let (writer, reports) =
-        start(&StorePlan::Memory, RetentionPlan::default(), begins(), Path::new("/nowhere"));
+        start(&StorePlan::Memory, RetentionPlan::default(), begins(), Path::new("/nowhere"), None);
     assert_eq!(reports.resume.blocking_recv(), Ok(Resume::default()));
     (0..100).for_each(|at| submit(&writer, vec![event(at)]));
     assert_eq!(writer.close(Duration::ZERO), 0);
+}
+
+#[cfg(feature = "sqlite")]
+#[test]
+fn what_could_not_be_kept_by_one_life_is_kept_by_the_next_before_it_looks_for_open_sessions() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let place = folder.path().join("history");
+    let spool = Some(Bytes::mib(1));
+    std::fs::write(&place, "a file where a folder has to be").expect("written");
+    let plan = StorePlan::Sqlite(place.join("history.db"));
+    let (writer, reports) = start(&plan, RetentionPlan::default(), begins(), folder.path(), spool);
+    submit(&writer, vec![event(0), session(1)]);
+    wait_for_health(&reports, |health| health.spooled.rows == 2);
+    submit(&writer, vec![event(1), session(1), usage(5)]);
+    assert_eq!(writer.close(Duration::from_secs(2)), 0, "all of it is in the file");
+
+    std::fs::remove_file(&place).expect("removed");
+    let (writer, reports) = start(&plan, RetentionPlan::default(), begins(), folder.path(), spool);
+    let found = reports.resume.blocking_recv().expect("it opens");
+    assert_eq!((found.open.len(), found.open[0].events), (1, 2));
+    assert_eq!(found.tokens.seen, [crate::tokens::UsageKey(5)]);
+    assert_eq!(writer.waiting().spooled.replayed, 5);
+    assert_eq!(writer.close(PATIENCE), 0);
+    let left = std::fs::read_dir(folder.path().join("spool")).expect("listed").count();
+    assert_eq!(left, 0);
+}
+
+#[test]
+fn a_store_that_hangs_is_copied_beside_and_the_copy_goes_when_it_is_back() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (fake, who) = (Fake::with(Trouble::Hangs), Who::new(begins(), folder.path()));
+    let place = Place { state_dir: folder.path().to_owned(), most: Bytes::mib(1), who };
+    let opened = fake.clone();
+    let open: Open = Box::new(move || Ok(Box::new(opened.clone())));
+    let keep = RetentionPlan::default();
+    let (writer, _reports) = start_counting(open, Figures::default(), keep, Some(place));
+    submit(&writer, vec![event(0)]);
+    let spooled = |met: &dyn Fn(u64) -> bool| {
+        let begun = Instant::now();
+        while !met(writer.waiting().spooled.rows) {
+            assert!(begun.elapsed() < PATIENCE, "it stays {:?}", writer.waiting());
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    };
+    spooled(&|rows| rows == 1);
+    submit(&writer, vec![event(1), session(1)]);
+    spooled(&|rows| rows == 3);
+    fake.set(Trouble::None);
+    spooled(&|rows| rows == 0);
+    assert_eq!(fake.rows(), [event(0), event(1), session(1)]);
+    assert_eq!(writer.close(PATIENCE), 0);
+    let left = std::fs::read_dir(folder.path().join("spool")).expect("listed").count();
+    assert_eq!(left, 0);
 }

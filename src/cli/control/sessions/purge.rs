@@ -47,6 +47,8 @@ enum End {
     Failed,
     TimedOut,
     Killed,
+    #[value(name = "oom")]
+    OutOfMemory,
     Lost,
 }
 

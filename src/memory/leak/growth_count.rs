@@ -1,19 +1,11 @@
-//! Rules that judge whether a series of samples is a leak.
-//!
-//! Pure arithmetic over the samples, so that the same ones always give the same verdicts. Every
-//! rule judges *anonymous* bytes: resident ones also grow when a tree forks and touches shared
-//! pages, and when it maps files, and neither is a leak.
+//! The rule that counts rising steps.
 
-use crate::config::plan::LeakRule;
+use std::fmt;
+use std::time::Duration;
+
+use crate::memory::leak::evidence::{Bound, Criterion, Evidence, Unit};
 use crate::memory::{LeakDetector, LeakState, TreeSample, Verdict};
 use crate::units::{Bytes, Now};
-
-/// A new detector for one run, by the rule that was asked for.
-pub fn detector(rule: LeakRule) -> Box<dyn LeakDetector> {
-    match rule {
-        LeakRule::GrowthCount => Box::<GrowthCount>::default(),
-    }
-}
 
 /// Samples that the growth-count rule looks at. This and the next figure are the rule's published
 /// ones, so that it answers as it does elsewhere.
@@ -25,7 +17,7 @@ pub const RISING_SHARE: f64 = 0.8;
 
 /// The growth-count rule: more than [`RISING_SHARE`] of the steps in the last [`WINDOW`] samples
 /// rise. Cheap and easily understood; a ramp that ends (a warm-up, a cache that fills) meets it
-/// too while it lasts, and a leak in stairs does not.
+/// too while it lasts, and a leak in stairs does not. It therefore suspects and never confirms.
 #[derive(Clone, Debug, Default)]
 pub struct GrowthCount {
     window: [Reading; WINDOW],
@@ -33,6 +25,8 @@ pub struct GrowthCount {
     filled: usize,
     /// What the last sample led to, and since when that has held.
     held: Option<(LeakState, Now)>,
+    /// How many bytes the tree may hold.
+    limit: Option<Bytes>,
 }
 
 /// What the rule keeps of a sample.
@@ -60,11 +54,27 @@ impl LeakDetector for GrowthCount {
 
     fn verdict(&self) -> Verdict {
         let (state, since) = self.held.unwrap_or((LeakState::Unknown, Now::default()));
-        Verdict { state, since, growth: self.growth(), evidence: self.evidence() }
+        Verdict {
+            state,
+            since,
+            growth: self.growth(),
+            growth_range: None,
+            to_limit: self.to_limit(),
+            evidence: Evidence::GrowthCount(self.counted()),
+        }
+    }
+
+    fn limit(&mut self, limit: Option<Bytes>) {
+        self.limit = limit;
     }
 }
 
 impl GrowthCount {
+    /// A rule that has seen nothing yet, with the bytes that the tree may hold.
+    pub fn new(limit: Option<Bytes>) -> Self {
+        Self { limit, ..Self::default() }
+    }
+
     fn readings(&self) -> &[Reading] {
         &self.window[..self.filled]
     }
@@ -88,21 +98,78 @@ impl GrowthCount {
         (self.filled == WINDOW).then(|| slope_of_least_squares(self.readings())).flatten()
     }
 
-    fn evidence(&self) -> String {
-        let (Some(first), Some(last)) = (self.readings().first(), self.readings().last()) else {
-            return "no sample yet".to_owned();
-        };
-        if self.filled < WINDOW {
-            return format!("{} of the {WINDOW} samples that the rule needs", self.filled);
+    fn counted(&self) -> Counted {
+        let ends = self.readings().first().zip(self.readings().last());
+        Counted {
+            samples: self.filled,
+            rising: self.rising(),
+            from: ends.map_or(Bytes(0), |(first, _)| first.size),
+            to: ends.map_or(Bytes(0), |(_, last)| last.size),
+            span: ends.map_or(Duration::ZERO, |(first, last)| last.at.mono.since(first.at.mono)),
         }
-        format!(
+    }
+
+    /// When the limit is reached if the growth goes on.
+    fn to_limit(&self) -> Option<Duration> {
+        let growth = self.growth().filter(|growth| *growth > 0.0)?;
+        let room = self.limit?.0.saturating_sub(self.readings().last()?.size.0);
+        Duration::try_from_secs_f64(room as f64 / growth).ok()
+    }
+}
+
+/// What the rule sees in its window.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counted {
+    /// Samples so far, up to [`WINDOW`].
+    pub samples: usize,
+    /// Steps that rise strictly.
+    pub rising: usize,
+    /// The oldest size.
+    pub from: Bytes,
+    /// The newest.
+    pub to: Bytes,
+    /// How long lies between them.
+    pub span: Duration,
+}
+
+impl Counted {
+    /// The figures with what they are held against.
+    pub fn criteria(&self) -> Vec<Criterion> {
+        let full = self.samples == WINDOW;
+        vec![
+            Criterion {
+                name: "samples",
+                value: Some(self.samples as f64),
+                unit: Unit::Count,
+                bound: Bound::AtLeast(WINDOW as f64),
+            },
+            Criterion {
+                name: "share of steps that rise",
+                value: full.then_some(self.rising as f64 / STEPS as f64),
+                unit: Unit::Ratio,
+                bound: Bound::Above(RISING_SHARE),
+            },
+        ]
+    }
+}
+
+impl fmt::Display for Counted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.samples == 0 {
+            return f.write_str("no sample yet");
+        }
+        if self.samples < WINDOW {
+            return write!(f, "{} of the {WINDOW} samples that the rule needs", self.samples);
+        }
+        write!(
+            f,
             "{} of the last {STEPS} steps rose (a leak has more than {:.0} %); anonymous memory \
              went from {} to {} in {:.0} s",
-            self.rising(),
+            self.rising,
             RISING_SHARE * 100.0,
-            first.size,
-            last.size,
-            last.at.mono.since(first.at.mono).as_secs_f64(),
+            self.from,
+            self.to,
+            self.span.as_secs_f64(),
         )
     }
 }
@@ -130,7 +197,6 @@ fn slope_of_least_squares(readings: &[Reading]) -> Option<f64> {
 mod tests {
     use super::*;
     use crate::units::{Mono, RunId, Wall};
-    use std::time::Duration;
 
     const EVERY: Duration = Duration::from_secs(5);
 
@@ -151,7 +217,7 @@ mod tests {
 
     /// The verdict after samples whose steps are these.
     fn after(steps: &[i64]) -> Verdict {
-        let mut rule = detector(LeakRule::GrowthCount);
+        let mut rule = GrowthCount::new(Some(Bytes(1_000_900)));
         let mut size = 1_000_000i64;
         rule.observe(&sample(0, size.unsigned_abs()));
         for (nth, step) in (1..).zip(steps) {
@@ -232,11 +298,35 @@ mod tests {
     fn the_evidence_is_a_sentence_with_the_figures() {
         let evidence = after(&[1 << 20; 9]).evidence;
         assert_eq!(
-            evidence,
+            evidence.to_string(),
             "9 of the last 9 steps rose (a leak has more than 80 %); anonymous memory went from \
              976.6 KiB to 10.0 MiB in 45 s"
         );
-        assert_eq!(after(&[1; 3]).evidence, "4 of the 10 samples that the rule needs");
+        let young = after(&[1; 3]).evidence;
+        assert_eq!(young.to_string(), "4 of the 10 samples that the rule needs");
+        let none = GrowthCount::default().verdict().evidence;
+        assert_eq!(none.to_string(), "no sample yet");
+    }
+
+    #[test]
+    fn a_leak_meets_every_criterion_and_nothing_else_does() {
+        let all_met = |steps: &[i64]| {
+            let explained = after(steps).evidence.explain();
+            explained.criteria.iter().all(Criterion::is_met)
+        };
+        assert!(all_met(&[10; 9]) && all_met(&[10, 10, 10, 10, -500, 10, 10, 10, 10]));
+        assert!(!all_met(&[10, 10, 10, 10, -1, -1, 10, 10, 10]) && !all_met(&[10; 8]));
+    }
+
+    #[test]
+    fn the_limit_is_reached_where_growth_leads() {
+        let seconds = |steps: &[i64]| after(steps).to_limit.map(|span| span.as_secs_f64());
+        // 450 of 900 bytes are left at 10 bytes a second.
+        let left = seconds(&[50; 9]).unwrap();
+        assert!((left - 45.0).abs() < 1e-6, "{left}");
+        assert_eq!(seconds(&[200; 9]), Some(0.0), "beyond the limit");
+        assert_eq!((seconds(&[-50; 9]), seconds(&[0; 9]), seconds(&[50; 3])), (None, None, None));
+        assert_eq!(GrowthCount::new(None).verdict().to_limit, None);
     }
 
     #[test]

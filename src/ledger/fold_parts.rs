@@ -1,0 +1,88 @@
+//! What is known of memory beside the samples: the costlier figures of each tree, what somebody says
+//! a sample stands for, and what is kept of a run when it ends.
+
+use std::sync::Arc;
+
+use serde_json::json;
+
+use crate::ledger::fold::Ledger;
+use crate::ledger::fold_requests::Answer;
+use crate::ledger::fold_runs::Run;
+use crate::ledger::request::{Refusal, Reply};
+use crate::ledger::row::{EventSource, Row};
+use crate::ledger::sessions::Note;
+use crate::memory::PartsCost;
+use crate::memory::history::Point;
+use crate::memory::parts::TreeParts;
+use crate::memory::recurring::{recurring, trend};
+use crate::units::{Now, ProcessIx};
+
+/// Runs of one process whose memory is remembered.
+const TRENDS: usize = 8;
+
+impl Ledger {
+    /// Takes in what was read of all trees. A run that ended meanwhile is passed over.
+    pub(super) fn parts_read(&mut self, trees: Vec<TreeParts>, cost: PartsCost) {
+        self.house.parts_cost = cost;
+        for tree in trees {
+            if let Some((_, run)) = self.run_mut(tree.run) {
+                run.parts = Some(tree);
+                run.memory.peaked(tree.parts.peak);
+            }
+        }
+    }
+
+    /// Says what the last sample of a process stands for, and the next ones with it.
+    pub(super) fn label_memory(&mut self, at: Now, name: &str, label: &str) -> Answer {
+        let process = self.processes.iter_mut().find(|process| process.view.name == name);
+        let run = process.and_then(|process| process.run.as_mut());
+        let run = run.ok_or_else(|| Refusal::Unknown(name.to_owned()))?;
+        run.label = Some(Arc::from(label));
+        run.keeps_label = true;
+        let (id, sample) = (run.session, run.memory.last());
+        let detail = json!({
+            "label": label,
+            "at": sample.map(|sample| sample.at.wall.to_string()),
+            "resident_bytes": sample.map(|sample| sample.resident),
+            "anonymous_bytes": sample.map(|sample| sample.anonymous),
+            "virtual_bytes": sample.map(|sample| sample.virtual_size),
+            "size_bytes": run.size.map(|(size, _)| size),
+        });
+        let note = Note::new("memory_label", "asked for", detail).from(EventSource::Api);
+        let rows = self.sessions.note(id, at, note);
+        let session = self.sessions.get(id).ok_or_else(|| Refusal::Unknown(name.to_owned()))?;
+        Ok((Reply::Done(Arc::new(session.clone())), rows))
+    }
+
+    /// Keeps what a run held that ends now, and looks whether it leaked as those before it did.
+    pub(super) fn remember_memory(&mut self, at: Now, ix: ProcessIx, run: &Run) -> Vec<Row> {
+        let points = run.history.points();
+        let Some(trend) = trend(&points) else { return Vec::new() };
+        let held = json!({ "history": told(&points), "slope_bytes_per_second": trend.slope });
+        let note = Note::new("memory_history", "its run ends", held).from(EventSource::Probe);
+        let mut rows = self.sessions.note(run.session, at, note);
+        let Some(process) = self.process(ix) else { return rows };
+        process.trends.push_back(trend);
+        if process.trends.len() > TRENDS {
+            process.trends.pop_front();
+        }
+        let found = recurring(process.trends.make_contiguous());
+        let before = std::mem::replace(&mut process.view.recurring, found);
+        let Some(found) = found.filter(|_| before.is_none()) else { return rows };
+        process.view.leaks_recurring += 1;
+        let detail = json!({
+            "runs": found.runs,
+            "growth_bytes_per_second": found.slope,
+            "start_bytes": found.start,
+        });
+        let note = Note::new("leak_recurring", "its last runs", detail).from(EventSource::Probe);
+        rows.extend(self.sessions.note(run.session, at, note));
+        rows
+    }
+}
+
+/// A history as it is kept: seconds since the first sample, the size, and the resident size in bytes.
+pub(super) fn told(points: &[Point]) -> Vec<[u64; 3]> {
+    let one = |point: &Point| [point.second.into(), point.size().0, point.resident().0];
+    points.iter().map(one).collect()
+}

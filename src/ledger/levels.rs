@@ -1,0 +1,144 @@
+//! The level of one run's memory from sample to sample, and when something is to be done about it.
+
+use std::time::Duration;
+
+use crate::config::plan::{MemoryActions, MemoryEnd, Thresholds};
+use crate::memory::MemoryLevel;
+use crate::memory::level::{self, Bounds};
+use crate::units::{Bytes, Mono, Signal};
+
+/// Samples in a row at a level before a process is ended for it: a fork that executes at once, or a
+/// build that peaks, is no reason.
+pub const HELD_SAMPLES: u32 = 3;
+
+/// Between two restarts of one process for its memory: what is as large again so soon is not helped
+/// by another one, and whoever is restarted in a circle does nothing else.
+pub const RESTARTS_APART: Duration = Duration::from_secs(600);
+
+/// The level of one run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LevelWatch {
+    level: MemoryLevel,
+    /// Samples in a row at this level.
+    held: u32,
+    /// Whether its end was asked for.
+    ended: bool,
+}
+
+/// What one sample brought.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Passed {
+    /// The level that is held from now on, where it is another one.
+    pub level: Option<MemoryLevel>,
+    /// The signal that it is to get.
+    pub signal: Option<Signal>,
+    /// How it is to be ended; asked for with each sample until that is done.
+    pub end: Option<MemoryEnd>,
+}
+
+impl Default for LevelWatch {
+    fn default() -> Self {
+        Self { level: MemoryLevel::Normal, held: 0, ended: false }
+    }
+}
+
+impl LevelWatch {
+    /// The level.
+    pub fn level(&self) -> MemoryLevel {
+        self.level
+    }
+
+    /// Takes the size of the next sample.
+    pub fn observe(&mut self, size: Bytes, bounds: &Bounds, thresholds: &Thresholds) -> Passed {
+        let level = level::level(size, bounds, self.level);
+        let before = std::mem::replace(&mut self.level, level);
+        let is_new = level != before;
+        self.held = if is_new { 1 } else { self.held.saturating_add(1) };
+        let actions = actions(thresholds, level);
+        let rises = level > before;
+        let waits = !self.ended && self.held >= HELD_SAMPLES;
+        Passed {
+            level: is_new.then_some(level),
+            signal: actions.signal.filter(|_| rises),
+            end: actions.end.filter(|_| waits),
+        }
+    }
+
+    /// Its end was asked for: once is enough.
+    pub fn asked_to_end(&mut self) {
+        self.ended = true;
+    }
+}
+
+fn actions(thresholds: &Thresholds, level: MemoryLevel) -> MemoryActions {
+    match level {
+        MemoryLevel::Normal => MemoryActions::default(),
+        MemoryLevel::Warning => thresholds.on_warning,
+        MemoryLevel::Critical => thresholds.on_critical,
+    }
+}
+
+/// Whether a process may be restarted for its memory again.
+pub fn may_restart(last: Option<Mono>, now: Mono) -> bool {
+    last.is_none_or(|last| now.since(last) >= RESTARTS_APART)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn through(thresholds: &Thresholds, sizes: &[u64]) -> (LevelWatch, Vec<Passed>) {
+        let mut watch = LevelWatch::default();
+        let bounds = Bounds::of(thresholds, None);
+        let passed = sizes.iter().map(|size| watch.observe(Bytes(*size), &bounds, thresholds));
+        let passed = passed.collect();
+        (watch, passed)
+    }
+
+    #[test]
+    fn a_level_is_told_once() {
+        use MemoryLevel::{Critical, Normal, Warning};
+        let thresholds = Thresholds::of_sizes(Bytes(100), Bytes(200));
+        let (watch, passed) = through(&thresholds, &[99, 100, 150, 200, 300, 189, 94]);
+        let told: Vec<_> = passed.iter().map(|passed| passed.level).collect();
+        let expected =
+            [None, Some(Warning), None, Some(Critical), None, Some(Warning), Some(Normal)];
+        assert_eq!(told, expected);
+        assert_eq!(watch.level(), Normal);
+        assert!(passed.iter().all(|passed| (passed.signal, passed.end) == (None, None)));
+    }
+
+    #[test]
+    fn a_signal_is_sent_on_the_way_up_and_an_end_asked_for_when_it_stays() {
+        let warn = MemoryActions { signal: Some(Signal::USR1), end: None };
+        let end = MemoryActions { signal: None, end: Some(MemoryEnd::Restart) };
+        let sizes = Thresholds::of_sizes(Bytes(100), Bytes(200));
+        let thresholds = Thresholds { on_warning: warn, on_critical: end, ..sizes };
+        let signals = |sizes: &[u64]| -> Vec<bool> {
+            let passed = through(&thresholds, sizes).1;
+            passed.iter().map(|passed| passed.signal == Some(Signal::USR1)).collect()
+        };
+        assert_eq!(
+            signals(&[100, 101, 201, 150, 90, 100]),
+            [true, false, false, false, false, true]
+        );
+        let ends = |sizes: &[u64]| -> Vec<bool> {
+            through(&thresholds, sizes).1.iter().map(|passed| passed.end.is_some()).collect()
+        };
+        assert_eq!(ends(&[200, 200, 200, 200]), [false, false, true, true]);
+        assert_eq!(ends(&[200, 200, 100, 200, 200]), [false; 5], "a peak");
+        let (mut watch, _) = through(&thresholds, &[200, 200, 200]);
+        watch.asked_to_end();
+        let bounds = Bounds::of(&thresholds, None);
+        assert_eq!(watch.observe(Bytes(200), &bounds, &thresholds).end, None, "once is enough");
+    }
+
+    #[test]
+    fn restarts_are_ten_minutes_apart() {
+        let minute = |minute: u64| Mono(minute * 60 * 1_000_000_000);
+        assert!(may_restart(None, minute(0)));
+        assert!(!may_restart(Some(minute(5)), minute(14)));
+        assert!(may_restart(Some(minute(5)), minute(15)));
+        assert!(!may_restart(Some(minute(5)), minute(4)), "a clock that went backwards");
+    }
+}

@@ -1,0 +1,165 @@
+//! Stories of memory: what is acted upon, what follows, and leaks that outlive restarts.
+
+use super::*;
+use crate::config::plan::{MemoryActions, MemoryEnd};
+use crate::ledger::request::{Knock, Refusal, Reply, Request};
+use crate::memory::PartsCost;
+use crate::memory::container::ContainerFigures;
+use crate::memory::level::Basis;
+use crate::memory::parts::{Parts, TreeParts};
+
+const MIB: u64 = 1 << 20;
+const SECOND: u64 = 1000;
+
+/// A ledger whose `web` has these thresholds.
+fn guarded(thresholds: Thresholds) -> Ledger {
+    let mut plan = plan();
+    plan.processes[0].thresholds = thresholds;
+    Ledger::new(&plan, at(0), true, |_| Box::new(Scripted(None)), 7)
+}
+
+fn restarts(size: u64) -> Thresholds {
+    let on_critical = MemoryActions { signal: None, end: Some(MemoryEnd::Restart) };
+    Thresholds { on_critical, ..Thresholds::of_sizes(Bytes(size / 2), Bytes(size)) }
+}
+
+fn kinds(batches: &[Batch]) -> Vec<String> {
+    let rows = batches.iter().flat_map(|batch| &batch.rows);
+    let kind = |row: &Row| match row {
+        Row::Event(event) => Some(event.event_type.to_string()),
+        _ => None,
+    };
+    rows.filter_map(kind).collect()
+}
+
+fn parts(ms: u64, n: u64, proportional: Option<u64>) -> Entry {
+    let parts = Parts {
+        proportional: proportional.map(Bytes),
+        peak: Some(Bytes(7 * MIB)),
+        read: Some(50),
+        ..Parts::NOTHING
+    };
+    let trees = vec![TreeParts { run: RunId(n), at: at(ms), parts }];
+    Entry::PartsRead { at: at(ms), trees, cost: PartsCost { readings: 1, ..PartsCost::default() } }
+}
+
+#[test]
+fn what_is_acted_on_is_proportional_while_it_is_known_and_fresh() {
+    let mut ledger = guarded(Thresholds::of_sizes(Bytes(100), Bytes(200)));
+    ledger.fold(opened(0, 1, WEB, 0));
+    ledger.fold(parts(1, 1, Some(40)));
+    // Forks of a process that wrote nothing: summed they look like four times as much.
+    assert_eq!(kinds(&ledger.fold(sampled(&[sample(2, 1, 900, 160)]))), [""; 0]);
+    let run = |ledger: &Ledger| ledger.snapshot(1, at(0)).processes[0].run.clone().expect("a run");
+    assert_eq!(run(&ledger).size, Some((Bytes(40), Basis::Proportional)));
+    assert_eq!(run(&ledger).peak_resident, Some(Bytes(7 * MIB)), "between two samples");
+    let late = sample(122 * SECOND, 1, 900, 160);
+    assert_eq!(kinds(&ledger.fold(sampled(&[late]))), ["memory_warning"], "read too long ago");
+    ledger.fold(parts(123 * SECOND, 1, None));
+    ledger.fold(sampled(&[sample(124 * SECOND, 1, 900, 160)]));
+    assert_eq!(run(&ledger).size, Some((Bytes(160), Basis::Anonymous)), "not every member read");
+    ledger.fold(parts(125 * SECOND, 9, Some(1)));
+    ledger.fold(exited(126 * SECOND, 1, 0));
+    assert_eq!(ledger.snapshot(1, at(0)).processes[0].moved_ended, [50, 0]);
+}
+
+#[test]
+fn a_part_of_the_limit_is_known_with_the_container() {
+    let part = Thresholds { warning: Threshold::Percent(80), ..Thresholds::default() };
+    let mut ledger = guarded(part);
+    ledger.fold(opened(0, 1, WEB, 0));
+    assert_eq!(kinds(&ledger.fold(sampled(&[sample(1, 1, 900, 80)]))), [""; 0]);
+    assert_eq!(ledger.snapshot(1, at(1)).processes[0].bounds.warning, None);
+    let limit = Some(Bytes(100));
+    let figures = ContainerFigures { at: at(2), limit, ..ContainerFigures::default() };
+    ledger.fold(Entry::ContainerRead(Box::new(figures)));
+    assert_eq!(kinds(&ledger.fold(sampled(&[sample(3, 1, 900, 80)]))), ["memory_warning"]);
+    let bounds = ledger.snapshot(1, at(3)).processes[0].bounds;
+    assert_eq!((bounds.warning, bounds.critical), (Some(Bytes(80)), Some(Bytes(90))));
+}
+
+#[test]
+fn a_process_that_stays_critical_is_restarted_but_not_in_a_circle() {
+    let mut ledger = guarded(restarts(200));
+    let knock = || Knock::Restart("web".to_owned());
+    for (run, minute, asked) in [(1, 0, true), (2, 5, false), (3, 11, true)] {
+        let began = minute * 60 * SECOND;
+        ledger.fold(opened(began, run, WEB, u32::try_from(run).expect("few") - 1));
+        for nth in 1..=4 {
+            let told = ledger.fold(sampled(&[sample(began + nth * SECOND, run, 900, 220)]));
+            let acts = kinds(&told).iter().any(|kind| kind == "memory_action");
+            assert_eq!(acts, asked && nth == 3, "run {run}, sample {nth}");
+            let expected = if acts { vec![knock()] } else { vec![] };
+            assert_eq!(ledger.take_knocks(), expected);
+        }
+        ledger.fold(exited(began + 10 * SECOND, run, 0));
+    }
+    assert_eq!(ledger.snapshot(1, at(0)).processes[0].memory_ends, 2);
+}
+
+#[test]
+fn a_peak_between_two_samples_ends_nobody() {
+    let mut ledger = guarded(restarts(200));
+    ledger.fold(opened(0, 1, WEB, 0));
+    for (nth, size) in [220, 220, 150, 220, 220].into_iter().enumerate() {
+        let ms = (nth as u64 + 1) * SECOND;
+        ledger.fold(sampled(&[sample(ms, 1, 900, size)]));
+    }
+    assert_eq!(ledger.take_knocks(), []);
+}
+
+/// A run of ten minutes that grows by so much a sample.
+fn lives(ledger: &mut Ledger, n: u64, growth: u64) -> Vec<String> {
+    let began = n * 20 * 60 * SECOND;
+    ledger.fold(opened(began, n, WEB, u32::try_from(n).expect("few")));
+    for nth in 0..120 {
+        let size = 100 * MIB + nth * growth;
+        ledger.fold(sampled(&[sample(began + nth * 5 * SECOND, n, size, size - size % 2)]));
+    }
+    let end = ended(began + 601 * SECOND, n, ExitStatus::Code(0), EndReason::Requested, false);
+    kinds(&ledger.fold(end))
+}
+
+#[test]
+fn a_leak_that_each_run_has_alike_is_found_though_none_lived_long() {
+    let mut ledger = guarded(Thresholds::default());
+    assert_eq!(lives(&mut ledger, 1, MIB), ["memory_history", "ended"]);
+    assert_eq!(lives(&mut ledger, 2, MIB), ["memory_history", "ended"]);
+    assert_eq!(lives(&mut ledger, 3, MIB), ["memory_history", "leak_recurring", "ended"]);
+    assert_eq!(lives(&mut ledger, 4, MIB), ["memory_history", "ended"], "told once");
+    let web = ledger.snapshot(1, at(0)).processes[0].clone();
+    assert_eq!(web.leaks_recurring, 1);
+    let found = web.recurring.expect("a leak");
+    assert_eq!(found.runs, 4);
+    let growth = MIB as f64 / 5.0;
+    assert!((found.slope / growth - 1.0).abs() < 0.05, "{}", found.slope);
+    assert_eq!(lives(&mut ledger, 5, 0), ["memory_history", "ended"]);
+    assert_eq!(ledger.snapshot(1, at(0)).processes[0].recurring, None, "it was mended");
+}
+
+#[test]
+fn a_sample_can_be_said_to_stand_for_something() {
+    let mut ledger = guarded(Thresholds::default());
+    let label = |process: &str| {
+        let (process, label) = (process.to_owned(), "before the load".to_owned());
+        Request::Label { process, label }
+    };
+    let (reply, _) = ledger.ask(at(1), label("web"));
+    assert_eq!(reply, Reply::Refused(Refusal::Unknown("web".to_owned())), "it does not run");
+    ledger.fold(opened(2, 1, WEB, 0));
+    ledger.fold(sampled(&[sample(3, 1, 900, 80)]));
+    let (reply, batches) = ledger.ask(at(4), label("web"));
+    assert!(matches!(reply, Reply::Done(_)), "{reply:?}");
+    assert_eq!(kinds(&batches), ["memory_label"]);
+    let run = ledger.snapshot(1, at(5)).processes[0].run.clone().expect("a run");
+    assert_eq!(run.label.as_deref(), Some("before the load"));
+    let kept = |ledger: &mut Ledger, ms| {
+        let batches = ledger.fold(sampled(&[sample(ms, 1, 900, 80)]));
+        let Some(Row::Sample(sample)) = batches.into_iter().flat_map(|it| it.rows).next() else {
+            panic!("no sample is kept");
+        };
+        sample.label.into_owned()
+    };
+    assert_eq!(kept(&mut ledger, 6), "before the load", "the next one is kept under it");
+    assert_eq!(kept(&mut ledger, 7), "interval");
+}

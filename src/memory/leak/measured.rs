@@ -1,0 +1,102 @@
+//! What the robust rule has measured, for people.
+
+use std::fmt;
+
+use crate::memory::leak::evidence::{Bound, Criterion, Unit};
+use crate::memory::leak::robust::{CONFIRMED, LEAST_SAMPLES, LEAST_SHARE};
+use crate::memory::leak::shape::Shape;
+use crate::units::Bytes;
+
+/// What the robust rule has measured at its last look.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Measured {
+    /// Samples so far.
+    pub samples: u32,
+    /// What was seen, once there are enough samples.
+    pub seen: Option<Seen>,
+}
+
+/// What was seen of the floors.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Seen {
+    /// Seconds over which one line describes the floors.
+    pub span: f64,
+    /// Bytes by which it rises in that time; negative where it falls.
+    pub growth: f64,
+    /// Bytes at its end.
+    pub level: f64,
+    /// The logarithm of the odds that it is a leak, as the trees vote; `None` where floors do not
+    /// rise.
+    pub odds: Option<f64>,
+    /// The figures that they vote on.
+    pub shape: Option<Shape>,
+}
+
+impl Seen {
+    /// How likely a leak is, from 0 to 1: the odds as a share.
+    pub fn likelihood(&self) -> f64 {
+        self.odds.map_or(0.0, share)
+    }
+}
+
+fn share(odds: f64) -> f64 {
+    1.0 / (1.0 + (-odds).exp())
+}
+
+impl Measured {
+    /// The figures with what they are held against: those that have to be met, then the ones that
+    /// the trees look at most.
+    pub fn criteria(&self) -> Vec<Criterion> {
+        let shape = self.seen.as_ref().and_then(|seen| seen.shape.as_ref());
+        let of = |figure: fn(&Shape) -> f64| shape.map(figure);
+        let bounded = |name, value, unit, bound| Criterion { name, value, unit, bound };
+        let weighed = |name, value| bounded(name, value, Unit::Ratio, Bound::Weighed);
+        let growth = self.seen.map(|seen| seen.growth);
+        let span = self.seen.map(|seen| seen.span);
+        let likelihood = self.seen.map(|seen| seen.likelihood());
+        let (least, sure) = (f64::from(LEAST_SAMPLES), share(CONFIRMED));
+        vec![
+            bounded("samples", Some(self.samples.into()), Unit::Count, Bound::AtLeast(least)),
+            bounded(
+                "share of the room taken",
+                of(Shape::of_room),
+                Unit::Ratio,
+                Bound::AtLeast(LEAST_SHARE),
+            ),
+            bounded("likelihood of a leak", likelihood, Unit::Ratio, Bound::Above(sure)),
+            bounded("growth of the floors", growth, Unit::Bytes, Bound::Weighed),
+            bounded("time that it took", span, Unit::Seconds, Bound::Weighed),
+            weighed("growth by its noise", of(Shape::by_noise)),
+            weighed("slope of the flattest third", of(Shape::flattest_third)),
+            weighed("what a ramp that ended explains worse", of(Shape::against_ended)),
+            weighed("what a saturating curve explains worse", of(Shape::against_saturating)),
+            weighed("largest fall by the growth", of(Shape::largest_fall)),
+            weighed("newest floors above earlier peaks", of(Shape::above_peaks)),
+        ]
+    }
+}
+
+impl fmt::Display for Measured {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Some(seen) = self.seen.filter(|_| self.samples >= LEAST_SAMPLES) else {
+            return write!(
+                f,
+                "{} of the {LEAST_SAMPLES} samples that the rule needs",
+                self.samples
+            );
+        };
+        let bytes = Bytes(seen.growth.abs() as u64);
+        let level = Bytes(seen.level.max(0.0) as u64);
+        if seen.growth <= 0.0 {
+            return write!(f, "what stays behind does not grow: {level}");
+        }
+        write!(
+            f,
+            "what stays behind grew by {bytes} in {:.0} s to {level}; likelihood of a leak {:.0} % \
+             (confirmed above {:.0} %)",
+            seen.span,
+            seen.likelihood() * 100.0,
+            share(CONFIRMED) * 100.0,
+        )
+    }
+}

@@ -1,0 +1,258 @@
+//! Reads what costs more than a tree's size, on a thread of its own and as seldom as it must.
+//!
+//! Reading `smaps_rollup` walks the page tables of a process and holds its memory lock meanwhile, so
+//! that it takes milliseconds for each GiB, and can hang where a page is owed by a dead file server.
+//! So it is never waited for; the pause after a reading is [`PAUSES`] times as long as that took, so
+//! that all of them together take half a hundredth of one processor at most; and a process that is
+//! larger than [`LARGEST`] is not read. Who cannot be read for want of rights (another user's process
+//! without `CAP_SYS_PTRACE`) leaves the figures of its tree unknown.
+
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::io::{self, ErrorKind, Read};
+use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, sync_channel};
+use std::time::Duration;
+
+use tokio::sync::mpsc::WeakSender;
+
+use crate::clock;
+use crate::ledger::entry::Entry;
+use crate::memory::parts::{
+    Parts, Rollup, Status, TreeParts, parse_io, parse_rollup, parse_status,
+};
+use crate::memory::{PartsCost, Unread, proc};
+use crate::units::{Bytes, Mono, Now, ProcId, RunId};
+
+/// The pause after a reading, in times of how long it took: 0.5 % of one processor at most.
+const PAUSES: u32 = 200;
+
+/// The largest process whose pages are walked: at 7 ms for each GiB its memory lock is held for a
+/// twentieth of a second.
+const LARGEST: Bytes = Bytes(8 << 30);
+
+/// The largest of the files that are read; `status` is the one, with its lists of processors.
+const FILE_MAX: usize = 8 << 10;
+
+/// A process that is to be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Asked {
+    pub(super) id: ProcId,
+    pub(super) run: RunId,
+    /// Whether nobody but us takes over what it has read and written, once it is gone.
+    pub(super) is_ours: bool,
+}
+
+/// The near side of the thread that reads.
+#[derive(Debug)]
+pub(super) struct Measurer {
+    questions: SyncSender<(Now, Vec<Asked>)>,
+    answers: Receiver<Took>,
+    is_reading: bool,
+    /// When the next reading may begin.
+    next: Mono,
+    /// Between the beginnings of two readings, at least.
+    interval: Duration,
+}
+
+/// When a reading began and ended.
+#[derive(Clone, Copy, Debug)]
+struct Took {
+    began: Mono,
+    ended: Mono,
+}
+
+impl Took {
+    /// When the next one may begin. A tenth of the interval is given up, so that the tick that is due
+    /// a moment too early does not make it wait for another one.
+    fn next(self, interval: Duration) -> Mono {
+        let pause = self.ended.since(self.began) * PAUSES;
+        self.ended.after(pause).max(self.began.after(interval / 10 * 9))
+    }
+}
+
+impl Measurer {
+    /// Starts the thread. Without one these figures are not known.
+    pub(super) fn start(interval: Duration, entries: WeakSender<Entry>) -> Option<Self> {
+        let (questions, asked) = sync_channel(1);
+        let (answer, answers) = sync_channel(1);
+        let read_all = move || Reader::default().answer(&asked, &answer, &entries);
+        let thread = std::thread::Builder::new().name("smaps".into()).spawn(read_all);
+        if let Err(error) = thread {
+            tracing::warn!(target: "memory", %error, "proportional memory is not read: no thread");
+            return None;
+        }
+        Some(Self { questions, answers, is_reading: false, next: Mono::default(), interval })
+    }
+
+    /// Asks for a reading of these, where the pause after the last one is over. Nobody is waited for.
+    /// False when the thread is gone.
+    pub(super) fn offer(&mut self, now: Now, members: impl FnOnce() -> Vec<Asked>) -> bool {
+        match self.answers.try_recv() {
+            Ok(took) => {
+                self.is_reading = false;
+                self.next = took.next(self.interval);
+            }
+            Err(TryRecvError::Empty) => {}
+            Err(TryRecvError::Disconnected) => return false,
+        }
+        if !self.is_reading && now.mono >= self.next {
+            self.is_reading = self.questions.try_send((now, members())).is_ok();
+        }
+        true
+    }
+}
+
+/// The far side: what it has to remember between two readings.
+#[derive(Debug, Default)]
+struct Reader {
+    cost: PartsCost,
+    /// What was read of disks last, by those who were there last.
+    before: BTreeMap<ProcId, (Asked, Moved)>,
+    departed: BTreeMap<RunId, Moved>,
+    told: BTreeMap<RunId, Moved>,
+}
+
+/// Bytes that were fetched and sent.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Moved {
+    read: u64,
+    written: u64,
+}
+
+impl Moved {
+    fn and(self, other: Self) -> Self {
+        let (read, written) = (self.read + other.read, self.written + other.written);
+        Self { read, written }
+    }
+
+    fn max(self, other: Self) -> Self {
+        Self { read: self.read.max(other.read), written: self.written.max(other.written) }
+    }
+}
+
+impl Reader {
+    fn answer(
+        &mut self,
+        asked: &Receiver<(Now, Vec<Asked>)>,
+        answer: &SyncSender<Took>,
+        entries: &WeakSender<Entry>,
+    ) {
+        while let Ok((at, members)) = asked.recv() {
+            let began = clock::now().mono;
+            let trees = self.measure(at, &members);
+            let took = Took { began, ended: clock::now().mono };
+            self.cost.readings += 1;
+            self.cost.spent += took.ended.since(took.began);
+            let Some(entries) = entries.upgrade() else { return };
+            // A queue that is full costs a reading.
+            let _ = entries.try_send(Entry::PartsRead { at, trees, cost: self.cost });
+            if answer.send(took).is_err() {
+                return;
+            }
+        }
+    }
+
+    /// The figures of each run that has a member which could be read.
+    fn measure(&mut self, at: Now, members: &[Asked]) -> Vec<TreeParts> {
+        let mut trees: BTreeMap<RunId, Parts> = BTreeMap::new();
+        let mut now = BTreeMap::new();
+        for asked in members {
+            let Some(parts) = self.read(asked.id) else { continue };
+            let tree = trees.entry(asked.run).or_insert(Parts::NOTHING);
+            *tree = tree.and(parts);
+            if let (Some(read), Some(written)) = (parts.read, parts.written) {
+                now.insert(asked.id, (*asked, Moved { read, written }));
+            }
+        }
+        self.bury(&now);
+        self.before = now;
+        self.departed.retain(|run, _| trees.contains_key(run));
+        self.told.retain(|run, _| trees.contains_key(run));
+        let told = |(run, parts)| TreeParts { run, at, parts: self.counted(run, parts) };
+        trees.into_iter().map(told).collect()
+    }
+
+    /// Keeps what was moved by those who are gone and whom no member has waited for.
+    fn bury(&mut self, now: &BTreeMap<ProcId, (Asked, Moved)>) {
+        for (id, (asked, moved)) in &self.before {
+            if asked.is_ours && !now.contains_key(id) {
+                let departed = self.departed.entry(asked.run).or_default();
+                *departed = departed.and(*moved);
+            }
+        }
+    }
+
+    /// The same with what was moved by those who are gone; never less than was told before.
+    fn counted(&mut self, run: RunId, parts: Parts) -> Parts {
+        let (Some(read), Some(written)) = (parts.read, parts.written) else { return parts };
+        let departed = self.departed.get(&run).copied().unwrap_or_default();
+        let told = self.told.entry(run).or_default();
+        *told = told.max(departed.and(Moved { read, written }));
+        Parts { read: Some(told.read), written: Some(told.written), ..parts }
+    }
+
+    /// What one process holds; `None` when it is gone, or is not the one that was meant.
+    fn read(&mut self, id: ProcId) -> Option<Parts> {
+        let mut buffer = [0; FILE_MAX];
+        let Status { resident, peak, swap, threads } =
+            parse_status(file(id, "status", &mut buffer).ok()?);
+        // A zombie has no memory any more.
+        let resident = resident?;
+        let rollup = self.rollup(id, resident, &mut buffer);
+        let (read, written) = file(id, "io", &mut buffer).map_or((None, None), parse_io);
+        let open_fds = open_fds(id).ok();
+        // Who has the same pid and the same start afterwards was there all the time.
+        let is_same = proc::start_ticks(id.pid).is_ok_and(|start| start == id.start_ticks);
+        let (proportional, unique) = match rollup {
+            Ok(Rollup { proportional, unique }) => (proportional, unique),
+            Err(_) if !is_same => (None, None),
+            Err(why) => {
+                self.cost.unread[why as usize] += 1;
+                (None, None)
+            }
+        };
+        let parts = Parts { proportional, unique, swap, peak, threads, open_fds, read, written };
+        is_same.then_some(parts)
+    }
+
+    fn rollup(
+        &self,
+        id: ProcId,
+        resident: Bytes,
+        buffer: &mut [u8; FILE_MAX],
+    ) -> Result<Rollup, Unread> {
+        if resident > LARGEST {
+            return Err(Unread::TooLarge);
+        }
+        let text = file(id, "smaps_rollup", buffer).map_err(|error| match error.kind() {
+            ErrorKind::PermissionDenied => Unread::Denied,
+            ErrorKind::NotFound => Unread::Unsupported,
+            _ => Unread::Other,
+        })?;
+        Ok(parse_rollup(text))
+    }
+}
+
+/// A file of one process. What the kernel makes piece by piece is read until its end.
+fn file<'b>(id: ProcId, name: &str, buffer: &'b mut [u8; FILE_MAX]) -> io::Result<&'b [u8]> {
+    let mut file = File::open(format!("/proc/{}/{name}", id.pid))?;
+    let mut length = 0;
+    loop {
+        match file.read(&mut buffer[length..])? {
+            0 => return Ok(&buffer[..length]),
+            more => length += more,
+        }
+    }
+}
+
+/// Since Linux 6.2 the folder's size is their number; before that they are counted.
+fn open_fds(id: ProcId) -> io::Result<u64> {
+    let path = format!("/proc/{}/fd", id.pid);
+    match fs::metadata(&path)?.len() {
+        0 => Ok(u64::try_from(fs::read_dir(&path)?.count()).unwrap_or(u64::MAX)),
+        count => Ok(count),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,155 @@
+//! Real processes against what the kernel says of them, and bookkeeping over made ones.
+
+use super::*;
+use std::io::{BufRead, BufReader};
+use std::process::{Child, Command, Stdio};
+use std::thread::sleep;
+
+const RUN: RunId = RunId(7);
+/// Longer than anything here takes on a busy machine, shorter than a person's patience.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// A shell with two copies of itself, which ends when it is dropped, and they with its pipe.
+struct Family {
+    main: Child,
+    pids: Vec<i32>,
+}
+
+impl Family {
+    /// Each of the three holds the same 20 MB, which none of them writes to.
+    fn start() -> Self {
+        let script = "held=$(head -c 20000000 /dev/zero | tr '\\0' x); \
+             for one in 1 2; do (sh -c 'echo $PPID'; read end <&3) 3<&0 & done; \
+             echo $$; read end; wait";
+        let mut command = Command::new("sh");
+        command.args(["-c", script]).stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut main = command.spawn().unwrap();
+        let lines = BufReader::new(main.stdout.take().unwrap()).lines();
+        let pids: Vec<i32> = lines.take(3).map(|line| line.unwrap().parse().unwrap()).collect();
+        Self { main, pids }
+    }
+
+    fn asked(&self) -> Vec<Asked> {
+        self.pids.iter().map(|pid| asked(*pid)).collect()
+    }
+}
+
+impl Drop for Family {
+    fn drop(&mut self) {
+        drop(self.main.stdin.take());
+        let _ = self.main.wait();
+    }
+}
+
+fn asked(pid: i32) -> Asked {
+    let start_ticks = proc::start_ticks(pid).unwrap();
+    Asked { id: ProcId { pid, start_ticks }, run: RUN, is_ours: true }
+}
+
+fn sleeper() -> Child {
+    Command::new("sleep").arg("300").stdout(Stdio::null()).spawn().unwrap()
+}
+
+fn end(mut child: Child) {
+    let _ = child.kill();
+    let _ = child.wait();
+}
+
+#[test]
+fn pages_that_forks_share_are_counted_once() {
+    let family = Family::start();
+    let mut reader = Reader::default();
+    let began = std::time::Instant::now();
+    // Until all of them have come to rest.
+    loop {
+        let trees = reader.measure(Now::default(), &family.asked());
+        let parts = trees[0].parts;
+        let resident: u64 = family.pids.iter().map(|pid| proc::statm(*pid).unwrap().resident).sum();
+        let resident = resident * proc::page_size();
+        let proportional = parts.proportional.unwrap().0;
+        if resident > 60_000_000 && proportional * 2 < resident && parts.threads == Some(3) {
+            assert!(parts.unique.unwrap().0 < proportional);
+            assert!(proportional >= 20_000_000, "{proportional}");
+            assert!(parts.peak.unwrap().0 >= 20_000_000 && parts.peak.unwrap().0 < resident);
+            assert!(parts.open_fds.is_some_and(|count| (6..60).contains(&count)), "{parts:?}");
+            assert!(parts.swap.is_some());
+            return;
+        }
+        assert!(began.elapsed() < PATIENCE, "{parts:?} of {resident}");
+        sleep(Duration::from_millis(10));
+    }
+}
+
+#[test]
+fn who_is_gone_or_dead_or_another_with_the_same_pid_is_left_out() {
+    let mut reader = Reader::default();
+    let (lives, mut dies) = (sleeper(), sleeper());
+    let (good, dead) = (asked(lives.id().cast_signed()), asked(dies.id().cast_signed()));
+    let mut reused = good;
+    reused.id.start_ticks += 1;
+    assert!(reader.read(good.id).is_some());
+    assert_eq!(reader.read(reused.id), None, "the pid is another's by now");
+    dies.kill().unwrap();
+    while proc::stat(dead.id.pid).unwrap().is_alive() {
+        std::thread::yield_now();
+    }
+    assert_eq!(reader.read(dead.id), None, "a zombie's files are empty");
+    dies.wait().unwrap();
+    assert_eq!(reader.read(dead.id), None);
+    let trees = reader.measure(Now::default(), &[dead, good, reused]);
+    assert_eq!(trees.len(), 1);
+    assert_eq!(trees[0].parts.threads, Some(1), "those who vanish take nothing from the others");
+    assert!(reader.measure(Now::default(), &[dead]).is_empty());
+    assert_eq!(reader.cost.unread, [0; 4], "nobody was refused");
+    end(lives);
+}
+
+#[test]
+fn a_process_that_is_too_large_is_not_walked_through() {
+    let lives = sleeper();
+    let id = asked(lives.id().cast_signed()).id;
+    let reader = Reader::default();
+    let mut buffer = [0; FILE_MAX];
+    let larger = Bytes(LARGEST.0 + 1);
+    assert_eq!(reader.rollup(id, larger, &mut buffer), Err(Unread::TooLarge));
+    assert!(reader.rollup(id, LARGEST, &mut buffer).is_ok_and(|it| it.proportional.is_some()));
+    end(lives);
+}
+
+#[test]
+fn what_was_moved_by_those_who_are_gone_is_kept_and_never_shrinks() {
+    let mut reader = Reader::default();
+    let member = |pid, is_ours| Asked { id: ProcId { pid, start_ticks: 1 }, run: RUN, is_ours };
+    let mut read = |members: &[(i32, bool, u64)]| {
+        let now: BTreeMap<ProcId, (Asked, Moved)> = members
+            .iter()
+            .map(|(pid, is_ours, bytes)| {
+                let asked = member(*pid, *is_ours);
+                (asked.id, (asked, Moved { read: *bytes, written: 2 * bytes }))
+            })
+            .collect();
+        let sum: u64 = members.iter().map(|(_, _, bytes)| bytes).sum();
+        reader.bury(&now);
+        reader.before = now;
+        let parts = Parts { read: Some(sum), written: Some(2 * sum), ..Parts::NOTHING };
+        let told = reader.counted(RUN, parts);
+        assert_eq!(told.written, told.read.map(|read| 2 * read));
+        told.read
+    };
+    assert_eq!(read(&[(1, true, 10), (2, false, 5), (3, true, 7)]), Some(22));
+    // 2 was waited for by 1, which has its bytes from now on; 3 was ours.
+    assert_eq!(read(&[(1, true, 15)]), Some(22));
+    // 1 was not waited for by 4, its child of before, and it is gone.
+    assert_eq!(read(&[(4, false, 1)]), Some(23));
+    assert_eq!(read(&[(4, false, 0)]), Some(23), "less than before");
+}
+
+#[test]
+fn readings_take_half_a_hundredth_of_a_processor_however_long_one_takes() {
+    let interval = Duration::from_secs(5);
+    let at = |millis: u64| Mono(millis * 1_000_000);
+    let next = |began, ended| Took { began: at(began), ended: at(ended) }.next(interval);
+    assert_eq!(next(1_000, 1_001), at(5_500), "as often as samples");
+    assert_eq!(next(1_000, 1_100), at(21_100), "200 times 100 ms");
+    assert_eq!(next(0, 60_000), at(60_000 + 12_000_000), "a hang of a minute");
+}

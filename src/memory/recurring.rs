@@ -1,0 +1,190 @@
+//! A leak that outlives restarts: each run of a process begins as small as the one before and grows
+//! as fast, and is ended before it is found out.
+//!
+//! Pure, over a few numbers of each ended run. The growth of a run is the slope of least squares over
+//! what is left of its history once the first third is taken off, where caches fill and programs warm
+//! up. Nothing is said before [`RUNS`] runs in a row agree.
+
+use std::time::Duration;
+
+use crate::memory::history::Point;
+use crate::units::Bytes;
+
+/// Runs in a row that have to agree: with three of them, two restarts did not help.
+pub const RUNS: usize = 3;
+/// A run that was shorter says nothing, and does not break the row.
+pub const SHORTEST: Duration = Duration::from_secs(60);
+/// Points of its history that a run must have to say anything.
+const LEAST_POINTS: usize = 12;
+/// A run has to grow by this many hundredths of what it held after its first third…
+const LEAST_GROWTH_PERCENT: u64 = 5;
+/// …and by this much.
+const LEAST_GROWTH: Bytes = Bytes(1 << 20);
+/// Slopes agree when none is further from their median than by this factor.
+const SLOPES_APART: f64 = 2.0;
+/// Beginnings agree when none is further from their median than by this part of it: what grows from
+/// run to run as well has another reason than the run.
+const STARTS_APART: f64 = 0.25;
+
+/// How the memory of one ended run went.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct RunTrend {
+    /// Bytes per second after its first third.
+    pub slope: f64,
+    /// From its first sample to its last.
+    pub lasted: Duration,
+    /// What it held after its first third.
+    pub start: Bytes,
+    /// What it held at its end.
+    pub end: Bytes,
+}
+
+/// The row of runs that agree.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Recurring {
+    /// How many.
+    pub runs: usize,
+    /// The median of their slopes, in bytes per second.
+    pub slope: f64,
+    /// The median of what they held after their first third.
+    pub start: Bytes,
+}
+
+/// How a run went, by its history; `None` where it was too short to say.
+pub fn trend(points: &[Point]) -> Option<RunTrend> {
+    let (first, last) = (points.first()?, points.last()?);
+    let lasted = Duration::from_secs(u64::from(last.second - first.second));
+    if lasted < SHORTEST || points.len() < LEAST_POINTS {
+        return None;
+    }
+    let from = first.second + (last.second - first.second) / 3;
+    let rest: Vec<&Point> = points.iter().filter(|point| point.second >= from).collect();
+    let start = rest.first()?.size();
+    Some(RunTrend { slope: slope(&rest)?, lasted, start, end: last.size() })
+}
+
+/// Whether the last runs of a process, oldest first, leak one like another.
+pub fn recurring(runs: &[RunTrend]) -> Option<Recurring> {
+    let last = runs.len().checked_sub(RUNS)?;
+    let agree = |row: &[RunTrend]| {
+        let (slope, start) = (median(row.iter().map(|run| run.slope)), start_of(row));
+        row.iter().all(|run| {
+            grows(run)
+                && run.slope <= slope * SLOPES_APART
+                && run.slope * SLOPES_APART >= slope
+                && (run.start.0 as f64 - start).abs() <= start * STARTS_APART
+        })
+    };
+    if !agree(&runs[last..]) {
+        return None;
+    }
+    // As far back as they agree.
+    let from = (0..=last).find(|from| agree(&runs[*from..])).unwrap_or(last);
+    let row = &runs[from..];
+    let start = Bytes(start_of(row) as u64);
+    Some(Recurring { runs: row.len(), slope: median(row.iter().map(|run| run.slope)), start })
+}
+
+fn grows(run: &RunTrend) -> bool {
+    let grown = run.end.0.saturating_sub(run.start.0);
+    let enough = (run.start.0 / 100).saturating_mul(LEAST_GROWTH_PERCENT).max(LEAST_GROWTH.0);
+    run.slope > 0.0 && grown >= enough
+}
+
+fn start_of(row: &[RunTrend]) -> f64 {
+    median(row.iter().map(|run| run.start.0 as f64))
+}
+
+/// The median, the lower of two; 0 of nothing.
+fn median(values: impl Iterator<Item = f64>) -> f64 {
+    let mut values: Vec<f64> = values.collect();
+    values.sort_unstable_by(f64::total_cmp);
+    values.get(values.len().saturating_sub(1) / 2).copied().unwrap_or(0.0)
+}
+
+/// Bytes per second by least squares; `None` where no time has passed.
+fn slope(points: &[&Point]) -> Option<f64> {
+    let first = points.first()?;
+    let n = points.len() as f64;
+    let each = || {
+        points.iter().map(|point| {
+            let seconds = f64::from(point.second - first.second);
+            (seconds, point.size().0 as f64 - first.size().0 as f64)
+        })
+    };
+    let (t, y) = each().fold((0.0, 0.0), |sum, point| (sum.0 + point.0, sum.1 + point.1));
+    let (t, y) = (t / n, y / n);
+    let covariance: f64 = each().map(|point| (point.0 - t) * (point.1 - y)).sum();
+    let variance: f64 = each().map(|point| (point.0 - t) * (point.0 - t)).sum();
+    (variance > 0.0).then(|| covariance / variance)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::memory::history::History;
+
+    const MIB: f64 = 1048576.0;
+
+    /// A run of so many minutes whose size in MiB follows from the second.
+    fn run(minutes: u64, size: impl Fn(f64) -> f64) -> Option<RunTrend> {
+        let mut history = History::default();
+        for second in (0..minutes * 60).step_by(5) {
+            let size = Bytes((size(second as f64) * MIB) as u64);
+            history.push(Duration::from_secs(second), size, size);
+        }
+        trend(&history.points())
+    }
+
+    /// Leaks so many KiB a second on top of 100 MiB.
+    fn leak(minutes: u64, kib: f64) -> RunTrend {
+        run(minutes, |second| 100.0 + second * kib / 1024.0).expect("long enough")
+    }
+
+    #[test]
+    fn the_slope_of_a_run_is_that_behind_its_warm_up() {
+        let trend = leak(60, 64.0);
+        assert!((trend.slope / 65_536.0 - 1.0).abs() < 0.02, "{}", trend.slope);
+        let warm = run(60, |second| 100.0 + 80.0 * (1.0 - (-second / 120.0).exp()));
+        assert!(warm.is_some_and(|run| !grows(&run)), "{warm:?}");
+        assert_eq!(run(0, |_| 1.0), None);
+        assert_eq!(trend_of_few(), None);
+    }
+
+    fn trend_of_few() -> Option<RunTrend> {
+        let mut history = History::default();
+        (0..5).for_each(|nth| {
+            history.push(Duration::from_secs(nth * 600), Bytes(nth << 30), Bytes(0))
+        });
+        trend(&history.points())
+    }
+
+    #[test]
+    fn the_same_slope_run_after_run_is_a_leak_whatever_their_lengths() {
+        let runs = [leak(30, 64.0), leak(90, 50.0), leak(20, 80.0)];
+        assert_eq!(recurring(&runs[..2]), None, "two do not prove it");
+        let found = recurring(&runs).expect("three agree");
+        assert_eq!(found.runs, 3);
+        assert!((found.slope / 65_536.0 - 1.0).abs() < 0.05, "{}", found.slope);
+        let more = [runs[0], runs[1], runs[2], leak(40, 60.0)];
+        assert_eq!(recurring(&more).map(|found| found.runs), Some(4));
+        // What was before another program is not of the row.
+        let other = run(60, |_| 900.0).expect("long enough");
+        let mixed = [other, runs[0], runs[1], runs[2]];
+        assert_eq!(recurring(&mixed).map(|found| found.runs), Some(3));
+    }
+
+    #[test]
+    fn what_does_not_agree_is_none() {
+        let flat = run(60, |second| 100.0 + (second / 60.0).sin()).expect("long enough");
+        assert_eq!(recurring(&[flat; 3]), None);
+        assert_eq!(recurring(&[leak(30, 64.0), flat, leak(30, 64.0)]), None);
+        assert_eq!(recurring(&[leak(30, 64.0), leak(30, 64.0), leak(30, 640.0)]), None);
+        let large = RunTrend { start: Bytes(400 << 20), end: Bytes(900 << 20), ..leak(30, 64.0) };
+        assert_eq!(recurring(&[leak(30, 64.0), leak(30, 64.0), large]), None);
+        let cache = |second: f64| 100.0 + (second / 10.0).min(60.0);
+        let cache = run(60, cache).expect("long enough");
+        assert_eq!(recurring(&[cache; 3]), None, "it fills a cache and stays");
+        assert_eq!(recurring(&[]), None);
+    }
+}
