@@ -61,7 +61,13 @@ impl Tree {
     /// The tree below `root`, which need not exist yet.
     pub fn new(dialect: Dialect, root: &Path) -> Self {
         let known = HashSet::from([root.to_owned()]);
-        Self { dialect, dirs: vec![Dir::new(root.to_owned(), 0)], known, cursor: 0, fresh: Vec::new() }
+        Self {
+            dialect,
+            dirs: vec![Dir::new(root.to_owned(), 0)],
+            known,
+            cursor: 0,
+            fresh: Vec::new(),
+        }
     }
 
     /// The root.
