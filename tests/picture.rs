@@ -22,6 +22,7 @@ use procession::memory::container::{
 };
 use procession::memory::leak::evidence::Evidence;
 use procession::memory::leak::growth_count::Counted;
+use procession::memory::level::Basis;
 use procession::memory::parts::{Parts, TreeParts};
 use procession::memory::{
     LeakState, MemoryLevel, PartsCost, Range, SelfFigures, TreeSample, Turns, Verdict,
@@ -278,6 +279,9 @@ pub fn run(number: u64, mib: u64, level: MemoryLevel) -> RunView {
                 written: Some(4_096),
             },
         }),
+        history: Arc::default(),
+        label: None,
+        size: Some((Bytes::mib(mib - 10), Basis::Proportional)),
         peak_resident: Some(Bytes::mib(mib + 1)),
         level,
         verdict: Some(Arc::new(Verdict {

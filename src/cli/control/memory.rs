@@ -225,8 +225,11 @@ fn criterion(one: &Explained) -> Vec<String> {
     vec![
         one.name.clone(),
         one.value.map_or_else(|| NOTHING.to_owned(), figure),
-        format!("{} {}", one.sign, figure(one.bound)),
-        if one.met { "yes" } else { "no" }.to_owned(),
+        one.bound.map_or_else(
+            || "weighed".to_owned(),
+            |bound| format!("{} {}", one.sign, figure(bound)),
+        ),
+        one.met.map_or("", |met| if met { "yes" } else { "no" }).to_owned(),
     ]
 }
 
@@ -240,8 +243,8 @@ mod tests {
             value: Some(0.889),
             unit: "ratio".into(),
             sign: ">".into(),
-            bound: 0.8,
-            met: true,
+            bound: Some(0.8),
+            met: Some(true),
         };
         Held {
             name: "web".into(),

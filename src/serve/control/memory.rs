@@ -184,7 +184,7 @@ fn explained(criterion: &Criterion) -> wire::Explained {
         unit: criterion.unit.as_str().to_owned(),
         sign: criterion.bound.sign().to_owned(),
         bound: criterion.bound.value(),
-        met: criterion.is_met(),
+        met: criterion.bound.value().map(|_| criterion.is_met()),
     }
 }
 

@@ -140,12 +140,14 @@ pub struct Explained {
     pub value: Option<f64>,
     /// Of what it is counted: `ratio`, `bytes`, `bytes/s`, `s`, or nothing for things.
     pub unit: String,
-    /// `≥`, `>` or `≤`: on which side of the bound it has to be for a leak.
+    /// `≥`, `>` or `≤`: on which side of the bound it has to be for a leak; empty without a bound.
     pub sign: String,
-    /// What it is held against.
-    pub bound: f64,
-    /// Whether it is as it has to be for a leak.
-    pub met: bool,
+    /// What it is held against; left out where it is only weighed together with others.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bound: Option<f64>,
+    /// Whether it is as it has to be for a leak; left out as `bound` is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub met: Option<bool>,
 }
 
 /// A leak that outlives restarts.
