@@ -45,12 +45,22 @@ impl Stage {
 
     /// Polls until what is open is closed.
     fn quiet(&mut self) -> Vec<u64> {
-        for _ in 0..3 {
-            let now = Now { mono: Mono(self.ms * 1_000_000), wall: clock::now().wall };
-            self.follower.poll(now).into_iter().for_each(|batch| self.store(batch));
+        for _ in 0..2 {
+            self.poll();
             self.ms += 3_000;
         }
         self.usages.iter().map(|usage| usage.tokens.output).collect()
+    }
+
+    /// Polls until there is nothing more to read: folders within folders take a poll each.
+    fn poll(&mut self) {
+        loop {
+            let now = Now { mono: Mono(self.ms * 1_000_000), wall: clock::now().wall };
+            self.follower.poll(now).into_iter().for_each(|batch| self.store(batch));
+            if !self.follower.is_behind() {
+                return;
+            }
+        }
     }
 
     fn store(&mut self, batch: TokenBatch) {
