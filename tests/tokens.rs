@@ -113,10 +113,10 @@ fn sums_by_several_things_are_printed_for_people_and_programs() {
         let sum: u64 = rows.iter().filter_map(|row| row["total"].as_u64()).sum();
         assert_eq!(found["totals"]["total"], sum, "{by}");
     }
-    let table = run(&[&case], &["--by", "model"]);
+    let table = run(&[case.as_path()], &["--by", "model"]);
     assert!(table.starts_with("MODEL"), "{table}");
     assert!(table.contains("claude-sonnet-5") && table.contains("\nall"), "{table}");
-    let csv = run(&[&case], &["--csv"]);
+    let csv = run(&[case.as_path()], &["--csv"]);
     let lines: Vec<&str> = csv.lines().collect();
     assert!(lines[0].starts_with("by,name,responses,input,output,"), "{csv}");
     assert!(lines[1].starts_with("day,2026-10-01,3,30,18,300,"), "{csv}");

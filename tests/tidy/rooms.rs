@@ -136,6 +136,7 @@ const CRATES: &[(&str, &[&str])] = &[
             "src/watch/",
             "src/output/",
             "src/serve/control/",
+            "src/tokens/tail/bell.rs",
         ],
     ),
     // The spawner, the signaller and the reaper are one thread of one room.

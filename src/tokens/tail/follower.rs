@@ -12,6 +12,7 @@ use crate::tokens::agents::{self, Decoder, Shape};
 use crate::tokens::book::{Book, Closed, FileId};
 use crate::tokens::source::Source;
 use crate::tokens::tail::Start;
+use crate::tokens::tail::bell::{self, Bell};
 use crate::tokens::tail::ears::Ears;
 use crate::tokens::tail::file::{self, Change, Identity, Look, Tracked};
 use crate::tokens::tail::read::{Position, Reader};
@@ -44,6 +45,7 @@ pub struct Follower {
     moved: BTreeSet<FileId>,
     resume: HashMap<PathBuf, FileProgress>,
     reader: Option<Reader>,
+    bell: Bell,
     book: Book,
     talks: Talks,
     excerpts: Option<Masker>,
@@ -77,6 +79,7 @@ impl Follower {
             moved: BTreeSet::new(),
             resume,
             reader: Some(Reader::new()),
+            bell: Bell::new(),
             book: Book::new(start.prices, seen),
             talks: Talks::new(told),
             excerpts: start.excerpts,
@@ -121,6 +124,7 @@ impl Follower {
     /// Looks for changes, reads some of what was appended, and gives what is to be handed on, in
     /// the order in which it must be stored.
     pub fn poll(&mut self, now: Now) -> Vec<TokenBatch> {
+        self.listen(now);
         self.look(now);
         self.check(now);
         self.read_some(now);
@@ -147,10 +151,27 @@ impl Follower {
         !self.dirty.is_empty() || self.roots.iter().any(|root| !root.tree.is_complete())
     }
 
+    /// Has what the kernel told of looked at: files that are known, and the folders of others.
+    fn listen(&mut self, now: Now) {
+        let rung = self.bell.rung();
+        if rung.lost {
+            self.shelf.warm_all();
+        }
+        for path in rung.paths {
+            if self.shelf.warm(&bell::meant(&path)) {
+                continue;
+            }
+            let folder = path.parent().unwrap_or(&path);
+            self.roots.iter_mut().for_each(|root| root.tree.warm(folder, now.mono));
+        }
+    }
+
     /// Finds new files, oldest first, since a fork's copies come after their origin.
     fn look(&mut self, now: Now) {
         for source in self.inner_first() {
             let found = self.roots[source].tree.look(now);
+            let bell = &mut self.bell;
+            self.roots[source].tree.fresh().iter().for_each(|folder| bell.watch(folder));
             let fresh = found.into_iter().filter(|path| !self.shelf.has(path));
             let mut fresh: Vec<_> = fresh
                 .filter_map(|path| file::stat(&path).ok()?.map(|(id, look)| (id, look, path)))

@@ -2,7 +2,7 @@
 //!
 //! Owns the files and what is read of them. Polls, because that works on every file system that a
 //! container can have; a poll reads only what was appended, opens one file at a time, and looks
-//! often only at what changed lately. What is handed on is enough to start again after a crash:
+//! often only at what changed lately, or what the kernel tells of. What is handed on is enough to start again after a crash:
 //! the offset of a file is where its first open response begins, and what was closed since is
 //! known by key, so that nothing is lost and nothing counted twice. Refuses to drop anything: when
 //! the queue is full it waits, for the file is the real queue.
@@ -21,6 +21,7 @@ use crate::units::{Now, Wall};
 
 pub use crate::tokens::tail::follower::Follower;
 
+mod bell;
 #[cfg(test)]
 mod corpus;
 #[cfg(feature = "sqlite")]
@@ -40,7 +41,9 @@ mod turn;
 mod tests;
 
 /// Between two polls when all is read.
-const INTERVAL: Duration = Duration::from_millis(500);
+/// A line is seen within this time, its response closed half a second later and told within this time
+/// again: less than a second in all.
+const INTERVAL: Duration = Duration::from_millis(200);
 
 /// How to begin.
 #[derive(Clone, Debug)]

@@ -24,7 +24,7 @@ const MOST_DIRS: usize = 20_000;
 const NEW_AT_ONCE: usize = 256;
 
 /// Folders that did not change for a while and are looked at nonetheless, in one look.
-const COLD_AT_ONCE: usize = 64;
+const COLD_AT_ONCE: usize = 16;
 
 /// What changed within this time is looked at every time.
 pub const HOT: Duration = Duration::from_secs(600);
@@ -43,6 +43,8 @@ pub struct Tree {
     dirs: Vec<Dir>,
     known: HashSet<PathBuf>,
     cursor: usize,
+    /// Folders that were listed for the first time since they were last taken.
+    fresh: Vec<PathBuf>,
 }
 
 struct Dir {
@@ -59,7 +61,13 @@ impl Tree {
     /// The tree below `root`, which need not exist yet.
     pub fn new(dialect: Dialect, root: &Path) -> Self {
         let known = HashSet::from([root.to_owned()]);
-        Self { dialect, dirs: vec![Dir::new(root.to_owned(), 0)], known, cursor: 0 }
+        Self {
+            dialect,
+            dirs: vec![Dir::new(root.to_owned(), 0)],
+            known,
+            cursor: 0,
+            fresh: Vec::new(),
+        }
     }
 
     /// The root.
@@ -83,6 +91,9 @@ impl Tree {
         let mut found = Vec::new();
         let mut gone = false;
         for index in self.due(now.mono) {
+            if self.dirs[index].listed.is_none() {
+                self.fresh.push(self.dirs[index].path.clone());
+            }
             match self.dirs[index].list_if_changed(self.dialect, now) {
                 Ok(None) => {}
                 Ok(Some(list)) => {
@@ -96,6 +107,21 @@ impl Tree {
             self.drop_gone();
         }
         found
+    }
+
+    /// Folders that were listed for the first time since this was last asked.
+    pub fn fresh(&mut self) -> Vec<PathBuf> {
+        std::mem::take(&mut self.fresh)
+    }
+
+    /// Has a folder listed the next time, if it is one of ours.
+    pub fn warm(&mut self, folder: &Path, now: Mono) {
+        if self.known.contains(folder)
+            && let Some(dir) = self.dirs.iter_mut().find(|dir| dir.path == folder)
+        {
+            dir.changed = None;
+            dir.hot_until = dir.hot_until.max(now.after(HOT));
+        }
     }
 
     /// The folders to look at now: new ones, hot ones, and some of the others in turn.
