@@ -90,7 +90,11 @@ pub async fn record(options: &Options) -> Result<(), Failure> {
     if !counted.durable {
         note("the store is away: what was counted is not kept yet");
     }
-    if counted.refused.is_empty() { Ok(()) } else { Err(Failure::Told(super::super::EXIT_FAILED)) }
+    if counted.refused.is_empty() {
+        Ok(())
+    } else {
+        Err(Failure::Told(crate::cli::control::EXIT_FAILED))
+    }
 }
 
 fn body(options: &Options) -> CallBody {
