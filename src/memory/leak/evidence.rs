@@ -5,7 +5,9 @@ use std::fmt;
 use crate::memory::leak::growth_count;
 use crate::memory::leak::measured::Measured;
 
-/// What a rule has seen. Small and plain, because one is made for each sample.
+/// What a rule has seen. Plain, because one is made for each sample.
+// Boxing the larger one would cost an allocation for each sample.
+#[allow(clippy::large_enum_variant)]
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Evidence {
     /// What the growth-count rule has counted.
