@@ -21,7 +21,7 @@ use procession::supervise::fact::{Fact, FoundRun, SpawnFailure, SpawnStep};
 use procession::supervise::lifecycle::{EndReason, Lifecycle, PhaseName, RunEnd, StopCause};
 use procession::supervise::wish::{Reply, Wish};
 use procession::units::{
-    ExitStatus, Mono, Now, ProcId, ProcessIx, RequestId, RunId, RunUsage, Signal, Wall, SessionId,
+    ExitStatus, Mono, Now, ProcId, ProcessIx, RequestId, RunId, RunUsage, SessionId, Signal, Wall,
 };
 
 const FIRST: RunId = RunId(1);
