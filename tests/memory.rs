@@ -101,10 +101,10 @@ fn who_is_killed_by_the_kernel_for_want_of_memory_ends_as_oom_and_nobody_else_do
     let hog = match &group {
         Some(_) => "  hog: {command: [tail, /dev/zero], restart: 'no'}\n",
         // Nothing bounds it here, so that nobody may be killed for it.
-        None => "  hog: {command: [sh, -c, 'kill -9 $$'], restart: 'no'}\n",
+        None => "  hog: {command: [sh, -c, 'kill -9 $$$$'], restart: 'no'}\n",
     };
     let processes = format!(
-        "{hog}  own: {{command: [sh, -c, 'sleep 1; kill -9 $$'], restart: 'no'}}\n  keep: {{command: [sleep, '1000000']}}\n"
+        "{hog}  own: {{command: [sh, -c, 'sleep 1; kill -9 $$$$'], restart: 'no'}}\n  keep: {{command: [sleep, '1000000']}}\n"
     );
     let (_running, url) = start(folder.path(), group.as_ref(), &processes);
     let expected = if group.is_some() { "oom" } else { "failed" };
@@ -147,8 +147,8 @@ fn verb(folder: &Path, arguments: &[&str]) -> (bool, String) {
 
 /// The shell holds 30 MB, which its copies share as long as nobody writes to them.
 const FAMILY: &str = "  web:\n    command:\n    - sh\n    - -c\n    - |\n      \
-    held=$(head -c 30000000 /dev/zero | tr '\\0' x)\n      \
-    for one in 1 2 3; do (sleep 1000000 & wait; echo \"$held\" | wc -c) & done\n      wait\n    \
+    held=$$(head -c 30000000 /dev/zero | tr '\\0' x)\n      \
+    for one in 1 2 3; do (sleep 1000000 & wait; echo \"$$held\" | wc -c) & done\n      wait\n    \
     memory: {warning: 1MiB, critical: 4GiB}\n";
 
 #[test]
