@@ -18,7 +18,6 @@ mod house;
 mod image;
 mod kept;
 mod lifecycle;
-mod memory;
 mod mind;
 mod orphans;
 mod output;
