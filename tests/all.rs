@@ -19,7 +19,6 @@ mod image;
 mod kept;
 mod leaks;
 mod lifecycle;
-mod memory;
 mod mind;
 mod orphans;
 mod output;

@@ -56,8 +56,8 @@ impl Ledger {
 
     /// Keeps what a run held that ends now, and looks whether it leaked as those before it did.
     pub(super) fn remember_memory(&mut self, at: Now, ix: ProcessIx, run: &Run) -> Vec<Row> {
+        let Some(trend) = trend(&run.history) else { return Vec::new() };
         let points = run.history.points();
-        let Some(trend) = trend(&points) else { return Vec::new() };
         let held = json!({ "history": told(&points), "slope_bytes_per_second": trend.slope });
         let note = Note::new("memory_history", "its run ends", held).from(EventSource::Probe);
         let mut rows = self.sessions.note(run.session, at, note);

@@ -12,6 +12,9 @@ use crate::units::Bytes;
 /// Samples whose mean is told as the average.
 pub const AVERAGED: usize = 10;
 
+/// What a run begins with is what it holds so many seconds later: by then programs are loaded.
+pub const BEGUN: u32 = 30;
+
 /// A moment of a tree's life.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Point {
@@ -96,6 +99,7 @@ pub struct History {
     recent: [Bytes; AVERAGED],
     samples: u64,
     last: u32,
+    begun: Point,
 }
 
 impl Default for History {
@@ -108,6 +112,7 @@ impl Default for History {
             recent: [Bytes(0); AVERAGED],
             samples: 0,
             last: 0,
+            begun: Point::default(),
         }
     }
 }
@@ -118,6 +123,9 @@ impl History {
         let second = u32::try_from(since_first.as_secs()).unwrap_or(u32::MAX).max(self.last);
         self.last = second;
         let point = Point::new(second, size, resident);
+        if self.begun.second < BEGUN {
+            self.begun = point;
+        }
         self.seconds.push(point);
         self.minutes.push(point);
         self.thirds.push(point);
@@ -125,6 +133,11 @@ impl History {
         let place = usize::try_from(self.samples % AVERAGED as u64).unwrap_or(0);
         self.recent[place] = resident;
         self.samples += 1;
+    }
+
+    /// What it held [`BEGUN`] seconds after its first sample, or last where it is younger.
+    pub fn begun(&self) -> Point {
+        self.begun
     }
 
     /// Samples so far.

@@ -7,7 +7,7 @@
 
 use std::time::Duration;
 
-use crate::memory::history::Point;
+use crate::memory::history::{History, Point};
 use crate::units::Bytes;
 
 /// Runs in a row that have to agree: with three of them, two restarts did not help.
@@ -16,8 +16,6 @@ pub const RUNS: usize = 3;
 pub const SHORTEST: Duration = Duration::from_secs(60);
 /// Points of its history that a run must have to say anything.
 const LEAST_POINTS: usize = 12;
-/// What a run begins with is what it holds so many seconds later: by then programs are loaded.
-const BEGUN: u32 = 30;
 /// A run has to grow by this many hundredths of what it held after its first third…
 const LEAST_GROWTH_PERCENT: u64 = 5;
 /// …and by this much.
@@ -55,16 +53,16 @@ pub struct Recurring {
 }
 
 /// How a run went, by its history; `None` where it was too short to say.
-pub fn trend(points: &[Point]) -> Option<RunTrend> {
-    let (first, last) = (points.first()?, points.last()?);
-    let lasted = Duration::from_secs(u64::from(last.second - first.second));
+pub fn trend(history: &History) -> Option<RunTrend> {
+    let points = history.points();
+    let last = points.last()?;
+    let lasted = Duration::from_secs(last.second.into());
     if lasted < SHORTEST || points.len() < LEAST_POINTS {
         return None;
     }
-    let from = first.second + (last.second - first.second) / 3;
+    let from = last.second / 3;
     let rest: Vec<&Point> = points.iter().filter(|point| point.second >= from).collect();
-    let begun = points.iter().find(|point| point.second - first.second >= BEGUN);
-    let start = begun.unwrap_or(first).size();
+    let start = history.begun().size();
     let settled = rest.first()?.size();
     Some(RunTrend { slope: slope(&rest)?, lasted, start, settled, end: last.size() })
 }
@@ -128,7 +126,6 @@ fn slope(points: &[&Point]) -> Option<f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::memory::history::History;
 
     const MIB: f64 = 1048576.0;
 
@@ -139,7 +136,7 @@ mod tests {
             let size = Bytes((size(second as f64) * MIB) as u64);
             history.push(Duration::from_secs(second), size, size);
         }
-        trend(&history.points())
+        trend(&history)
     }
 
     /// Leaks so many KiB a second on top of 100 MiB.
@@ -162,7 +159,7 @@ mod tests {
         (0..5).for_each(|nth| {
             history.push(Duration::from_secs(nth * 600), Bytes(nth << 30), Bytes(0))
         });
-        trend(&history.points())
+        trend(&history)
     }
 
     #[test]
