@@ -10,8 +10,9 @@ use crate::serve::wire::usage::{SpendingTotals, TokenReport};
 const HEADINGS: [&str; 9] =
     ["PROCESS", "AGENT", "MODEL", "CALLS", "INPUT", "OUTPUT", "CACHE READ", "CACHE WRITE", "USD"];
 
+// Flattened into options of the same name, which have a group of that name already.
 #[derive(Debug, Args)]
-#[group(id = "report")]
+#[group(skip)]
 pub struct Options {
     /// Only this process.
     #[arg(long, value_name = "NAME")]

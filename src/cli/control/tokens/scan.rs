@@ -108,7 +108,7 @@ impl Found {
         });
         let lines = &self.scan.lines;
         json!({
-            "totals": figures(&self.total),
+            "totals": figures(&self.total).into_iter().collect::<Map<String, Value>>(),
             "by": parts.collect::<Map<String, Value>>(),
             "files": self.scan.files,
             "unreadable_files": self.scan.faults.len(),
