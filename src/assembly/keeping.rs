@@ -7,10 +7,10 @@ use super::accounts;
 use super::journal::{Journal, Written};
 use super::{Stand, seed};
 use crate::config::plan::Plan;
-use crate::ledger::calls::Called;
 use crate::ledger::entry::Waiting;
 use crate::ledger::fold::Ledger;
 use crate::ledger::row::{Batch, Row};
+use crate::ledger::task::CallListener;
 use crate::ledger::veil::Veil;
 use crate::memory::leak;
 use crate::memory::marker::SESSION_VARIABLE;
@@ -112,7 +112,7 @@ pub(super) fn audit(writer: &Arc<Writer>) -> trail::Keep {
 
 impl Kept {
     /// Takes calls in, where a line is kept of each.
-    pub(super) fn calls(&mut self) -> Option<Box<dyn FnMut(&Called) + Send>> {
+    pub(super) fn calls(&mut self) -> Option<CallListener> {
         let journal = self.calls.take()?;
         Some(Box::new(move |called| journal.line(accounts::line(called))))
     }

@@ -51,6 +51,9 @@ pub struct Asked {
     pub reply: oneshot::Sender<Answered>,
 }
 
+/// Takes in each call of a model.
+pub type CallListener = Box<dyn FnMut(&Called) + Send>;
+
 /// Where everything goes that the ledger says.
 pub struct Outlets<R, O> {
     /// Takes what is to be kept. Must not block.
@@ -65,7 +68,7 @@ pub struct Outlets<R, O> {
     /// Told of each entry before it is folded, for those who look on. Must not block.
     pub heard: Box<dyn FnMut(&Entry) + Send>,
     /// Told of each call of a model that was counted or failed. Must not block.
-    pub called: Option<Box<dyn FnMut(&Called) + Send>>,
+    pub called: Option<CallListener>,
     /// Asks for something at the control door; false where it could not be passed on. Must not block.
     pub knock: Box<dyn FnMut(Knock) -> bool + Send>,
     /// For every reader.

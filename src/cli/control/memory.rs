@@ -168,7 +168,7 @@ fn plotted(found: &ProcessMemory) -> String {
     tell("peak", bytes(held.peak_bytes));
     tell("average of 10", bytes(held.average_bytes));
     tell("level", held.level.as_ref().map(|level| format!("{level}{}", against(held))));
-    tell("leak", held.leak.as_ref().map(|leak| judged(leak)));
+    tell("leak", held.leak.as_ref().map(judged));
     tell(
         "each run alike",
         held.recurring

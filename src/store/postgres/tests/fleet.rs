@@ -39,9 +39,7 @@ fn start_at_once(server: &Postgres, database: &str) {
             .collect();
         begun.into_iter().for_each(|one| one.join().expect("it worked"));
         assert_eq!(server.query(&database, "SELECT count(*) FROM sessions"), ["8"]);
-        let steps: Vec<String> = (1..=schema::STEPS.len())
-            .map(|step| step.to_string())
-            .collect();
+        let steps: Vec<String> = (1..=schema::STEPS.len()).map(|step| step.to_string()).collect();
         assert_eq!(server.query(&database, "SELECT step FROM procession_schema"), steps);
     }
 }
