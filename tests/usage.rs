@@ -49,10 +49,10 @@ fn calls_are_counted_each_by_itself_and_once_for_a_key() {
 }
 
 const CONFIG: &str = "control: DIR/c.sock\nstore: {sqlite: DIR/history.db}\nrecovery: end\n\
-    processes:\n  it:\n    command: 'env > DIR/env.new; mv DIR/env.new DIR/env; exec sleep 100000'\n    \
+    processes:\n  it:\n    command: [sh, -c, 'env > DIR/env.new; mv DIR/env.new DIR/env; exec sleep 100000']\n    \
     environment: {OTEL_RESOURCE_ATTRIBUTES: team=a}\n    \
     agent: {name: coder, transcripts: DIR/claude}\n  plain:\n    \
-    command: 'env > DIR/plain.new; mv DIR/plain.new DIR/plain; exec sleep 100000'\n";
+    command: [sh, -c, 'env > DIR/plain.new; mv DIR/plain.new DIR/plain; exec sleep 100000']\n";
 
 fn procession(folder: &Path, arguments: &[&str], input: &str) -> (bool, String) {
     let mut command = Command::new(BINARY);

@@ -27,7 +27,7 @@ use crate::ledger::snapshot::Snapshot;
 use crate::ledger::task::{self, Outlets};
 use crate::store::runfile::RunKeeper;
 use crate::store::writer::Writer;
-use crate::units::Mono;
+use crate::units::{Mono, ProcessIx, SessionId};
 
 /// Contexts that wait to be captured: one for each session that is opened at once.
 const CONTEXTS: usize = 256;
@@ -82,6 +82,13 @@ pub(super) fn runtime() -> io::Result<Runtime> {
     }
 }
 
+/// Asks for the context of a session; one that finds no room goes without.
+fn pass_on(contexts: mpsc::Sender<(ProcessIx, SessionId)>) -> impl Fn(ProcessIx, SessionId) {
+    move |process, session| {
+        let _ = contexts.try_send((process, session));
+    }
+}
+
 impl Below {
     /// Builds everything on the second runtime.
     pub(super) fn start(
@@ -106,16 +113,13 @@ impl Below {
         let ledger = keeping::new_ledger(plan, &stand, &prices, veil.clone());
         let mut kept = Kept::begin(plan, stand.beginnings(), stand.owner);
         let weak = entries.downgrade();
-
         let beside = control::beside(plan, output.clone());
         let (events, heard) = control::events(plan, stand.began.wall, &beside);
         let outlets = Outlets {
             rows: kept.submit(),
             over: kept.hurry(),
             waiting: kept.waiting(),
-            opened: move |process, session| {
-                let _ = opened.try_send((process, session));
-            },
+            opened: pass_on(opened),
             heard,
             called: kept.calls(),
             knock: control::knocks_at(&doors),
@@ -129,8 +133,11 @@ impl Below {
         let mut patient = JoinSet::new();
         patient.spawn(follow(start, entries.clone(), stopped.clone()));
         patient.spawn(senses::tell_of_earlier_lives(reports.resume, resumed, weak.clone()));
-        let path = plan.tokens.report.clone();
-        patient.spawn(accounts::report(path, pictures.clone(), stopped.clone()));
+        patient.spawn(accounts::report(
+            plan.tokens.report.clone(),
+            pictures.clone(),
+            stopped.clone(),
+        ));
         let around = Around { plan, doors: &doors, pictures: &pictures, entries, output: &output };
         let stdin = control::feed(&beside, fed);
         let running = Running { runs, keeper: keeper.clone(), health: reports.health };

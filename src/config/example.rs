@@ -42,7 +42,7 @@ fn one_command_is_a_complete_file() {
         state_dir: PathBuf::from("/run/procession"),
         recovery: Recovery::End,
         cgroups: ControlGroups::Auto,
-        memory: MemoryPlan { interval: Duration::from_secs(5), leak_rule: LeakRule::GrowthCount },
+        memory: MemoryPlan { interval: Duration::from_secs(5), leak_rule: LeakRule::Robust },
         privacy: PrivacyPlan::default(),
         sessions: SessionsPlan::default(),
         tokens: TokensPlan::default(),

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::ledger::outcome::Outcome;
-use crate::ledger::request::OnParentEnd;
+use crate::ledger::session::OnParentEnd;
 use crate::units::{ExitStatus, Mono, SessionId};
 
 /// Open external sessions, and sessions of every kind that are held open for theirs.

@@ -10,9 +10,8 @@ use crate::ledger::entry::{KeptOpen, OpenSession, SurvivorOutcome};
 use crate::ledger::fold::{Ledger, batch};
 use crate::ledger::labels::UNKNOWN;
 use crate::ledger::outcome::wall_span;
-use crate::ledger::request::OnParentEnd;
 use crate::ledger::row::{Batch, EventSource, Row, SessionClose, SessionEvent};
-use crate::ledger::session::{Session, SessionEnd, SessionKind, SessionState};
+use crate::ledger::session::{OnParentEnd, Session, SessionEnd, SessionKind, SessionState};
 use crate::ledger::sessions::Note;
 use crate::units::{Now, SessionId, Wall};
 

@@ -9,9 +9,9 @@ use crate::ledger::activity::{Bounds, Due};
 use crate::ledger::external::Held;
 use crate::ledger::fold::{Ledger, batch};
 use crate::ledger::outcome::{Outcome, known};
-use crate::ledger::request::{Knock, OnParentEnd};
+use crate::ledger::request::Knock;
 use crate::ledger::row::{Batch, Row};
-use crate::ledger::session::{SessionKind, SessionState};
+use crate::ledger::session::{OnParentEnd, SessionKind, SessionState};
 use crate::ledger::sessions::Note;
 use crate::units::{ExitStatus, Mono, Now, ProcessIx, SessionId};
 

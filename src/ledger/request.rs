@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::ledger::chain_request::{ChainReply, ChainRequest};
-use crate::ledger::session::{Session, SessionState};
+use crate::ledger::session::{OnParentEnd, Session, SessionState};
 use crate::tokens::TokenCounts;
 use crate::tokens::call::Call;
 use crate::tokens::otlp::{self, Figures};
@@ -110,37 +110,6 @@ pub struct OwnContext {
     pub working_dir: Option<PathBuf>,
     /// Names and values of the application's own; added to those that are inherited.
     pub labels: BTreeMap<String, String>,
-}
-
-/// What becomes of a session when its parent ends.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum OnParentEnd {
-    /// It ends as well, in the same way.
-    #[default]
-    End,
-    /// It goes on by itself.
-    Orphan,
-    /// Its parent is held open, as stopping, until it is over.
-    Wait,
-}
-
-impl OnParentEnd {
-    /// Every policy.
-    pub const ALL: [Self; 3] = [Self::End, Self::Orphan, Self::Wait];
-
-    /// Reads what [`OnParentEnd::as_str`] writes.
-    pub fn parse(text: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|known| known.as_str() == text)
-    }
-
-    /// As it is written in a request.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::End => "end",
-            Self::Orphan => "orphan",
-            Self::Wait => "wait",
-        }
-    }
 }
 
 /// A sign of life with what was used since the last one.

@@ -236,3 +236,34 @@ pub struct SessionEnd {
     /// Why, in a few words that a person understands.
     pub reason: String,
 }
+
+/// What becomes of a session when its parent ends.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum OnParentEnd {
+    /// It ends as well, in the same way.
+    #[default]
+    End,
+    /// It goes on by itself.
+    Orphan,
+    /// Its parent is held open, as stopping, until it is over.
+    Wait,
+}
+
+impl OnParentEnd {
+    /// Every policy.
+    pub const ALL: [Self; 3] = [Self::End, Self::Orphan, Self::Wait];
+
+    /// Reads what [`OnParentEnd::as_str`] writes.
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|known| known.as_str() == text)
+    }
+
+    /// As it is written in a request.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::End => "end",
+            Self::Orphan => "orphan",
+            Self::Wait => "wait",
+        }
+    }
+}

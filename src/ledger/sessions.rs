@@ -1,6 +1,8 @@
 //! The register of sessions: the only place that numbers events and changes states, so that no
 //! sequence has a gap and no change escapes the table in `transition`.
 
+mod going_on;
+
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,9 +17,6 @@ use crate::ledger::spans::{LIVES, Spans};
 use crate::ledger::transition::{allowed, may_open_as};
 use crate::tokens::TokenCounts;
 use crate::units::{ExitStatus, Money, Mono, Now, SessionId, Wall};
-
-/// Events of one session that wait until their numbers are known.
-const MOST_UNHEARD: usize = 1_000;
 
 /// Ended sessions that are kept in memory; the store keeps the rest.
 const ENDED_KEPT: usize = 100;
@@ -111,81 +110,6 @@ impl Sessions {
             Live { session, opened: at.mono, before: Duration::ZERO, incomplete: false, saved };
         self.live.insert(id, live);
         self.write(id, at, (None, Some(state)), note)
-    }
-
-    /// Takes in a session of an earlier life that goes on, of which it is not known yet what was kept:
-    /// nothing of it is written before [`Sessions::heard`].
-    pub fn open_unheard(&mut self, session: Session, at: Now, note: Note) {
-        let id = session.id;
-        self.unheard.insert(id, Vec::new());
-        if self.get(id).is_none() {
-            self.open(session, at, note);
-        }
-    }
-
-    /// Whether it is not known yet what was kept of a session.
-    pub fn is_unheard(&self, id: SessionId) -> bool {
-        self.unheard.contains_key(&id)
-    }
-
-    /// All of which that is not known yet.
-    pub fn all_unheard(&self) -> Vec<SessionId> {
-        self.unheard.keys().copied().collect()
-    }
-
-    /// Writes what waited, behind what was kept: the session goes on. Where nothing was kept of it, it
-    /// begins here.
-    pub fn heard(&mut self, id: SessionId, kept: Option<(&Session, u64)>) -> Vec<Row> {
-        let Some(mut events) = self.unheard.remove(&id) else { return Vec::new() };
-        if let Some((kept, base)) = kept {
-            if let Some(first) = events.first_mut() {
-                let changed = kept.state != SessionState::Active;
-                first.event_type = "resumed".into();
-                first.source = EventSource::Recovery;
-                first.previous_state = changed.then(|| kept.state.as_str().into());
-                first.new_state = first.new_state.take().filter(|_| changed);
-            }
-            events.iter_mut().for_each(|event| event.sequence += base);
-            self.go_on_from(id, kept, base);
-        }
-        let projection = self.projection(id);
-        events.into_iter().map(Row::Event).chain(projection).collect()
-    }
-
-    fn go_on_from(&mut self, id: SessionId, kept: &Session, base: u64) {
-        if let Some(live) = self.live.get_mut(&id) {
-            live.before = wall_span(kept.started, live.session.started);
-        }
-        let Some(session) = self.edit(id) else { return };
-        session.events += base;
-        session.started = kept.started;
-        session.parent = session.parent.or(kept.parent);
-        session.context = session.context.take().or_else(|| kept.context.clone());
-        let (ours, theirs) = (&mut session.figures, &kept.figures);
-        ours.tokens = ours.tokens.plus(&theirs.tokens);
-        ours.cost = ours.cost.saturating_add(theirs.cost);
-        ours.unpriced_tokens = ours.unpriced_tokens.saturating_add(theirs.unpriced_tokens);
-        let (ours, theirs) = (&mut session.total, &kept.total);
-        ours.tokens = ours.tokens.plus(&theirs.tokens);
-        ours.cost = ours.cost.saturating_add(theirs.cost);
-        ours.unpriced_tokens = ours.unpriced_tokens.saturating_add(theirs.unpriced_tokens);
-    }
-
-    /// Goes on with a session as it was kept, whose next event has this number.
-    pub fn resume(&mut self, kept: &Session, events: u64, at: Now, note: Note) -> Vec<Row> {
-        let from = kept.state;
-        let state = SessionState::Active;
-        if self.get(kept.id).is_some() || from != state && !allowed(from, state) {
-            return Vec::new();
-        }
-        let session = Session { state, events, ..kept.clone() };
-        let saved = (session.last_activity, events);
-        let before = wall_span(kept.started, at.wall);
-        let session = Arc::new(session);
-        let live = Live { session, opened: at.mono, before, incomplete: false, saved };
-        self.live.insert(kept.id, live);
-        let change = if from == state { (None, None) } else { (Some(from), Some(state)) };
-        self.write(kept.id, at, change, note)
     }
 
     /// Adds an event that leaves the state as it is; also to a session that ended lately, for what
@@ -448,7 +372,7 @@ impl Sessions {
         let projection = Row::Session(Box::new(session.clone()));
         match self.unheard.get_mut(&id) {
             Some(unheard) => {
-                if unheard.len() < MOST_UNHEARD {
+                if unheard.len() < going_on::MOST_UNHEARD {
                     unheard.push(event);
                 }
                 Vec::new()

@@ -1,8 +1,7 @@
 //! What is kept of sessions that were left open and could go on: asked for once, at the start.
 
 use crate::ledger::entry::{KeptOpen, OpenSession};
-use crate::ledger::request::OnParentEnd;
-use crate::ledger::session::SessionKind;
+use crate::ledger::session::{OnParentEnd, SessionKind};
 use crate::store::reading::kept::KeptEvent;
 use crate::store::reading::{Answer, Question};
 use crate::store::{Store, StoreError};

@@ -227,7 +227,7 @@ const ROOMS: &[Row] = &[
     (
         "metrics",
         "output::figures ledger::care ledger::entry ledger::session ledger::snapshot \
-         ledger::store_figures chains tokens memory faults supervise::fact \
+         ledger::spans ledger::store_figures chains tokens memory faults supervise::fact \
          supervise::lifecycle",
     ),
     (

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use super::*;
 use crate::ledger::request::*;
+use crate::ledger::session::OnParentEnd;
 
 const S: u64 = 1_000;
 

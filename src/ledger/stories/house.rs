@@ -2,8 +2,7 @@
 
 use super::*;
 use crate::ledger::entry::KeptOpen;
-use crate::ledger::request::OnParentEnd;
-use crate::ledger::session::Session;
+use crate::ledger::session::{OnParentEnd, Session};
 
 #[test]
 fn what_an_earlier_life_left_open_is_lost_whoever_tells_first() {

@@ -20,10 +20,10 @@ use super::request;
 use super::role::{Caller, Role, Who};
 use super::{Busy, Desk};
 use crate::ledger::request::{
-    Answered, Beat, Closing, LONGEST_ID, Named, OnParentEnd, Opening, OwnContext, Refusal, Reply,
+    Answered, Beat, Closing, LONGEST_ID, Named, Opening, OwnContext, Refusal, Reply,
     Request as Asked,
 };
-use crate::ledger::session::{Session, SessionKind};
+use crate::ledger::session::{OnParentEnd, Session, SessionKind};
 use crate::serve::wire::external::{CloseBody, HeartbeatBody, Kept, OpenBody, Opened, TokensBody};
 use crate::store::reading::{Answer as Known, Question};
 use crate::tokens::TokenCounts;

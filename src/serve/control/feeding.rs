@@ -1,7 +1,7 @@
 //! What commands beside the plan are told on their standard input. Each has a queue of its own, and
 //! somebody who writes it down the pipe as the command reads; nobody here waits for a command.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::io::ErrorKind;
 use std::os::fd::OwnedFd;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -20,6 +20,10 @@ pub const MOST_WAITING: usize = 256 << 10;
 /// In how many pieces, each of which costs something beside its bytes.
 const MOST_PIECES: usize = 1024;
 
+/// Ended runs that are remembered to have had a pipe: the picture that shows their end comes a
+/// moment later.
+const MOST_GONE: usize = 100;
+
 /// What is told of the pipes.
 #[derive(Debug)]
 pub enum Feeding {
@@ -31,7 +35,14 @@ pub enum Feeding {
 
 /// The pipes of all commands that have one.
 #[derive(Debug, Default)]
-pub struct Feeds(Mutex<BTreeMap<RunId, Feed>>);
+pub struct Feeds(Mutex<Pipes>);
+
+#[derive(Debug, Default)]
+struct Pipes {
+    open: BTreeMap<RunId, Feed>,
+    /// Those of runs that ended, the newest last.
+    gone: VecDeque<RunId>,
+}
 
 #[derive(Debug)]
 struct Feed {
@@ -46,7 +57,7 @@ struct Feed {
 pub enum NotFed {
     /// It has no pipe.
     NoPipe,
-    /// It was closed, here or by the command.
+    /// It was closed, here, by the command or by its end.
     Closed,
     /// So much waits already that this finds no room.
     Full(usize),
@@ -58,10 +69,7 @@ impl Feeds {
         while let Some(feeding) = told.recv().await {
             match feeding {
                 Feeding::Begun(run, pipe) => self.begin(run, pipe),
-                Feeding::Ended(run) => {
-                    let feed = lock(&self.0).remove(&run);
-                    feed.into_iter().for_each(|feed| feed.writer.abort());
-                }
+                Feeding::Ended(run) => lock(&self.0).end(run),
             }
         }
     }
@@ -70,13 +78,13 @@ impl Feeds {
         let (pieces, queue) = mpsc::channel(MOST_PIECES);
         let waiting = Arc::new(AtomicUsize::new(0));
         let writer = tokio::spawn(write_down(pipe, queue, Arc::clone(&waiting))).abort_handle();
-        lock(&self.0).insert(run, Feed { pieces: Some(pieces), waiting, writer });
+        lock(&self.0).open.insert(run, Feed { pieces: Some(pieces), waiting, writer });
     }
 
     /// Takes all of it, or nothing; and nothing follows it where `closes`. How much waits then.
     pub fn put(&self, run: RunId, bytes: Bytes, closes: bool) -> Result<usize, NotFed> {
-        let mut feeds = lock(&self.0);
-        let feed = feeds.get_mut(&run).ok_or(NotFed::NoPipe)?;
+        let mut pipes = lock(&self.0);
+        let feed = pipes.feed(run)?;
         let pieces = feed.pieces.as_ref().filter(|pieces| !pieces.is_closed());
         let pieces = pieces.ok_or(NotFed::Closed)?;
         let before = feed.waiting.load(Ordering::Acquire);
@@ -95,6 +103,22 @@ impl Feeds {
             feed.pieces = None;
         }
         Ok(feed.waiting.load(Ordering::Acquire))
+    }
+}
+
+impl Pipes {
+    fn feed(&mut self, run: RunId) -> Result<&mut Feed, NotFed> {
+        let missing = if self.gone.contains(&run) { NotFed::Closed } else { NotFed::NoPipe };
+        self.open.get_mut(&run).ok_or(missing)
+    }
+
+    fn end(&mut self, run: RunId) {
+        let Some(feed) = self.open.remove(&run) else { return };
+        feed.writer.abort();
+        if self.gone.len() >= MOST_GONE {
+            self.gone.pop_front();
+        }
+        self.gone.push_back(run);
     }
 }
 
@@ -197,6 +221,7 @@ mod tests {
         tell.send(Feeding::Ended(RUN)).await.expect("room");
         drop(tell);
         feeds.follow(told).await;
-        assert_eq!(put(&feeds, "x", false), Err(NotFed::NoPipe));
+        assert_eq!(put(&feeds, "x", false), Err(NotFed::Closed));
+        assert_eq!(feeds.put(RunId(2), Bytes::new(), false), Err(NotFed::NoPipe));
     }
 }

@@ -204,7 +204,7 @@ async fn feed(
 fn not_fed(command: &Command, refused: NotFed) -> Problem {
     let name = name(command);
     match refused {
-        NotFed::NoPipe if command.end.is_some() => {
+        NotFed::NoPipe | NotFed::Closed if command.end.is_some() => {
             Problem::conflict("ended", "it has ended", format!("{name} reads nothing any more"))
         }
         NotFed::NoPipe => {

@@ -2791,7 +2791,7 @@ _procession() {
             fi
             case "${prev}" in
                 --by)
-                    COMPREPLY=($(compgen -W "project user agent process kind" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "project user agent process kind tool" -- "${cur}"))
                     return 0
                     ;;
                 --since)

@@ -212,7 +212,8 @@ complete -c procession -n "__fish_procession_using_subcommand sessions; and __fi
 user\t''
 agent\t''
 process\t''
-kind\t''"
+kind\t''
+tool\t''"
 complete -c procession -n "__fish_procession_using_subcommand sessions; and __fish_seen_subcommand_from stats" -l since -d 'Only those that were opened then or later: 2026-11-20T09:30:00Z, or 2h for two hours ago' -r
 complete -c procession -n "__fish_procession_using_subcommand sessions; and __fish_seen_subcommand_from stats" -l until -d 'Only those that were opened before' -r
 complete -c procession -n "__fish_procession_using_subcommand sessions; and __fish_seen_subcommand_from stats" -l socket -d 'The control socket; by default that of the configuration, or the one in the usual folder' -r -F

@@ -374,7 +374,7 @@ _arguments "${_arguments_options[@]}" : \
 ;;
 (stats)
 _arguments "${_arguments_options[@]}" : \
-'--by=[What they have in common]:WHAT:(project user agent process kind)' \
+'--by=[What they have in common]:WHAT:(project user agent process kind tool)' \
 '--since=[Only those that were opened then or later\: 2026-11-20T09\:30\:00Z, or 2h for two hours ago]:TIME:_default' \
 '--until=[Only those that were opened before]:TIME:_default' \
 '--socket=[The control socket; by default that of the configuration, or the one in the usual folder]:PATH:_files' \
