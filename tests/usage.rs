@@ -159,6 +159,7 @@ fn what_agents_send_and_scripts_record_is_counted_once_also_over_kill_9() {
     let house = house.again();
     let again = variable(&dir, "env", "OTEL_EXPORTER_OTLP_METRICS_ENDPOINT").expect("told");
     assert_ne!(again, endpoint);
+    let session = variable(&dir, "env", "PROCESSION_SESSION_ID").expect("told");
     let logs = again.replace("/v1/metrics", "/v1/traces");
     until("the door is open", || Some(report(&dir)).filter(|it| it["series"].is_array()));
     assert_eq!(send(&logs, JSON, b"{}").status, 200);

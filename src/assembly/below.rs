@@ -112,7 +112,6 @@ impl Below {
         let veil = keeping::veil(plan);
         let ledger = keeping::new_ledger(plan, &stand, &prices, veil.clone());
         let mut kept = Kept::begin(plan, stand.beginnings(), stand.owner);
-        let weak = entries.downgrade();
         let beside = control::beside(plan, output.clone());
         let (events, heard) = control::events(plan, stand.began.wall, &beside);
         let outlets = Outlets {
@@ -132,12 +131,9 @@ impl Below {
         let Kept { writer, reports, keeper, journal, .. } = kept;
         let mut patient = JoinSet::new();
         patient.spawn(follow(start, entries.clone(), stopped.clone()));
-        patient.spawn(senses::tell_of_earlier_lives(reports.resume, resumed, weak.clone()));
-        patient.spawn(accounts::report(
-            plan.tokens.report.clone(),
-            pictures.clone(),
-            stopped.clone(),
-        ));
+        patient.spawn(senses::tell_of_earlier_lives(reports.resume, resumed, entries.downgrade()));
+        let report = plan.tokens.report.clone();
+        patient.spawn(accounts::report(report, pictures.clone(), stopped.clone()));
         let around = Around { plan, doors: &doors, pictures: &pictures, entries, output: &output };
         let stdin = control::feed(&beside, fed);
         let running = Running { runs, keeper: keeper.clone(), health: reports.health };
@@ -154,12 +150,12 @@ impl Below {
             history: writer.reader(),
             requests,
             keep: keeping::audit(&writer),
-            entries: weak.clone(),
+            entries: entries.downgrade(),
             veil,
         };
         senses.spawn(control::take_orders(Arc::clone(plan), tied, stopped.clone()));
         let sources = senses::sources(pictures, pulse, output);
-        senses.spawn(senses::listen(Arc::clone(plan), sources, stopped, weak));
+        senses.spawn(senses::listen(Arc::clone(plan), sources, stopped, entries.downgrade()));
         tell_of_survivors(entries, handled);
         drop(on);
         let has_socket = plan.control.socket.is_some();
