@@ -8,6 +8,7 @@ use std::os::unix::fs::{DirBuilderExt, FileTypeExt, MetadataExt};
 use std::os::unix::net::UnixListener as StdListener;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use hyper::Request;
 use hyper::body::Incoming;
@@ -17,13 +18,18 @@ use nix::sys::socket::{
 };
 use nix::sys::stat::{Mode, fchmod};
 use tokio::net::{UnixListener, UnixStream};
+use tokio::time::sleep;
 
 use super::Desk;
 use super::door::{self, CONNECTIONS, Pass};
-use super::peers::{self, Peer};
+use super::peers::{self, Peer, Place};
 use super::problem::Problem;
 use super::role::{Caller, Role, Who};
 use crate::serve::connections::{Connections, Engaged};
+
+/// How long somebody waits who descends from us and is in no run that is known: the picture that
+/// shows a run comes a moment after the run.
+const PATIENCE: Duration = Duration::from_millis(500);
 
 /// Connections that may wait to be accepted.
 const BACKLOG: i32 = 64;
@@ -57,7 +63,7 @@ pub(super) async fn serve(path: PathBuf, desk: &Arc<Desk>) {
 /// Looks who is there, once, and answers what they ask. Where they stood when they came is what
 /// they count as for as long as they stay: handing the connection on changes nothing.
 async fn greet(stream: UnixStream, desk: Arc<Desk>, engaged: Engaged) {
-    let peer = match peers::look(&stream, &desk.picture()) {
+    let peer = match look(&stream, &desk).await {
         Ok(peer) => peer,
         Err(error) => {
             tracing::warn!(target: "control", %error, "cannot tell who asks: not answered");
@@ -67,6 +73,25 @@ async fn greet(stream: UnixStream, desk: Arc<Desk>, engaged: Engaged) {
     let own = owner();
     let admit = move |_: &Request<Incoming>| admitted(&peer, own);
     door::converse(stream, desk, engaged, admit).await;
+}
+
+/// Looks who is there, again with each newer picture where somebody descends from a run that the
+/// picture does not show yet.
+async fn look(stream: &UnixStream, desk: &Desk) -> io::Result<Peer> {
+    let mut pictures = desk.sources.pictures.clone();
+    let patience = sleep(PATIENCE);
+    tokio::pin!(patience);
+    loop {
+        pictures.mark_unchanged();
+        let peer = peers::look(stream, &desk.picture())?;
+        if peer.place != Place::Unknown {
+            return Ok(peer);
+        }
+        tokio::select! {
+            Ok(()) = pictures.changed() => {}
+            () = &mut patience => return Ok(peer),
+        }
+    }
 }
 
 /// The superuser and our own user come in; the mode of the socket says the same.
@@ -155,7 +180,6 @@ mod tests {
     use std::os::unix::fs::PermissionsExt;
 
     use super::*;
-    use crate::serve::control::peers::Place;
 
     fn mode(path: &Path) -> u32 {
         fs::metadata(path).expect("it is there").permissions().mode() & 0o777
