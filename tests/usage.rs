@@ -165,6 +165,11 @@ fn what_agents_send_and_scripts_record_is_counted_once_also_over_kill_9() {
     let (_, text) = procession(&dir, &["tokens", "record", "-", "--json"], lines);
     assert!(text.contains("\"known\":1"), "told in an earlier life: {text}");
     assert_eq!(send(&again, JSON, first.as_bytes()).status, 200);
-    assert_eq!(report(&dir)["totals"]["total_tokens"], 0, "counted in an earlier life");
+    let more = metrics(time + 60_000_000_000, &json!(9));
+    assert_eq!(send(&again, JSON, more.as_bytes()).status, 200);
+    let told = until("more is counted", || {
+        Some(report(&dir)).filter(|it| it["totals"]["total_tokens"] != 0)
+    });
+    assert_eq!(told["totals"]["total_tokens"], 9, "the rest was counted in an earlier life");
     drop(house);
 }
