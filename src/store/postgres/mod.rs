@@ -14,6 +14,7 @@ mod chains;
 mod fault;
 mod link;
 mod lives;
+mod output;
 mod password;
 mod reading;
 mod resume;

@@ -55,6 +55,10 @@ impl Columns for Row {
         self.try_get(at)
     }
 
+    fn bytes(&self, at: usize) -> Result<Option<Vec<u8>>, Error> {
+        self.try_get(at)
+    }
+
     fn real(&self, at: usize) -> Result<Option<f64>, Error> {
         self.try_get(at)
     }

@@ -16,6 +16,8 @@ pub mod compare;
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
 mod chains;
 pub mod kept;
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
+mod output;
 pub mod place;
 pub mod reader;
 pub mod statement;
@@ -31,6 +33,7 @@ use self::wanted::Wanted;
 use crate::ledger::audit::AuditRow;
 use crate::ledger::forget::Whose;
 use crate::ledger::session::Session;
+use crate::ledger::written::Written;
 use crate::store::{Store, StoreError};
 use crate::units::{SessionId, Wall};
 
@@ -93,6 +96,8 @@ pub enum Question {
         /// Behind which one.
         after: Option<Place>,
     },
+    /// What a command wrote.
+    Output(SessionId),
     /// The number of a conversation in the chain of its agent.
     Conversation {
         /// Whose chain.
@@ -124,6 +129,8 @@ pub enum Answer {
     Compared(Compared),
     /// Sessions, counted.
     Statistics(Groups),
+    /// What a command wrote, if that is kept.
+    Output(Option<Box<Written>>),
     /// A number, if there is one.
     Number(Option<u64>),
     /// Lines of the audit trail, newest first.

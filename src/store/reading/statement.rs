@@ -7,7 +7,7 @@ use super::chains;
 use super::compare::AT_ONCE;
 use super::kept::{AUDIT, EVENT, SESSION};
 use super::wanted::{Standing, Wanted};
-use super::{MOST, Question, statistics};
+use super::{MOST, Question, output, statistics};
 use crate::ledger::session::Session;
 use crate::store::columns::{self, signed};
 use crate::store::retention;
@@ -48,6 +48,7 @@ pub fn of(question: &Question) -> Statement {
             it
         }
         Question::Conversation { agent, id } => chains::number(agent, id),
+        Question::Output(session) => output::statement(*session),
         Question::Children { parent, limit } => {
             let mut it = Statement::from(format!("SELECT {SESSION} FROM sessions WHERE "));
             it.and_text("parent =", &parent.to_string());
