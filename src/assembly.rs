@@ -14,6 +14,7 @@ mod keeping;
 mod logs;
 mod output;
 mod receiving;
+mod recording;
 mod control;
 mod reload;
 mod senses;

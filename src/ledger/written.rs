@@ -120,10 +120,8 @@ mod tests {
     use crate::secret::masker::Pattern;
 
     fn written(begin: u64, over: bool, parts: &[(bool, &[u8])]) -> Written {
-        let part = |(stderr, bytes): &(bool, &[u8])| Part {
-            stderr: *stderr,
-            bytes: Raw(bytes.to_vec()),
-        };
+        let part =
+            |(stderr, bytes): &(bool, &[u8])| Part { stderr: *stderr, bytes: Raw(bytes.to_vec()) };
         let (session, parts) = (SessionId::new(Wall(1), 1), parts.iter().map(part).collect());
         Written { session, at: Wall(1), begin, over, parts }
     }
@@ -160,7 +158,8 @@ mod tests {
 
     #[test]
     fn a_private_key_is_masked_from_its_first_line_to_its_last() {
-        let key = b"-----BEGIN RSA PRIVATE KEY-----\nMIIEow\nAQAB\n-----END RSA PRIVATE KEY-----\nok\n";
+        let key =
+            b"-----BEGIN RSA PRIVATE KEY-----\nMIIEow\nAQAB\n-----END RSA PRIVATE KEY-----\nok\n";
         let masked = text(written(0, true, &[(false, key)])).remove(0);
         let lines: Vec<&str> = masked.lines().map(str::trim_end).collect();
         assert_eq!(lines, ["***", "***", "***", "***", "ok"]);

@@ -237,6 +237,11 @@ impl Output {
         self.0.tapes.read(run, wanted, wait).await
     }
 
+    /// What is recorded.
+    pub fn tapes(&self) -> &Tapes {
+        &self.0.tapes
+    }
+
     /// Forgets the lines and the figures of a process that is no longer in the plan.
     pub fn forget(&self, name: &str) {
         self.0.shelves.take_down(name);

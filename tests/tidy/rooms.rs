@@ -213,7 +213,10 @@ const ROOMS: &[Row] = &[
     ),
     ("watch", "supervise::fact config::plan"),
     // What is asked of it and answered, for those who ask.
-    ("store::reading", "chains ledger::audit ledger::forget ledger::replay ledger::session ledger::written tokens"),
+    (
+        "store::reading",
+        "chains ledger::audit ledger::forget ledger::replay ledger::session ledger::written tokens",
+    ),
     (
         "store",
         "ledger::audit ledger::entry ledger::forget ledger::row ledger::session ledger::store_figures ledger::written names context chains tokens secret \

@@ -223,3 +223,25 @@ fn a_refused_batch_without_events_is_given_up() {
     spool.refused(group);
     assert_eq!((spool.is_empty(), spool.rows(), spool.dropped()), (true, 0, 2));
 }
+
+#[test]
+fn output_that_waits_has_a_bound_of_its_own_and_only_the_newest_of_a_command_waits() {
+    let output = |number: u128, begin| {
+        let written = Written { session: id(number), at: AT, begin, over: true, parts: Vec::new() };
+        batch(vec![Row::Output(Arc::new(written))])
+    };
+    let mut spool = Spool::default();
+    spool.push(batch(vec![event(0)]));
+    (0..40).for_each(|number| spool.push(output(number, 0)));
+    spool.push(output(39, 7));
+    assert_eq!((spool.rows(), spool.dropped()), (MAX_OUTPUTS + 1, 40 - MAX_OUTPUTS as u64));
+    let rows: Vec<Row> = spool.take_group().into_iter().flat_map(|batch| batch.rows).collect();
+    let kept = |row: &Row| match row {
+        Row::Output(written) => Some((written.session, written.begin)),
+        _ => None,
+    };
+    let kept: Vec<_> = rows.iter().filter_map(kept).collect();
+    assert_eq!(kept.first(), Some(&(id(8), 0)), "the oldest went");
+    assert_eq!(kept.last(), Some(&(id(39), 7)));
+    assert_eq!(rows[0], event(0), "nothing else went");
+}

@@ -7,8 +7,8 @@ use std::os::unix::ffi::OsStrExt;
 
 use rusqlite::{Connection, OptionalExtension, named_params, params};
 
-use super::{chains, output};
 use super::fault::Fault;
+use super::{chains, output};
 use crate::ledger::audit::AuditRow;
 use crate::ledger::row::{EVENT_VERSION, Row, SampleRow, SessionClose, SessionEvent};
 use crate::ledger::session::Session;
