@@ -1,8 +1,11 @@
 //! What gives way, in which order, and how it is told.
 
+use std::sync::Arc;
+
 use super::event_of as event_of_row;
 use super::*;
-use crate::store::examples::{batch, event, event_of, sample, session, usage};
+use crate::ledger::written::Written;
+use crate::store::examples::{AT, batch, event, event_of, id, sample, session, usage};
 
 /// Fills a spool with `count` batches of what `make` makes.
 fn filled(count: usize, make: impl Fn(usize) -> Vec<Row>) -> Spool {
