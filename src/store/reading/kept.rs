@@ -84,7 +84,7 @@ pub fn answer<C: Columns>(question: &Question, rows: &[C]) -> Result<Answer, C::
         Question::Events { limit, .. } => {
             Answer::Events(page(rows, *limit, |row| event(row).map(Some))?)
         }
-        Question::Conversation { .. } => chains::answer(rows)?,
+        Question::Conversations(wanted) => chains::answer(rows, wanted.limit)?,
         Question::Output(_) => output::answer(rows)?,
         Question::Statistics { .. } => Answer::Statistics(statistics::groups(rows)?),
         Question::Compare { .. } => Answer::Sessions(page(rows, AT_ONCE, session)?),
@@ -99,7 +99,7 @@ pub fn answer<C: Columns>(question: &Question, rows: &[C]) -> Result<Answer, C::
 
 /// One row more than may be told was asked for, to know whether there are more. What no version of
 /// ours has written is left out.
-fn page<C: Columns, T>(
+pub fn page<C: Columns, T>(
     rows: &[C],
     limit: u32,
     read: impl Fn(&C) -> Result<Option<T>, C::Fault>,

@@ -30,6 +30,7 @@ use self::kept::KeptEvent;
 use self::place::Place;
 use self::statistics::{By, Groups};
 use self::wanted::Wanted;
+use crate::chains::chain::Link;
 use crate::ledger::audit::AuditRow;
 use crate::ledger::forget::Whose;
 use crate::ledger::session::Session;
@@ -98,13 +99,8 @@ pub enum Question {
     },
     /// What a command wrote.
     Output(SessionId),
-    /// The number of a conversation in the chain of its agent.
-    Conversation {
-        /// Whose chain.
-        agent: String,
-        /// The agent's own id of it.
-        id: String,
-    },
+    /// Conversations in the chain of an agent, newest first, page by page.
+    Conversations(Box<LinksWanted>),
     /// Sessions that were opened in a span of time, counted by what they have in common.
     Statistics {
         /// What they have in common.
@@ -114,6 +110,21 @@ pub enum Question {
         /// Opened before.
         until: Option<Wall>,
     },
+}
+
+/// Which conversations of an agent are asked for.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct LinksWanted {
+    /// Whose chain.
+    pub agent: String,
+    /// Only the one that the agent calls so.
+    pub id: Option<String>,
+    /// Only the one with this number.
+    pub number: Option<u64>,
+    /// Only those with a lower number.
+    pub before: Option<u64>,
+    /// How many at most.
+    pub limit: u32,
 }
 
 /// What is answered, each to the question of its name.
@@ -131,8 +142,8 @@ pub enum Answer {
     Statistics(Groups),
     /// What a command wrote, if that is kept.
     Output(Option<Box<Written>>),
-    /// A number, if there is one.
-    Number(Option<u64>),
+    /// Conversations, newest first.
+    Conversations(Page<Link>),
     /// Lines of the audit trail, newest first.
     Audit(Page<AuditRow>),
     /// What was forgotten, or would be.

@@ -34,6 +34,14 @@ pub enum Value {
 /// Generations of a tree that are looked for.
 const DEEPEST: u32 = 32;
 
+/// As [`of`], where many instances share a database.
+pub fn of_instance(question: &Question, instance: &str) -> Statement {
+    match question {
+        Question::Conversations(wanted) => chains::statement(wanted, Some(instance)),
+        question => of(question),
+    }
+}
+
 /// The statement that finds what is asked for.
 pub fn of(question: &Question) -> Statement {
     match question {
@@ -47,7 +55,7 @@ pub fn of(question: &Question) -> Statement {
             it.ordered("sequence", *limit);
             it
         }
-        Question::Conversation { agent, id } => chains::number(agent, id),
+        Question::Conversations(wanted) => chains::statement(wanted, None),
         Question::Output(session) => output::statement(*session),
         Question::Children { parent, limit } => {
             let mut it = Statement::from(format!("SELECT {SESSION} FROM sessions WHERE "));
