@@ -303,6 +303,33 @@ fn output_that_is_not_to_be_kept_is_gone_with_its_life() {
 }
 
 #[test]
+fn of_many_that_are_asked_for_at_once_no_more_begin_than_may_be_open() {
+    let it = Sandbox::with("sessions: {max_concurrent: 3}\n");
+    let begun: Vec<String> = std::thread::scope(|scope| {
+        let ask = || {
+            let answer = it.post("/v1/spawn", &json!({ "command": ["sleep", "100000"] }));
+            match answer.status {
+                202 => answer.json()["session"].as_str().map(str::to_owned),
+                429 => None,
+                _ => panic!("{answer:?}"),
+            }
+        };
+        let asked: Vec<_> = (0..12).map(|_| scope.spawn(ask)).collect();
+        asked.into_iter().filter_map(|one| one.join().expect("an answer")).collect()
+    });
+    assert_eq!(begun.len(), 3);
+    let ended = it.post(&format!("/v1/sessions/{}/terminate?wait=60", begun[0]), &json!({}));
+    ended.check(200, "Command");
+    let place = until("its place is free", || {
+        let answer = it.post("/v1/spawn", &json!({ "command": ["sleep", "100000"] }));
+        (answer.status == 202).then_some(answer)
+    });
+    place.check(202, "Spawned");
+    let one_more = it.post("/v1/spawn", &json!({ "command": ["true"] }));
+    assert_eq!(one_more.status, 429, "{one_more:?}");
+}
+
+#[test]
 fn input_is_refused_where_nobody_reads_it_and_bounded_where_it_is_not_read() {
     let it = Sandbox::open();
     let deaf = it.shell("exec sleep 1000");
