@@ -50,6 +50,7 @@ pub mod spend;
 mod transition;
 pub mod veil;
 mod watch;
+pub mod written;
 
 #[cfg(test)]
 mod stories;
