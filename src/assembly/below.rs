@@ -18,9 +18,8 @@ use crate::assembly::control::{self, Tied};
 use crate::assembly::following::{Following, follow};
 use crate::assembly::journal::Written;
 use crate::assembly::keeping::{self, Kept};
-use crate::assembly::recording::Recordings;
 use crate::assembly::senses::{self, Around, Running};
-use crate::assembly::{Links, Stand, accounts, logs, receiving};
+use crate::assembly::{Links, Stand, accounts, logs, receiving, recording};
 use crate::clock;
 use crate::config::plan::Plan;
 use crate::ledger::entry::{Entry, SurvivorOutcome};
@@ -130,10 +129,7 @@ impl Below {
         let plans = tasks.plans.clone();
         let start = Following { plans: plans.clone(), began: stand.began.wall, prices, resume };
         let Kept { writer, reports, keeper, journal, .. } = kept;
-        let mut patient = JoinSet::new();
-        if let Some(kept) = Recordings::of(plan, output.as_ref(), &beside, &writer) {
-            patient.spawn(kept.keep(stopped.clone()));
-        }
+        let mut patient = recording::begin(plan, &output, &beside, &writer, &stopped);
         patient.spawn(follow(start, entries.clone(), stopped.clone()));
         patient.spawn(senses::tell_of_earlier_lives(reports.resume, resumed, entries.downgrade()));
         let report = plan.tokens.report.clone();
