@@ -46,6 +46,7 @@ fn one_command_is_a_complete_file() {
         privacy: PrivacyPlan::default(),
         sessions: SessionsPlan::default(),
         tokens: TokensPlan::default(),
+        budgets: Vec::new(),
         file_digest: Some(
             "3e27780f11543de6635722afbac7190b77dc6ba4cdcd3787cd78f3a6f33f23b0".to_owned(),
         ),

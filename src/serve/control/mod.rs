@@ -23,6 +23,7 @@ pub mod tcp;
 
 mod answer;
 mod awaiting;
+mod budgets;
 mod chains;
 mod door;
 mod external;
