@@ -127,7 +127,10 @@ fn window(
     };
     let word = window_at.parsed("`day`, `hour`, `run` or `life`", parse, meant)?;
     if let Some(at) = zone_at.filter(|_| word != "day") {
-        at.fault("only a day begins at another time elsewhere", "remove it, or write `window: day`");
+        at.fault(
+            "only a day begins at another time elsewhere",
+            "remove it, or write `window: day`",
+        );
     }
     match &*word {
         "hour" => Some(BudgetWindow::Hour),
@@ -147,7 +150,8 @@ fn limit(fields: &mut Fields<'_>) -> Option<BudgetLimit> {
     let kinds = kinds_at.as_ref().and_then(kinds).unwrap_or(CountedKinds::ALL);
     match (tokens_at, cost_at) {
         (Some(_), Some(cost_at)) => {
-            cost_at.fault("a budget is in tokens or in money", "write a second budget for the other");
+            cost_at
+                .fault("a budget is in tokens or in money", "write a second budget for the other");
             None
         }
         (Some(at), None) => {

@@ -7,7 +7,7 @@ use super::mistakes::read;
 use super::plan::*;
 use super::show::show;
 use crate::chains::limits::Limits;
-use crate::units::{Bytes, ProcessIx, Signal};
+use crate::units::{Bytes, Money, ProcessIx, Signal};
 
 /// A file with every key, in forms that differ from the defaults.
 const EVERYTHING: &str = include_str!("everything.yaml");
@@ -73,6 +73,17 @@ fn every_key_reaches_the_plan() {
     assert_eq!(plan.recovery, Recovery::Adopt);
     assert_eq!(plan.cgroups, ControlGroups::Off);
     assert_eq!(plan.memory.interval, Duration::from_millis(1500));
+    let [daily, hourly, each, whole] = &plan.budgets[..] else { panic!("{:?}", plan.budgets) };
+    assert_eq!((&daily.scope, &*daily.warn), (&BudgetScope::Agent("coder".into()), &[60, 90][..]));
+    assert_eq!(daily.limit, BudgetLimit::Cost(Money(12_500_000_000)));
+    assert!(matches!(&daily.window, BudgetWindow::Day(zone) if zone.name() == "Europe/Berlin"));
+    let all = BudgetActions { signal: Some(Signal::USR1), stop: true, refuse: true };
+    assert_eq!((daily.actions, whole.actions), (all, BudgetActions::default()));
+    let kinds = CountedKinds([true, true, false, false, false, false]);
+    assert_eq!(hourly.limit, BudgetLimit::Tokens { most: 250_000, kinds });
+    assert_eq!((&hourly.window, hourly.warn.len()), (&BudgetWindow::Hour, 0));
+    assert_eq!((&each.window, &*each.warn), (&BudgetWindow::Run, &[50, 80, 95][..]));
+    assert_eq!((&whole.window, &whole.scope), (&BudgetWindow::Life, &BudgetScope::Container));
 
     assert_eq!(db.command, ["postgres", "-D", "data dir"]);
     assert_eq!(db.restart.policy, RestartPolicy::UnlessStopped);

@@ -139,7 +139,8 @@ pub(super) fn print_count(count: u64) -> String {
     }
 }
 
-/// Reads `20 USD`, `$20` or `0.50`, in US dollars, exact to the nano-dollar.
+/// Reads `20 USD`, `$20` (`$$20` in the file, where a dollar sign begins a variable) or `0.50`, in US
+/// dollars, exact to the nano-dollar.
 pub(super) fn parse_money(text: &str) -> Option<Money> {
     let (number, unit) = split_number(text.strip_prefix('$').unwrap_or(text))?;
     let known = matches!(unit.trim(), "" | "USD" | "usd") && number.places <= 9;

@@ -114,7 +114,8 @@ impl Account {
             *self = Self::new(plan, at);
             return;
         }
-        let told = |percent: &u8| self.plan.warn.iter().zip(&self.told).any(|it| it == (percent, &true));
+        let told =
+            |percent: &u8| self.plan.warn.iter().zip(&self.told).any(|it| it == (percent, &true));
         self.told = plan.warn.iter().map(told).collect();
         self.plan = plan;
         self.leave_what_is_below();
@@ -282,12 +283,7 @@ impl Window {
 }
 
 /// Whether a budget is about a process, or about an agent that it does not declare itself.
-pub fn is_about(
-    scope: &BudgetScope,
-    process: &str,
-    family: &str,
-    agent: Option<&str>,
-) -> bool {
+pub fn is_about(scope: &BudgetScope, process: &str, family: &str, agent: Option<&str>) -> bool {
     match scope {
         BudgetScope::Process(name) => name == process || name == family,
         BudgetScope::Agent(name) => agent == Some(name),

@@ -7,8 +7,7 @@ use super::phrase::{NOTHING, harmless, span, table};
 use super::{Door, Failure, print};
 use crate::serve::wire::budgets::{Budget, Budgets};
 
-const HEADINGS: [&str; 8] =
-    ["NAME", "OF", "WINDOW", "SPENT", "LIMIT", "USED", "PER HOUR", "LASTS"];
+const HEADINGS: [&str; 8] = ["NAME", "OF", "WINDOW", "SPENT", "LIMIT", "USED", "PER HOUR", "LASTS"];
 
 #[derive(Debug, Args)]
 pub struct Options {

@@ -98,4 +98,3 @@ pub struct BudgetActions {
     /// Nothing new of it is begun by an order until its window is over.
     pub refuse: bool,
 }
-

@@ -6,11 +6,7 @@ use crate::config::plan::CountedKinds;
 
 pub(super) const BUDGET: [Key; 9] = [
     ("process", Text, "The process whose spending counts, with all its replicas, or one replica."),
-    (
-        "agent",
-        Text,
-        "The agent whose spending counts; without it and `process` everything counts.",
-    ),
+    ("agent", Text, "The agent whose spending counts; without it and `process` everything counts."),
     (
         "window",
         Words(&["day", "hour", "run", "life"]),

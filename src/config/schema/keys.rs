@@ -1,11 +1,11 @@
 //! The table of every key that a configuration can have, with what each means.
 
+use super::budget_keys::BUDGET;
 use super::form::Form::{
     Database, Duration, Either, Flag, List, Many, Map, Named, NamedOrBare, Number, Off, Percent,
     Size, Text, Whole, Words,
 };
 use super::form::{Form, Key};
-use super::budget_keys::BUDGET;
 use super::session_keys::{PRIVACY, SESSION, SESSIONS};
 
 const COMMAND: Form = Either(&[Text, List(&Text)]);

@@ -62,6 +62,7 @@ fn actions(actions: BudgetActions) -> Vec<String> {
     let BudgetActions { signal, stop, refuse } = actions;
     let words = [("stop", stop), ("refuse", refuse)].into_iter().filter(|(_, on)| *on);
     let words = words.map(|(word, _)| word.to_owned());
-    let said: Vec<String> = signal.map(|signal| signal.to_string()).into_iter().chain(words).collect();
+    let said: Vec<String> =
+        signal.map(|signal| signal.to_string()).into_iter().chain(words).collect();
     if said.is_empty() { vec!["event".to_owned()] } else { said }
 }

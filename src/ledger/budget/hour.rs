@@ -34,7 +34,8 @@ impl Hour {
             return false;
         }
         let behind = self.minutes.iter().rposition(|(minute, _)| *minute <= given);
-        match behind.and_then(|at| self.minutes.get_mut(at)).filter(|(minute, _)| *minute == given) {
+        match behind.and_then(|at| self.minutes.get_mut(at)).filter(|(minute, _)| *minute == given)
+        {
             Some((_, sum)) => *sum = sum.plus(charge),
             None => self.minutes.insert(behind.map_or(0, |at| at + 1), (given, charge)),
         }

@@ -3,6 +3,7 @@
 use super::*;
 use crate::ledger::request::{Knock, Opening, Refusal, Reply, Request};
 use crate::ledger::snapshot::BudgetView;
+use crate::tokens::call::Call;
 
 const S: u64 = 1_000;
 
@@ -58,10 +59,7 @@ fn it_is_told_at_its_parts_and_the_action_is_asked_for_once() {
     assert_eq!(spend(&mut ledger, 1, 1), [""; 0]);
     assert_eq!(spend(&mut ledger, 2, 2), ["budget_warning"]);
     assert!(ledger.take_knocks().is_empty());
-    assert_eq!(
-        spend(&mut ledger, 3, 3),
-        ["budget_exceeded", "budget_action", "budget_action"]
-    );
+    assert_eq!(spend(&mut ledger, 3, 3), ["budget_exceeded", "budget_action", "budget_action"]);
     let stop = || Knock::Stop("coder".into());
     let signal = Knock::Signal { process: "coder".into(), signal: Signal::USR1 };
     assert_eq!(ledger.take_knocks(), [signal, stop()]);
@@ -163,11 +161,11 @@ fn a_next_life_goes_on_where_the_last_one_was() {
 #[test]
 fn calls_that_are_told_at_a_door_are_charged_too_and_once() {
     let mut ledger = with(vec![budget("b", BudgetScope::Container, 100, BudgetActions::default())]);
-    let call = call::Call {
+    let call = Call {
         model: "some".into(),
         tokens: TokenCounts { input: 60, ..TokenCounts::default() },
-        key: Some("k".into()),
-        ..call::Call::default()
+        key: Some(UsageKey(9)),
+        ..Call::default()
     };
     let told = || Request::Count { calls: vec![call.clone()], within: None, heard: None };
     ledger.ask(at(1), told());

@@ -16,7 +16,8 @@ use super::role::{Caller, Limits};
 use super::spawned::Spawned;
 use super::trail::Asked;
 use super::{
-    Desk, budgets, chains, external, history, logs, memory, orders, orphans, reading, request, rights,
+    Desk, budgets, chains, external, history, logs, memory, orders, orphans, reading, request,
+    rights,
 };
 use super::{spawned, spawning, statistics, usage, watching};
 use crate::clock;

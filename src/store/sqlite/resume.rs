@@ -162,7 +162,9 @@ fn spent(db: &Connection) -> rusqlite::Result<Vec<SpentBefore>> {
                 cache_write_1h: count(7)?,
                 cache_write: count(8)?,
             },
-            cost: row.get::<_, Option<i64>>(9)?.map_or(Cost::Unpriced, |it| Cost::Priced(Money(it))),
+            cost: row
+                .get::<_, Option<i64>>(9)?
+                .map_or(Cost::Unpriced, |it| Cost::Priced(Money(it))),
         })
     })?;
     rows.collect()
