@@ -11,25 +11,18 @@ use procession::units::Wall;
 use rusqlite::Connection;
 use serde_json::{Value, json};
 
-use crate::house::{As, BINARY, House, folder_with, until};
-use crate::support::{free_port, get};
+use crate::house::{As, BINARY, House, until};
 
 /// A process that says when it gets USR1, and whose agent writes transcripts.
 const CONFIG: &str = "control: DIR/c.sock\nstore: {sqlite: DIR/history.db}\nrecovery: end\nprocesses:\n  \
     it:\n    command: [sh, -c, \"trap 'echo told >> DIR/told' USR1; : > DIR/up; while :; do sleep 0.05; done\"]\n    \
     agent: {name: coder, transcripts: DIR/claude}\n  keep:\n    command: [sleep, '100000']\n";
 
-/// Starts a life whose agent has a history that it has seen, of which nothing is charged.
+/// Starts a life: whatever is written from now on is spent in it.
 fn house(budgets: &str) -> House {
-    let port = free_port();
-    let listen = format!("metrics: {{listen: \"127.0.0.1:{port}\"}}\n{CONFIG}");
-    let folder = folder_with(&format!("{listen}budgets:\n{budgets}"));
-    append(folder.path(), "old", 5_000);
-    let house = House::start(As::Subreaper, &["run"], Ok(folder));
-    until("the history was looked at", || {
-        let metrics = get(&format!("http://127.0.0.1:{port}/metrics"))?;
-        metrics.contains("\nprocession_ingest_files 1\n").then_some(())
-    });
+    let house = House::of_config(As::Subreaper, &format!("{CONFIG}budgets:\n{budgets}"));
+    let known = || procession(house.dir(), &["budgets"]).status.success().then_some(());
+    until("budgets are known", known);
     house
 }
 
@@ -87,7 +80,7 @@ fn refused(folder: &Path, arguments: &[&str], words: &str) {
 fn events(folder: &Path) -> Vec<String> {
     let db = Connection::open(folder.join("history.db")).expect("a database");
     let query = "SELECT event_type || ' ' || coalesce(detail ->> 'percent', detail ->> 'action', '') \
-                 FROM session_events WHERE triggered_by = 'budget' ORDER BY at_ms, sequence";
+                 FROM session_events WHERE cause = 'budget' ORDER BY at_ms, sequence";
     let mut found = db.prepare(query).expect("a query");
     let rows = found.query_map([], |row| row.get::<_, String>(0)).expect("rows");
     let rows: Result<Vec<String>, _> = rows.collect();

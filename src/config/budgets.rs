@@ -185,16 +185,17 @@ fn zero_advice(text: &str) -> Option<String> {
 
 fn kinds(at: &Cursor<'_>) -> Option<CountedKinds> {
     let mut counted = CountedKinds([false; 6]);
-    for item in at.one_or_many("a kind of tokens or a list of them")? {
+    let items = at.one_or_many("a kind of tokens or a list of them")?;
+    if items.is_empty() {
+        return at.expected("at least one kind of tokens", "remove the key to count all of them");
+    }
+    for item in items {
         let words: Vec<(&str, usize)> = CountedKinds::NAMES.into_iter().zip(0..).collect();
         if let Some(place) = item.choice(&words) {
             counted.0[place] = true;
         }
     }
-    if counted.0.contains(&true) {
-        return Some(counted);
-    }
-    at.expected("at least one kind of tokens", "remove the key to count all of them")
+    Some(counted)
 }
 
 /// `[50%, 80%]`, rising; a list without any tells of none.

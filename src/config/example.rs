@@ -73,17 +73,6 @@ fn every_key_reaches_the_plan() {
     assert_eq!(plan.recovery, Recovery::Adopt);
     assert_eq!(plan.cgroups, ControlGroups::Off);
     assert_eq!(plan.memory.interval, Duration::from_millis(1500));
-    let [daily, hourly, each, whole] = &plan.budgets[..] else { panic!("{:?}", plan.budgets) };
-    assert_eq!((&daily.scope, &*daily.warn), (&BudgetScope::Agent("coder".into()), &[60, 90][..]));
-    assert_eq!(daily.limit, BudgetLimit::Cost(Money(12_500_000_000)));
-    assert!(matches!(&daily.window, BudgetWindow::Day(zone) if zone.name() == "Europe/Berlin"));
-    let all = BudgetActions { signal: Some(Signal::USR1), stop: true, refuse: true };
-    assert_eq!((daily.actions, whole.actions), (all, BudgetActions::default()));
-    let kinds = CountedKinds([true, true, false, false, false, false]);
-    assert_eq!(hourly.limit, BudgetLimit::Tokens { most: 250_000, kinds });
-    assert_eq!((&hourly.window, hourly.warn.len()), (&BudgetWindow::Hour, 0));
-    assert_eq!((&each.window, &*each.warn), (&BudgetWindow::Run, &[50, 80, 95][..]));
-    assert_eq!((&whole.window, &whole.scope), (&BudgetWindow::Life, &BudgetScope::Container));
 
     assert_eq!(db.command, ["postgres", "-D", "data dir"]);
     assert_eq!(db.restart.policy, RestartPolicy::UnlessStopped);
@@ -205,6 +194,22 @@ fn the_example_has_no_problem() {
     let names: Vec<&str> = loaded.plan.processes.iter().map(|one| &*one.name).collect();
     assert_eq!(names, ["web", "leaky", "agent", "tidy", "worker-1", "worker-2"]);
     assert_eq!(loaded.plan.exit_code_from, [ProcessIx(0)]);
+}
+
+#[test]
+fn budgets_reach_the_plan() {
+    let plan = plan(EVERYTHING);
+    let [daily, hourly, each, whole] = &plan.budgets[..] else { panic!("{:?}", plan.budgets) };
+    assert_eq!((&daily.scope, &*daily.warn), (&BudgetScope::Agent("coder".into()), &[60, 90][..]));
+    assert_eq!(daily.limit, BudgetLimit::Cost(Money(12_500_000_000)));
+    assert!(matches!(&daily.window, BudgetWindow::Day(zone) if zone.name() == "Europe/Berlin"));
+    let all = BudgetActions { signal: Some(Signal::USR1), stop: true, refuse: true };
+    assert_eq!((daily.actions, whole.actions), (all, BudgetActions::default()));
+    let kinds = CountedKinds([true, true, false, false, false, false]);
+    assert_eq!(hourly.limit, BudgetLimit::Tokens { most: 250_000, kinds });
+    assert_eq!((&hourly.window, hourly.warn.len()), (&BudgetWindow::Hour, 0));
+    assert_eq!((&each.window, &*each.warn), (&BudgetWindow::Run, &[50, 80, 95][..]));
+    assert_eq!((&whole.window, &whole.scope), (&BudgetWindow::Life, &BudgetScope::Container));
 }
 
 #[test]

@@ -165,6 +165,7 @@ fn calls_that_are_told_at_a_door_are_charged_too_and_once() {
         model: "some".into(),
         tokens: TokenCounts { input: 60, ..TokenCounts::default() },
         key: Some(UsageKey(9)),
+        source: UsageSource::Ingest,
         ..Call::default()
     };
     let told = || Request::Count { calls: vec![call.clone()], within: None, heard: None };
