@@ -128,8 +128,9 @@ pub(super) async fn tell_of_earlier_lives(
     if let Some(entries) = entries.upgrade().filter(|_| !chains.is_empty()) {
         let _ = entries.send(Entry::ChainsFound(chains)).await;
     }
-    let TokenResume { elsewhere: keys, counted, .. } = &mut tokens;
-    let found = Entry::CountedFound { counted: take(counted), keys: take(keys) };
+    let TokenResume { elsewhere: keys, counted, spent, .. } = &mut tokens;
+    let (counted, keys, spent) = (take(counted), take(keys), take(spent));
+    let found = Entry::CountedFound { at: clock::now(), counted, keys, spent };
     if let Some(entries) = entries.upgrade() {
         let _ = entries.send(found).await;
     }

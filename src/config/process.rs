@@ -12,7 +12,7 @@ mod restart;
 mod secrets;
 mod user;
 mod world;
-mod zone;
+pub(super) mod zone;
 
 use std::time::Duration;
 

@@ -12,7 +12,7 @@ use crate::memory::container::ContainerFigures;
 use crate::memory::parts::TreeParts;
 use crate::memory::{PartsCost, TreeSample};
 use crate::supervise::lifecycle::Lifecycle;
-use crate::tokens::{CountedBefore, TokenBatch, UsageKey};
+use crate::tokens::{CountedBefore, SpentBefore, TokenBatch, UsageKey};
 use crate::units::{Now, SessionId, Wall};
 
 /// One thing that the ledger is told.
@@ -82,10 +82,14 @@ pub enum Entry {
     ChainsFound(Vec<(String, KeptChain)>),
     /// From the store, once at the start and before anything is counted: what earlier lives counted.
     CountedFound {
+        /// When.
+        at: Now,
         /// Of which conversations, from which source.
         counted: Vec<CountedBefore>,
         /// By which keys, where they were not read from transcripts.
         keys: Vec<UsageKey>,
+        /// What was spent of late, minute by minute.
+        spent: Vec<SpentBefore>,
     },
     /// From recovery: what became of the processes that an earlier life left behind.
     SurvivorsHandled {

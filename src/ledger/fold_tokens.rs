@@ -40,6 +40,7 @@ impl Ledger {
         for usage in batch.usages {
             let Some(usage) = self.precedence.hear(usage) else { continue };
             self.spend.count(&process, &usage);
+            rows.extend(self.charged(at, &process, &usage));
             let session = ix.and_then(|ix| self.attribute(at, ix, &usage, &mut rows));
             if let Some(id) = session {
                 rows.extend(self.signed(at, id));

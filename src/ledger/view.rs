@@ -37,6 +37,7 @@ impl Ledger {
             otlp: self.spend.otlp().clone(),
             apart: self.precedence.apart().clone(),
             chains: self.chains.all(),
+            budgets: self.budgets.views(at),
         }
     }
 
