@@ -98,6 +98,7 @@ pub fn snapshot() -> Snapshot {
             duplicate: 7,
             ignored: 120,
             malformed: 2,
+            dropped: 1,
             oversized: 1,
             bytes: 918_273,
         },

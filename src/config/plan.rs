@@ -1,6 +1,7 @@
 //! The checked plan: what to run and how. It cannot fail later, and nothing in it is text that
 //! somebody still has to read.
 
+mod capture;
 mod control;
 mod health;
 mod hooks;
@@ -23,6 +24,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+pub use self::capture::{Capture, ReadsStdout};
 pub use self::control::{ControlPlan, TcpControl, TokenPlan, TokenRole};
 pub use self::health::{HealthPlan, OnUnhealthy, ReadyPlan, Test};
 pub use self::hooks::{Hook, Hooks};
@@ -164,6 +166,8 @@ pub struct ProcessPlan {
     pub thresholds: Thresholds,
     /// The coding agent that it runs, if it runs one.
     pub agent: Option<AgentPlan>,
+    /// Whether its standard output is read for what it spends.
+    pub reads_stdout: ReadsStdout,
     /// When its runs are ended for want of activity, or for lasting too long.
     pub session: SessionRule,
 }
@@ -194,6 +198,7 @@ impl ProcessPlan {
             forward_signals: Vec::new(),
             thresholds: Thresholds::default(),
             agent: None,
+            reads_stdout: ReadsStdout::default(),
             session: SessionRule::default(),
         }
     }

@@ -208,6 +208,11 @@ impl Ledger {
                 batches.extend(batch(self.tokens_read(at, read)));
                 batches
             }
+            Entry::StdoutRead { at, batch: read } => {
+                let mut batches = self.turn_to(at);
+                batches.extend(batch(self.stdout_read(at, read)));
+                batches
+            }
             Entry::OutputSeen { at, processes } => {
                 let mut batches = self.turn_to(at);
                 batches.extend(batch(self.output_seen(at, &processes)));

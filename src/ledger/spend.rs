@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::config::plan::{Plan, ProcessPlan};
+use crate::config::plan::{Plan, ProcessPlan, Standing};
 use crate::ledger::labels::{Bounded, UNKNOWN};
 use crate::ledger::request::Heard;
 use crate::ledger::snapshot::TokenSeries;
@@ -53,7 +53,8 @@ impl Spend {
     /// that belong to no process, where there is an agent at all.
     pub fn new(plan: &Plan) -> Self {
         let agents = || plan.processes.iter().filter_map(|process| process.agent.as_ref());
-        let with_agent = plan.processes.iter().filter(|process| process.agent.is_some());
+        let tells = |one: &&ProcessPlan| one.agent.is_some() || one.capture().is_some();
+        let with_agent = plan.processes.iter().filter(tells);
         let names = with_agent.map(|process| process.name.clone());
         let unknown = agents().next().map(|_| UNKNOWN.to_owned());
         Self {
@@ -71,8 +72,12 @@ impl Spend {
 
     /// Counts for a process that was added to the plan, from 0.
     pub fn admit(&mut self, process: &ProcessPlan) {
-        let Some(agent) = &process.agent else { return };
-        self.agents.admit(&agent.name);
+        // Those beside the plan are no news to wait for.
+        let in_plan = process.standing != Standing::Spawned;
+        let captured = process.capture().filter(|_| in_plan).map(|capture| capture.agent);
+        let declared = process.agent.as_ref().map(|agent| agent.name.clone());
+        let Some(agent) = declared.or(captured) else { return };
+        self.agents.admit(&agent);
         for name in [&process.name, UNKNOWN] {
             self.by_process.entry(name.to_owned()).or_default();
         }
@@ -83,12 +88,13 @@ impl Spend {
         self.agents.admit(name)
     }
 
-    /// Counts a response for `process`, which must be a name of the plan or [`UNKNOWN`].
-    pub fn count(&mut self, process: &str, usage: &Usage) {
+    /// Counts what was spent for `process`, which must be a name of the plan or [`UNKNOWN`], and
+    /// whether it is a response of its own.
+    pub fn count(&mut self, process: &str, usage: &Usage, response: bool) {
         let series = self.series(process, usage);
         series.tokens = series.tokens.plus(&usage.tokens);
         series.reasoning = series.reasoning.saturating_add(usage.reasoning);
-        series.responses += u64::from(usage.is_a_response());
+        series.responses += u64::from(response && usage.is_a_response());
         match usage.cost {
             Cost::Priced(money) => series.cost = series.cost.saturating_add(money),
             Cost::Unpriced => series.unpriced = series.unpriced.plus(&usage.tokens),
@@ -148,6 +154,7 @@ impl Spend {
         sum.ignored = sum.ignored.saturating_add(lines.ignored);
         sum.malformed = sum.malformed.saturating_add(lines.malformed);
         sum.oversized = sum.oversized.saturating_add(lines.oversized);
+        sum.dropped = sum.dropped.saturating_add(lines.dropped);
         sum.bytes = sum.bytes.saturating_add(lines.bytes);
     }
 

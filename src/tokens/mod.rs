@@ -5,7 +5,7 @@
 //! response is closed and counts it once, `price` turns tokens into money by a table that is data.
 //! `precedence` decides which source of a conversation is believed. `talks` is what the same lines
 //! tell of conversations. `tail` follows the files.
-//! `tally` sums whole histories up.
+//! `stdout` is what agents print of it. `tally` sums whole histories up.
 
 use std::path::PathBuf;
 
@@ -20,6 +20,7 @@ pub mod precedence;
 pub mod price;
 mod seen;
 pub mod source;
+pub mod stdout;
 pub mod tail;
 pub mod tally;
 mod talks;
@@ -304,6 +305,8 @@ pub struct LineCounts {
     pub malformed: u64,
     /// They were longer than a line may be and were passed over.
     pub oversized: u64,
+    /// They came faster than they could be read, from a pipe that must not wait.
+    pub dropped: u64,
     /// Bytes read, whatever became of them.
     pub bytes: u64,
 }

@@ -136,13 +136,15 @@ fn cost(session: &Session) -> Option<f64> {
 }
 
 fn put_ingest(families: &mut Families, snapshot: &Snapshot) {
-    let LineCounts { counted, duplicate, ignored, malformed, oversized, bytes } = snapshot.lines;
+    let LineCounts { counted, duplicate, ignored, malformed, oversized, dropped, bytes } =
+        snapshot.lines;
     let results = [
         ("counted", counted),
         ("duplicate", duplicate),
         ("ignored", ignored),
         ("malformed", malformed),
         ("oversized", oversized),
+        ("dropped", dropped),
     ];
     families.few(&row::INGEST_LINES, results.map(|(result, n)| ([result], count(n))));
     families.one(&row::INGEST_BYTES, count(bytes));

@@ -281,11 +281,13 @@ impl Usage<'_> {
             fast: self.speed.filled() == Some("fast"),
             inference_geo: self.inference_geo.filled().map(str::to_owned),
             compaction,
+            summed: false,
         }
     }
 }
 
 mod content;
+pub mod stdout;
 mod talk;
 #[cfg(test)]
 mod tests;

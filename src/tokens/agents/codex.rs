@@ -16,6 +16,7 @@ use crate::units::Wall;
 
 mod calls;
 mod row;
+pub mod stdout;
 #[cfg(test)]
 mod tests;
 

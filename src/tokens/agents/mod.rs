@@ -226,6 +226,8 @@ pub struct Extras {
     pub inference_geo: Option<String>,
     /// The part of its tokens that went to a request of their own, with a prompt of its own.
     pub compaction: TokenCounts,
+    /// Whether its tokens are those of several requests, none of whose prompts is known.
+    pub summed: bool,
 }
 
 impl UsageKey {

@@ -165,6 +165,7 @@ fn what_changes_the_cost_is_read() {
         fast: true,
         inference_geo: Some("us".into()),
         compaction: TokenCounts::default(),
+        summed: false,
     };
     assert_eq!(found.extras, extras);
 }
