@@ -199,6 +199,10 @@ fn every_case_of_what_agents_print_comes_to_its_true_totals() {
     for case in cases {
         // All at once, as they come, and so slowly that everything is told before the next line.
         for apart in [Duration::ZERO, Duration::from_millis(800), 2 * HOLD] {
+            let most = case.expected["lines_at_most_apart_seconds"].as_u64();
+            if most.is_some_and(|most| apart > Duration::from_secs(most)) {
+                continue;
+            }
             let (told, lines) = spoken(&case, apart);
             let usages: Vec<Usage> = told.iter().map(|one| one.usage.clone()).collect();
             let mut counted = counted(&usages);

@@ -69,7 +69,8 @@ impl ProcessPlan {
             ReadsStdout::Auto => said.as_ref().filter(|said| said.tells)?.dialect,
             ReadsStdout::On => self.stdout_dialect()?,
         };
-        let agent = self.agent.as_ref().map_or_else(|| dialect.as_str().to_owned(), name);
+        let agent = self.agent.as_ref().map(|agent| agent.name.clone());
+        let agent = agent.unwrap_or_else(|| dialect.as_str().to_owned());
         // What a script does nobody can say.
         let resumed = said.as_ref().is_none_or(|said| said.resumed);
         Some(Capture { dialect, agent, resumed, model: said.and_then(|said| said.model) })
@@ -82,10 +83,6 @@ impl ProcessPlan {
         let declared = self.agent.as_ref().map(|agent| agent.dialect);
         said.or(declared).filter(|known| matches!(known, Dialect::Claude | Dialect::Codex))
     }
-}
-
-fn name(agent: &super::AgentPlan) -> String {
-    agent.name.clone()
 }
 
 /// What the words of a command say of an agent.
@@ -175,7 +172,8 @@ fn value(options: &[String], names: &[&str]) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::plan::OutputPlan;
+    use crate::chains::limits::Limits;
+    use crate::config::plan::{AgentPlan, OutputPlan};
 
     fn plan(command: &str) -> ProcessPlan {
         let words = shell_words::split(command).expect("words");
@@ -230,11 +228,11 @@ mod tests {
         let mut script = plan("./build.sh");
         script.reads_stdout = ReadsStdout::On;
         assert_eq!(script.capture(), None, "nobody knows in whose words");
-        script.agent = Some(super::super::AgentPlan {
+        script.agent = Some(AgentPlan {
             name: "coder".into(),
             dialect: Dialect::Codex,
             transcripts: vec![],
-            limits: crate::chains::limits::Limits::default(),
+            limits: Limits::default(),
         });
         let capture = script.capture().expect("it is read");
         assert_eq!((capture.dialect, capture.agent.as_str()), (Dialect::Codex, "coder"));
