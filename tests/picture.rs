@@ -31,7 +31,8 @@ use procession::memory::{
 use procession::output::figures::OutputFigures;
 use procession::supervise::fact::SpawnFailure;
 use procession::supervise::lifecycle::{Health, Order, PhaseName};
-use procession::tokens::{LineCounts, TokenCounts};
+use procession::tokens::quota::{Quota, Window};
+use procession::tokens::{Lag, LineCounts, TokenCounts};
 use procession::units::{
     Bytes, ExitStatus, Money, Mono, Now, ProcId, ProcessIx, RunId, SessionId, Signal, Wall,
 };
@@ -98,11 +99,16 @@ pub fn snapshot() -> Snapshot {
             duplicate: 7,
             ignored: 120,
             malformed: 2,
+            unknown: 4,
+            reused: 1,
             dropped: 1,
             oversized: 1,
             bytes: 918_273,
         },
         files: 3,
+        lag: Lag { bytes: 4_096, since: Some(at(3_597)) },
+        compactions: [("claude".to_owned(), 2)].into(),
+        quotas: [(("claude".to_owned(), Window::FiveHours), quota())].into(),
         corrections: BTreeMap::from([(
             ("claude".to_owned(), "claude-opus-4-5".to_owned()),
             (12, 5),
@@ -118,6 +124,11 @@ pub fn snapshot() -> Snapshot {
         prices_as_of: Some(at(-86_400)),
         chains: vec![Arc::new(chain())],
     }
+}
+
+fn quota() -> Quota {
+    let (agent, window) = ("claude".to_owned(), Window::FiveHours);
+    Quota { agent, window, used: 0.25, resets: Some(at(7_200)), at: at(3_000) }
 }
 
 /// How often each end was come to, from 0 as the ledger has it.

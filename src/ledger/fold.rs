@@ -33,6 +33,7 @@ use crate::memory::leak::Setting;
 use crate::memory::level::Bounds;
 use crate::memory::recurring::RunTrend;
 use crate::supervise::lifecycle::SignalResponse;
+use crate::tokens::Lag;
 use crate::tokens::precedence::Precedence;
 use crate::tokens::price::Prices;
 use crate::units::{Mono, Now, ProcessIx, SessionId, Wall};
@@ -56,6 +57,8 @@ pub struct Ledger {
     pub(super) newly_called: Vec<Arc<Called>>,
     pub(super) earlier: Earlier,
     pub(super) files: u64,
+    /// How far reading the logs is behind.
+    pub(super) lag: Lag,
     pub(super) prices_as_of: Option<Wall>,
     pub(super) rule: LeakRule,
     /// From one sample of memory to the next.
@@ -129,6 +132,7 @@ impl Ledger {
             newly_called: Vec::new(),
             earlier: Earlier::default(),
             files: 0,
+            lag: Lag::default(),
             prices_as_of: None,
             rule: plan.memory.leak_rule,
             sampled_every: plan.memory.interval,

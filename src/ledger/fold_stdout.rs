@@ -26,6 +26,7 @@ impl Ledger {
             }
         }
         self.spend.read(&batch.lines);
+        batch.quotas.into_iter().for_each(|quota| self.spend.limited(quota));
         let Counting { changed, mut rows, .. } = counting;
         rows.extend(changed.into_iter().flat_map(|id| self.told(at, id)));
         rows.extend(self.stepped(at, steps, &mut talked));

@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 
 use serde_json::json;
 
+use crate::chains::step::Deed;
 use crate::ledger::calls::Called;
 use crate::ledger::conversations::Key;
 use crate::ledger::fold::Ledger;
@@ -57,6 +58,10 @@ impl Ledger {
         }
         self.spend.read(&batch.lines);
         self.files = batch.files.unwrap_or(self.files);
+        self.lag = batch.lag.unwrap_or(self.lag);
+        batch.quotas.into_iter().for_each(|quota| self.spend.limited(quota));
+        let compacted = batch.steps.iter().filter(|step| step.deed == Deed::Compacted);
+        compacted.for_each(|step| self.spend.compacted(&step.agent));
         rows.extend(changed.into_iter().flat_map(|id| self.told(at, id)));
         rows.extend(self.stepped(at, batch.steps, &mut talked));
         rows.extend(self.links(talked));

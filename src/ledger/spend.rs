@@ -8,8 +8,9 @@ use crate::ledger::labels::{Bounded, UNKNOWN};
 use crate::ledger::request::Heard;
 use crate::ledger::snapshot::TokenSeries;
 use crate::tokens::otlp::{Figures, Signal};
+use crate::tokens::quota::{Quota, Window};
 use crate::tokens::{Correction, Cost, LineCounts, TokenCounts, Usage};
-use crate::units::Money;
+use crate::units::{Money, Wall};
 
 /// Models that get a series of their own for each process; people use a handful.
 const MODELS_PER_PROCESS: usize = 30;
@@ -29,6 +30,8 @@ pub struct Spend {
     requests: BTreeMap<(String, String, String), (u64, u64)>,
     otlp: BTreeMap<Signal, Received>,
     lines: LineCounts,
+    compactions: BTreeMap<String, u64>,
+    quotas: BTreeMap<(String, Window), Quota>,
     agents: Bounded,
     providers: Bounded,
     models: BTreeMap<String, Bounded>,
@@ -64,6 +67,8 @@ impl Spend {
             requests: BTreeMap::new(),
             otlp: BTreeMap::new(),
             lines: LineCounts::default(),
+            compactions: agents().map(|agent| (agent.name.clone(), 0)).collect(),
+            quotas: BTreeMap::new(),
             agents: Bounded::with(AGENTS, agents().map(|agent| agent.name.as_str())),
             providers: Bounded::new(PROVIDERS),
             models: BTreeMap::new(),
@@ -78,6 +83,7 @@ impl Spend {
         let declared = process.agent.as_ref().map(|agent| agent.name.clone());
         let Some(agent) = declared.or(captured) else { return };
         self.agents.admit(&agent);
+        self.compactions.entry(agent).or_default();
         for name in [&process.name, UNKNOWN] {
             self.by_process.entry(name.to_owned()).or_default();
         }
@@ -155,7 +161,35 @@ impl Spend {
         sum.malformed = sum.malformed.saturating_add(lines.malformed);
         sum.oversized = sum.oversized.saturating_add(lines.oversized);
         sum.dropped = sum.dropped.saturating_add(lines.dropped);
+        sum.unknown = sum.unknown.saturating_add(lines.unknown);
+        sum.reused = sum.reused.saturating_add(lines.reused);
         sum.bytes = sum.bytes.saturating_add(lines.bytes);
+    }
+
+    /// Counts that an agent's window was emptied.
+    pub fn compacted(&mut self, agent: &str) {
+        let agent = self.agents.admit(agent).to_owned();
+        *self.compactions.entry(agent).or_default() += 1;
+    }
+
+    /// Takes in how much of a limit is used, where nothing newer is known.
+    pub fn limited(&mut self, quota: Quota) {
+        let agent = self.agents.admit(&quota.agent).to_owned();
+        let known = self.quotas.entry((agent, quota.window)).or_insert_with(|| quota.clone());
+        if known.at <= quota.at {
+            *known = quota;
+        }
+    }
+
+    /// How often the windows of each agent were emptied.
+    pub fn compactions(&self) -> &BTreeMap<String, u64> {
+        &self.compactions
+    }
+
+    /// How much of limits is used, by agent and span, as far as that still holds.
+    pub fn quotas(&self, now: Wall) -> BTreeMap<(String, Window), Quota> {
+        let hold = self.quotas.iter().filter(|(_, quota)| quota.holds(now));
+        hold.map(|(key, quota)| (key.clone(), quota.clone())).collect()
     }
 
     /// Every combination of labels that occurred.

@@ -19,6 +19,7 @@ pub mod otlp;
 pub mod precedence;
 pub mod price;
 mod seen;
+pub mod quota;
 pub mod source;
 pub mod stdout;
 pub mod tail;
@@ -258,8 +259,21 @@ pub struct TokenBatch {
     pub lines: LineCounts,
     /// How many files are followed now, where that changed.
     pub files: Option<u64>,
+    /// How far reading is behind, where that changed.
+    pub lag: Option<Lag>,
+    /// How much of subscriptions is used.
+    pub quotas: Vec<quota::Quota>,
     /// What happened in conversations, each step before what `progress` says was read.
     pub steps: Vec<Step>,
+}
+
+/// How far reading is behind what is written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Lag {
+    /// Bytes that are known to be there and were not read yet.
+    pub bytes: u64,
+    /// Since when there are any.
+    pub since: Option<Wall>,
 }
 
 /// A late change to a response that had been counted already.
@@ -305,10 +319,14 @@ pub struct LineCounts {
     pub malformed: u64,
     /// They were longer than a line may be and were passed over.
     pub oversized: u64,
+    /// They hold usage where nobody knows it: the format has changed.
+    pub unknown: u64,
     /// They came faster than they could be read, from a pipe that must not wait.
     pub dropped: u64,
     /// Bytes read, whatever became of them.
     pub bytes: u64,
+    /// Responses that bear the id of another one.
+    pub reused: u64,
 }
 
 /// What a new life must know of the lives before it, so as to count nothing twice.

@@ -16,7 +16,7 @@ fn usage_opens_a_conversation_inside_its_run_in_one_batch() {
         seeded: vec![UsageKey(9)],
         lines: LineCounts { counted: 3, ..LineCounts::default() },
         files: Some(4),
-        steps: Vec::new(),
+        ..TokenBatch::default()
     };
     let snapshot = check(
         vec![opened(0, 1, CODER, 0), ready(1, 1), Entry::TokensRead { at: at(10), batch }],

@@ -18,6 +18,7 @@ use crate::chains::step::{Context, Deed, Step};
 use crate::config::plan::{Capture, Dialect};
 use crate::tokens::agents::{Extras, Sighting, claude, codex};
 use crate::tokens::price::{ModelLabel, Prices};
+use crate::tokens::quota::Quota;
 use crate::tokens::seen::Seen;
 use crate::tokens::{Cost, LineCounts, TokenCounts, Usage, UsageKey, UsageSource};
 use crate::units::{Mono, Now, RunId, Wall};
@@ -49,10 +50,8 @@ pub enum Told {
     },
     /// A sum.
     Total(Box<Total>),
-    /// The window was emptied into a summary.
-    Compacted,
-    /// How near a limit of the subscription is.
-    RateLimit,
+    /// How much of a limit is used; when and of whom is for the reader to say.
+    Limit(Quota),
     /// Nothing of interest.
     Nothing,
     /// It cannot be read.
@@ -92,6 +91,8 @@ pub struct Batch {
     pub spoken: Vec<Spoken>,
     /// What became of its lines.
     pub lines: LineCounts,
+    /// How much of limits is used.
+    pub quotas: Vec<Quota>,
 }
 
 /// Something that was spent.
@@ -127,6 +128,7 @@ struct Reading {
     /// Windows of models, as results tell them.
     windows: BTreeMap<String, u64>,
     lines: LineCounts,
+    quotas: Vec<Quota>,
     heard: Mono,
 }
 
@@ -202,7 +204,8 @@ impl Stdout {
             self.seen.extend(spoken.iter().map(|spoken| spoken.usage.key));
             let (process, lines) =
                 (reading.process.to_string(), std::mem::take(&mut reading.lines));
-            Some(Batch { run: Some(*run), process, spoken, lines })
+            let quotas = std::mem::take(&mut reading.quotas);
+            Some(Batch { run: Some(*run), process, spoken, lines, quotas })
         });
         batches.collect()
     }
@@ -248,7 +251,13 @@ impl Stdout {
                 let Some((rest, first)) = rest else { return false };
                 reading.hold(rest, first, now)
             }
-            Told::Compacted | Told::RateLimit | Told::Nothing | Told::Malformed => false,
+            Told::Limit(quota) => {
+                let agent = reading.agent.clone();
+                reading.quotas.retain(|known| known.window != quota.window);
+                reading.quotas.push(Quota { agent, at: now.wall, ..quota });
+                false
+            }
+            Told::Nothing | Told::Malformed => false,
         }
     }
 }
@@ -276,6 +285,7 @@ impl Reading {
             held: VecDeque::new(),
             windows: BTreeMap::new(),
             lines: LineCounts::default(),
+            quotas: Vec::new(),
             heard: now,
         }
     }

@@ -10,10 +10,12 @@ use serde::Deserialize;
 
 use super::content::Unread;
 use super::{Message, SYNTHETIC, Usage};
-use crate::tokens::agents::lenient::{Count, Object, Text, trimmed};
+use crate::tokens::agents::lenient::{Count, Figure, Object, Text, trimmed};
 use crate::tokens::agents::{Extras, Sighting};
+use crate::tokens::quota::{Quota, Window};
 use crate::tokens::stdout::{Told, Total};
 use crate::tokens::{TokenCounts, UsageKey, UsageSource};
+use crate::units::Wall;
 
 /// What the keys of responses are made with. Not those of transcripts: what is told here may lack its
 /// output, so that the transcript has to be counted for the rest.
@@ -51,6 +53,8 @@ struct Said<'a> {
     event: Object<Event<'a>>,
     #[serde(borrow)]
     usage: Object<Usage<'a>>,
+    #[serde(borrow)]
+    rate_limit_info: Object<RateLimit<'a>>,
     #[serde(rename = "modelUsage")]
     model_usage: Object<BTreeMap<String, Object<ModelUsage>>>,
 }
@@ -65,6 +69,18 @@ struct Event<'a> {
     message: Object<Message<'a, Unread>>,
     #[serde(borrow)]
     usage: Object<Usage<'a>>,
+}
+
+/// How much of a limit is used.
+#[derive(Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+struct RateLimit<'a> {
+    #[serde(borrow)]
+    rate_limit_type: Text<'a>,
+    /// From 0 to 1.
+    utilization: Figure,
+    /// Seconds since 1970.
+    resets_at: Figure,
 }
 
 /// What was spent on a model.
@@ -104,10 +120,7 @@ impl Reader {
                 self.model = said.model.filled().map(str::to_owned);
                 each(Told::Nothing);
             }
-            Some("system") if said.subtype.filled() == Some("compact_boundary") => {
-                each(Told::Compacted);
-            }
-            Some("rate_limit_event") => each(Told::RateLimit),
+            Some("rate_limit_event") => each(said.limit().map_or(Told::Nothing, Told::Limit)),
             Some("assistant") => each(self.response(said)),
             Some("stream_event") => each(self.streamed(said)),
             Some("result") => self.result(said, each),
@@ -217,6 +230,21 @@ impl Reader {
         let named = by_model.iter().find(|(model, _)| Some(model.as_str()) == known);
         let most = || by_model.iter().max_by_key(|(_, usage)| usage.counts(None).total());
         named.or_else(most).map(|(model, _)| (*model).clone())
+    }
+}
+
+impl Said<'_> {
+    fn limit(&self) -> Option<Quota> {
+        let info = self.rate_limit_info.0.as_ref()?;
+        let used = info.utilization.0.filter(|used| *used >= 0.0)?;
+        let resets = info.resets_at.0.filter(|seconds| (0.0..1e11).contains(seconds));
+        Some(Quota {
+            agent: String::new(),
+            window: Window::of_claude(info.rate_limit_type.filled().unwrap_or_default()),
+            used,
+            resets: resets.map(|seconds| Wall((seconds * 1000.0) as i64)),
+            at: Wall(0),
+        })
     }
 }
 
