@@ -11,7 +11,7 @@ use procession::clock;
 use procession::config::plan::{Dialect, OutputMode, OutputPlan, ProcessPlan};
 use procession::tokens::price::Prices;
 use procession::tokens::source::{Owner, Source, Whose};
-use procession::tokens::stdout::{Batch, HOLD, Spoken, Stdout};
+use procession::tokens::stdout::{Batch, HOLD, Lost, Spoken, Stdout};
 use procession::tokens::tail::{Follower, Start};
 use procession::tokens::{Cost, LineCounts, TokenCounts, TokenKind, TokenResume, Usage};
 use procession::units::{Mono, Now, RunId, Wall};
@@ -215,4 +215,23 @@ fn every_case_of_what_agents_print_comes_to_its_true_totals() {
             assert_eq!(lines.malformed, case.expected["malformed_lines"], "{:?}", case.path);
         }
     }
+}
+
+#[test]
+fn what_is_printed_of_limits_is_told_with_the_agent_and_the_time() {
+    let line = r#"{"type":"rate_limit_event","rate_limit_info":{"status":"allowed","rateLimitType":"five_hour","utilization":0.25,"resetsAt":1790850000}}"#;
+    let mut stdout = Stdout::new(Prices::embedded());
+    let now = Now { mono: Mono(0), wall: Wall(7) };
+    let output = OutputPlan::new(OutputMode::Quiet);
+    let words = "claude -p --output-format stream-json".split(' ').map(str::to_owned).collect();
+    let plan = ProcessPlan { output, ..ProcessPlan::new("it", words) };
+    let capture = plan.capture().expect("a command that tells");
+    stdout.line(RunId(1), &"it".into(), &capture, line.as_bytes(), now);
+    let lost = Lost { too_long: 2, no_room: 3 };
+    stdout.lost(RunId(1), &"it".into(), &capture, lost, now);
+    let [batch] = stdout.settle(now, true).try_into().expect("one run");
+    let quota = &batch.quotas[0];
+    assert_eq!((quota.agent.as_str(), quota.window.as_str(), quota.used), ("claude", "5h", 0.25));
+    assert_eq!((quota.resets, quota.at), (Some(Wall(1_790_850_000_000)), Wall(7)));
+    assert_eq!((batch.lines.oversized, batch.lines.dropped), (2, 3));
 }
