@@ -18,6 +18,7 @@ use crate::assembly::control::{self, Tied};
 use crate::assembly::following::{Following, follow};
 use crate::assembly::journal::Written;
 use crate::assembly::keeping::{self, Kept};
+use crate::assembly::recording::Recordings;
 use crate::assembly::senses::{self, Around, Running};
 use crate::assembly::{Links, Stand, accounts, logs, receiving, spoken};
 use crate::clock;
@@ -131,6 +132,9 @@ impl Below {
         let start = Following { plans: plans.clone(), began: stand.began.wall, prices, resume };
         let Kept { writer, reports, keeper, journal, .. } = kept;
         let mut patient = JoinSet::new();
+        if let Some(kept) = Recordings::of(plan, output.as_ref(), &beside, &writer) {
+            patient.spawn(kept.keep(stopped.clone()));
+        }
         patient.spawn(follow(start, entries.clone(), stopped.clone()));
         patient.spawn(senses::until_lost("spoken", reading));
         patient.spawn(senses::tell_of_earlier_lives(reports.resume, resumed, entries.downgrade()));

@@ -68,6 +68,8 @@ pub struct Plan {
     pub store: StorePlan,
     /// How large the file is at most where history waits while its store is away.
     pub spool: Option<Bytes>,
+    /// How much of what a command beside the plan wrote is kept with history, its last bytes.
+    pub keep_output: Option<Bytes>,
     /// Where the run file is kept, by which a next life finds what this one left behind.
     pub state_dir: PathBuf,
     /// What happens to processes that outlived an earlier life of ours.

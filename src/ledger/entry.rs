@@ -104,6 +104,11 @@ pub enum Entry {
     },
     /// From the store: how it is.
     StoreReported(Box<StoreHealth>),
+    /// From a look at everybody: how many live that sessions which are over left behind.
+    OrphansSeen {
+        /// How many.
+        count: u32,
+    },
     /// From the control door: ended sessions that are to be shown no more.
     Forget {
         /// Whose.

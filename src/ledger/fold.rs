@@ -237,6 +237,10 @@ impl Ledger {
                 self.house.store = self.house.store.map(|_| *health);
                 Vec::new()
             }
+            Entry::OrphansSeen { count } => {
+                self.house.orphans = Some(count);
+                Vec::new()
+            }
             Entry::Forget { whose } => {
                 self.sessions.forget(&whose);
                 Vec::new()
@@ -312,7 +316,7 @@ fn house(plan: &Plan, started: Now, pid1: bool) -> HouseView {
         pid1,
         signals: forwarded.map(|signal| ((*signal, response), 0)).collect(),
         sessions_limit: plan.sessions.max_concurrent,
-        sessions_resumed: [(SessionKind::Process, 0), (SessionKind::External, 0)].into(),
+        sessions_resumed: SessionKind::ALL.map(|kind| (kind, 0)).into(),
         idle_warnings: SessionKind::ALL.map(|kind| (kind, 0)).into(),
         store: (plan.store != StorePlan::Memory).then(StoreHealth::default),
         listener_up: plan.listen.map(|_| false),

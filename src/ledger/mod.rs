@@ -51,6 +51,7 @@ pub mod spend;
 mod transition;
 pub mod veil;
 mod watch;
+pub mod written;
 
 #[cfg(test)]
 mod stories;

@@ -103,6 +103,12 @@ pub struct HouseView {
     pub unreaped: u32,
     /// The most of them that were seen at once.
     pub unreaped_peak: u32,
+    /// Processes that sessions which are over left behind, when it was last looked.
+    pub orphans: Option<u32>,
+    /// Of them, those that ended when they were asked to, and those that had to be killed.
+    pub orphans_ended: u64,
+    /// See [`HouseView::orphans_ended`].
+    pub orphans_killed: u64,
     /// What the container's own group said of memory last.
     pub container: Option<ContainerFigures>,
     /// What reading proportional memory has cost.

@@ -14,7 +14,7 @@ use crate::context::Context;
 use crate::ledger::chain_request::{ChainRequest, Told};
 use crate::ledger::entry::Entry;
 use crate::ledger::request::{Beat, Closing, Named, OwnContext, Request};
-use crate::secret::keyed::Salt;
+use crate::secret::keyed::{Salt, is_hash};
 use crate::secret::{MASK, is_secret};
 use crate::supervise::lifecycle::Lifecycle;
 use crate::tokens::TokenBatch;
@@ -135,7 +135,8 @@ impl Veil {
     /// place that means something in this life only, since conversations must be told apart; so has
     /// what would be masked. An identity of ours says nothing of anybody.
     pub fn native_id(&self, id: &str) -> String {
-        if SessionId::parse(id).is_some() {
+        // What earlier lives kept of a conversation comes back as it was kept.
+        if SessionId::parse(id).is_some() || is_hash(id) {
             return id.to_owned();
         }
         match self.plan.native_ids {
@@ -488,6 +489,16 @@ mod tests {
                 assert_eq!(text, "by ***, token=***");
             }
             other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn a_conversation_that_was_kept_as_a_hash_is_the_same_in_the_next_life() {
+        for one in [Treatment::Hash, Treatment::Drop] {
+            let veil = veil(one);
+            let kept = veil.native_id("talk-1");
+            assert_ne!(kept, "talk-1");
+            assert_eq!(veil.native_id(&kept), kept, "{one:?}");
         }
     }
 }

@@ -75,6 +75,10 @@ catalogue! {
         "Dead children of procession itself that waited to be reaped when memory was last sampled.";
     UNREAPED_PEAK: Gauge "procession_unreaped_children_peak" []
         "The most dead children that were seen to wait to be reaped at once in this life.";
+    ORPHANS: Gauge "procession_orphans" []
+        "Living processes that sessions which are over left behind, when it was last looked; absent before.";
+    ORPHANS_ENDED: Counter "procession_orphans_ended_total" ["outcome"]
+        "Processes left behind that were ended by order, by whether asking was enough (ended, killed).";
     SIGNALS: Counter "procession_signals_total" ["signal", "response"]
         "Signals sent to procession, by what became of them.";
     ORDERS: Counter "procession_orders_total" ["order", "result"]

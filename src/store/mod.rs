@@ -19,6 +19,8 @@ pub mod left_behind;
 mod left_open;
 pub mod life;
 pub mod opening;
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
+mod output;
 #[cfg(feature = "postgres")]
 pub mod postgres;
 pub mod reading;

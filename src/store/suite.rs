@@ -2,6 +2,7 @@
 //! server.
 
 pub mod chains;
+mod output;
 mod reading;
 mod rights;
 
@@ -70,6 +71,9 @@ pub const CASES: &[(&str, Case)] = &[
     ("what is known of chains comes back in a next life", chains::kept),
     ("of chains the newest come back and the rest can be asked for", chains::bounded),
     ("chains are forgotten on request and when they are old", chains::forgotten),
+    ("what a command wrote last is kept and read back", output::kept),
+    ("of what commands wrote that of the newest is kept", output::bounded),
+    ("what a command wrote goes with its history", output::leaves),
 ];
 
 /// Runs every case, and says which one failed.

@@ -117,7 +117,7 @@ const TOKEN: [Key; 5] = [
     ("agents", Many(&Text), "Only sessions of these agents."),
 ];
 
-const STORE: [Key; 4] = [
+const STORE: [Key; 5] = [
     ("sqlite", Text, "The path of the SQLite file."),
     ("postgres", Database, "The URL of the PostgreSQL database that a fleet shares."),
     (
@@ -129,6 +129,11 @@ const STORE: [Key; 4] = [
         "spool",
         Either(&[Off, Size]),
         "How large the file in the state folder may become where history waits while its store is away: 16MiB unless written.",
+    ),
+    (
+        "output",
+        Either(&[Off, Size]),
+        "How much of what each spawned command wrote is kept beyond its end, masked, the last of it: 64KiB unless written.",
     ),
 ];
 

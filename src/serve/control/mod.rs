@@ -23,6 +23,7 @@ pub mod tcp;
 
 mod answer;
 mod awaiting;
+mod earlier;
 mod chains;
 mod door;
 mod external;
@@ -51,7 +52,8 @@ use std::sync::Arc;
 
 use tokio::sync::{Semaphore, oneshot, watch};
 
-pub use self::orphans::told as told_of_orphan;
+pub use self::chains::saved as saved_chain;
+pub use self::orphans::{known as known_of_orphans, told as told_of_orphan};
 
 use self::beside::Beside;
 use self::logs::Logs;

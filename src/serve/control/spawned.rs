@@ -17,11 +17,14 @@ use super::query::Query;
 use super::role::{Caller, Role};
 use super::{Desk, reading, request};
 use crate::ledger::beside::Command;
+use crate::ledger::written::Written;
 use crate::output::plan::Which;
-use crate::output::tape::{Reel, Wanted};
+use crate::output::tape::{Recording, Reel, Tape, Wanted};
 use crate::serve::wire::spawned as wire;
+use crate::store::reading::reader::Unanswered;
+use crate::store::reading::{Answer as Told, Question};
 use crate::supervise::wish::{Reply, Wish};
-use crate::units::ExitStatus;
+use crate::units::{ExitStatus, SessionId};
 
 /// Who is asked for what they wrote says so within this time, unless more is asked for.
 const USUAL_WAIT: Duration = Duration::from_millis(100);
@@ -72,7 +75,7 @@ pub(super) async fn answer(
 ) -> Result<Answer, Problem> {
     match what {
         Spawned::List => list(desk, &query),
-        Spawned::Output => output(desk, &find(desk, id)?, &query).await,
+        Spawned::Output => output(desk, id, &query).await,
         Spawned::Stdin => {
             let command = find(desk, id)?;
             feed(desk, caller, &command, query.is_set("close")?, request).await
@@ -119,7 +122,7 @@ fn list(desk: &Desk, query: &Query) -> Result<Answer, Problem> {
     Ok(json(StatusCode::OK, &commands))
 }
 
-async fn output(desk: &Desk, command: &Command, query: &Query) -> Result<Answer, Problem> {
+async fn output(desk: &Desk, id: &str, query: &Query) -> Result<Answer, Problem> {
     let which = query.one_of("stream", &["stdout", "stderr", "both"])?;
     let encoding = query.one_of("encoding", &["text", "raw", "base64"])?.unwrap_or("text");
     let limit = query.number::<usize>("limit")?.unwrap_or(USUAL_PART);
@@ -134,17 +137,18 @@ async fn output(desk: &Desk, command: &Command, query: &Query) -> Result<Answer,
         whole_characters: encoding == "text",
     };
     let wait = query.span("wait", LONGEST_WAIT.as_secs_f64())?.unwrap_or(USUAL_WAIT);
-    let reel = tokio::select! {
-        reel = desk.sources.beside.tapes.read(command.run, wanted, wait) => reel,
-        () = desk.told_to_stop() => return Err(Problem::going_down()),
-    };
-    let reel = match reel {
-        Some(reel) => reel,
-        // It may be asked for before the first look at its pipes.
-        None if command.end.is_none() => Reel { next: wanted.cursor, ..Reel::default() },
-        None => {
-            let detail = "what it wrote is not kept any more, or was not recorded";
-            return Err(Problem::gone(detail));
+    let (session, reel, stored) = match find(desk, id) {
+        Ok(command) => match in_memory(desk, &command, wanted, wait).await? {
+            Some(reel) => (command.session, reel, false),
+            None => {
+                let reel = stored(desk, command.session, wanted).await?.ok_or_else(not_kept)?;
+                (command.session, reel, true)
+            }
+        },
+        // Of an earlier life, or too old to be remembered.
+        Err(unknown) => {
+            let Some(session) = SessionId::parse(id) else { return Err(unknown) };
+            (session, stored(desk, session, wanted).await?.ok_or(unknown)?, true)
         }
     };
     if reel.strange {
@@ -153,26 +157,64 @@ async fn output(desk: &Desk, command: &Command, query: &Query) -> Result<Answer,
         let problem = Problem::conflict("strange-cursor", "a cursor of something else", detail);
         return Err(problem.suggest("begin anew with cursor=0: this is another command or life"));
     }
-    Ok(if encoding == "raw" { raw(&reel) } else { part(command, encoding, reel) })
+    Ok(if encoding == "raw" { raw(&reel, stored) } else { part(session, encoding, reel, stored) })
 }
 
-fn part(command: &Command, encoding: &str, reel: Reel) -> Answer {
+/// What is on the tape of a command; `None` where it has ended and its tape is gone.
+async fn in_memory(
+    desk: &Desk,
+    command: &Command,
+    wanted: Wanted,
+    wait: Duration,
+) -> Result<Option<Reel>, Problem> {
+    let reel = tokio::select! {
+        reel = desk.sources.beside.tapes.read(command.run, wanted, wait) => reel,
+        () = desk.told_to_stop() => return Err(Problem::going_down()),
+    };
+    // It may be asked for before the first look at its pipes.
+    let not_yet = || Reel { next: wanted.cursor, ..Reel::default() };
+    Ok(reel.or_else(|| command.end.is_none().then(not_yet)))
+}
+
+/// What the store keeps of it. Nobody writes to it any more.
+async fn stored(desk: &Desk, session: SessionId, wanted: Wanted) -> Result<Option<Reel>, Problem> {
+    let written = match desk.sources.history.ask(Question::Output(session)).await {
+        Ok(Told::Output(written)) => written,
+        Ok(_) => return Err(Problem::no_reply()),
+        Err(Unanswered::InMemory) => None,
+        Err(error) => return Err(Problem::busy(&error.to_string())),
+    };
+    Ok(written.map(|written| tape(*written).read(wanted)))
+}
+
+fn tape(written: Written) -> Tape {
+    let which = |stderr| if stderr { Which::Stderr } else { Which::Stdout };
+    let parts = written.parts.into_iter().map(|part| (which(part.stderr), part.bytes.0)).collect();
+    Tape::from(Recording { begin: written.begin, over: true, parts })
+}
+
+fn not_kept() -> Problem {
+    Problem::gone("what it wrote is not kept any more, or was not recorded")
+}
+
+fn part(session: SessionId, encoding: &str, reel: Reel, stored: bool) -> Answer {
     let Reel { bytes, next, missed, over: ended, .. } = reel;
-    let session = command.session.to_string();
+    let session = session.to_string();
     let (text, base64) = match encoding {
         "base64" => (None, Some(base64(&bytes))),
         _ => (Some(String::from_utf8_lossy(&bytes).into_owned()), None),
     };
-    json(StatusCode::OK, &wire::Output { session, text, base64, next, missed, ended })
+    json(StatusCode::OK, &wire::Output { session, text, base64, next, missed, ended, stored })
 }
 
 /// The bytes as they are, and what else is known in headers.
-fn raw(reel: &Reel) -> Answer {
+fn raw(reel: &Reel, stored: bool) -> Answer {
     let mut answer = whole(StatusCode::OK, "application/octet-stream", reel.bytes.clone());
     let told = [
         ("procession-next", reel.next.to_string()),
         ("procession-missed", reel.missed.to_string()),
         ("procession-ended", reel.over.to_string()),
+        ("procession-stored", stored.to_string()),
     ];
     for (name, value) in told {
         if let Ok(value) = HeaderValue::from_str(&value) {

@@ -69,6 +69,8 @@ pub struct Output {
     pub missed: u64,
     /// Whether nothing follows.
     pub ended: bool,
+    /// Whether it is what the store keeps: masked, and no more than the last of it.
+    pub stored: bool,
 }
 
 /// The body of `POST /v1/sessions/{id}/terminate`.

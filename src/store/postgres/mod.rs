@@ -14,6 +14,7 @@ mod chains;
 mod fault;
 mod link;
 mod lives;
+mod output;
 mod password;
 mod reading;
 mod resume;
@@ -158,7 +159,7 @@ impl Store for PostgresStore {
     }
 
     fn answer(&mut self, question: &Question) -> Result<Answer, StoreError> {
-        self.with("read", async |link, _| reading::answer(link, question).await)
+        self.with("read", async |link, us| reading::answer(link, us, question).await)
     }
 }
 

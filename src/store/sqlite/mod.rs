@@ -23,6 +23,7 @@
 mod chains;
 mod fault;
 mod file;
+mod output;
 mod reading;
 mod resume;
 mod retention;
