@@ -36,7 +36,8 @@ use procession::memory::{
 use procession::output::figures::OutputFigures;
 use procession::supervise::fact::SpawnFailure;
 use procession::supervise::lifecycle::{Health, Order, PhaseName};
-use procession::tokens::{LineCounts, TokenCounts};
+use procession::tokens::quota::{Quota, Window};
+use procession::tokens::{Lag, LineCounts, TokenCounts};
 use procession::units::{
     Bytes, ExitStatus, Money, Mono, Now, ProcId, ProcessIx, RunId, SessionId, Signal, Wall,
 };
@@ -103,10 +104,16 @@ pub fn snapshot() -> Snapshot {
             duplicate: 7,
             ignored: 120,
             malformed: 2,
+            unknown: 4,
+            reused: 1,
+            dropped: 1,
             oversized: 1,
             bytes: 918_273,
         },
         files: 3,
+        lag: Lag { bytes: 4_096, since: Some(at(3_597)) },
+        compactions: [("claude".to_owned(), 2)].into(),
+        quotas: [(("claude".to_owned(), Window::FiveHours), quota())].into(),
         corrections: BTreeMap::from([(
             ("claude".to_owned(), "claude-opus-4-5".to_owned()),
             (12, 5),
@@ -165,6 +172,11 @@ fn budgets() -> Vec<BudgetView> {
         ..going.clone()
     };
     vec![going, spent]
+}
+
+fn quota() -> Quota {
+    let (agent, window) = ("claude".to_owned(), Window::FiveHours);
+    Quota { agent, window, used: 0.25, resets: Some(at(7_200)), at: at(3_000) }
 }
 
 /// How often each end was come to, from 0 as the ledger has it.

@@ -109,7 +109,10 @@ where
 
 /// Runs a task that cannot be begun again, because a panic takes its queue with it, and says so then:
 /// what it did is not done any more in this life, and all else goes on.
-async fn until_lost(room: &'static str, task: impl Future<Output = ()> + Send + 'static) {
+pub(super) async fn until_lost(
+    room: &'static str,
+    task: impl Future<Output = ()> + Send + 'static,
+) {
     let mut running = JoinSet::new();
     running.spawn(task);
     if running.join_next().await.is_some_and(|ended| ended.is_err_and(|error| error.is_panic())) {

@@ -12,6 +12,7 @@ use crate::memory::container::ContainerFigures;
 use crate::memory::parts::TreeParts;
 use crate::memory::{PartsCost, TreeSample};
 use crate::supervise::lifecycle::Lifecycle;
+use crate::tokens::stdout;
 use crate::tokens::{CountedBefore, SpentBefore, TokenBatch, UsageKey};
 use crate::units::{Now, SessionId, Wall};
 
@@ -58,6 +59,13 @@ pub enum Entry {
         at: Now,
         /// What was found.
         batch: TokenBatch,
+    },
+    /// From what looks at the lines of agents: what they printed of what they spend.
+    StdoutRead {
+        /// When it was told.
+        at: Now,
+        /// What was told.
+        batch: stdout::Batch,
     },
     /// From the readers of output, at most once a tick: who wrote something.
     OutputSeen {

@@ -34,6 +34,7 @@ use crate::memory::leak::Setting;
 use crate::memory::level::Bounds;
 use crate::memory::recurring::RunTrend;
 use crate::supervise::lifecycle::SignalResponse;
+use crate::tokens::Lag;
 use crate::tokens::precedence::Precedence;
 use crate::tokens::price::Prices;
 use crate::units::{Mono, Now, ProcessIx, SessionId, Wall};
@@ -58,6 +59,8 @@ pub struct Ledger {
     pub(super) newly_called: Vec<Arc<Called>>,
     pub(super) earlier: Earlier,
     pub(super) files: u64,
+    /// How far reading the logs is behind.
+    pub(super) lag: Lag,
     pub(super) prices_as_of: Option<Wall>,
     pub(super) rule: LeakRule,
     /// From one sample of memory to the next.
@@ -132,6 +135,7 @@ impl Ledger {
             newly_called: Vec::new(),
             earlier: Earlier::default(),
             files: 0,
+            lag: Lag::default(),
             prices_as_of: None,
             rule: plan.memory.leak_rule,
             sampled_every: plan.memory.interval,
@@ -209,6 +213,11 @@ impl Ledger {
             Entry::TokensRead { at, batch: read } => {
                 let mut batches = self.turn_to(at);
                 batches.extend(batch(self.tokens_read(at, read)));
+                batches
+            }
+            Entry::StdoutRead { at, batch: read } => {
+                let mut batches = self.turn_to(at);
+                batches.extend(batch(self.stdout_read(at, read)));
                 batches
             }
             Entry::OutputSeen { at, processes } => {

@@ -22,7 +22,8 @@ use crate::supervise::fact::SpawnFailure;
 use crate::supervise::lifecycle::{Order, PhaseName};
 use crate::tokens::otlp;
 use crate::tokens::precedence::Apart;
-use crate::tokens::{LineCounts, TokenCounts};
+use crate::tokens::quota::{Quota, Window};
+use crate::tokens::{Lag, LineCounts, TokenCounts};
 use crate::units::{ExitStatus, Money, Now, ProcId, ProcessIx, RunId, SessionId, Signal, Wall};
 
 /// What is known at one moment. Readers never wait for one another or for the ledger.
@@ -55,6 +56,12 @@ pub struct Snapshot {
     pub lines: LineCounts,
     /// Log files that are followed.
     pub files: u64,
+    /// How far reading them is behind.
+    pub lag: Lag,
+    /// How often the windows of each agent were emptied, from 0.
+    pub compactions: BTreeMap<String, u64>,
+    /// How much of the limits of subscriptions is used, by agent and span.
+    pub quotas: BTreeMap<(String, Window), Quota>,
     /// Late corrections by agent and model: tokens counted too few, and too many.
     pub corrections: BTreeMap<(String, String), (u64, u64)>,
     /// The last calls of models, by process.

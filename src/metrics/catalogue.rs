@@ -385,6 +385,18 @@ catalogue! {
         "Bytes of agents' logs that were read.";
     INGEST_FILES: Gauge "procession_ingest_files" []
         "Log files of agents that are followed.";
+    INGEST_LAG_BYTES: Gauge "procession_ingest_lag_bytes" []
+        "Bytes of agents' logs that are known to be written and were not read yet.";
+    INGEST_LAG: Gauge "procession_ingest_lag_seconds" []
+        "For how long reading agents' logs has been behind what is written; 0 while it is not.";
+    INGEST_REUSED: Counter "procession_ingest_reused_ids_total" []
+        "Responses that were counted although they bear the id of an earlier one, hours later and with another prompt.";
+    COMPACTIONS: Counter "procession_compactions_total" ["agent"]
+        "Times that the window of one of the agent's conversations was emptied into a summary, from its transcripts.";
+    RATE_LIMIT_USED: Gauge "procession_rate_limit_used_ratio" ["agent", "window"]
+        "The part of a limit of the agent's subscription that is used, from 0, as it last said itself; absent once the limit began anew.";
+    RATE_LIMIT_RESET: Gauge "procession_rate_limit_reset_timestamp_seconds" ["agent", "window"]
+        "When that limit begins anew, in seconds since 1970.";
     OTLP_REQUESTS: Counter "procession_otlp_requests_total" ["signal", "result"]
         "Bodies that agents sent over OpenTelemetry's protocol: accepted, or refused because they could not be read.";
     OTLP_POINTS: Counter "procession_otlp_datapoints_total" ["signal", "result"]

@@ -174,7 +174,7 @@ const THRESHOLDS: [Key; 4] = [
 ];
 
 /// A process.
-const PROCESS: [Key; 38] = [
+const PROCESS: [Key; 39] = [
     (
         "command",
         COMMAND,
@@ -276,6 +276,7 @@ const PROCESS: [Key; 38] = [
     ("develop", Map(&DEVELOP, &["watch"]), "What is done while one works on it."),
     ("memory", Map(&THRESHOLDS, &[]), "Its own thresholds."),
     ("agent", Either(&[Words(&DIALECTS), Map(&AGENT, &[])]), "The coding agent that it runs."),
+    ("tokens", Map(&PROCESS_TOKENS, &[]), "Where it tells what it spends."),
     (
         "session",
         Map(&SESSION, &[]),
@@ -465,6 +466,12 @@ const WATCH: [Key; 5] = [
 ];
 
 const DIALECTS: [&str; 4] = ["claude", "codex", "gemini", "opencode"];
+
+const PROCESS_TOKENS: [Key; 1] = [(
+    "stdout",
+    Either(&[Words(&["auto"]), Flag]),
+    "Whether its standard output is read for that; `auto` where its command is `claude -p` with `--output-format json` or `stream-json`, or `codex exec --json`.",
+)];
 
 const AGENT: [Key; 6] = [
     ("name", Text, "The name that its figures carry; the product's unless written."),
