@@ -8,14 +8,19 @@ use std::time::Duration;
 use procession::chains::chain::Chain;
 use procession::chains::limits::Limits;
 use procession::chains::step::{Calls, Context, Deed, Step};
-use procession::config::plan::ProcessPlan;
+use procession::config::plan::{
+    BudgetActions, BudgetLimit, BudgetPlan, BudgetScope, BudgetWindow, CountedKinds, ProcessPlan,
+    Zone,
+};
 use procession::faults::Faults;
 use procession::ledger::care::{Care, Rest};
 use procession::ledger::entry::StoreHealth;
 use procession::ledger::session::{
     Figures, Session, SessionEnd, SessionKind, SessionState, Totals,
 };
-use procession::ledger::snapshot::{HouseView, ProcessView, RunView, Snapshot, TokenSeries};
+use procession::ledger::snapshot::{
+    BudgetView, HouseView, ProcessView, RunView, Snapshot, TokenSeries,
+};
 use procession::ledger::spans::{LIVES, Spans};
 use procession::ledger::store_figures::{ErrorCategory, Operation, SpoolFigures, StoreFigures};
 use procession::memory::container::{
@@ -31,7 +36,8 @@ use procession::memory::{
 use procession::output::figures::OutputFigures;
 use procession::supervise::fact::SpawnFailure;
 use procession::supervise::lifecycle::{Health, Order, PhaseName};
-use procession::tokens::{LineCounts, TokenCounts};
+use procession::tokens::quota::{Quota, Window};
+use procession::tokens::{Lag, LineCounts, TokenCounts};
 use procession::units::{
     Bytes, ExitStatus, Money, Mono, Now, ProcId, ProcessIx, RunId, SessionId, Signal, Wall,
 };
@@ -98,10 +104,16 @@ pub fn snapshot() -> Snapshot {
             duplicate: 7,
             ignored: 120,
             malformed: 2,
+            unknown: 4,
+            reused: 1,
+            dropped: 1,
             oversized: 1,
             bytes: 918_273,
         },
         files: 3,
+        lag: Lag { bytes: 4_096, since: Some(at(3_597)) },
+        compactions: [("claude".to_owned(), 2)].into(),
+        quotas: [(("claude".to_owned(), Window::FiveHours), quota())].into(),
         corrections: BTreeMap::from([(
             ("claude".to_owned(), "claude-opus-4-5".to_owned()),
             (12, 5),
@@ -116,7 +128,55 @@ pub fn snapshot() -> Snapshot {
         .into(),
         prices_as_of: Some(at(-86_400)),
         chains: vec![Arc::new(chain())],
+        budgets: budgets(),
     }
+}
+
+/// One in tokens that goes on, and one in money that is spent.
+fn budgets() -> Vec<BudgetView> {
+    let day = || BudgetWindow::Day(Zone::default());
+    let plan = |name: &str, scope, limit, actions| {
+        let (name, warn) = (name.to_owned(), vec![50, 80]);
+        Arc::new(BudgetPlan { name, scope, window: day(), limit, warn, actions })
+    };
+    let most = 2_000_000;
+    let tokens = BudgetLimit::Tokens { most, kinds: CountedKinds::ALL };
+    let refuse = BudgetActions { refuse: true, ..BudgetActions::default() };
+    let money = BudgetLimit::Cost(Money(4_000_000_000));
+    let coder = BudgetScope::Process("coder".to_owned());
+    let going = BudgetView {
+        plan: plan("coder-day", coder, tokens, BudgetActions::default()),
+        limit: most,
+        spent: 1_100_000,
+        unpriced: None,
+        is_spent: false,
+        opens: Some(at(-51_200)),
+        closes: Some(at(35_200)),
+        reopens: None,
+        per_hour: Some(180_000.0),
+        lasts: Some(Duration::from_secs(18_000)),
+        warnings: 1,
+        exceeded: [("event", 0)].into(),
+    };
+    let spent = BudgetView {
+        plan: plan("house", BudgetScope::Container, money, refuse),
+        limit: 4_000_000_000,
+        spent: 5_000_000_000,
+        unpriced: Some(77),
+        is_spent: true,
+        reopens: Some(at(35_200)),
+        per_hour: Some(360_000_000.0),
+        lasts: None,
+        warnings: 2,
+        exceeded: [("event", 1), ("refuse", 1)].into(),
+        ..going.clone()
+    };
+    vec![going, spent]
+}
+
+fn quota() -> Quota {
+    let (agent, window) = ("claude".to_owned(), Window::FiveHours);
+    Quota { agent, window, used: 0.25, resets: Some(at(7_200)), at: at(3_000) }
 }
 
 /// How often each end was come to, from 0 as the ledger has it.

@@ -109,7 +109,10 @@ where
 
 /// Runs a task that cannot be begun again, because a panic takes its queue with it, and says so then:
 /// what it did is not done any more in this life, and all else goes on.
-async fn until_lost(room: &'static str, task: impl Future<Output = ()> + Send + 'static) {
+pub(super) async fn until_lost(
+    room: &'static str,
+    task: impl Future<Output = ()> + Send + 'static,
+) {
     let mut running = JoinSet::new();
     running.spawn(task);
     if running.join_next().await.is_some_and(|ended| ended.is_err_and(|error| error.is_panic())) {
@@ -128,8 +131,9 @@ pub(super) async fn tell_of_earlier_lives(
     if let Some(entries) = entries.upgrade().filter(|_| !chains.is_empty()) {
         let _ = entries.send(Entry::ChainsFound(chains)).await;
     }
-    let TokenResume { elsewhere: keys, counted, .. } = &mut tokens;
-    let found = Entry::CountedFound { counted: take(counted), keys: take(keys) };
+    let TokenResume { elsewhere: keys, counted, spent, .. } = &mut tokens;
+    let (counted, keys, spent) = (take(counted), take(keys), take(spent));
+    let found = Entry::CountedFound { at: clock::now(), counted, keys, spent };
     if let Some(entries) = entries.upgrade() {
         let _ = entries.send(found).await;
     }

@@ -1,6 +1,8 @@
 //! The checked plan: what to run and how. It cannot fail later, and nothing in it is text that
 //! somebody still has to read.
 
+mod budgets;
+mod capture;
 mod control;
 mod health;
 mod hooks;
@@ -23,6 +25,10 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+pub use self::budgets::{
+    BudgetActions, BudgetLimit, BudgetPlan, BudgetScope, BudgetWindow, CountedKinds,
+};
+pub use self::capture::{Capture, ReadsStdout};
 pub use self::control::{ControlPlan, TcpControl, TokenPlan, TokenRole};
 pub use self::health::{HealthPlan, OnUnhealthy, ReadyPlan, Test};
 pub use self::hooks::{Hook, Hooks};
@@ -82,6 +88,8 @@ pub struct Plan {
     pub privacy: PrivacyPlan,
     /// Where tokens are told of, beside the agents' logs.
     pub tokens: TokensPlan,
+    /// What may be spent, in the order of the file.
+    pub budgets: Vec<BudgetPlan>,
     /// SHA-256 of the file's text, in hex, where there is one; see [`Plan::digest`].
     pub file_digest: Option<String>,
 }
@@ -166,6 +174,8 @@ pub struct ProcessPlan {
     pub thresholds: Thresholds,
     /// The coding agent that it runs, if it runs one.
     pub agent: Option<AgentPlan>,
+    /// Whether its standard output is read for what it spends.
+    pub reads_stdout: ReadsStdout,
     /// When its runs are ended for want of activity, or for lasting too long.
     pub session: SessionRule,
 }
@@ -196,6 +206,7 @@ impl ProcessPlan {
             forward_signals: Vec::new(),
             thresholds: Thresholds::default(),
             agent: None,
+            reads_stdout: ReadsStdout::default(),
             session: SessionRule::default(),
         }
     }

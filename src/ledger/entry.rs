@@ -12,7 +12,8 @@ use crate::memory::container::ContainerFigures;
 use crate::memory::parts::TreeParts;
 use crate::memory::{PartsCost, TreeSample};
 use crate::supervise::lifecycle::Lifecycle;
-use crate::tokens::{CountedBefore, TokenBatch, UsageKey};
+use crate::tokens::stdout;
+use crate::tokens::{CountedBefore, SpentBefore, TokenBatch, UsageKey};
 use crate::units::{Now, SessionId, Wall};
 
 /// One thing that the ledger is told.
@@ -59,6 +60,13 @@ pub enum Entry {
         /// What was found.
         batch: TokenBatch,
     },
+    /// From what looks at the lines of agents: what they printed of what they spend.
+    StdoutRead {
+        /// When it was told.
+        at: Now,
+        /// What was told.
+        batch: stdout::Batch,
+    },
     /// From the readers of output, at most once a tick: who wrote something.
     OutputSeen {
         /// When that was looked at.
@@ -82,10 +90,14 @@ pub enum Entry {
     ChainsFound(Vec<(String, KeptChain)>),
     /// From the store, once at the start and before anything is counted: what earlier lives counted.
     CountedFound {
+        /// When.
+        at: Now,
         /// Of which conversations, from which source.
         counted: Vec<CountedBefore>,
         /// By which keys, where they were not read from transcripts.
         keys: Vec<UsageKey>,
+        /// What was spent of late, minute by minute.
+        spent: Vec<SpentBefore>,
     },
     /// From recovery: what became of the processes that an earlier life left behind.
     SurvivorsHandled {

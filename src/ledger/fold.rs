@@ -15,6 +15,7 @@ use crate::ledger::calls::{Called, Calls};
 use crate::ledger::conversations::Conversations;
 use crate::ledger::entry::{Entry, StoreHealth};
 use crate::ledger::external::Externals;
+use crate::ledger::fold_budgets::Budgets;
 use crate::ledger::fold_care::expect;
 use crate::ledger::fold_chains::chains;
 use crate::ledger::fold_earlier::Earlier;
@@ -33,6 +34,7 @@ use crate::memory::leak::Setting;
 use crate::memory::level::Bounds;
 use crate::memory::recurring::RunTrend;
 use crate::supervise::lifecycle::SignalResponse;
+use crate::tokens::Lag;
 use crate::tokens::precedence::Precedence;
 use crate::tokens::price::Prices;
 use crate::units::{Mono, Now, ProcessIx, SessionId, Wall};
@@ -49,6 +51,7 @@ pub struct Ledger {
     pub(super) chains: Chains,
     pub(super) spend: Spend,
     pub(super) precedence: Precedence,
+    pub(super) budgets: Budgets,
     pub(super) prices: Prices,
     pub(super) calls: Calls,
     /// Whether somebody is told of each call, and those that wait for that.
@@ -56,6 +59,8 @@ pub struct Ledger {
     pub(super) newly_called: Vec<Arc<Called>>,
     pub(super) earlier: Earlier,
     pub(super) files: u64,
+    /// How far reading the logs is behind.
+    pub(super) lag: Lag,
     pub(super) prices_as_of: Option<Wall>,
     pub(super) rule: LeakRule,
     /// From one sample of memory to the next.
@@ -123,12 +128,14 @@ impl Ledger {
             chains: chains(plan),
             spend: Spend::new(plan),
             precedence: Precedence::default(),
+            budgets: Budgets::new(&plan.budgets, started),
             prices: Prices::default(),
             calls: Calls::default(),
             tells_calls: plan.tokens.log.is_some(),
             newly_called: Vec::new(),
             earlier: Earlier::default(),
             files: 0,
+            lag: Lag::default(),
             prices_as_of: None,
             rule: plan.memory.leak_rule,
             sampled_every: plan.memory.interval,
@@ -208,6 +215,11 @@ impl Ledger {
                 batches.extend(batch(self.tokens_read(at, read)));
                 batches
             }
+            Entry::StdoutRead { at, batch: read } => {
+                let mut batches = self.turn_to(at);
+                batches.extend(batch(self.stdout_read(at, read)));
+                batches
+            }
             Entry::OutputSeen { at, processes } => {
                 let mut batches = self.turn_to(at);
                 batches.extend(batch(self.output_seen(at, &processes)));
@@ -219,8 +231,9 @@ impl Ledger {
                 self.chains_found(found);
                 Vec::new()
             }
-            Entry::CountedFound { counted, keys } => {
+            Entry::CountedFound { at, counted, keys, spent } => {
                 self.precedence.resume(counted, keys);
+                self.spent_before(at, &spent);
                 Vec::new()
             }
             Entry::SurvivorsHandled { at, outcomes } => self.survivors_handled(at, outcomes),

@@ -151,6 +151,7 @@ impl Ledger {
             rows.extend(self.sessions.open(opened, at, note));
         }
         self.activity.watch(session, self.bounds_of(ix), at.mono);
+        self.budget_of_run(at, ix, adopted);
         let setting = Setting {
             rule: self.rule,
             limit: self.processes.get(ix.0).and_then(|process| process.view.bounds.critical),

@@ -19,6 +19,7 @@ use crate::secret::{MASK, is_secret};
 use crate::supervise::lifecycle::Lifecycle;
 use crate::tokens::TokenBatch;
 use crate::tokens::call::Call;
+use crate::tokens::stdout::Batch;
 use crate::units::SessionId;
 
 /// What `privacy` asks for, with the salt of this instance.
@@ -51,6 +52,7 @@ impl Veil {
             }
             Entry::Lifecycle { at, event } => Entry::Lifecycle { at, event: self.event(event) },
             Entry::TokensRead { at, batch } => Entry::TokensRead { at, batch: self.tokens(batch) },
+            Entry::StdoutRead { at, batch } => Entry::StdoutRead { at, batch: self.stdout(batch) },
             other => other,
         }
     }
@@ -213,6 +215,16 @@ impl Veil {
             }
         }
         batch.steps.iter_mut().for_each(|step| self.step(step));
+        batch
+    }
+
+    fn stdout(&self, mut batch: Batch) -> Batch {
+        for spoken in &mut batch.spoken {
+            if !spoken.usage.conversation.is_empty() {
+                spoken.usage.conversation = self.native_id(&spoken.usage.conversation);
+            }
+            spoken.step.iter_mut().for_each(|step| self.step(step));
+        }
         batch
     }
 

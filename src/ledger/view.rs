@@ -30,6 +30,9 @@ impl Ledger {
             process_tokens: self.spend.by_process().clone(),
             lines: self.spend.lines(),
             files: self.files,
+            lag: self.lag,
+            compactions: self.spend.compactions().clone(),
+            quotas: self.spend.quotas(at.wall),
             corrections: self.spend.corrections().clone(),
             prices_as_of: self.prices_as_of,
             calls: self.calls.clone(),
@@ -37,6 +40,7 @@ impl Ledger {
             otlp: self.spend.otlp().clone(),
             apart: self.precedence.apart().clone(),
             chains: self.chains.all(),
+            budgets: self.budgets.views(at),
         }
     }
 

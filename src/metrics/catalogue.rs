@@ -355,12 +355,48 @@ catalogue! {
         "Tokens of a live conversation so far.";
     SESSION_COST: Gauge "procession_session_cost_usd" ["session_id"]
         "Cost of the priced tokens of a live conversation so far, in US dollars.";
+    BUDGET_LIMIT_TOKENS: Gauge "procession_budget_limit_tokens" ["budget"]
+        "Tokens that may be spent in the window of a budget.";
+    BUDGET_LIMIT_COST: Gauge "procession_budget_limit_usd" ["budget"]
+        "Money that may be spent in the window of a budget, in US dollars.";
+    BUDGET_SPENT_TOKENS: Gauge "procession_budget_spent_tokens" ["budget"]
+        "Tokens that are spent in the window of a budget, of the kinds that count for it.";
+    BUDGET_SPENT_COST: Gauge "procession_budget_spent_usd" ["budget"]
+        "Money that is spent in the window of a budget, in US dollars; without tokens that have no price.";
+    BUDGET_UNPRICED: Gauge "procession_budget_unpriced_tokens" ["budget"]
+        "Tokens without a price in the window of a budget in money, which does not see them.";
+    BUDGET_USED: Gauge "procession_budget_used_ratio" ["budget"]
+        "The part of a budget that is spent in its window: 1 when it is spent, and more when that went on.";
+    BUDGET_WARNINGS: Counter "procession_budget_warnings_total" ["budget"]
+        "Times that a part of a budget was reached that it warns at.";
+    BUDGET_EXCEEDED: Counter "procession_budget_exceeded_total" ["budget", "action"]
+        "Times that a budget was spent, by what followed.";
+    BUDGET_BURN_TOKENS: Gauge "procession_budget_burn_tokens_per_second" ["budget"]
+        "How fast a budget is spent, over some fifteen minutes; absent until something was spent for a minute.";
+    BUDGET_BURN_COST: Gauge "procession_budget_burn_usd_per_second" ["budget"]
+        "How fast a budget in money is spent, in US dollars a second over some fifteen minutes; absent until something was spent for a minute.";
+    BUDGET_EXHAUSTION: Gauge "procession_budget_exhaustion_seconds" ["budget"]
+        "How long a budget lasts if it is spent on as fast; absent where it is spent, lasts for ever, or where that is not known.";
+    BUDGET_WINDOW_END: Gauge "procession_budget_window_end_timestamp_seconds" ["budget"]
+        "When the window of a budget ends and another one begins, in seconds since 1970; absent for those without an end of the clock.";
     INGEST_LINES: Counter "procession_ingest_lines_total" ["result"]
         "Lines of agents' logs that were read, by what became of them.";
     INGEST_BYTES: Counter "procession_ingest_bytes_total" []
         "Bytes of agents' logs that were read.";
     INGEST_FILES: Gauge "procession_ingest_files" []
         "Log files of agents that are followed.";
+    INGEST_LAG_BYTES: Gauge "procession_ingest_lag_bytes" []
+        "Bytes of agents' logs that are known to be written and were not read yet.";
+    INGEST_LAG: Gauge "procession_ingest_lag_seconds" []
+        "For how long reading agents' logs has been behind what is written; 0 while it is not.";
+    INGEST_REUSED: Counter "procession_ingest_reused_ids_total" []
+        "Responses that were counted although they bear the id of an earlier one, hours later and with another prompt.";
+    COMPACTIONS: Counter "procession_compactions_total" ["agent"]
+        "Times that the window of one of the agent's conversations was emptied into a summary, from its transcripts.";
+    RATE_LIMIT_USED: Gauge "procession_rate_limit_used_ratio" ["agent", "window"]
+        "The part of a limit of the agent's subscription that is used, from 0, as it last said itself; absent once the limit began anew.";
+    RATE_LIMIT_RESET: Gauge "procession_rate_limit_reset_timestamp_seconds" ["agent", "window"]
+        "When that limit begins anew, in seconds since 1970.";
     OTLP_REQUESTS: Counter "procession_otlp_requests_total" ["signal", "result"]
         "Bodies that agents sent over OpenTelemetry's protocol: accepted, or refused because they could not be read.";
     OTLP_POINTS: Counter "procession_otlp_datapoints_total" ["signal", "result"]

@@ -5,9 +5,10 @@
 //! response is closed and counts it once, `price` turns tokens into money by a table that is data.
 //! `precedence` decides which source of a conversation is believed. `talks` is what the same lines
 //! tell of conversations. `tail` follows the files.
-//! `tally` sums whole histories up.
+//! `stdout` is what agents print of it. `tally` sums whole histories up.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
@@ -19,7 +20,9 @@ pub mod otlp;
 pub mod precedence;
 pub mod price;
 mod seen;
+pub mod quota;
 pub mod source;
+pub mod stdout;
 pub mod tail;
 pub mod tally;
 mod talks;
@@ -219,6 +222,28 @@ pub struct CountedBefore {
     pub latest: Wall,
 }
 
+/// What earlier lives counted of late in one minute, for budgets that go on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SpentBefore {
+    /// The process whose it was.
+    pub process: String,
+    /// The agent whose it was.
+    pub agent: String,
+    /// The beginning of the minute in which the responses were given.
+    pub minute: Wall,
+    /// Tokens, either of priced responses or of unpriced ones.
+    pub tokens: TokenCounts,
+    /// What they cost.
+    pub cost: Cost,
+}
+
+/// How far back that is read: the longest day, which has twenty-five hours, and what a clock that was
+/// put on skips.
+pub const SPENT_OF_LATE: Duration = Duration::from_secs(26 * 3600);
+
+/// Minutes of that at most, the newest.
+pub const MOST_SPENT: u32 = 50_000;
+
 /// A short hash of what a response is known by (`message.id` for Claude): 64 bits make a collision
 /// among ten million responses less likely than one in a hundred thousand.
 #[derive(
@@ -257,8 +282,21 @@ pub struct TokenBatch {
     pub lines: LineCounts,
     /// How many files are followed now, where that changed.
     pub files: Option<u64>,
+    /// How far reading is behind, where that changed.
+    pub lag: Option<Lag>,
+    /// How much of subscriptions is used.
+    pub quotas: Vec<quota::Quota>,
     /// What happened in conversations, each step before what `progress` says was read.
     pub steps: Vec<Step>,
+}
+
+/// How far reading is behind what is written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Lag {
+    /// Bytes that are known to be there and were not read yet.
+    pub bytes: u64,
+    /// Since when there are any.
+    pub since: Option<Wall>,
 }
 
 /// A late change to a response that had been counted already.
@@ -304,8 +342,14 @@ pub struct LineCounts {
     pub malformed: u64,
     /// They were longer than a line may be and were passed over.
     pub oversized: u64,
+    /// They hold usage where nobody knows it: the format has changed.
+    pub unknown: u64,
+    /// They came faster than they could be read, from a pipe that must not wait.
+    pub dropped: u64,
     /// Bytes read, whatever became of them.
     pub bytes: u64,
+    /// Responses that bear the id of another one.
+    pub reused: u64,
 }
 
 /// What a new life must know of the lives before it, so as to count nothing twice.
@@ -321,4 +365,6 @@ pub struct TokenResume {
     pub elsewhere: Vec<UsageKey>,
     /// What was counted of the conversations of the last days, by source.
     pub counted: Vec<CountedBefore>,
+    /// What was spent of late.
+    pub spent: Vec<SpentBefore>,
 }

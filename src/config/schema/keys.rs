@@ -1,5 +1,6 @@
 //! The table of every key that a configuration can have, with what each means.
 
+use super::budget_keys::BUDGET;
 use super::form::Form::{
     Database, Duration, Either, Flag, List, Many, Map, Named, NamedOrBare, Number, Off, Percent,
     Size, Text, Whole, Words,
@@ -12,7 +13,7 @@ pub(super) const OFF_OR_TEXT: Form = Either(&[Off, Text]);
 const PATHS: Form = Many(&Text);
 
 /// The top of the file.
-pub(super) const FILE: [Key; 14] = [
+pub(super) const FILE: [Key; 15] = [
     ("processes", Named(&Map(&PROCESS, &[])), "What to run, by name."),
     (
         "exit_code_from",
@@ -63,6 +64,11 @@ pub(super) const FILE: [Key; 14] = [
     ),
     ("privacy", Map(&PRIVACY, &[]), "What is learnt of those who work here, and what is masked."),
     ("tokens", Map(&TOKENS, &[]), "Where tokens are told of, beside the agents' logs."),
+    (
+        "budgets",
+        Named(&Map(&BUDGET, &[])),
+        "What may be spent by whom in which time, by name, and what follows when it is spent.",
+    ),
 ];
 
 const TOKENS: [Key; 5] = [
@@ -168,7 +174,7 @@ const THRESHOLDS: [Key; 4] = [
 ];
 
 /// A process.
-const PROCESS: [Key; 38] = [
+const PROCESS: [Key; 39] = [
     (
         "command",
         COMMAND,
@@ -270,6 +276,7 @@ const PROCESS: [Key; 38] = [
     ("develop", Map(&DEVELOP, &["watch"]), "What is done while one works on it."),
     ("memory", Map(&THRESHOLDS, &[]), "Its own thresholds."),
     ("agent", Either(&[Words(&DIALECTS), Map(&AGENT, &[])]), "The coding agent that it runs."),
+    ("tokens", Map(&PROCESS_TOKENS, &[]), "Where it tells what it spends."),
     (
         "session",
         Map(&SESSION, &[]),
@@ -459,6 +466,12 @@ const WATCH: [Key; 5] = [
 ];
 
 const DIALECTS: [&str; 4] = ["claude", "codex", "gemini", "opencode"];
+
+const PROCESS_TOKENS: [Key; 1] = [(
+    "stdout",
+    Either(&[Words(&["auto"]), Flag]),
+    "Whether its standard output is read for that; `auto` where its command is `claude -p` with `--output-format json` or `stream-json`, or `codex exec --json`.",
+)];
 
 const AGENT: [Key; 6] = [
     ("name", Text, "The name that its figures carry; the product's unless written."),

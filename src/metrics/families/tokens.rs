@@ -3,7 +3,7 @@
 use crate::ledger::session::{Session, SessionKind};
 use crate::ledger::snapshot::{Snapshot, TokenSeries};
 use crate::metrics::catalogue as row;
-use crate::metrics::families::{Families, count, sessions};
+use crate::metrics::families::{Families, budgets, count, sessions};
 use crate::tokens::otlp::{Figures, Signal};
 use crate::tokens::{LineCounts, TokenCounts, TokenKind};
 use crate::units::Wall;
@@ -35,6 +35,7 @@ pub(super) fn put(families: &mut Families, snapshot: &Snapshot) {
     put_requests(families, snapshot);
     put_corrections(families, snapshot);
     put_conversations(families, snapshot);
+    budgets::put(families, snapshot);
     put_ingest(families, snapshot);
     put_otlp(families, snapshot);
     let apart = snapshot.apart.iter();
@@ -136,15 +137,44 @@ fn cost(session: &Session) -> Option<f64> {
 }
 
 fn put_ingest(families: &mut Families, snapshot: &Snapshot) {
-    let LineCounts { counted, duplicate, ignored, malformed, oversized, bytes } = snapshot.lines;
+    let LineCounts {
+        counted,
+        duplicate,
+        ignored,
+        malformed,
+        oversized,
+        unknown,
+        dropped,
+        bytes,
+        reused,
+    } = snapshot.lines;
     let results = [
         ("counted", counted),
         ("duplicate", duplicate),
         ("ignored", ignored),
         ("malformed", malformed),
         ("oversized", oversized),
+        ("unknown", unknown),
+        ("dropped", dropped),
     ];
     families.few(&row::INGEST_LINES, results.map(|(result, n)| ([result], count(n))));
     families.one(&row::INGEST_BYTES, count(bytes));
     families.one(&row::INGEST_FILES, count(snapshot.files));
+    families.one(&row::INGEST_LAG_BYTES, count(snapshot.lag.bytes));
+    let behind = snapshot.lag.since.map_or(0, |since| snapshot.at.wall.0.saturating_sub(since.0));
+    families.one(&row::INGEST_LAG, Wall(behind.max(0)).seconds());
+    families.one(&row::INGEST_REUSED, count(reused));
+    let compactions = snapshot.compactions.iter();
+    families.each(&row::COMPACTIONS, compactions.map(|(agent, n)| ([agent.as_str()], count(*n))));
+    let quotas = || {
+        snapshot
+            .quotas
+            .iter()
+            .map(|((agent, window), quota)| ([agent.as_str(), window.as_str()], quota))
+    };
+    families.each(&row::RATE_LIMIT_USED, quotas().map(|(labels, quota)| (labels, quota.used)));
+    families.each(
+        &row::RATE_LIMIT_RESET,
+        quotas().filter_map(|(labels, quota)| Some((labels, quota.resets?.seconds()))),
+    );
 }

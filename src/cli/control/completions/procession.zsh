@@ -938,6 +938,17 @@ esac
     ;;
 esac
 ;;
+(budgets)
+_arguments "${_arguments_options[@]}" : \
+'--socket=[The control socket; by default that of the configuration, or the one in the usual folder]:PATH:_files' \
+'-c+[The configuration that the procession runs, which says where its socket is]:FILE:_files' \
+'--config=[The configuration that the procession runs, which says where its socket is]:FILE:_files' \
+'--json[Print JSON]' \
+'-h[Print help]' \
+'--help[Print help]' \
+'::name -- Only this budget, with everything that is known of it; all of them at a glance when not given:_default' \
+&& ret=0
+;;
 (completions)
 _arguments "${_arguments_options[@]}" : \
 '-h[Print help (see more with '\''--help'\'')]' \
@@ -1203,6 +1214,10 @@ _arguments "${_arguments_options[@]}" : \
     ;;
 esac
 ;;
+(budgets)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
 (completions)
 _arguments "${_arguments_options[@]}" : \
 && ret=0
@@ -1242,6 +1257,7 @@ _procession_commands() {
 'audit:Show who asked for what at the control doors, and what they got' \
 'agents:Show the chains of agents\: their conversations, how full they are, and what to hand over' \
 'tokens:Show what was spent on models, and tell of calls' \
+'budgets:Show what may be spent on models, what was, and how long that lasts' \
 'completions:Print a script that completes words in a shell' \
 'help:Print this message or the help of the given subcommand(s)' \
     )
@@ -1391,6 +1407,11 @@ _procession__subcmd__audit_commands() {
     local commands; commands=()
     _describe -t commands 'procession audit commands' commands "$@"
 }
+(( $+functions[_procession__subcmd__budgets_commands] )) ||
+_procession__subcmd__budgets_commands() {
+    local commands; commands=()
+    _describe -t commands 'procession budgets commands' commands "$@"
+}
 (( $+functions[_procession__subcmd__check_commands] )) ||
 _procession__subcmd__check_commands() {
     local commands; commands=()
@@ -1428,6 +1449,7 @@ _procession__subcmd__help_commands() {
 'audit:Show who asked for what at the control doors, and what they got' \
 'agents:Show the chains of agents\: their conversations, how full they are, and what to hand over' \
 'tokens:Show what was spent on models, and tell of calls' \
+'budgets:Show what may be spent on models, what was, and how long that lasts' \
 'completions:Print a script that completes words in a shell' \
 'help:Print this message or the help of the given subcommand(s)' \
     )
@@ -1503,6 +1525,11 @@ _procession__subcmd__help__subcmd__agents__subcmd__validate_commands() {
 _procession__subcmd__help__subcmd__audit_commands() {
     local commands; commands=()
     _describe -t commands 'procession help audit commands' commands "$@"
+}
+(( $+functions[_procession__subcmd__help__subcmd__budgets_commands] )) ||
+_procession__subcmd__help__subcmd__budgets_commands() {
+    local commands; commands=()
+    _describe -t commands 'procession help budgets commands' commands "$@"
 }
 (( $+functions[_procession__subcmd__help__subcmd__check_commands] )) ||
 _procession__subcmd__help__subcmd__check_commands() {
