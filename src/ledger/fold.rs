@@ -247,7 +247,7 @@ impl Ledger {
             }
             Entry::Forget { whose } => {
                 self.sessions.forget(&whose);
-                Vec::new()
+                batch(self.forget_chain(&whose)).into_iter().collect()
             }
             Entry::ListenerReported { up } => {
                 self.house.listener_up = Some(up);
