@@ -80,6 +80,7 @@ impl Run {
             size: self.size,
             level: self.level.level(),
             verdict: self.memory.verdict().cloned(),
+            limit: self.limit,
         }
     }
 }
