@@ -219,6 +219,10 @@ impl Ledger {
                 self.chains_found(found);
                 Vec::new()
             }
+            Entry::HeldFound(found) => {
+                self.held_found(found);
+                Vec::new()
+            }
             Entry::CountedFound { counted, keys } => {
                 self.precedence.resume(counted, keys);
                 Vec::new()
