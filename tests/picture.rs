@@ -29,6 +29,7 @@ use procession::memory::container::{
 use procession::memory::leak::evidence::Evidence;
 use procession::memory::leak::growth_count::Counted;
 use procession::memory::level::Basis;
+use procession::memory::limit::{Limit, LimitOf};
 use procession::memory::parts::{Parts, TreeParts};
 use procession::memory::{
     LeakState, MemoryLevel, PartsCost, Range, SelfFigures, TreeSample, Turns, Verdict,
@@ -247,6 +248,7 @@ fn container() -> ContainerFigures {
         mode: GroupMode::V2,
         usage: Some(Bytes::mib(5_600)),
         limit: Some(Bytes::mib(8_192)),
+        machine: Some(Bytes::mib(32_768)),
         working_set: Some(Bytes::mib(5_400)),
         swap: Some(Bytes(0)),
         peak: Some(Bytes::mib(6_000)),
@@ -370,6 +372,7 @@ pub fn run(number: u64, mib: u64, level: MemoryLevel) -> RunView {
             to_limit: None,
             evidence: counted(10, 2),
         })),
+        limit: Some(Limit { bytes: Bytes::mib(6_000), of: LimitOf::Critical }),
     }
 }
 
@@ -412,6 +415,11 @@ fn web() -> ProcessView {
 
 fn leaky() -> ProcessView {
     let mut run = run(2, 4500, MemoryLevel::Warning);
+    let history = Arc::make_mut(&mut run.history);
+    for nth in 0..30 {
+        let size = Bytes::mib(3_000 + 50 * nth);
+        history.push(Duration::from_secs(5 * nth), size, size);
+    }
     run.verdict = Some(Arc::new(Verdict {
         state: LeakState::Suspected,
         since: now(3300),

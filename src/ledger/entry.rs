@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use serde_json::Value;
+
 use crate::chains::chain::KeptChain;
 use crate::context::Context;
 use crate::ledger::forget::Whose;
@@ -88,6 +90,9 @@ pub enum Entry {
     },
     /// From the store, once at the start and before anything is read: the chains of earlier lives.
     ChainsFound(Vec<(String, KeptChain)>),
+    /// From the store, once at the start: what ended runs of earlier lives held, by process, oldest
+    /// first, as the details of their events tell it.
+    HeldFound(Vec<(String, Value)>),
     /// From the store, once at the start and before anything is counted: what earlier lives counted.
     CountedFound {
         /// When.

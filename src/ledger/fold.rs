@@ -231,6 +231,10 @@ impl Ledger {
                 self.chains_found(found);
                 Vec::new()
             }
+            Entry::HeldFound(found) => {
+                self.held_found(found);
+                Vec::new()
+            }
             Entry::CountedFound { at, counted, keys, spent } => {
                 self.precedence.resume(counted, keys);
                 self.spent_before(at, &spent);

@@ -15,6 +15,7 @@ use crate::ledger::spend::Received;
 use crate::memory::container::ContainerFigures;
 use crate::memory::history::History;
 use crate::memory::level::{Basis, Bounds};
+use crate::memory::limit::Limit;
 use crate::memory::parts::TreeParts;
 use crate::memory::recurring::Recurring;
 use crate::memory::{MemoryLevel, PartsCost, TreeSample, Verdict};
@@ -315,6 +316,8 @@ pub struct RunView {
     pub level: MemoryLevel,
     /// What the leak rule says.
     pub verdict: Option<Arc<Verdict>>,
+    /// What the rule measures growth against.
+    pub limit: Option<Limit>,
 }
 
 impl RunView {
@@ -335,6 +338,7 @@ impl RunView {
             size: None,
             level: MemoryLevel::Normal,
             verdict: None,
+            limit: None,
         }
     }
 }

@@ -84,6 +84,7 @@ impl Run {
             size: self.size,
             level: self.level.level(),
             verdict: self.memory.verdict().cloned(),
+            limit: self.limit,
         }
     }
 }

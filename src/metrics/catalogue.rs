@@ -321,8 +321,8 @@ catalogue! {
         "1 when nothing but a leak explains the live run's memory, 0 when something does; absent before there are enough samples.";
     LEAK_GROWTH: Gauge "procession_process_memory_growth_bytes_per_second" ["process"]
         "Growth of the tree's anonymous memory over the leak rule's window, in bytes per second.";
-    LEAK_TO_LIMIT: Gauge "procession_process_memory_exhaustion_seconds" ["process"]
-        "How long the tree's memory takes to its limit if it goes on growing like this; absent where it does not grow.";
+    LEAK_TO_LIMIT: Gauge "procession_process_memory_exhaustion_seconds" ["process", "limit"]
+        "How long the tree's memory takes to its limit if it goes on growing like this, by the least limit: critical (the process's threshold), container or machine; absent where it does not grow.";
     LEAKS_SUSPECTED: Counter "procession_process_leaks_suspected_total" ["process"]
         "Times that the process's memory began to meet the leak rule.";
     LEAKS_CONFIRMED: Counter "procession_process_leaks_confirmed_total" ["process"]
