@@ -170,28 +170,31 @@ fn conversations_that_memory_forgot_are_told_from_the_store_and_what_comes_next_
         let (id, file) = (format!("talk-{number}"), format!("/src/x/{number}.rs"));
         append(&dir, &id, &[prompt(&id, &id, "mend it"), response(&id, &id, 1_000, &file)]);
     }
-    let whole = until("all of them are known and kept", || {
-        let kept = rows(&dir, "SELECT CAST(sum(responses) AS TEXT) FROM agent_chains");
-        current(&dir).filter(|it| it["count"] == ALL && kept == [ALL.to_string()])
-    });
+    until("all of them are known", || current(&dir).filter(|it| it["count"] == ALL));
     let page = |arguments: &[&str]| {
         let words = [&["agents", "conversations", "coder"], arguments].concat();
         told(&dir, &words).expect("a page")
     };
-    let (mut found, mut before) = (Vec::new(), None);
-    loop {
-        let begin = before.map(|before: u64| format!("--before={before}")).unwrap_or_default();
-        let arguments = [&["-n", "40"][..], if begin.is_empty() { &[] } else { &[&*begin] }];
-        let part = page(&arguments.concat());
-        assert_eq!(part["count"], ALL);
-        let links = part["conversations"].as_array().expect("a list").clone();
-        assert!(links.len() <= 40 && !links.is_empty(), "{part}");
-        found.extend(links);
-        before = part["next"].as_u64();
-        if before.is_none() {
-            break;
+    let all = || {
+        let (mut found, mut before) = (Vec::new(), None);
+        loop {
+            let begin = before.map(|before: u64| format!("--before={before}")).unwrap_or_default();
+            let arguments = [&["-n", "40"][..], if begin.is_empty() { &[] } else { &[&*begin] }];
+            let part = page(&arguments.concat());
+            assert_eq!(part["count"], ALL);
+            let links = part["conversations"].as_array().expect("a list").clone();
+            assert!(links.len() <= 40, "{part}");
+            found.extend(links);
+            before = part["next"].as_u64();
+            if before.is_none() {
+                return found;
+            }
         }
-    }
+    };
+    let answered = |link: &Value| link["prompts"] == 1 && link["responses"] == 1;
+    let found = until("all of them are kept", || {
+        Some(all()).filter(|it| it.len() as u64 == ALL && it.iter().all(answered))
+    });
     let numbers: Vec<u64> = found.iter().filter_map(|it| it["number"].as_u64()).collect();
     assert_eq!(numbers, (1..=ALL).rev().collect::<Vec<_>>());
     for number in [3, 60, ALL] {
@@ -202,29 +205,28 @@ fn conversations_that_memory_forgot_are_told_from_the_store_and_what_comes_next_
         let id = link["id"].as_str().expect("an id");
         let inside = told(&dir, &["agents", "contains", "coder", id]).expect("an answer");
         assert_eq!(inside["number"], number);
-        let told = told(&dir, &["agents", "continuation", "coder", "--conversation", id]);
         let file = format!("/src/x/{}.rs", id.trim_start_matches("talk-"));
-        assert_eq!(told.expect("an answer")["files"], json!([file]), "{number}");
+        let asked = ["agents", "continuation", "coder", "--conversation", id];
+        until("what it worked on is told", || {
+            told(&dir, &asked).filter(|it| it["files"] == json!([file]))
+        });
     }
     assert_eq!(page(&["--number", "131"])["conversations"], json!([]));
 
     let file = dir.join("state/agents/coder.json");
-    let saved = |house: &str| -> Value {
-        until(house, || {
-            let saved: Value =
-                serde_json::from_slice(&fs::read(&file).ok()?).expect("never a half");
-            (saved["count"] == ALL).then_some(saved)
-        })
+    let is_told = || {
+        let text = procession(&dir, &["agents", "hand-over", "coder"]);
+        let text = String::from_utf8_lossy(&text.stdout).into_owned();
+        let saved: Value = serde_json::from_slice(&fs::read(&file).ok()?).expect("never a half");
+        let said = saved["hand_over"]["text"].as_str().map(str::trim_end);
+        let files = saved["continuation"]["files"].as_array().map(Vec::len);
+        (said == Some(text.trim_end()) && files == Some(1)).then_some(saved)
     };
-    let before = saved("the newest is in the file");
-    assert_eq!(before["continuation"]["conversation"], whole["current"]["id"]);
-    assert_eq!(before["continuation"]["files"].as_array().map(Vec::len), Some(1));
-    let text = procession(&dir, &["agents", "hand-over", "coder"]);
-    let text = String::from_utf8_lossy(&text.stdout).into_owned();
-    assert_eq!(before["hand_over"]["text"].as_str().map(str::trim_end), Some(text.trim_end()));
+    let saved = until("the newest is in the file", is_told);
+    assert_eq!((&saved["count"], &saved["version"]), (&json!(ALL), &json!(1)));
     let house = kill(house);
     until("the next life knows the chain", || current(&dir).filter(|it| it["count"] == ALL));
-    assert_eq!(saved("it is there still"), before);
+    until("the file is of the next life", is_told);
     assert!(procession(&dir, &["agents", "reset", "coder"]).status.success());
     until("it goes with its chain", || (!file.exists()).then_some(()));
     drop(house);

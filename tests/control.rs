@@ -510,7 +510,11 @@ fn chains_are_shown_told_of_and_reset() {
     assert_eq!((text.status, &json!(text.body)), (200, &next["text"]));
     assert_eq!(text.header("content-type"), Some("text/plain; charset=utf-8"));
     check(&door.get("/v1/agents/claude/interactions?limit=3"), 200, "Interactions");
-    refuses(&door.get("/v1/agents/claude/continuation?conversation=no"), 404, &["newest hundred"]);
+    refuses(
+        &door.get("/v1/agents/claude/continuation?conversation=no"),
+        404,
+        &["/conversations lists those"],
+    );
 
     let at = "/v1/agents/scribe/interactions";
     let body = r#"{"session": "s1", "id": "i1", "prompt": "a secret", "metadata": {"a": 1}}"#;

@@ -18,9 +18,8 @@ use crate::assembly::control::{self, Tied};
 use crate::assembly::following::{Following, follow};
 use crate::assembly::journal::Written;
 use crate::assembly::keeping::{self, Kept};
-use crate::assembly::recording::Recordings;
 use crate::assembly::senses::{self, Around, Running};
-use crate::assembly::{Links, Stand, accounts, logs, receiving, spoken};
+use crate::assembly::{Links, Stand, accounts, logs, receiving, recording, spoken};
 use crate::clock;
 use crate::config::plan::Plan;
 use crate::ledger::entry::{Entry, SurvivorOutcome};
@@ -109,8 +108,7 @@ impl Below {
         let (opened, contexts) = mpsc::channel(CONTEXTS);
         let (resumed, resume) = oneshot::channel();
         let (requests, asked) = mpsc::channel(task::REQUESTS);
-        let prices = accounts::prices(&plan.tokens);
-        let veil = keeping::veil(plan);
+        let (prices, veil) = (accounts::prices(&plan.tokens), keeping::veil(plan));
         let ledger = keeping::new_ledger(plan, &stand, &prices, veil.clone());
         let mut kept = Kept::begin(plan, stand.beginnings(), stand.owner);
         let beside = control::beside(plan, output.clone());
@@ -127,21 +125,17 @@ impl Below {
             live_runs,
         };
         let ledger = tokio::spawn(task::run(ledger, queue, asked, outlets));
-        let plans = tasks.plans.clone();
+        let (plans, stdin) = (tasks.plans.clone(), control::feed(&beside, fed));
         let reading = spoken::read(spoken, prices.clone(), entries.clone(), stopped.clone());
         let start = Following { plans: plans.clone(), began: stand.began.wall, prices, resume };
         let Kept { writer, reports, keeper, journal, .. } = kept;
-        let mut patient = JoinSet::new();
-        if let Some(kept) = Recordings::of(plan, output.as_ref(), &beside, &writer) {
-            patient.spawn(kept.keep(stopped.clone()));
-        }
+        let mut patient = recording::begin(plan, &output, &beside, &writer, &stopped);
         patient.spawn(follow(start, entries.clone(), stopped.clone()));
         patient.spawn(senses::until_lost("spoken", reading));
         patient.spawn(senses::tell_of_earlier_lives(reports.resume, resumed, entries.downgrade()));
         let report = plan.tokens.report.clone();
         patient.spawn(accounts::report(report, pictures.clone(), stopped.clone()));
         let around = Around { plan, doors: &doors, pictures: &pictures, entries, output: &output };
-        let stdin = control::feed(&beside, fed);
         let running = Running { runs, keeper: keeper.clone(), health: reports.health };
         let mut senses = around.sense(tasks, contexts, source.clone(), stdin, running);
         senses.spawn(receiving::receive(reserved, requests.clone(), stopped.clone()));

@@ -90,14 +90,14 @@ fn write(folder: &Path, chain: &Chain) -> io::Result<()> {
     std::fs::rename(beside, path)
 }
 
-/// Begins a file that was not there before.
+/// Begins a file that was not there before: no link is followed.
 fn begin(path: &Path) -> io::Result<File> {
     match std::fs::remove_file(path) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
         _ => {}
     }
     let mut options = OpenOptions::new();
-    options.write(true).create_new(true).mode(0o600).custom_flags(libc::O_NOFOLLOW).open(path)
+    options.write(true).create_new(true).mode(0o600).open(path)
 }
 
 #[cfg(test)]

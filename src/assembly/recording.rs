@@ -6,7 +6,7 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use tokio::sync::watch;
-use tokio::task::spawn_blocking;
+use tokio::task::{JoinSet, spawn_blocking};
 use tokio::time::{Instant, sleep_until};
 
 use crate::clock;
@@ -19,7 +19,7 @@ use crate::output::tape::Recording;
 use crate::secret::masker::Masker;
 use crate::serve::control::beside::Beside;
 use crate::store::writer::Writer;
-use crate::units::{RunId, SessionId};
+use crate::units::{RunId, SessionId, Wall};
 
 /// From one look at what grows, and at what could not be placed, to the next.
 const LOOK: Duration = Duration::from_secs(30);
@@ -31,7 +31,7 @@ const SOON: Duration = Duration::from_millis(100);
 const TRIES: u8 = 20;
 
 /// Keeps what commands write.
-pub(super) struct Recordings {
+struct Recordings {
     output: Output,
     beside: Arc<Beside>,
     writer: Weak<Writer>,
@@ -43,9 +43,24 @@ pub(super) struct Recordings {
     unplaced: Vec<(RunId, Recording, u8)>,
 }
 
+/// Begins to keep what commands write, where the plan asks for it.
+pub(super) fn begin(
+    plan: &Plan,
+    output: &Option<Output>,
+    beside: &Arc<Beside>,
+    writer: &Arc<Writer>,
+    stopped: &watch::Receiver<bool>,
+) -> JoinSet<()> {
+    let mut tasks = JoinSet::new();
+    if let Some(recordings) = Recordings::of(plan, output.as_ref(), beside, writer) {
+        tasks.spawn(recordings.keep(stopped.clone()));
+    }
+    tasks
+}
+
 impl Recordings {
     /// Keeps what the plan asks for; `None` where that is nothing, or where nothing can be kept.
-    pub(super) fn of(
+    fn of(
         plan: &Plan,
         output: Option<&Output>,
         beside: &Arc<Beside>,
@@ -66,7 +81,7 @@ impl Recordings {
     }
 
     /// Goes on until we leave, and then keeps what is left. It sleeps while no command lives.
-    pub(super) async fn keep(mut self, mut stopped: watch::Receiver<bool>) {
+    async fn keep(mut self, mut stopped: watch::Receiver<bool>) {
         let mut changes = self.beside.changes();
         let mut look: Option<Instant> = None;
         loop {
@@ -147,7 +162,7 @@ async fn told(stopped: &mut watch::Receiver<bool>) {
     let _ = stopped.wait_for(|stopped| *stopped).await;
 }
 
-fn written(session: SessionId, recording: Recording, at: crate::units::Wall) -> Written {
+fn written(session: SessionId, recording: Recording, at: Wall) -> Written {
     let Recording { begin, over, parts } = recording;
     let part = |(which, bytes)| Part { stderr: which == Which::Stderr, bytes: Raw(bytes) };
     Written { session, at, begin, over, parts: parts.into_iter().map(part).collect() }

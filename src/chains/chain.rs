@@ -333,6 +333,21 @@ impl Chain {
         *self = Self { agent, limits, hand_overs_due, ..Self::default() };
     }
 
+    /// Forgets its conversations, but for those of which `lives` says that they are not to be. Whether
+    /// none is left, so that it begins anew.
+    pub fn forget(&mut self, lives: impl Fn(&Link) -> bool) -> bool {
+        self.links.retain(|link| lives(link));
+        if self.links.is_empty() {
+            self.reset();
+            return true;
+        }
+        let is_left = |id: &String| self.links.iter().any(|link| link.id == *id);
+        self.interactions.retain(|one| is_left(&one.conversation));
+        self.first = self.first.take().filter(is_left);
+        self.current = self.current.take().filter(is_left);
+        false
+    }
+
     /// Puts what earlier lives kept before what is known. Conversations of this life that were
     /// numbered already come behind.
     pub fn restore(&mut self, kept: KeptChain) {

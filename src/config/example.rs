@@ -66,8 +66,7 @@ fn every_key_reaches_the_plan() {
     assert_eq!(plan.exit_code_from, [named(&plan, "web").0, ProcessIx(0)]);
     assert_eq!(plan.shutdown_timeout, Duration::from_secs(30));
     assert_eq!(plan.listen, Some(([127, 0, 0, 1], 0).into()));
-    assert_eq!(plan.spool, Some(Bytes::mib(64)));
-    assert_eq!(plan.keep_output, Some(Bytes(8 << 10)));
+    assert_eq!((plan.spool, plan.keep_output), (Some(Bytes::mib(64)), Some(Bytes(8 << 10))));
     let StorePlan::Postgres(store) = &plan.store else { panic!("{:?}", plan.store) };
     assert_eq!(store.roots, Roots::File("/app/ca.pem".into()));
     assert_eq!(store.password_file.as_deref(), Some(Path::new("/app/db.password")));

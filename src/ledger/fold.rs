@@ -206,10 +206,7 @@ impl Ledger {
                 self.parts_read(trees, cost);
                 Vec::new()
             }
-            Entry::ContainerRead(figures) => {
-                self.house.container = Some(*figures);
-                Vec::new()
-            }
+            Entry::ContainerRead(figures) => self.house_is(|it| it.container = Some(*figures)),
             Entry::TokensRead { at, batch: read } => {
                 let mut batches = self.turn_to(at);
                 batches.extend(batch(self.tokens_read(at, read)));
@@ -245,23 +242,22 @@ impl Ledger {
                 self.house.store = self.house.store.map(|_| *health);
                 Vec::new()
             }
-            Entry::OrphansSeen { count } => {
-                self.house.orphans = Some(count);
-                Vec::new()
-            }
+            Entry::OrphansSeen { count } => self.house_is(|house| house.orphans = Some(count)),
             Entry::Forget { whose } => {
                 self.sessions.forget(&whose);
-                Vec::new()
+                batch(self.forget_chain(&whose)).into_iter().collect()
             }
-            Entry::ListenerReported { up } => {
-                self.house.listener_up = Some(up);
-                Vec::new()
-            }
+            Entry::ListenerReported { up } => self.house_is(|house| house.listener_up = Some(up)),
             Entry::EntriesDropped { count } => {
                 self.house.entries_dropped += count;
                 batch(self.sessions.mark_incomplete(self.now, count)).into_iter().collect()
             }
         }
+    }
+
+    fn house_is(&mut self, change: impl FnOnce(&mut HouseView)) -> Vec<Batch> {
+        change(&mut self.house);
+        Vec::new()
     }
 
     /// Counts an entry that told of nothing that is known, or that could not be folded.

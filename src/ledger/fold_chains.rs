@@ -14,6 +14,7 @@ use crate::chains::step::{Context, Deed, Step};
 use crate::config::plan::Plan;
 use crate::ledger::chain_request::{ChainRefusal, ChainReply, ChainRequest, Told};
 use crate::ledger::fold::Ledger;
+use crate::ledger::forget::Whose;
 use crate::ledger::labels::{OTHER, UNKNOWN, clip};
 use crate::ledger::row::Row;
 use crate::ledger::sessions::Note;
@@ -134,6 +135,22 @@ impl Ledger {
                 chain.restore(kept);
             }
         }
+    }
+
+    /// Forgets the conversations of an agent, but for those that go on, where that is whose sessions are
+    /// forgotten. What applications told of without a session goes with the last of them.
+    pub(super) fn forget_chain(&mut self, whose: &Whose) -> Vec<Row> {
+        let Whose::Agent(agent) = whose else { return Vec::new() };
+        if self.chains.known(agent).is_none() {
+            return Vec::new();
+        }
+        let sessions = &self.sessions;
+        let lives = |link: &Link| {
+            let session = link.session.and_then(|id| sessions.get(id));
+            session.is_some_and(|session| session.end.is_none())
+        };
+        let begins_anew = self.chains.of(agent).is_some_and(|chain| chain.forget(lives));
+        begins_anew.then(|| Row::ChainReset(agent.clone())).into_iter().collect()
     }
 
     /// Does what is asked of a chain.

@@ -135,7 +135,6 @@ impl Veil {
     /// place that means something in this life only, since conversations must be told apart; so has
     /// what would be masked. An identity of ours says nothing of anybody.
     pub fn native_id(&self, id: &str) -> String {
-        // What earlier lives kept of a conversation comes back as it was kept.
         if SessionId::parse(id).is_some() || is_hash(id) {
             return id.to_owned();
         }
@@ -494,11 +493,8 @@ mod tests {
 
     #[test]
     fn a_conversation_that_was_kept_as_a_hash_is_the_same_in_the_next_life() {
-        for one in [Treatment::Hash, Treatment::Drop] {
-            let veil = veil(one);
-            let kept = veil.native_id("talk-1");
-            assert_ne!(kept, "talk-1");
-            assert_eq!(veil.native_id(&kept), kept, "{one:?}");
-        }
+        let veil = veil(Treatment::Hash);
+        let kept = veil.native_id("talk-1");
+        assert!(kept != "talk-1" && veil.native_id(&kept) == kept);
     }
 }

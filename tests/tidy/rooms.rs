@@ -193,7 +193,7 @@ const ROOMS: &[Row] = &[
     ),
     (
         "assembly",
-        "probing output init serve store store::reading watch memory::probe tokens::tail metrics ledger context \
+        "probing output init serve store store::reading watch memory::probe tokens::tail metrics ledger context chains \
          tokens memory faults \
          supervise config secret",
     ),

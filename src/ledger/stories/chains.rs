@@ -4,6 +4,7 @@
 use super::*;
 use crate::chains::chain::KeptChain;
 use crate::chains::step::{Calls, Context, Deed, Step};
+use crate::ledger::forget::Whose;
 
 fn step(conversation: &str, deed: Deed) -> Step {
     Step {
@@ -127,4 +128,21 @@ fn what_names_no_agent_or_no_conversation_is_in_no_chain() {
     let snapshot = check(vec![told_of(10, vec![], vec![nameless, asked("", 2)])], &["progress 10"]);
     assert_eq!(snapshot.chains.len(), 1, "that of the plan");
     assert_eq!(snapshot.chains[0].count, 0);
+}
+
+#[test]
+fn the_conversations_of_an_agent_that_is_forgotten_go_but_for_those_that_go_on() {
+    let forget = || Entry::Forget { whose: Whose::Agent("claude".into()) };
+    let mut ledger = ledger();
+    let begin = vec![opened(0, 1, CODER, 0), told_of(10, c1(1), vec![asked("c2", 1)])];
+    told(&mut ledger, begin);
+    assert_eq!(told(&mut ledger, vec![forget()]), [""; 0]);
+    let chain = ledger.snapshot(1, at(20)).chains[0].clone();
+    let ids: Vec<&str> = chain.links.iter().map(|link| link.id.as_str()).collect();
+    assert_eq!(ids, ["c1"], "its run goes on, and of the other nobody knows a session");
+    assert_eq!((chain.interactions.len(), chain.count), (0, 2));
+    told(&mut ledger, vec![exited(30, 1, 0)]);
+    assert_eq!(told(&mut ledger, vec![forget()]), ["reset claude"]);
+    let chain = ledger.snapshot(2, at(40)).chains[0].clone();
+    assert_eq!((chain.links.len(), chain.count, &chain.first), (0, 0, &None));
 }
