@@ -17,6 +17,7 @@ mod receiving;
 mod control;
 mod reload;
 mod senses;
+mod spenders;
 pub mod replay;
 
 use std::hash::{BuildHasher, Hasher, RandomState};

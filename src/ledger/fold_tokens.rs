@@ -41,6 +41,7 @@ impl Ledger {
             let Some(usage) = self.precedence.hear(usage) else { continue };
             self.spend.count(&process, &usage);
             rows.extend(self.charged(at, &process, &usage));
+            rows.extend(ix.into_iter().flat_map(|ix| self.spent_behind(at, ix, &usage)));
             let session = ix.and_then(|ix| self.attribute(at, ix, &usage, &mut rows));
             if let Some(id) = session {
                 rows.extend(self.signed(at, id));
