@@ -8,16 +8,20 @@ mod accounts;
 mod below;
 mod contexts;
 mod following;
+mod handing;
 pub mod orphans;
 mod journal;
 mod keeping;
+mod leftovers;
 mod logs;
 mod output;
 mod receiving;
+mod recording;
 mod control;
 mod reload;
 mod senses;
 mod spenders;
+mod spoken;
 pub mod replay;
 
 use std::hash::{BuildHasher, Hasher, RandomState};
@@ -85,8 +89,9 @@ pub fn run(plan: Plan, source: Option<PathBuf>, caught: Caught) -> u8 {
     let piped = plan.mode == Mode::Supervise;
     let output = if piped { output::open(&doors) } else { None };
     let (feeds, fed) = mpsc::channel(output::FEEDINGS);
+    let (taps, spoken) = spoken::lines();
     let outlet =
-        output.clone().map(|output| Box::new(Piped::new(output, feeds)) as Box<dyn Outlet>);
+        output.clone().map(|output| Box::new(Piped::new(output, feeds, taps)) as Box<dyn Outlet>);
     let reserved = receiving::reserve(&plan);
     let telemetry = reserved.as_ref().map(|reserved| reserved.telemetry.clone());
     let (downward, tasks) = downward::queues(&plan, outlet, telemetry);
@@ -99,7 +104,7 @@ pub fn run(plan: Plan, source: Option<PathBuf>, caught: Caught) -> u8 {
         let (output, shown) = (output.clone(), output.clone());
         let begin = move || {
             let (runtime, entries) = runtime_while(&living)?;
-            let links = Links { pulse, doors, tasks, source, output: shown, fed, reserved };
+            let links = Links { pulse, doors, tasks, source, output: shown, fed, spoken, reserved };
             Some(Below::start(runtime, &plan, stand, &entries, queue, handled, links))
         };
         let observer = Observer::new(begin);
@@ -141,6 +146,8 @@ struct Links {
     output: Option<Output>,
     /// The pipes by which commands are spoken to.
     fed: mpsc::Receiver<Feeding>,
+    /// Lines of agents that print what they spend.
+    spoken: spoken::Queue,
     /// Where agents send what they spend.
     reserved: Option<Reserved>,
 }

@@ -33,6 +33,7 @@ mod serve;
 mod sessions;
 mod sim;
 mod spawned;
+mod spoken;
 mod storm;
 mod support;
 mod terminal;

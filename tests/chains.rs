@@ -160,6 +160,77 @@ fn a_chain_goes_on_over_kill_9_and_forks_are_linked() {
 }
 
 #[test]
+fn conversations_that_memory_forgot_are_told_from_the_store_and_what_comes_next_is_in_a_file() {
+    const ALL: u64 = 130;
+    let house = House::of_config(As::Subreaper, CONFIG);
+    let dir = house.dir().to_owned();
+    until("the agent is known", || current(&dir).filter(|it| it["count"] == 0));
+    std::thread::sleep(Duration::from_millis(700));
+    for number in 1..=ALL {
+        let (id, file) = (format!("talk-{number}"), format!("/src/x/{number}.rs"));
+        append(&dir, &id, &[prompt(&id, &id, "mend it"), response(&id, &id, 1_000, &file)]);
+    }
+    let whole = until("all of them are known and kept", || {
+        let kept = rows(&dir, "SELECT CAST(sum(responses) AS TEXT) FROM agent_chains");
+        current(&dir).filter(|it| it["count"] == ALL && kept == [ALL.to_string()])
+    });
+    let page = |arguments: &[&str]| {
+        let words = [&["agents", "conversations", "coder"], arguments].concat();
+        told(&dir, &words).expect("a page")
+    };
+    let (mut found, mut before) = (Vec::new(), None);
+    loop {
+        let begin = before.map(|before: u64| format!("--before={before}")).unwrap_or_default();
+        let arguments = [&["-n", "40"][..], if begin.is_empty() { &[] } else { &[&*begin] }];
+        let part = page(&arguments.concat());
+        assert_eq!(part["count"], ALL);
+        let links = part["conversations"].as_array().expect("a list").clone();
+        assert!(links.len() <= 40 && !links.is_empty(), "{part}");
+        found.extend(links);
+        before = part["next"].as_u64();
+        if before.is_none() {
+            break;
+        }
+    }
+    let numbers: Vec<u64> = found.iter().filter_map(|it| it["number"].as_u64()).collect();
+    assert_eq!(numbers, (1..=ALL).rev().collect::<Vec<_>>());
+    for number in [3, 60, ALL] {
+        let number_said = number.to_string();
+        let one = page(&["--number", &number_said]);
+        let link = &found[(ALL - number) as usize];
+        assert_eq!(one["conversations"], json!([link]), "{number}");
+        let id = link["id"].as_str().expect("an id");
+        let inside = told(&dir, &["agents", "contains", "coder", id]).expect("an answer");
+        assert_eq!(inside["number"], number);
+        let told = told(&dir, &["agents", "continuation", "coder", "--conversation", id]);
+        let file = format!("/src/x/{}.rs", id.trim_start_matches("talk-"));
+        assert_eq!(told.expect("an answer")["files"], json!([file]), "{number}");
+    }
+    assert_eq!(page(&["--number", "131"])["conversations"], json!([]));
+
+    let file = dir.join("state/agents/coder.json");
+    let saved = |house: &str| -> Value {
+        until(house, || {
+            let saved: Value =
+                serde_json::from_slice(&fs::read(&file).ok()?).expect("never a half");
+            (saved["count"] == ALL).then_some(saved)
+        })
+    };
+    let before = saved("the newest is in the file");
+    assert_eq!(before["continuation"]["conversation"], whole["current"]["id"]);
+    assert_eq!(before["continuation"]["files"].as_array().map(Vec::len), Some(1));
+    let text = procession(&dir, &["agents", "hand-over", "coder"]);
+    let text = String::from_utf8_lossy(&text.stdout).into_owned();
+    assert_eq!(before["hand_over"]["text"].as_str().map(str::trim_end), Some(text.trim_end()));
+    let house = kill(house);
+    until("the next life knows the chain", || current(&dir).filter(|it| it["count"] == ALL));
+    assert_eq!(saved("it is there still"), before);
+    assert!(procession(&dir, &["agents", "reset", "coder"]).status.success());
+    until("it goes with its chain", || (!file.exists()).then_some(()));
+    drop(house);
+}
+
+#[test]
 fn prompts_count_once_however_often_the_supervisor_is_killed() {
     let mut house = House::of_config(As::Subreaper, CONFIG);
     let dir = house.dir().to_owned();

@@ -170,8 +170,20 @@ fn what_is_kept_is_what_the_events_tell_and_what_is_not_is_found_and_repaired() 
     assert!(text(&held.stderr).contains("leave out --store"), "{}", text(&held.stderr));
     house.signal(15);
     house.end();
+    let files = || {
+        let mut files: Vec<_> = fs::read_dir(house.dir())
+            .expect("a folder")
+            .map(|entry| entry.expect("a file").path())
+            .filter(|path| path.display().to_string().starts_with(&database))
+            .map(|path| (path.clone(), fs::read(&path).expect("a file")))
+            .collect();
+        files.sort();
+        files
+    };
+    let before = files();
     let whole = told(&house, &["sessions", "replay", "--store", &database]);
     assert!(whole.contains(" 0 are different"), "{whole}");
+    assert!(files() == before, "whoever only looks writes nothing, and leaves nothing beside it");
     let db = Connection::open(&database).expect("the history");
     let changed = db.execute(
         "UPDATE sessions SET state = 'completed', exit_code = 0 WHERE id = \

@@ -190,6 +190,7 @@ fn plan(processes: Vec<ProcessPlan>) -> Plan {
         listen: None,
         store: StorePlan::Memory,
         spool: None,
+        keep_output: None,
         state_dir: "nowhere".into(),
         recovery: Recovery::End,
         cgroups: ControlGroups::Auto,

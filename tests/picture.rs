@@ -29,6 +29,7 @@ use procession::memory::container::{
 use procession::memory::leak::evidence::Evidence;
 use procession::memory::leak::growth_count::Counted;
 use procession::memory::level::Basis;
+use procession::memory::limit::{Limit, LimitOf};
 use procession::memory::parts::{Parts, TreeParts};
 use procession::memory::{
     LeakState, MemoryLevel, PartsCost, Range, SelfFigures, TreeSample, Turns, Verdict,
@@ -36,7 +37,8 @@ use procession::memory::{
 use procession::output::figures::OutputFigures;
 use procession::supervise::fact::SpawnFailure;
 use procession::supervise::lifecycle::{Health, Order, PhaseName};
-use procession::tokens::{LineCounts, TokenCounts};
+use procession::tokens::quota::{Quota, Window};
+use procession::tokens::{Lag, LineCounts, TokenCounts};
 use procession::units::{
     Bytes, ExitStatus, Money, Mono, Now, ProcId, ProcessIx, RunId, SessionId, Signal, Wall,
 };
@@ -103,10 +105,16 @@ pub fn snapshot() -> Snapshot {
             duplicate: 7,
             ignored: 120,
             malformed: 2,
+            unknown: 4,
+            reused: 1,
+            dropped: 1,
             oversized: 1,
             bytes: 918_273,
         },
         files: 3,
+        lag: Lag { bytes: 4_096, since: Some(at(3_597)) },
+        compactions: [("claude".to_owned(), 2)].into(),
+        quotas: [(("claude".to_owned(), Window::FiveHours), quota())].into(),
         corrections: BTreeMap::from([(
             ("claude".to_owned(), "claude-opus-4-5".to_owned()),
             (12, 5),
@@ -165,6 +173,11 @@ fn budgets() -> Vec<BudgetView> {
         ..going.clone()
     };
     vec![going, spent]
+}
+
+fn quota() -> Quota {
+    let (agent, window) = ("claude".to_owned(), Window::FiveHours);
+    Quota { agent, window, used: 0.25, resets: Some(at(7_200)), at: at(3_000) }
 }
 
 /// How often each end was come to, from 0 as the ledger has it.
@@ -235,6 +248,7 @@ fn container() -> ContainerFigures {
         mode: GroupMode::V2,
         usage: Some(Bytes::mib(5_600)),
         limit: Some(Bytes::mib(8_192)),
+        machine: Some(Bytes::mib(32_768)),
         working_set: Some(Bytes::mib(5_400)),
         swap: Some(Bytes(0)),
         peak: Some(Bytes::mib(6_000)),
@@ -263,6 +277,9 @@ fn house() -> HouseView {
         reaped_orphans: 13,
         unreaped: 1,
         unreaped_peak: 40,
+        orphans: Some(2),
+        orphans_ended: 6,
+        orphans_killed: 1,
         signals: BTreeMap::from([((Signal::HUP, "ignored"), 2), ((Signal::USR1, "forwarded"), 1)]),
         samples_skipped: 4,
         container: Some(container()),
@@ -355,6 +372,7 @@ pub fn run(number: u64, mib: u64, level: MemoryLevel) -> RunView {
             to_limit: None,
             evidence: counted(10, 2),
         })),
+        limit: Some(Limit { bytes: Bytes::mib(6_000), of: LimitOf::Critical }),
     }
 }
 
@@ -397,6 +415,11 @@ fn web() -> ProcessView {
 
 fn leaky() -> ProcessView {
     let mut run = run(2, 4500, MemoryLevel::Warning);
+    let history = Arc::make_mut(&mut run.history);
+    for nth in 0..30 {
+        let size = Bytes::mib(3_000 + 50 * nth);
+        history.push(Duration::from_secs(5 * nth), size, size);
+    }
     run.verdict = Some(Arc::new(Verdict {
         state: LeakState::Suspected,
         since: now(3300),

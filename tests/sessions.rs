@@ -112,6 +112,28 @@ fn said(output: &Output) -> String {
 }
 
 #[test]
+fn the_id_of_a_session_that_ended_is_refused_in_the_next_life_too() {
+    let served = Served::of(SLEEPS);
+    let session = served.open(&json!({ "id": "job-1" }));
+    let id = session["id"].as_str().expect("an id");
+    let (status, closed) = served.ask("POST", &format!("/v1/sessions/{id}/close"), &json!({}));
+    assert_eq!((status, &closed["durable"]), (200, &json!(true)), "{closed}");
+    let mut house = served.house;
+    house.signal(9);
+    house.end();
+    let house = house.again();
+    let served = Served { socket: house.dir().join("c.sock"), house };
+    until("the next life looks into its store", || {
+        UnixStream::connect(&served.socket).ok()?;
+        (served.ask("GET", "/v1/sessions/job-1", &json!({})).0 == 200).then_some(())
+    });
+    let (status, problem) = served.ask("POST", "/v1/sessions", &json!({ "id": "job-1" }));
+    assert_eq!((status, &problem["type"]), (409, &json!("urn:procession:problem:session-ended")));
+    assert!(problem["detail"].as_str().is_some_and(|detail| detail.contains(id)), "{problem}");
+    served.open(&json!({ "id": "job-2" }));
+}
+
+#[test]
 fn a_session_is_opened_once_kept_alive_and_closed_clearly() {
     let served = Served::of(SLEEPS);
     let body = json!({

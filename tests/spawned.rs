@@ -62,16 +62,34 @@ impl Sandbox {
     }
 
     fn with(more: &str) -> Self {
+        Self::that_keeps("memory", more)
+    }
+
+    /// With a store of its own.
+    fn that_keeps(store: &str, more: &str) -> Self {
         let config = format!(
-            "control: DIR/c.sock\nstore: memory\n{more}processes: {{keep: {{command: [sleep, '1000000']}}}}\n"
+            "control: DIR/c.sock\nstore: {store}\n{more}processes: {{keep: {{command: [sleep, '1000000']}}}}\n"
         );
         let house = House::of_config(As::Subreaper, &config);
+        Self::of(house)
+    }
+
+    fn of(house: House) -> Self {
         let socket = house.dir().join("c.sock");
         until("the socket is there", || {
             assert!(!house.log().contains("config.yaml:"), "{}", house.log());
             UnixStream::connect(&socket).ok()
         });
         Self { house, socket }
+    }
+
+    /// What the store keeps of what one wrote, once it is there.
+    fn stored(&self, id: &str) -> Value {
+        until("its output is in the store", || {
+            let answer = self.get(&format!("/v1/sessions/{id}/output"));
+            let part = (answer.status == 200).then(|| answer.check(200, "Output"))?;
+            (part["stored"] == true).then_some(part)
+        })
     }
 
     fn ask(&self, method: &str, path: &str, kind: &str, body: &[u8]) -> Answer {
@@ -238,6 +256,77 @@ fn what_is_not_kept_any_more_is_counted_and_a_strange_cursor_is_told() {
     it.get("/v1/sessions/nobody/wait").refuses(404, "unknown-name");
     it.get(&format!("/v1/sessions/{id}/output?wait=61")).refuses(400, "bad-request");
     it.get(&format!("/v1/sessions/{id}/output?encoding=utf7")).refuses(400, "bad-request");
+}
+
+#[test]
+fn what_one_wrote_is_read_from_the_store_when_memory_and_the_life_are_over() {
+    let it = Sandbox::that_keeps("{sqlite: DIR/history.db}", "");
+    let line = "echo first; echo password=hunter2 >&2; printf 'half \\303\\251'";
+    let id = it.shell(line);
+    assert_eq!(it.all(&id, ""), "first\npassword=hunter2\nhalf é", "in memory it is as it was");
+    for _ in 0..101 {
+        it.end(&it.shell("echo other"));
+    }
+    let part = it.stored(&id);
+    assert_eq!(part["text"], "first\npassword=***    \nhalf é", "masked, and as long as it was");
+    assert_eq!(
+        (&part["next"], &part["ended"], &part["missed"]),
+        (&json!(31), &json!(true), &json!(0))
+    );
+    let last = it.shell("echo last words; exec sleep 1000");
+    it.read_until(&last, &mut 0, "last words\n");
+    let mut house = it.house;
+    house.end();
+    let it = Sandbox::of(house.again());
+    assert_eq!(it.stored(&id), part, "in the next life too");
+    assert_eq!(it.output(&id, "cursor=6&stream=stderr")["text"], "password=***    \n");
+    assert_eq!(it.output(&id, "cursor=6&stream=stdout&limit=6")["text"], "half ");
+    it.get(&format!("/v1/sessions/{id}/output?cursor=32")).refuses(409, "strange-cursor");
+    assert_eq!(it.stored(&last)["text"], "last words\n", "of one that ended with the house");
+    let raw = it.get(&format!("/v1/sessions/{id}/output?encoding=raw&cursor=23"));
+    assert_eq!(
+        (&raw.body[..], raw.header("procession-stored")),
+        ("half é".as_bytes(), Some("true"))
+    );
+}
+
+#[test]
+fn output_that_is_not_to_be_kept_is_gone_with_its_life() {
+    let it = Sandbox::that_keeps("{output: false}", "state_dir: DIR\n");
+    let id = it.shell("echo secret");
+    it.end(&id);
+    assert_eq!(it.all(&id, ""), "secret\n");
+    let mut house = it.house;
+    house.end();
+    let it = Sandbox::of(house.again());
+    it.get(&format!("/v1/sessions/{id}/output")).refuses(404, "unknown-name");
+}
+
+#[test]
+fn of_many_that_are_asked_for_at_once_no_more_begin_than_may_be_open() {
+    let it = Sandbox::with("sessions: {max_concurrent: 3}\n");
+    let begun: Vec<String> = std::thread::scope(|scope| {
+        let ask = || {
+            let answer = it.post("/v1/spawn", &json!({ "command": ["sleep", "100000"] }));
+            match answer.status {
+                202 => answer.json()["session"].as_str().map(str::to_owned),
+                429 => None,
+                _ => panic!("{answer:?}"),
+            }
+        };
+        let asked: Vec<_> = (0..12).map(|_| scope.spawn(ask)).collect();
+        asked.into_iter().filter_map(|one| one.join().expect("an answer")).collect()
+    });
+    assert_eq!(begun.len(), 3);
+    let ended = it.post(&format!("/v1/sessions/{}/terminate?wait=60", begun[0]), &json!({}));
+    ended.check(200, "Command");
+    let place = until("its place is free", || {
+        let answer = it.post("/v1/spawn", &json!({ "command": ["sleep", "100000"] }));
+        (answer.status == 202).then_some(answer)
+    });
+    place.check(202, "Spawned");
+    let one_more = it.post("/v1/spawn", &json!({ "command": ["true"] }));
+    assert_eq!(one_more.status, 429, "{one_more:?}");
 }
 
 #[test]

@@ -5,14 +5,16 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::Duration;
 
 use procession::clock;
-use procession::config::plan::Dialect;
+use procession::config::plan::{Dialect, OutputMode, OutputPlan, ProcessPlan};
 use procession::tokens::price::Prices;
 use procession::tokens::source::{Owner, Source, Whose};
+use procession::tokens::stdout::{Batch, HOLD, Lost, Spoken, Stdout};
 use procession::tokens::tail::{Follower, Start};
-use procession::tokens::{Cost, TokenCounts, TokenKind, TokenResume, Usage};
-use procession::units::Wall;
+use procession::tokens::{Cost, LineCounts, TokenCounts, TokenKind, TokenResume, Usage};
+use procession::units::{Mono, Now, RunId, Wall};
 use serde_json::Value;
 
 use crate::house::BINARY;
@@ -136,4 +138,100 @@ fn run(paths: &[&Path], options: &[&str]) -> String {
 
 fn scan(options: &[&str], path: &Path) -> Value {
     serde_json::from_str(&run(&[path], options)).expect("JSON")
+}
+
+/// A case of what agents print: a command for each process, in the order of their coming.
+struct Printed {
+    path: PathBuf,
+    commands: Vec<String>,
+    expected: Value,
+}
+
+fn printed() -> Vec<Printed> {
+    let mut cases = Vec::new();
+    for dialect in ["claude", "codex"] {
+        for entry in fs::read_dir(root().join("stdout").join(dialect)).expect("cases") {
+            let path = entry.expect("a case").path();
+            let text = fs::read_to_string(path.join("expected.json")).expect("what it comes to");
+            let expected: Value = serde_json::from_str(&text).expect("JSON");
+            let commands = serde_json::from_value(expected["commands"].clone()).expect("words");
+            cases.push(Printed { path, commands, expected });
+        }
+    }
+    cases.sort_by(|one, other| one.path.cmp(&other.path));
+    cases
+}
+
+/// What is told of a case when each line comes so long after the one before.
+fn spoken(case: &Printed, apart: Duration) -> (Vec<Spoken>, LineCounts) {
+    let mut stdout = Stdout::new(Prices::embedded());
+    let mut now = Now { mono: Mono(0), wall: Wall(0) };
+    let (mut told, mut lines) = (Vec::new(), LineCounts::default());
+    for (number, command) in (1u64..).zip(&case.commands) {
+        let words = command.split(' ').map(str::to_owned).collect();
+        let output = OutputPlan::new(OutputMode::Quiet);
+        let plan = ProcessPlan { output, ..ProcessPlan::new("it", words) };
+        let capture = plan.capture().expect("a command that tells");
+        let text = fs::read(case.path.join(format!("run-{number}.jsonl"))).expect("lines");
+        for line in text.split(|byte| *byte == b'\n') {
+            stdout.line(RunId(number), &"it".into(), &capture, line, now);
+            now = Now { mono: now.mono.after(apart), wall: now.wall };
+            collect(stdout.settle(now, false), &mut told, &mut lines);
+        }
+    }
+    collect(stdout.settle(now, true), &mut told, &mut lines);
+    assert_eq!(stdout.settle(now, true).iter().map(|batch| batch.spoken.len()).sum::<usize>(), 0);
+    (told, lines)
+}
+
+fn collect(batches: Vec<Batch>, told: &mut Vec<Spoken>, lines: &mut LineCounts) {
+    for batch in batches {
+        lines.malformed += batch.lines.malformed;
+        lines.counted += batch.lines.counted;
+        told.extend(batch.spoken);
+    }
+}
+
+#[test]
+fn every_case_of_what_agents_print_comes_to_its_true_totals() {
+    let cases = printed();
+    assert!(cases.len() > 20, "{} cases", cases.len());
+    for case in cases {
+        // All at once, as they come, and so slowly that everything is told before the next line.
+        for apart in [Duration::ZERO, Duration::from_millis(800), 2 * HOLD] {
+            let most = case.expected["lines_at_most_apart_seconds"].as_u64();
+            if most.is_some_and(|most| apart > Duration::from_secs(most)) {
+                continue;
+            }
+            let (told, lines) = spoken(&case, apart);
+            let usages: Vec<Usage> = told.iter().map(|one| one.usage.clone()).collect();
+            let mut counted = counted(&usages);
+            let responses = told.iter().filter(|one| one.response).count() as u64;
+            counted.insert("responses".into(), responses);
+            for (name, value) in case.expected["totals"].as_object().expect("totals") {
+                let expected = value.as_u64().expect("a count");
+                assert_eq!(counted[name], expected, "{name} of {:?}, {apart:?}", case.path);
+            }
+            assert_eq!(lines.malformed, case.expected["malformed_lines"], "{:?}", case.path);
+        }
+    }
+}
+
+#[test]
+fn what_is_printed_of_limits_is_told_with_the_agent_and_the_time() {
+    let line = r#"{"type":"rate_limit_event","rate_limit_info":{"status":"allowed","rateLimitType":"five_hour","utilization":0.25,"resetsAt":1790850000}}"#;
+    let mut stdout = Stdout::new(Prices::embedded());
+    let now = Now { mono: Mono(0), wall: Wall(7) };
+    let output = OutputPlan::new(OutputMode::Quiet);
+    let words = "claude -p --output-format stream-json".split(' ').map(str::to_owned).collect();
+    let plan = ProcessPlan { output, ..ProcessPlan::new("it", words) };
+    let capture = plan.capture().expect("a command that tells");
+    stdout.line(RunId(1), &"it".into(), &capture, line.as_bytes(), now);
+    let lost = Lost { too_long: 2, no_room: 3 };
+    stdout.lost(RunId(1), &"it".into(), &capture, lost, now);
+    let [batch] = stdout.settle(now, true).try_into().expect("one run");
+    let quota = &batch.quotas[0];
+    assert_eq!((quota.agent.as_str(), quota.window.as_str(), quota.used), ("claude", "5h", 0.25));
+    assert_eq!((quota.resets, quota.at), (Some(Wall(1_790_850_000_000)), Wall(7)));
+    assert_eq!((batch.lines.oversized, batch.lines.dropped), (2, 3));
 }

@@ -18,8 +18,9 @@ use crate::assembly::control::{self, Tied};
 use crate::assembly::following::{Following, follow};
 use crate::assembly::journal::Written;
 use crate::assembly::keeping::{self, Kept};
+use crate::assembly::recording::Recordings;
 use crate::assembly::senses::{self, Around, Running};
-use crate::assembly::{Links, Stand, accounts, logs, receiving};
+use crate::assembly::{Links, Stand, accounts, logs, receiving, spoken};
 use crate::clock;
 use crate::config::plan::Plan;
 use crate::ledger::entry::{Entry, SurvivorOutcome};
@@ -100,7 +101,7 @@ impl Below {
         handled: Vec<SurvivorOutcome>,
         links: Links,
     ) -> Self {
-        let Links { pulse, doors, tasks, source, output, fed, reserved } = links;
+        let Links { pulse, doors, tasks, source, output, fed, spoken, reserved } = links;
         let on = runtime.enter();
         let (stop, stopped) = watch::channel(false);
         let (snapshots, pictures) = watch::channel(Arc::new(Snapshot::default()));
@@ -127,10 +128,15 @@ impl Below {
         };
         let ledger = tokio::spawn(task::run(ledger, queue, asked, outlets));
         let plans = tasks.plans.clone();
+        let reading = spoken::read(spoken, prices.clone(), entries.clone(), stopped.clone());
         let start = Following { plans: plans.clone(), began: stand.began.wall, prices, resume };
         let Kept { writer, reports, keeper, journal, .. } = kept;
         let mut patient = JoinSet::new();
+        if let Some(kept) = Recordings::of(plan, output.as_ref(), &beside, &writer) {
+            patient.spawn(kept.keep(stopped.clone()));
+        }
         patient.spawn(follow(start, entries.clone(), stopped.clone()));
+        patient.spawn(senses::until_lost("spoken", reading));
         patient.spawn(senses::tell_of_earlier_lives(reports.resume, resumed, entries.downgrade()));
         let report = plan.tokens.report.clone();
         patient.spawn(accounts::report(report, pictures.clone(), stopped.clone()));

@@ -8,6 +8,7 @@ use std::time::Duration;
 use nix::sys::resource::{Resource, getrlimit};
 use tokio::sync::mpsc;
 
+use crate::assembly::spoken::Taps;
 use crate::clock;
 use crate::config::plan::{OutputFile, OutputMode, OutputPlan, Plan, ProcessPlan, Standing};
 use crate::init::downward::{Channel, Inlet, Outlet};
@@ -61,13 +62,15 @@ pub(super) struct Piped {
     stand_in: StandIn,
     /// Where pipes go by which runs are spoken to.
     feeds: mpsc::Sender<Feeding>,
+    /// Where lines go that tell what was spent.
+    taps: Taps,
     /// The runs that have one.
     fed: BTreeSet<RunId>,
 }
 
 impl Piped {
-    pub(super) fn new(output: Output, feeds: mpsc::Sender<Feeding>) -> Self {
-        Self { output, stand_in: StandIn::new(), feeds, fed: BTreeSet::new() }
+    pub(super) fn new(output: Output, feeds: mpsc::Sender<Feeding>, taps: Taps) -> Self {
+        Self { output, stand_in: StandIn::new(), feeds, taps, fed: BTreeSet::new() }
     }
 }
 
@@ -79,12 +82,14 @@ impl Outlet for Piped {
             Channel::Stderr => Which::Stderr,
         };
         let process_plan = plan.process(process);
+        let capture = process_plan.capture().filter(|_| which == Which::Stdout);
+        let tap = capture.map(|capture| self.taps.of(run, &process_plan.name, capture));
         let stream = Stream {
             run,
             name: Arc::from(process_plan.name.as_str()),
             which,
             fd,
-            plan: StreamPlan { ready: ready(process_plan), ..stream_plan(&plan, process) },
+            plan: StreamPlan { ready: ready(process_plan), tap, ..stream_plan(&plan, process) },
         };
         if let Err(unread) = self.output.attach(stream) {
             let name = &unread.name;
@@ -153,6 +158,7 @@ fn stream_plan(plan: &Plan, ix: ProcessIx) -> StreamPlan {
         colour: ix.0,
         file: file.as_ref().map(file_plan),
         ready: None,
+        tap: None,
         when_full: WhenFull::WaitAtMost(*max_block),
         max_line: *longest_line,
         keep: *keep,

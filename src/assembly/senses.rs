@@ -11,7 +11,7 @@ use tokio::sync::{oneshot, watch};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
-use super::{contexts, reload};
+use super::{contexts, handing, leftovers, reload};
 use crate::clock;
 use crate::config::plan::Plan;
 use crate::faults;
@@ -80,6 +80,10 @@ impl Around<'_> {
         senses.spawn(report_store(health, weak.clone()));
         senses.spawn(keep_runs(keeper, runs));
         senses.spawn(sample(interval, self.pictures.clone(), self.entries.clone()));
+        senses.spawn(until_lost("orphans", leftovers::count(self.pictures.clone(), weak.clone())));
+        if let Some(handing) = handing::follow(self.plan, self.pictures.clone()) {
+            senses.spawn(until_lost("agents", handing));
+        }
         senses.spawn(give_memory_back(self.pictures.clone()));
         senses.spawn(until_lost("output", written(interval, self.output.clone(), weak)));
         senses
@@ -105,7 +109,10 @@ where
 
 /// Runs a task that cannot be begun again, because a panic takes its queue with it, and says so then:
 /// what it did is not done any more in this life, and all else goes on.
-async fn until_lost(room: &'static str, task: impl Future<Output = ()> + Send + 'static) {
+pub(super) async fn until_lost(
+    room: &'static str,
+    task: impl Future<Output = ()> + Send + 'static,
+) {
     let mut running = JoinSet::new();
     running.spawn(task);
     if running.join_next().await.is_some_and(|ended| ended.is_err_and(|error| error.is_panic())) {
@@ -119,10 +126,13 @@ pub(super) async fn tell_of_earlier_lives(
     resumed: oneshot::Sender<TokenResume>,
     entries: WeakSender<Entry>,
 ) {
-    let Ok(Resume { open: sessions, mut tokens, chains }) = resume.await else { return };
+    let Ok(Resume { open: sessions, mut tokens, chains, held }) = resume.await else { return };
     // Before anything is read of the logs, so that numbers go on where they were.
     if let Some(entries) = entries.upgrade().filter(|_| !chains.is_empty()) {
         let _ = entries.send(Entry::ChainsFound(chains)).await;
+    }
+    if let Some(entries) = entries.upgrade().filter(|_| !held.is_empty()) {
+        let _ = entries.send(Entry::HeldFound(held)).await;
     }
     let TokenResume { elsewhere: keys, counted, spent, .. } = &mut tokens;
     let (counted, keys, spent) = (take(counted), take(keys), take(spent));
@@ -130,11 +140,12 @@ pub(super) async fn tell_of_earlier_lives(
     if let Some(entries) = entries.upgrade() {
         let _ = entries.send(found).await;
     }
-    let _ = resumed.send(tokens);
-    // Also where none is: what was taken over waits for what is known of it.
+    // Also where none is: what was taken over waits for what is known of it. Before anything is read, so
+    // that the conversations of a run that was taken over go on, rather than to begin anew.
     if let Some(entries) = entries.upgrade() {
         let _ = entries.send(Entry::OpenSessionsFound { at: clock::now(), sessions }).await;
     }
+    let _ = resumed.send(tokens);
 }
 
 /// Passes on how the store is, for as long as there is one.
@@ -211,12 +222,14 @@ async fn sample(
     restarting("memory", || probe::watch(interval, pictures.clone(), entries.clone())).await;
 }
 
-/// Tells the ledger whose output has grown, once a tick, because it is a sign of activity.
+/// Tells the ledger whose output has grown, once a tick, because it is a sign of activity. It sleeps
+/// while nobody writes anything.
 async fn written(interval: Duration, output: Option<Output>, entries: WeakSender<Entry>) {
     let Some(output) = output else { return };
     let mut known: HashMap<Arc<str>, u64> = HashMap::new();
     loop {
-        tokio::time::sleep(interval).await;
+        // Before the look, so that nothing is missed that comes behind it.
+        output.await_stir();
         let bytes = output.figures().into_iter().map(|(name, figures)| (name, figures.bytes));
         let now: HashMap<Arc<str>, u64> = bytes.collect();
         let grown = |(name, bytes): &(&Arc<str>, &u64)| known.get(*name).unwrap_or(&0) < bytes;
@@ -227,6 +240,9 @@ async fn written(interval: Duration, output: Option<Output>, entries: WeakSender
         if !processes.is_empty() {
             let _ = entries.try_send(Entry::OutputSeen { at: clock::now(), processes });
         }
+        drop(entries);
+        output.stirred().await;
+        tokio::time::sleep(interval).await;
     }
 }
 

@@ -39,6 +39,7 @@ fn one_command_is_a_complete_file() {
         listen: Some(([0, 0, 0, 0], 9917).into()),
         store: StorePlan::Sqlite(PathBuf::from("/run/procession/history.db")),
         spool: Some(StorePlan::SPOOL),
+        keep_output: Some(StorePlan::OUTPUT),
         state_dir: PathBuf::from("/run/procession"),
         recovery: Recovery::End,
         cgroups: ControlGroups::Auto,
@@ -66,6 +67,7 @@ fn every_key_reaches_the_plan() {
     assert_eq!(plan.shutdown_timeout, Duration::from_secs(30));
     assert_eq!(plan.listen, Some(([127, 0, 0, 1], 0).into()));
     assert_eq!(plan.spool, Some(Bytes::mib(64)));
+    assert_eq!(plan.keep_output, Some(Bytes(8 << 10)));
     let StorePlan::Postgres(store) = &plan.store else { panic!("{:?}", plan.store) };
     assert_eq!(store.roots, Roots::File("/app/ca.pem".into()));
     assert_eq!(store.password_file.as_deref(), Some(Path::new("/app/db.password")));

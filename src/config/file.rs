@@ -21,7 +21,7 @@ use super::process::{Draft, Usual, process};
 use super::quantity::print_duration;
 use super::read;
 use super::sessions::sessions;
-use super::store::store;
+use super::store::{Kept, store};
 use super::surroundings::{Surroundings, default_state_dir};
 use super::tokens::tokens;
 use crate::units::ProcessIx;
@@ -107,7 +107,7 @@ fn whole(at: &Cursor<'_>, digest: String, around: &Surroundings<'_>) -> Option<P
     let state_dir = fields
         .read("state_dir", |at| read::path(at, around))
         .unwrap_or_else(|| default_state_dir(around.uid, around.vars));
-    let (store, spool) = store(&mut fields, &state_dir, around);
+    let Kept { store, spool, output } = store(&mut fields, &state_dir, around);
     let budgets = budgets(&mut fields, processes_at.as_ref(), &processes, around);
     let plan = Plan {
         mode: Mode::Supervise,
@@ -119,6 +119,7 @@ fn whole(at: &Cursor<'_>, digest: String, around: &Surroundings<'_>) -> Option<P
         listen: listen(&mut fields),
         store,
         spool,
+        keep_output: output,
         state_dir,
         recovery: recovery(&mut fields),
         cgroups: cgroups(&mut fields),

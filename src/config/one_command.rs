@@ -73,6 +73,7 @@ pub fn one_command(command: Vec<OsString>, options: Options) -> Plan {
         listen: options.listen,
         store: options.store,
         spool: Some(StorePlan::SPOOL),
+        keep_output: Some(StorePlan::OUTPUT),
         state_dir: options.state_dir,
         recovery: options.recovery,
         cgroups: ControlGroups::Off,

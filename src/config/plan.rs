@@ -2,6 +2,7 @@
 //! somebody still has to read.
 
 mod budgets;
+mod capture;
 mod control;
 mod health;
 mod hooks;
@@ -27,6 +28,7 @@ use std::time::Duration;
 pub use self::budgets::{
     BudgetActions, BudgetLimit, BudgetPlan, BudgetScope, BudgetWindow, CountedKinds,
 };
+pub use self::capture::{Capture, ReadsStdout};
 pub use self::control::{ControlPlan, TcpControl, TokenPlan, TokenRole};
 pub use self::health::{HealthPlan, OnUnhealthy, ReadyPlan, Test};
 pub use self::hooks::{Hook, Hooks};
@@ -70,6 +72,8 @@ pub struct Plan {
     pub store: StorePlan,
     /// How large the file is at most where history waits while its store is away.
     pub spool: Option<Bytes>,
+    /// How much of what a command beside the plan wrote is kept with history, its last bytes.
+    pub keep_output: Option<Bytes>,
     /// Where the run file is kept, by which a next life finds what this one left behind.
     pub state_dir: PathBuf,
     /// What happens to processes that outlived an earlier life of ours.
@@ -170,6 +174,8 @@ pub struct ProcessPlan {
     pub thresholds: Thresholds,
     /// The coding agent that it runs, if it runs one.
     pub agent: Option<AgentPlan>,
+    /// Whether its standard output is read for what it spends.
+    pub reads_stdout: ReadsStdout,
     /// When its runs are ended for want of activity, or for lasting too long.
     pub session: SessionRule,
 }
@@ -200,6 +206,7 @@ impl ProcessPlan {
             forward_signals: Vec::new(),
             thresholds: Thresholds::default(),
             agent: None,
+            reads_stdout: ReadsStdout::default(),
             session: SessionRule::default(),
         }
     }

@@ -10,6 +10,7 @@ pub(super) mod memory;
 pub(super) mod output;
 mod restart;
 mod secrets;
+mod spending;
 mod user;
 mod world;
 pub(super) mod zone;
@@ -108,6 +109,7 @@ pub(super) fn process<'a>(
     let world = world::world(&mut fields, &environment, around);
     let (stdin, output, stdin_at) = streams(&mut fields, &usual.output, around);
     let (rule, max_duration) = fields.read("session", session).unwrap_or_default();
+    let spending = fields.get("tokens");
     let plan = ProcessPlan {
         standing,
         working_dir: fields.read("working_dir", |at| read::path(at, around)),
@@ -128,12 +130,16 @@ pub(super) fn process<'a>(
             .read("memory", |at| memory::memory(at, usual.thresholds))
             .unwrap_or(usual.thresholds),
         agent: fields.read("agent", |at| agent::agent(at, around)),
+        reads_stdout: spending.as_ref().and_then(spending::tokens).unwrap_or_default(),
         session: rule,
         max_duration,
         ..ProcessPlan::new(name, command)
     };
     let wanted = fields.read("depends_on", depends::depends_on).unwrap_or_default();
     fields.finish(&OTHER_WORDS);
+    if let Some(at) = &spending {
+        spending::check(at, &plan);
+    }
     Some(Draft { plan, kind, replicas, wanted, grace, stdin: stdin_at })
 }
 

@@ -121,12 +121,14 @@ enum Store {
     File {
         sqlite: String,
         spool: OrOff<String>,
+        output: OrOff<String>,
     },
     Database {
         postgres: String,
         #[serde(skip_serializing_if = "Option::is_none")]
         password_file: Option<String>,
         spool: OrOff<String>,
+        output: OrOff<String>,
     },
 }
 
@@ -142,6 +144,7 @@ fn whole(plan: &Plan) -> Whole {
         processes.map(|(one, count)| (one.family().to_owned(), process(plan, one, count)));
     let deciders = names(plan, &plan.exit_code_from).into_iter().map(|(name, _)| name.to_owned());
     let spool = OrOff::of(plan.spool.map(print_bytes));
+    let output = OrOff::of(plan.keep_output.map(print_bytes));
     Whole {
         processes: Ordered(processes.collect()),
         exit_code_from: deciders.collect(),
@@ -150,11 +153,12 @@ fn whole(plan: &Plan) -> Whole {
         control: control(&plan.control),
         store: match &plan.store {
             StorePlan::Memory => Store::Memory("memory"),
-            StorePlan::Sqlite(path) => Store::File { sqlite: path_text(path), spool },
+            StorePlan::Sqlite(path) => Store::File { sqlite: path_text(path), spool, output },
             StorePlan::Postgres(plan) => Store::Database {
                 postgres: plain(&plan.to_string()),
                 password_file: plan.password_file.as_deref().map(path_text),
                 spool,
+                output,
             },
         },
         state_dir: path_text(&plan.state_dir),

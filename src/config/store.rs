@@ -12,18 +12,27 @@ use crate::units::Bytes;
 /// The least and the most that the file may hold where history waits while its store is away.
 const SPOOL: (Bytes, Bytes) = (Bytes::mib(1), Bytes::mib(1024));
 
-/// What stands behind `store`, a file in the state folder where nothing does; and how large the spool
-/// may be.
-pub(super) fn store(
-    fields: &mut Fields<'_>,
-    state_dir: &Path,
-    around: &Surroundings<'_>,
-) -> (StorePlan, Option<Bytes>) {
-    let usual = || StorePlan::Sqlite(state_dir.join("history.db"));
-    let mut spool = Some(StorePlan::SPOOL);
-    let Some(at) = fields.get("store") else { return (usual(), spool) };
+/// The least and the most that is kept of what a command wrote.
+const OUTPUT: (Bytes, Bytes) = (Bytes(1 << 10), Bytes::mib(1));
+
+/// What stands behind `store`.
+pub(super) struct Kept {
+    /// Where history is kept: a file in the state folder where nothing is said.
+    pub(super) store: StorePlan,
+    /// How large the spool may be.
+    pub(super) spool: Option<Bytes>,
+    /// How much is kept of what a command wrote.
+    pub(super) output: Option<Bytes>,
+}
+
+/// What stands behind `store`.
+pub(super) fn store(fields: &mut Fields<'_>, state_dir: &Path, around: &Surroundings<'_>) -> Kept {
+    let usual = StorePlan::Sqlite(state_dir.join("history.db"));
+    let (spool, output) = (Some(StorePlan::SPOOL), Some(StorePlan::OUTPUT));
+    let mut kept = Kept { store: usual, spool, output };
+    let Some(at) = fields.get("store") else { return kept };
     let plan = if at.is_map() {
-        at.fields("a store").and_then(|fields| file_or_database(fields, &mut spool, around))
+        at.fields("a store").and_then(|fields| file_or_database(fields, &mut kept, around))
     } else if at.scalar().is_some_and(postgres::is_url) {
         database(&at, around).map(in_database)
     } else {
@@ -34,31 +43,38 @@ pub(super) fn store(
         };
         at.parsed(what, memory, advice)
     };
-    (plan.unwrap_or_else(usual), spool)
+    kept.store = plan.unwrap_or(kept.store);
+    kept
 }
 
-fn spool_size(at: &Cursor<'_>) -> Option<Option<Bytes>> {
-    read::unless_off(at, |at| read::bytes_within(at, SPOOL.0, SPOOL.1))
+/// A size within these bounds, or `false`.
+fn size(at: &Cursor<'_>, (least, most): (Bytes, Bytes)) -> Option<Option<Bytes>> {
+    read::unless_off(at, |at| read::bytes_within(at, least, most))
 }
 
 fn in_database(plan: PostgresPlan) -> StorePlan {
     StorePlan::Postgres(Box::new(plan))
 }
 
-/// Nothing where only the spool is spoken of, or where something is wrong.
+/// Nothing where only sizes are spoken of, or where something is wrong.
 fn file_or_database(
     mut fields: Fields<'_>,
-    spool: &mut Option<Bytes>,
+    kept: &mut Kept,
     around: &Surroundings<'_>,
 ) -> Option<StorePlan> {
     let (file, url) = (fields.get("sqlite"), fields.get("postgres"));
     let password = fields.get("password_file");
-    let size = fields.get("spool");
-    if file.is_none() && url.is_none() && (size.is_none() || password.is_some()) {
+    let sizes = [("spool", SPOOL, &mut kept.spool), ("output", OUTPUT, &mut kept.output)];
+    let mut sized = false;
+    for (name, bounds, place) in sizes {
+        let Some(at) = fields.get(name) else { continue };
+        sized = true;
+        *place = size(&at, bounds).unwrap_or(*place);
+    }
+    if file.is_none() && url.is_none() && (!sized || password.is_some()) {
         let advice = "write `sqlite: PATH`, `postgres: URL`, or `store: memory`";
         fields.missing("sqlite", advice, &[]);
     }
-    *spool = size.and_then(|at| spool_size(&at)).unwrap_or(*spool);
     fields.finish(&[("url", "write `postgres: URL`"), ("path", "write `sqlite: PATH`")]);
     let Some(url) = url else {
         if let (Some(_), Some(password)) = (&file, password) {

@@ -110,6 +110,11 @@ impl Roll {
         all.find(|it| it.main.is_some_and(|main| main.pid == pid))
     }
 
+    /// The one with this run.
+    pub fn of_run(&self, run: RunId) -> Option<&Command> {
+        self.live.get(&run).or_else(|| self.over().find(|it| it.run == run))
+    }
+
     fn opened(&mut self, at: Now, run: RunId, place: ProcessIx, session: SessionId) -> bool {
         let Some(process) = self.plan.processes.get(place.0) else { return false };
         if process.standing != Standing::Spawned {

@@ -60,6 +60,11 @@ impl Conversations {
         evicted
     }
 
+    /// Whether a conversation is new, and could be followed without letting go of another one.
+    pub fn has_room(&self, key: &Key) -> bool {
+        !self.followed.contains_key(key) && self.of(key.run).len() < PER_RUN
+    }
+
     fn make_room(&mut self, run: SessionId) -> Option<SessionId> {
         let of_run = || self.followed.iter().filter(|(key, _)| key.run == run);
         if of_run().count() < PER_RUN {

@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use serde_json::Value;
+
 use crate::chains::chain::KeptChain;
 use crate::context::Context;
 use crate::ledger::forget::Whose;
@@ -12,6 +14,7 @@ use crate::memory::container::ContainerFigures;
 use crate::memory::parts::TreeParts;
 use crate::memory::{PartsCost, TreeSample};
 use crate::supervise::lifecycle::Lifecycle;
+use crate::tokens::stdout;
 use crate::tokens::{CountedBefore, SpentBefore, TokenBatch, UsageKey};
 use crate::units::{Now, SessionId, Wall};
 
@@ -59,6 +62,13 @@ pub enum Entry {
         /// What was found.
         batch: TokenBatch,
     },
+    /// From what looks at the lines of agents: what they printed of what they spend.
+    StdoutRead {
+        /// When it was told.
+        at: Now,
+        /// What was told.
+        batch: stdout::Batch,
+    },
     /// From the readers of output, at most once a tick: who wrote something.
     OutputSeen {
         /// When that was looked at.
@@ -80,6 +90,9 @@ pub enum Entry {
     },
     /// From the store, once at the start and before anything is read: the chains of earlier lives.
     ChainsFound(Vec<(String, KeptChain)>),
+    /// From the store, once at the start: what ended runs of earlier lives held, by process, oldest
+    /// first, as the details of their events tell it.
+    HeldFound(Vec<(String, Value)>),
     /// From the store, once at the start and before anything is counted: what earlier lives counted.
     CountedFound {
         /// When.
@@ -100,6 +113,11 @@ pub enum Entry {
     },
     /// From the store: how it is.
     StoreReported(Box<StoreHealth>),
+    /// From a look at everybody: how many live that sessions which are over left behind.
+    OrphansSeen {
+        /// How many.
+        count: u32,
+    },
     /// From the control door: ended sessions that are to be shown no more.
     Forget {
         /// Whose.

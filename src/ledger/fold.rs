@@ -34,6 +34,7 @@ use crate::memory::leak::Setting;
 use crate::memory::level::Bounds;
 use crate::memory::recurring::RunTrend;
 use crate::supervise::lifecycle::SignalResponse;
+use crate::tokens::Lag;
 use crate::tokens::precedence::Precedence;
 use crate::tokens::price::Prices;
 use crate::units::{Mono, Now, ProcessIx, SessionId, Wall};
@@ -59,6 +60,8 @@ pub struct Ledger {
     pub(super) newly_called: Vec<Arc<Called>>,
     pub(super) earlier: Earlier,
     pub(super) files: u64,
+    /// How far reading the logs is behind.
+    pub(super) lag: Lag,
     pub(super) prices_as_of: Option<Wall>,
     pub(super) rule: LeakRule,
     /// From one sample of memory to the next.
@@ -136,6 +139,7 @@ impl Ledger {
             newly_called: Vec::new(),
             earlier: Earlier::default(),
             files: 0,
+            lag: Lag::default(),
             prices_as_of: None,
             rule: plan.memory.leak_rule,
             sampled_every: plan.memory.interval,
@@ -215,6 +219,11 @@ impl Ledger {
                 batches.extend(batch(self.tokens_read(at, read)));
                 batches
             }
+            Entry::StdoutRead { at, batch: read } => {
+                let mut batches = self.turn_to(at);
+                batches.extend(batch(self.stdout_read(at, read)));
+                batches
+            }
             Entry::OutputSeen { at, processes } => {
                 let mut batches = self.turn_to(at);
                 batches.extend(batch(self.output_seen(at, &processes)));
@@ -226,6 +235,10 @@ impl Ledger {
                 self.chains_found(found);
                 Vec::new()
             }
+            Entry::HeldFound(found) => {
+                self.held_found(found);
+                Vec::new()
+            }
             Entry::CountedFound { at, counted, keys, spent } => {
                 self.precedence.resume(counted, keys);
                 self.spent_before(at, &spent);
@@ -234,6 +247,10 @@ impl Ledger {
             Entry::SurvivorsHandled { at, outcomes } => self.survivors_handled(at, outcomes),
             Entry::StoreReported(health) => {
                 self.house.store = self.house.store.map(|_| *health);
+                Vec::new()
+            }
+            Entry::OrphansSeen { count } => {
+                self.house.orphans = Some(count);
                 Vec::new()
             }
             Entry::Forget { whose } => {
@@ -312,7 +329,7 @@ fn house(plan: &Plan, started: Now, pid1: bool) -> HouseView {
         pid1,
         signals: forwarded.map(|signal| ((*signal, response), 0)).collect(),
         sessions_limit: plan.sessions.max_concurrent,
-        sessions_resumed: [(SessionKind::Process, 0), (SessionKind::External, 0)].into(),
+        sessions_resumed: SessionKind::ALL.map(|kind| (kind, 0)).into(),
         idle_warnings: SessionKind::ALL.map(|kind| (kind, 0)).into(),
         store: (plan.store != StorePlan::Memory).then(StoreHealth::default),
         listener_up: plan.listen.map(|_| false),

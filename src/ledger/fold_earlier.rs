@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 use crate::ledger::activity::Bounds;
+use crate::ledger::conversations::Key;
 use crate::ledger::entry::{KeptOpen, OpenSession, SurvivorOutcome};
 use crate::ledger::fold::{Ledger, batch};
 use crate::ledger::labels::UNKNOWN;
@@ -48,8 +49,14 @@ impl Ledger {
 
     /// Goes on with the sessions that an earlier life left open, where that can be, and closes the
     /// others.
-    pub(super) fn open_sessions_found(&mut self, at: Now, found: Vec<OpenSession>) -> Vec<Batch> {
+    pub(super) fn open_sessions_found(
+        &mut self,
+        at: Now,
+        mut found: Vec<OpenSession>,
+    ) -> Vec<Batch> {
         self.earlier.told = true;
+        // Whatever goes on does so before its parts.
+        found.sort_by_key(|session| session.kind == SessionKind::Conversation);
         let mut batches = Vec::new();
         for session in found {
             let rows = if self.sessions.is_unheard(session.id) {
@@ -57,7 +64,10 @@ impl Ledger {
             } else if self.sessions.get(session.id).is_some() {
                 Vec::new()
             } else {
-                let resumed = self.resume_external(at, &session);
+                let resumed = match session.kind {
+                    SessionKind::Conversation => self.resume_conversation(at, &session),
+                    _ => self.resume_external(at, &session),
+                };
                 resumed.unwrap_or_else(|| self.close_left(at, &session))
             };
             batches.extend(batch(rows));
@@ -113,6 +123,29 @@ impl Ledger {
         let rules = &self.rules;
         let bounds = Bounds { idle: rules.idle_timeout, longest: rules.max_duration };
         self.activity.watch(kept.id, bounds, at.mono);
+        Some(rows)
+    }
+
+    /// The conversation of a run that was taken over goes on with it, unless it was begun anew already.
+    fn resume_conversation(&mut self, at: Now, found: &OpenSession) -> Option<Vec<Row>> {
+        let kept = &found.kept.as_deref()?.session;
+        let run = kept.parent.filter(|run| {
+            let is_open = |run: &Session| run.kind == SessionKind::Process && run.end.is_none();
+            self.sessions.get(*run).is_some_and(is_open)
+        })?;
+        let key = Key { run, agent: kept.agent.clone()?, native_id: kept.native_id.clone()? };
+        if !self.conversations.has_room(&key) {
+            return None;
+        }
+        let note = Note::new("resumed", "its run was taken over", json!({}))
+            .of(found.kind.as_str())
+            .from(EventSource::Recovery);
+        let rows = self.sessions.resume(kept, found.events, at, note);
+        if rows.is_empty() {
+            return None;
+        }
+        self.count_resumed(found.kind);
+        self.conversations.follow(key, kept.id, at.mono);
         Some(rows)
     }
 

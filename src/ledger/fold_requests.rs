@@ -53,6 +53,11 @@ impl Ledger {
                 Ok(self.calls_told(at, calls, within))
             }
             Request::Label { process, label } => self.label_memory(at, &process, &label),
+            Request::OrphansEnded { asked, killed } => {
+                self.house.orphans_ended += asked;
+                self.house.orphans_killed += killed;
+                Ok((Reply::Noted, Vec::new()))
+            }
             Request::Admit => self.admit(at).map(|()| (Reply::Admitted, Vec::new())),
         };
         match answer {

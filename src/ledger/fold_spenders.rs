@@ -10,7 +10,7 @@ use crate::ledger::fold::Ledger;
 use crate::ledger::request::Knock;
 use crate::ledger::row::{EventSource, Row};
 use crate::ledger::sessions::Note;
-use crate::tokens::Usage;
+use crate::tokens::{Usage, UsageSource};
 use crate::units::{Now, ProcessIx};
 
 /// So long behind the end a response is of somebody who lives: one that was on its way is given a time
@@ -23,6 +23,9 @@ const ASKED_APART: Duration = Duration::from_secs(30);
 impl Ledger {
     /// Looks whether a response was given by somebody whose run is over.
     pub(super) fn spent_behind(&mut self, at: Now, ix: ProcessIx, usage: &Usage) -> Vec<Row> {
+        if usage.source != UsageSource::Transcript {
+            return Vec::new();
+        }
         let ends = self.orphaned_spenders == OrphanedSpenders::End;
         let Some(process) = self.process(ix) else { return Vec::new() };
         let (None, Some(last)) = (&process.run, &process.last) else { return Vec::new() };

@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 
 use serde_json::json;
 
+use crate::chains::step::Deed;
 use crate::ledger::calls::Called;
 use crate::ledger::conversations::Key;
 use crate::ledger::fold::Ledger;
@@ -26,6 +27,17 @@ struct Owner {
     outcome: Option<Outcome>,
 }
 
+/// What is counted together, and what comes of it.
+pub(super) struct Counting {
+    pub(super) at: Now,
+    pub(super) ix: Option<ProcessIx>,
+    /// The name that it counts for.
+    pub(super) process: String,
+    /// Sessions whose figures grew.
+    pub(super) changed: BTreeSet<SessionId>,
+    pub(super) rows: Vec<Row>,
+}
+
 impl Ledger {
     /// Takes in what following the logs found.
     pub(super) fn tokens_read(&mut self, at: Now, batch: TokenBatch) -> Vec<Row> {
@@ -34,20 +46,52 @@ impl Ledger {
             Some(ix) => self.processes[ix.0].view.name.clone(),
             None => UNKNOWN.to_owned(),
         };
-        let mut rows = Vec::new();
-        let mut changed = BTreeSet::new();
+        let (changed, rows) = (BTreeSet::new(), Vec::new());
+        let mut counting = Counting { at, ix, process, changed, rows };
         let mut talked = Changed::new();
         for usage in batch.usages {
-            let Some(usage) = self.precedence.hear(usage) else { continue };
-            self.spend.count(&process, &usage);
-            rows.extend(self.charged(at, &process, &usage));
-            rows.extend(ix.into_iter().flat_map(|ix| self.spent_behind(at, ix, &usage)));
-            let session = ix.and_then(|ix| self.attribute(at, ix, &usage, &mut rows));
-            if let Some(id) = session {
-                rows.extend(self.signed(at, id));
-            }
-            changed.extend(session.and_then(|id| self.spent(at, id, &usage)).into_iter().flatten());
-            self.responded(&usage, session, &mut talked);
+            self.count(&mut counting, usage, true, &mut talked);
+        }
+        let Counting { process, changed, mut rows, .. } = counting;
+        for correction in &batch.corrections {
+            self.spend.correct(&process, correction);
+        }
+        self.spend.read(&batch.lines);
+        self.files = batch.files.unwrap_or(self.files);
+        self.lag = batch.lag.unwrap_or(self.lag);
+        batch.quotas.into_iter().for_each(|quota| self.spend.limited(quota));
+        let compacted = batch.steps.iter().filter(|step| step.deed == Deed::Compacted);
+        compacted.for_each(|step| self.spend.compacted(&step.agent));
+        rows.extend(changed.into_iter().flat_map(|id| self.told(at, id)));
+        rows.extend(self.stepped(at, batch.steps, &mut talked));
+        rows.extend(self.links(talked));
+        rows.extend(batch.progress.into_iter().map(Row::Progress));
+        rows.extend(batch.seeded.into_iter().map(Row::Seen));
+        rows
+    }
+
+    /// Counts what was spent, where its source is believed; whether it is. What is no response of its
+    /// own is the rest of some that were told before.
+    pub(super) fn count(
+        &mut self,
+        counting: &mut Counting,
+        usage: Usage,
+        response: bool,
+        talked: &mut Changed,
+    ) -> bool {
+        let Some(usage) = self.precedence.hear(usage) else { return false };
+        let Counting { at, ix, process, changed, rows } = counting;
+        let (at, process) = (*at, process.clone());
+        self.spend.count(&process, &usage, response);
+        rows.extend(self.charged(at, &process, &usage));
+        rows.extend(ix.into_iter().flat_map(|ix| self.spent_behind(at, ix, &usage)));
+        let session = ix.and_then(|ix| self.attribute(at, ix, &usage, rows));
+        if let Some(id) = session {
+            rows.extend(self.signed(at, id));
+        }
+        changed.extend(session.and_then(|id| self.spent(at, id, &usage)).into_iter().flatten());
+        self.responded(&usage, session, talked);
+        if response {
             self.requested(&process, &usage, false);
             self.called(Called {
                 process: process.clone(),
@@ -57,19 +101,9 @@ impl Ledger {
                 latency: None,
                 failed: false,
             });
-            rows.push(Row::Usage { session, process: process.clone(), usage: Box::new(usage) });
         }
-        for correction in &batch.corrections {
-            self.spend.correct(&process, correction);
-        }
-        self.spend.read(&batch.lines);
-        self.files = batch.files.unwrap_or(self.files);
-        rows.extend(changed.into_iter().flat_map(|id| self.told(at, id)));
-        rows.extend(self.stepped(at, batch.steps, &mut talked));
-        rows.extend(self.links(talked));
-        rows.extend(batch.progress.into_iter().map(Row::Progress));
-        rows.extend(batch.seeded.into_iter().map(Row::Seen));
-        rows
+        rows.push(Row::Usage { session, process, usage: Box::new(usage) });
+        true
     }
 
     /// What is kept of a session whose figures grew. One that has ended gets an event with all of

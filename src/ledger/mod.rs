@@ -36,6 +36,7 @@ mod fold_parts;
 mod fold_requests;
 mod fold_runs;
 mod fold_spenders;
+mod fold_stdout;
 mod fold_time;
 mod fold_tokens;
 pub mod task;
@@ -53,6 +54,7 @@ pub mod spend;
 mod transition;
 pub mod veil;
 mod watch;
+pub mod written;
 
 #[cfg(test)]
 mod stories;

@@ -39,6 +39,13 @@ pub enum Request {
     Dropped(SessionId),
     /// Whether one more command may be spawned beside the sessions that are open.
     Admit,
+    /// That processes which were left behind were ended, so many by asking and so many by force.
+    OrphansEnded {
+        /// By asking.
+        asked: u64,
+        /// By force.
+        killed: u64,
+    },
     /// Something about the chain of an agent.
     Chain(ChainRequest),
     /// That the last memory sample of a process is said to stand for something.
@@ -153,6 +160,8 @@ pub enum Reply {
     Done(Arc<Session>),
     /// One more command may be spawned.
     Admitted,
+    /// It was counted.
+    Noted,
     /// What became of a chain.
     Chain(ChainReply),
     /// What became of calls.

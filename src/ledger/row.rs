@@ -9,6 +9,7 @@ use crate::chains::chain::Link;
 use crate::chains::interaction::Interaction;
 use crate::ledger::audit::AuditRow;
 use crate::ledger::session::{Session, SessionEnd, SessionState};
+use crate::ledger::written::Written;
 use crate::tokens::{FileProgress, Usage, UsageKey};
 use crate::units::{Bytes, SessionId, Wall};
 
@@ -52,6 +53,8 @@ pub enum Row {
     Interaction(Arc<Interaction>),
     /// The chain of an agent begins anew: nothing of it is kept.
     ChainReset(String),
+    /// The last of what a command wrote, masked, replacing what was kept.
+    Output(Arc<Written>),
 }
 
 /// Rows that belong together: all of them are committed, or none.

@@ -15,6 +15,7 @@ use crate::ledger::spend::Received;
 use crate::memory::container::ContainerFigures;
 use crate::memory::history::History;
 use crate::memory::level::{Basis, Bounds};
+use crate::memory::limit::Limit;
 use crate::memory::parts::TreeParts;
 use crate::memory::recurring::Recurring;
 use crate::memory::{MemoryLevel, PartsCost, TreeSample, Verdict};
@@ -22,7 +23,8 @@ use crate::supervise::fact::SpawnFailure;
 use crate::supervise::lifecycle::{Order, PhaseName};
 use crate::tokens::otlp;
 use crate::tokens::precedence::Apart;
-use crate::tokens::{LineCounts, TokenCounts};
+use crate::tokens::quota::{Quota, Window};
+use crate::tokens::{Lag, LineCounts, TokenCounts};
 use crate::units::{ExitStatus, Money, Now, ProcId, ProcessIx, RunId, SessionId, Signal, Wall};
 
 /// What is known at one moment. Readers never wait for one another or for the ledger.
@@ -55,6 +57,12 @@ pub struct Snapshot {
     pub lines: LineCounts,
     /// Log files that are followed.
     pub files: u64,
+    /// How far reading them is behind.
+    pub lag: Lag,
+    /// How often the windows of each agent were emptied, from 0.
+    pub compactions: BTreeMap<String, u64>,
+    /// How much of the limits of subscriptions is used, by agent and span.
+    pub quotas: BTreeMap<(String, Window), Quota>,
     /// Late corrections by agent and model: tokens counted too few, and too many.
     pub corrections: BTreeMap<(String, String), (u64, u64)>,
     /// The last calls of models, by process.
@@ -140,6 +148,12 @@ pub struct HouseView {
     pub unreaped: u32,
     /// The most of them that were seen at once.
     pub unreaped_peak: u32,
+    /// Processes that sessions which are over left behind, when it was last looked.
+    pub orphans: Option<u32>,
+    /// Of them, those that ended when they were asked to, and those that had to be killed.
+    pub orphans_ended: u64,
+    /// See [`HouseView::orphans_ended`].
+    pub orphans_killed: u64,
     /// What the container's own group said of memory last.
     pub container: Option<ContainerFigures>,
     /// What reading proportional memory has cost.
@@ -308,6 +322,8 @@ pub struct RunView {
     pub level: MemoryLevel,
     /// What the leak rule says.
     pub verdict: Option<Arc<Verdict>>,
+    /// What the rule measures growth against.
+    pub limit: Option<Limit>,
 }
 
 impl RunView {
@@ -328,6 +344,7 @@ impl RunView {
             size: None,
             level: MemoryLevel::Normal,
             verdict: None,
+            limit: None,
         }
     }
 }

@@ -3,13 +3,14 @@
 
 use std::collections::BTreeMap;
 
-use crate::config::plan::{Plan, ProcessPlan};
+use crate::config::plan::{Plan, ProcessPlan, Standing};
 use crate::ledger::labels::{Bounded, UNKNOWN};
 use crate::ledger::request::Heard;
 use crate::ledger::snapshot::TokenSeries;
 use crate::tokens::otlp::{Figures, Signal};
+use crate::tokens::quota::{Quota, Window};
 use crate::tokens::{Correction, Cost, LineCounts, TokenCounts, Usage};
-use crate::units::Money;
+use crate::units::{Money, Wall};
 
 /// Models that get a series of their own for each process; people use a handful.
 const MODELS_PER_PROCESS: usize = 30;
@@ -29,6 +30,8 @@ pub struct Spend {
     requests: BTreeMap<(String, String, String), (u64, u64)>,
     otlp: BTreeMap<Signal, Received>,
     lines: LineCounts,
+    compactions: BTreeMap<String, u64>,
+    quotas: BTreeMap<(String, Window), Quota>,
     agents: Bounded,
     providers: Bounded,
     models: BTreeMap<String, Bounded>,
@@ -53,7 +56,8 @@ impl Spend {
     /// that belong to no process, where there is an agent at all.
     pub fn new(plan: &Plan) -> Self {
         let agents = || plan.processes.iter().filter_map(|process| process.agent.as_ref());
-        let with_agent = plan.processes.iter().filter(|process| process.agent.is_some());
+        let tells = |one: &&ProcessPlan| one.agent.is_some() || one.capture().is_some();
+        let with_agent = plan.processes.iter().filter(tells);
         let names = with_agent.map(|process| process.name.clone());
         let unknown = agents().next().map(|_| UNKNOWN.to_owned());
         Self {
@@ -63,6 +67,8 @@ impl Spend {
             requests: BTreeMap::new(),
             otlp: BTreeMap::new(),
             lines: LineCounts::default(),
+            compactions: agents().map(|agent| (agent.name.clone(), 0)).collect(),
+            quotas: BTreeMap::new(),
             agents: Bounded::with(AGENTS, agents().map(|agent| agent.name.as_str())),
             providers: Bounded::new(PROVIDERS),
             models: BTreeMap::new(),
@@ -71,8 +77,13 @@ impl Spend {
 
     /// Counts for a process that was added to the plan, from 0.
     pub fn admit(&mut self, process: &ProcessPlan) {
-        let Some(agent) = &process.agent else { return };
-        self.agents.admit(&agent.name);
+        // Those beside the plan are no news to wait for.
+        let in_plan = process.standing != Standing::Spawned;
+        let captured = process.capture().filter(|_| in_plan).map(|capture| capture.agent);
+        let declared = process.agent.as_ref().map(|agent| agent.name.clone());
+        let Some(agent) = declared.or(captured) else { return };
+        self.agents.admit(&agent);
+        self.compactions.entry(agent).or_default();
         for name in [&process.name, UNKNOWN] {
             self.by_process.entry(name.to_owned()).or_default();
         }
@@ -83,12 +94,13 @@ impl Spend {
         self.agents.admit(name)
     }
 
-    /// Counts a response for `process`, which must be a name of the plan or [`UNKNOWN`].
-    pub fn count(&mut self, process: &str, usage: &Usage) {
+    /// Counts what was spent for `process`, which must be a name of the plan or [`UNKNOWN`], and
+    /// whether it is a response of its own.
+    pub fn count(&mut self, process: &str, usage: &Usage, response: bool) {
         let series = self.series(process, usage);
         series.tokens = series.tokens.plus(&usage.tokens);
         series.reasoning = series.reasoning.saturating_add(usage.reasoning);
-        series.responses += u64::from(usage.is_a_response());
+        series.responses += u64::from(response && usage.is_a_response());
         match usage.cost {
             Cost::Priced(money) => series.cost = series.cost.saturating_add(money),
             Cost::Unpriced => series.unpriced = series.unpriced.plus(&usage.tokens),
@@ -148,7 +160,36 @@ impl Spend {
         sum.ignored = sum.ignored.saturating_add(lines.ignored);
         sum.malformed = sum.malformed.saturating_add(lines.malformed);
         sum.oversized = sum.oversized.saturating_add(lines.oversized);
+        sum.dropped = sum.dropped.saturating_add(lines.dropped);
+        sum.unknown = sum.unknown.saturating_add(lines.unknown);
+        sum.reused = sum.reused.saturating_add(lines.reused);
         sum.bytes = sum.bytes.saturating_add(lines.bytes);
+    }
+
+    /// Counts that an agent's window was emptied.
+    pub fn compacted(&mut self, agent: &str) {
+        let agent = self.agents.admit(agent).to_owned();
+        *self.compactions.entry(agent).or_default() += 1;
+    }
+
+    /// Takes in how much of a limit is used, where nothing newer is known.
+    pub fn limited(&mut self, quota: Quota) {
+        let agent = self.agents.admit(&quota.agent).to_owned();
+        let known = self.quotas.entry((agent, quota.window)).or_insert_with(|| quota.clone());
+        if known.at <= quota.at {
+            *known = quota;
+        }
+    }
+
+    /// How often the windows of each agent were emptied.
+    pub fn compactions(&self) -> &BTreeMap<String, u64> {
+        &self.compactions
+    }
+
+    /// How much of limits is used, by agent and span, as far as that still holds.
+    pub fn quotas(&self, now: Wall) -> BTreeMap<(String, Window), Quota> {
+        let hold = self.quotas.iter().filter(|(_, quota)| quota.holds(now));
+        hold.map(|(key, quota)| (key.clone(), quota.clone())).collect()
     }
 
     /// Every combination of labels that occurred.

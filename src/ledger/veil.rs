@@ -14,11 +14,12 @@ use crate::context::Context;
 use crate::ledger::chain_request::{ChainRequest, Told};
 use crate::ledger::entry::Entry;
 use crate::ledger::request::{Beat, Closing, Named, OwnContext, Request};
-use crate::secret::keyed::Salt;
+use crate::secret::keyed::{Salt, is_hash};
 use crate::secret::{MASK, is_secret};
 use crate::supervise::lifecycle::Lifecycle;
 use crate::tokens::TokenBatch;
 use crate::tokens::call::Call;
+use crate::tokens::stdout::Batch;
 use crate::units::SessionId;
 
 /// What `privacy` asks for, with the salt of this instance.
@@ -51,6 +52,7 @@ impl Veil {
             }
             Entry::Lifecycle { at, event } => Entry::Lifecycle { at, event: self.event(event) },
             Entry::TokensRead { at, batch } => Entry::TokensRead { at, batch: self.tokens(batch) },
+            Entry::StdoutRead { at, batch } => Entry::StdoutRead { at, batch: self.stdout(batch) },
             other => other,
         }
     }
@@ -133,7 +135,8 @@ impl Veil {
     /// place that means something in this life only, since conversations must be told apart; so has
     /// what would be masked. An identity of ours says nothing of anybody.
     pub fn native_id(&self, id: &str) -> String {
-        if SessionId::parse(id).is_some() {
+        // What earlier lives kept of a conversation comes back as it was kept.
+        if SessionId::parse(id).is_some() || is_hash(id) {
             return id.to_owned();
         }
         match self.plan.native_ids {
@@ -212,6 +215,16 @@ impl Veil {
             }
         }
         batch.steps.iter_mut().for_each(|step| self.step(step));
+        batch
+    }
+
+    fn stdout(&self, mut batch: Batch) -> Batch {
+        for spoken in &mut batch.spoken {
+            if !spoken.usage.conversation.is_empty() {
+                spoken.usage.conversation = self.native_id(&spoken.usage.conversation);
+            }
+            spoken.step.iter_mut().for_each(|step| self.step(step));
+        }
         batch
     }
 
@@ -476,6 +489,16 @@ mod tests {
                 assert_eq!(text, "by ***, token=***");
             }
             other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn a_conversation_that_was_kept_as_a_hash_is_the_same_in_the_next_life() {
+        for one in [Treatment::Hash, Treatment::Drop] {
+            let veil = veil(one);
+            let kept = veil.native_id("talk-1");
+            assert_ne!(kept, "talk-1");
+            assert_eq!(veil.native_id(&kept), kept, "{one:?}");
         }
     }
 }

@@ -30,6 +30,9 @@ impl Ledger {
             process_tokens: self.spend.by_process().clone(),
             lines: self.spend.lines(),
             files: self.files,
+            lag: self.lag,
+            compactions: self.spend.compactions().clone(),
+            quotas: self.spend.quotas(at.wall),
             corrections: self.spend.corrections().clone(),
             prices_as_of: self.prices_as_of,
             calls: self.calls.clone(),
@@ -81,6 +84,7 @@ impl Run {
             size: self.size,
             level: self.level.level(),
             verdict: self.memory.verdict().cloned(),
+            limit: self.limit,
         }
     }
 }

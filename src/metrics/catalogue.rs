@@ -75,6 +75,10 @@ catalogue! {
         "Dead children of procession itself that waited to be reaped when memory was last sampled.";
     UNREAPED_PEAK: Gauge "procession_unreaped_children_peak" []
         "The most dead children that were seen to wait to be reaped at once in this life.";
+    ORPHANS: Gauge "procession_orphans" []
+        "Living processes that sessions which are over left behind, when it was last looked; absent before.";
+    ORPHANS_ENDED: Counter "procession_orphans_ended_total" ["outcome"]
+        "Processes left behind that were ended by order, by whether asking was enough (ended, killed).";
     SIGNALS: Counter "procession_signals_total" ["signal", "response"]
         "Signals sent to procession, by what became of them.";
     ORDERS: Counter "procession_orders_total" ["order", "result"]
@@ -317,8 +321,8 @@ catalogue! {
         "1 when nothing but a leak explains the live run's memory, 0 when something does; absent before there are enough samples.";
     LEAK_GROWTH: Gauge "procession_process_memory_growth_bytes_per_second" ["process"]
         "Growth of the tree's anonymous memory over the leak rule's window, in bytes per second.";
-    LEAK_TO_LIMIT: Gauge "procession_process_memory_exhaustion_seconds" ["process"]
-        "How long the tree's memory takes to its limit if it goes on growing like this; absent where it does not grow.";
+    LEAK_TO_LIMIT: Gauge "procession_process_memory_exhaustion_seconds" ["process", "limit"]
+        "How long the tree's memory takes to its limit if it goes on growing like this, by the least limit: critical (the process's threshold), container or machine; absent where it does not grow.";
     LEAKS_SUSPECTED: Counter "procession_process_leaks_suspected_total" ["process"]
         "Times that the process's memory began to meet the leak rule.";
     LEAKS_CONFIRMED: Counter "procession_process_leaks_confirmed_total" ["process"]
@@ -385,6 +389,18 @@ catalogue! {
         "Bytes of agents' logs that were read.";
     INGEST_FILES: Gauge "procession_ingest_files" []
         "Log files of agents that are followed.";
+    INGEST_LAG_BYTES: Gauge "procession_ingest_lag_bytes" []
+        "Bytes of agents' logs that are known to be written and were not read yet.";
+    INGEST_LAG: Gauge "procession_ingest_lag_seconds" []
+        "For how long reading agents' logs has been behind what is written; 0 while it is not.";
+    INGEST_REUSED: Counter "procession_ingest_reused_ids_total" []
+        "Responses that were counted although they bear the id of an earlier one, hours later and with another prompt.";
+    COMPACTIONS: Counter "procession_compactions_total" ["agent"]
+        "Times that the window of one of the agent's conversations was emptied into a summary, from its transcripts.";
+    RATE_LIMIT_USED: Gauge "procession_rate_limit_used_ratio" ["agent", "window"]
+        "The part of a limit of the agent's subscription that is used, from 0, as it last said itself; absent once the limit began anew.";
+    RATE_LIMIT_RESET: Gauge "procession_rate_limit_reset_timestamp_seconds" ["agent", "window"]
+        "When that limit begins anew, in seconds since 1970.";
     OTLP_REQUESTS: Counter "procession_otlp_requests_total" ["signal", "result"]
         "Bodies that agents sent over OpenTelemetry's protocol: accepted, or refused because they could not be read.";
     OTLP_POINTS: Counter "procession_otlp_datapoints_total" ["signal", "result"]

@@ -220,6 +220,16 @@ impl Output {
         self.0.shelves.figures()
     }
 
+    /// Has the next thing that is written, by whomever, end [`Output::stirred`].
+    pub fn await_stir(&self) {
+        self.0.shelves.await_stir();
+    }
+
+    /// Waits until something was written since [`Output::await_stir`]. For one at a time.
+    pub async fn stirred(&self) {
+        self.0.shelves.stirred().await;
+    }
+
     /// The last `n` lines of a process; `None` when it wrote nothing so far.
     pub fn tail(&self, name: &str, n: usize) -> Option<Page> {
         self.0.shelves.find(name).map(|shelf| shelf.tail(n))
@@ -235,6 +245,11 @@ impl Output {
     /// `None` where nothing of it is kept.
     pub async fn tape(&self, run: RunId, wanted: Wanted, wait: Duration) -> Option<Reel> {
         self.0.tapes.read(run, wanted, wait).await
+    }
+
+    /// What is recorded.
+    pub fn tapes(&self) -> &Tapes {
+        &self.0.tapes
     }
 
     /// Forgets the lines and the figures of a process that is no longer in the plan.

@@ -8,6 +8,7 @@
 //!              │  └────► queue ──► files      one writer for all files, with rotation
 //!              ├───────► shelf                figures and the last lines of each process
 //!              ├───────► tapes                what runs wrote that are recorded, byte for byte
+//!              ├───────► tap                  whole lines for who looks at each of them
 //!              └───────► Matched, Drained
 //! ```
 //!
@@ -38,6 +39,7 @@ pub mod ring;
 pub mod shelf;
 pub mod tape;
 pub mod tapes;
+pub mod tap;
 pub mod ending;
 pub mod pace;
 pub mod queue;

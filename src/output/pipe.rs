@@ -16,6 +16,7 @@ use crate::output::pace::Fill;
 use crate::output::plan::{FilePlan, WhenFull, Which};
 use crate::output::queue::{Chunk, Queue, WORTH_KEEPING};
 use crate::output::shelf::{Shelf, Shelves, Tally};
+use crate::output::tap::{Lines, Tap};
 use crate::output::tapes::Recorder;
 use crate::units::{Bytes, Mono, RunId, Wall};
 
@@ -53,6 +54,7 @@ pub struct Pipe {
     which: Which,
     shelf: Option<Arc<Shelf>>,
     tape: Option<Arc<Recorder>>,
+    tapped: Option<Lines>,
     aims: Aims,
     cutter: Cutter,
     capacity: usize,
@@ -86,6 +88,8 @@ pub struct Parts {
     pub ready: Option<Pattern>,
     /// Where the run is recorded.
     pub tape: Option<Arc<Recorder>>,
+    /// Who looks at each line.
+    pub tap: Option<Tap>,
     /// What becomes of what comes.
     pub aims: Aims,
 }
@@ -129,6 +133,7 @@ impl Pipe {
             which: parts.which,
             shelf: None,
             tape: parts.tape,
+            tapped: parts.tap.map(Lines::new),
             aims: parts.aims,
             cutter: Cutter::default(),
             capacity: USUAL_CAPACITY,
@@ -214,10 +219,21 @@ impl Pipe {
         }
     }
 
-    /// Records what was read, as it is, where the run is recorded.
-    pub fn record(&self, read: &[u8]) {
+    /// Records what was read, as it is, where the run is recorded, and hands its lines to who looks
+    /// at them.
+    pub fn record(&mut self, read: &[u8]) {
         if let Some(tape) = &self.tape {
             tape.put(read, self.which);
+        }
+        if let Some(tapped) = self.tapped.as_mut().filter(|_| !self.mute) {
+            tapped.feed(read);
+        }
+    }
+
+    /// Nothing more is read: what waits for its end is handed to who looks at each line.
+    pub fn untap(&mut self) {
+        if let Some(tapped) = self.tapped.as_mut().filter(|_| !self.mute) {
+            tapped.finish();
         }
     }
 

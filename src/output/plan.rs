@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::output::look::Pattern;
+use crate::output::tap::Tap;
 use crate::units::Bytes;
 
 /// Which of a process's two outputs.
@@ -103,6 +104,8 @@ pub struct StreamPlan {
     pub keep: Bytes,
     /// The last bytes of this run that are kept as they were written, where it is recorded.
     pub tape: Option<Bytes>,
+    /// Who looks at each line of this run; settled when it begins.
+    pub tap: Option<Tap>,
 }
 
 /// No line is cut shorter than this, whatever was asked for.
@@ -119,6 +122,7 @@ impl Default for StreamPlan {
             max_line: Bytes(16 << 10),
             keep: Bytes(64 << 10),
             tape: None,
+            tap: None,
         }
     }
 }

@@ -23,13 +23,30 @@ pub struct Shelves {
     by_name: Mutex<BTreeMap<Arc<str>, Arc<Shelf>>>,
     /// Told when a shelf is new, for those who wait for the first line of a process.
     born: Notify,
+    stir: Arc<Stir>,
     room: Arc<Room>,
     together: Bytes,
+}
+
+/// Whether somebody waits until anything is written at all.
+#[derive(Debug, Default)]
+struct Stir {
+    awaited: AtomicBool,
+    told: Notify,
+}
+
+impl Stir {
+    fn happened(&self) {
+        if self.awaited.load(Ordering::Relaxed) && self.awaited.swap(false, Ordering::AcqRel) {
+            self.told.notify_one();
+        }
+    }
 }
 
 /// The shelf of one process.
 #[derive(Debug)]
 pub struct Shelf {
+    stir: Arc<Stir>,
     ring: Mutex<Ring>,
     grown: Notify,
     room: Arc<Room>,
@@ -66,6 +83,7 @@ impl Shelves {
         Self {
             by_name: Mutex::default(),
             born: Notify::new(),
+            stir: Arc::default(),
             room: Arc::new(Room::new(size(limits.rings))),
             together: limits.rings,
         }
@@ -93,6 +111,16 @@ impl Shelves {
     /// Takes down the shelf of a process that is no longer in the plan.
     pub fn take_down(&self, name: &str) {
         lock(&self.by_name).remove(name);
+    }
+
+    /// Has the next thing that is written, by whomever, end [`Shelves::stirred`].
+    pub fn await_stir(&self) {
+        self.stir.awaited.store(true, Ordering::Release);
+    }
+
+    /// Waits until something was written since [`Shelves::await_stir`]. For one at a time.
+    pub async fn stirred(&self) {
+        self.stir.told.notified().await;
     }
 
     /// The figures of all processes that wrote something, by name.
@@ -125,6 +153,7 @@ impl Shelves {
 impl Shelf {
     fn new(shelves: &Shelves, keep: Bytes) -> Self {
         Self {
+            stir: Arc::clone(&shelves.stir),
             ring: Mutex::default(),
             grown: Notify::new(),
             room: Arc::clone(&shelves.room),
@@ -184,6 +213,7 @@ impl Shelf {
             self.leftover_lines.fetch_add(tally.lines, Ordering::Relaxed);
         }
         self.grown.notify_waiters();
+        self.stir.happened();
     }
 
     /// Counts what did not reach a target: formatted lines.

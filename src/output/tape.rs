@@ -62,6 +62,37 @@ pub struct Reel {
     pub over: bool,
 }
 
+/// The last of a tape, to be kept elsewhere.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Recording {
+    /// The cursor of the first byte.
+    pub begin: u64,
+    /// Whether nothing follows.
+    pub over: bool,
+    /// What was written, in order.
+    pub parts: Vec<(Which, Vec<u8>)>,
+}
+
+impl Recording {
+    /// The cursor behind the last byte.
+    pub fn end(&self) -> u64 {
+        self.begin + self.parts.iter().map(|(_, bytes)| bytes.len() as u64).sum::<u64>()
+    }
+}
+
+impl From<Recording> for Tape {
+    /// A tape that can be read as it was.
+    fn from(recording: Recording) -> Self {
+        let (end, over) = (recording.end(), recording.over);
+        let mut tape = Self { end, over, ..Self::default() };
+        for (which, bytes) in recording.parts {
+            tape.stretches.push_back(Stretch { which, len: bytes.len() });
+            tape.bytes.extend(bytes);
+        }
+        tape
+    }
+}
+
 impl Tape {
     /// Puts on what was written; `most` bounds this tape, `room` all of them.
     pub fn put(&mut self, bytes: &[u8], which: Which, most: usize, room: &Room) {
@@ -136,6 +167,21 @@ impl Tape {
         }
         reel.over = self.over && reel.next == self.end;
         reel
+    }
+
+    /// So much of the end of it, at most.
+    pub fn recording(&self, most: usize) -> Recording {
+        let length = self.bytes.len().min(most) as u64;
+        let (begin, first) = (self.end - length, self.bytes.len() as u64 - length);
+        let (mut parts, mut at) = (Vec::new(), 0);
+        for stretch in &self.stretches {
+            let (from, to) = (first.max(at), at + stretch.len as u64);
+            at = to;
+            if from < to {
+                parts.push((stretch.which, self.slice(from, to).collect()));
+            }
+        }
+        Recording { begin, over: self.over, parts }
     }
 
     fn slice(&self, from: u64, to: u64) -> impl Iterator<Item = u8> + '_ {
@@ -311,6 +357,23 @@ mod tests {
         tape.finish(&room);
         room.give(tape.taken());
         assert!(room.take(1 << 20), "all was given back");
+    }
+
+    #[test]
+    fn the_end_of_a_tape_reads_as_it_did() {
+        let tape =
+            tape(&[(Which::Stdout, b"one "), (Which::Stderr, b"two "), (Which::Stdout, b"3")]);
+        for most in 0..12 {
+            let recording = tape.recording(most);
+            assert_eq!((recording.end(), recording.begin), (9, 9_u64.saturating_sub(most as u64)));
+            let again = Tape::from(recording.clone());
+            assert_eq!(again.recording(most), recording);
+            for cursor in recording.begin..=10 {
+                let wanted = Wanted { cursor, most: 3, ..ALL };
+                let reel = Reel { missed: 0, ..again.read(wanted) };
+                assert_eq!(reel, tape.read(wanted), "{most} {cursor}");
+            }
+        }
     }
 
     #[test]

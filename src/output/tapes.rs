@@ -9,11 +9,15 @@ use tokio::sync::Notify;
 
 use crate::output::plan::Which;
 use crate::output::ring::Room;
-use crate::output::tape::{Reel, Tape, Wanted};
+use crate::output::tape::{Recording, Reel, Tape, Wanted};
 use crate::units::{Bytes, RunId};
 
 /// How many tapes of runs that are over are kept, the newest.
 const MOST_OVER: usize = 100;
+
+/// How many tapes that are over may wait for whoever keeps them elsewhere; they count as memory of the
+/// house until they are taken.
+const MOST_FINISHED: usize = 1024;
 
 /// All tapes.
 #[derive(Debug)]
@@ -21,6 +25,8 @@ pub struct Tapes {
     kept: Mutex<Kept>,
     /// Told when a tape is new.
     born: Notify,
+    /// Told when one is over that is waited for.
+    finished: Notify,
     room: Arc<Room>,
 }
 
@@ -29,6 +35,8 @@ struct Kept {
     by_run: BTreeMap<RunId, Arc<Recorder>>,
     /// Those that are over, the oldest first.
     over: VecDeque<RunId>,
+    /// Those that are over and were not taken yet; absent while nobody takes them.
+    finished: Option<VecDeque<(RunId, Arc<Recorder>)>>,
 }
 
 /// The tape of one run while it is recorded.
@@ -44,7 +52,7 @@ impl Tapes {
     /// None yet; all of them together may hold so much.
     pub fn new(together: Bytes) -> Self {
         let room = Arc::new(Room::new(size(together)));
-        Self { kept: Mutex::default(), born: Notify::new(), room }
+        Self { kept: Mutex::default(), born: Notify::new(), finished: Notify::new(), room }
     }
 
     /// The tape of a run, which keeps so much; both outputs of a run are on one.
@@ -63,9 +71,15 @@ impl Tapes {
     /// All that the run wrote is on its tape. The oldest that are over make room.
     pub fn finish(&self, run: RunId) {
         let mut kept = lock(&self.kept);
-        let Some(recorder) = kept.by_run.get(&run) else { return };
+        let Some(recorder) = kept.by_run.get(&run).cloned() else { return };
         if !recorder.finish() {
             return;
+        }
+        if let Some(finished) = &mut kept.finished
+            && finished.len() < MOST_FINISHED
+        {
+            finished.push_back((run, recorder));
+            self.finished.notify_one();
         }
         kept.over.push_back(run);
         if kept.over.len() > MOST_OVER
@@ -95,6 +109,23 @@ impl Tapes {
         }
     }
 
+    /// From now on tapes that are over wait until [`Tapes::finished`] takes them.
+    pub fn take_finished(&self) {
+        lock(&self.kept).finished.get_or_insert_default();
+    }
+
+    /// The next tape that is over, where one waits.
+    pub fn next_finished(&self) -> Option<(RunId, Arc<Recorder>)> {
+        lock(&self.kept).finished.as_mut()?.pop_front()
+    }
+
+    /// Waits until a tape is over that was not taken yet.
+    pub async fn finished(&self) {
+        while lock(&self.kept).finished.as_ref().is_none_or(VecDeque::is_empty) {
+            self.finished.notified().await;
+        }
+    }
+
     /// The end of what a run wrote, as far as it is kept.
     pub fn find(&self, run: RunId) -> Option<Arc<Recorder>> {
         lock(&self.kept).by_run.get(&run).cloned()
@@ -102,6 +133,11 @@ impl Tapes {
 }
 
 impl Recorder {
+    /// So much of the end of the tape, at most.
+    pub fn recording(&self, most: usize) -> Recording {
+        lock(&self.tape).recording(most)
+    }
+
     /// Puts on what was written.
     pub fn put(&self, bytes: &[u8], which: Which) {
         lock(&self.tape).put(bytes, which, self.most, &self.room);
@@ -179,6 +215,25 @@ mod tests {
         tapes.finish(run);
         let reel = tapes.read(run, rest, LONG).await.expect("a tape");
         assert_eq!((reel.next, reel.over), (5, true));
+    }
+
+    #[tokio::test]
+    async fn what_is_over_waits_for_whoever_takes_it_and_for_nobody_else() {
+        let tapes = Tapes::new(Bytes::mib(1));
+        let write = |run| {
+            tapes.record(RunId(run), Bytes(4096)).put(b"words", Which::Stdout);
+            tapes.finish(RunId(run));
+        };
+        write(1);
+        tapes.take_finished();
+        assert!(tapes.next_finished().is_none());
+        (2..=150).for_each(write);
+        tapes.finished().await;
+        let taken: Vec<_> = std::iter::from_fn(|| tapes.next_finished()).collect();
+        assert_eq!(taken.len(), 149, "also those that nobody else can read any more");
+        assert!(
+            taken.iter().all(|(_, it)| it.recording(3).parts == [(Which::Stdout, b"rds".into())])
+        );
     }
 
     #[tokio::test]

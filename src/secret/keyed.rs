@@ -22,6 +22,12 @@ impl fmt::Debug for Salt {
     }
 }
 
+/// Whether a text has the form of a hash: to hash it again would hide that it is the same.
+pub fn is_hash(text: &str) -> bool {
+    let hex = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
+    text.strip_prefix(SIGN).is_some_and(|rest| rest.len() == 2 * SHOWN && rest.bytes().all(hex))
+}
+
 impl Salt {
     /// The hash of a value of one kind: the same value of another kind has another one. Follows
     /// HMAC (RFC 2104), with a key of half a block.
@@ -52,6 +58,10 @@ mod tests {
         let hash = salt.hash("user", "jane");
         assert_eq!(hash, salt.hash("user", "jane"));
         assert!(hash.starts_with('#') && hash.len() == 13, "{hash}");
+        assert!(
+            is_hash(&hash)
+                && ["#", "#0123456789aX", "0123456789ab#", "jane"].iter().all(|it| !is_hash(it))
+        );
         let others =
             [salt.hash("user", "joe"), salt.hash("git", "jane"), other.hash("user", "jane")];
         assert!(!others.contains(&hash));

@@ -9,6 +9,7 @@ use crate::ledger::snapshot::{ProcessView, RunView, Snapshot};
 use crate::memory::level::Basis;
 use crate::memory::{LeakState, MemoryLevel};
 use crate::serve::phrase::{Escaped, NOTHING, ago, counted, dollars, grouped, span};
+use crate::serve::sparkline::drawn;
 use crate::serve::table::{Column, table};
 use crate::supervise::lifecycle::PhaseName;
 use crate::units::{Bytes, Money, Wall};
@@ -223,12 +224,17 @@ fn leak(run: &RunView) -> String {
     let Some(verdict) = &run.verdict else { return nothing() };
     let words = verdict.evidence.to_string();
     let evidence = Escaped(&words);
+    let (class, word) = match verdict.state {
+        LeakState::Unknown => ("calm", "too early"),
+        LeakState::Suspected => ("busy", "suspected"),
+        LeakState::Confirmed => ("bad", "leak"),
+        LeakState::None => ("good", "no sign"),
+    };
+    let line = drawn(&run.history.points(), class);
     match verdict.state {
-        LeakState::Unknown => format!("{}<small>{evidence}</small>", tag("calm", "too early")),
-        LeakState::Suspected => format!("{}<small>{evidence}</small>", tag("busy", "suspected")),
-        LeakState::Confirmed => format!("{}<small>{evidence}</small>", tag("bad", "leak")),
         // What is well takes one line, and says why to whoever points at it.
-        LeakState::None => format!("<span title=\"{evidence}\">{}</span>", tag("good", "no sign")),
+        LeakState::None => format!("<span title=\"{evidence}\">{}</span>{line}", tag(class, word)),
+        _ => format!("{}{line}<small>{evidence}</small>", tag(class, word)),
     }
 }
 

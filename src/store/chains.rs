@@ -67,7 +67,8 @@ pub struct LinkColumns {
 }
 
 impl LinkColumns {
-    fn link(self) -> Link {
+    /// As it was written.
+    pub fn link(self) -> Link {
         // What cannot be read was written by no version of ours; the rest is worth keeping.
         let state: State = serde_json::from_str(&self.state).unwrap_or_default();
         let (model, window) = (state.model, state.window);

@@ -11,9 +11,15 @@ const MOST: usize = 500;
 
 /// Fills in what is kept of those that could go on.
 pub(super) fn fill_in(store: &mut dyn Store, open: &mut [OpenSession]) -> Result<(), StoreError> {
-    let may_go_on =
+    // A conversation goes on with its run only, of which little is known where that is not kept.
+    let goes_on_by_itself =
         |session: &&mut OpenSession| session.ours && session.kind != SessionKind::Conversation;
-    for session in open.iter_mut().filter(may_go_on).take(MOST) {
+    let talks =
+        |session: &&mut OpenSession| session.ours && session.kind == SessionKind::Conversation;
+    for session in open.iter_mut().filter(goes_on_by_itself).take(MOST) {
+        session.kept = kept(store, session)?.map(Box::new);
+    }
+    for session in open.iter_mut().filter(talks).take(MOST) {
         session.kept = kept(store, session)?.map(Box::new);
     }
     Ok(())

@@ -15,10 +15,11 @@ pub const PRUNED_ROWS: u32 = 2_000;
 
 /// What belongs to a session (`$1`) and goes with its history. Responses stay, without saying whose
 /// they were: the keys keep them from being counted twice.
-pub const HISTORY: [&str; 4] = [
+pub const HISTORY: [&str; 5] = [
     "DELETE FROM session_events WHERE session_id = $1",
     "DELETE FROM memory_samples WHERE session_id = $1",
     "DELETE FROM interactions WHERE session_id = $1",
+    "DELETE FROM session_output WHERE session_id = $1",
     "UPDATE token_usage SET session_id = NULL, conversation = '' WHERE session_id = $1",
 ];
 

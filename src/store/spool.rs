@@ -21,6 +21,10 @@ const ROOM_MADE: usize = MAX_ROWS / 4 * 3;
 /// Rows of one transaction, so that none takes long; a larger batch makes a group of its own.
 const GROUP_ROWS: usize = 1_024;
 
+/// What commands wrote that may wait: at 64 KiB each 2 MiB of a PID 1's memory. Beyond it the oldest
+/// goes.
+const MAX_OUTPUTS: usize = 32;
+
 /// The type of the event that stands for events which had to be given up: the one kind of event
 /// that a store takes with a gap before it. It has the number of the last of them.
 pub const EVENTS_LOST: &str = "events_lost";
@@ -52,7 +56,11 @@ impl Spool {
             return;
         }
         self.rows += batch.rows.len();
+        let writes = batch.rows.iter().any(is_output);
         self.batches.push_back(batch);
+        if writes {
+            self.bound_outputs();
+        }
         if self.rows > MAX_ROWS {
             self.make_room();
         }
@@ -148,18 +156,38 @@ impl Spool {
         fits.count().max(1)
     }
 
-    /// Samples go first, then what is known of tokens: all of it together, because how far a log was
+    /// Output and samples go first, then what is known of tokens: all of it together, because how far a log was
     /// read must never be kept without what was read, then the audit trail. Of the lifecycle the older events give way to
     /// a line that counts them, and in the end whole sessions go. So what stays is a true story.
     fn make_room(&mut self) {
         leave_out_superseded(self.batches.make_contiguous());
         self.rows = rows_of(self.batches.make_contiguous());
+        self.shed(is_output);
         self.shed(|row| matches!(row, Row::Sample(_)));
         self.shed(is_of_the_logs);
         self.shed(|row| matches!(row, Row::Audit(_)));
         self.thin_out();
         self.give_up_sessions();
         self.batches.retain(|batch| !batch.rows.is_empty());
+        self.singly = self.singly.min(self.batches.len());
+    }
+
+    /// Output is large, so that it has a bound of its own.
+    fn bound_outputs(&mut self) {
+        leave_out_superseded(self.batches.make_contiguous());
+        let all = || self.batches.iter().flat_map(|batch| &batch.rows);
+        let mut surplus = all().filter(|row| is_output(row)).count().saturating_sub(MAX_OUTPUTS);
+        for batch in &mut self.batches {
+            let before = batch.rows.len();
+            batch.rows.retain(|row| {
+                let goes = surplus > 0 && is_output(row);
+                surplus -= usize::from(goes);
+                !goes
+            });
+            self.dropped += (before - batch.rows.len()) as u64;
+        }
+        self.batches.retain(|batch| !batch.rows.is_empty());
+        self.rows = rows_of(self.batches.make_contiguous());
         self.singly = self.singly.min(self.batches.len());
     }
 
@@ -235,17 +263,24 @@ fn is_of_the_logs(row: &Row) -> bool {
         Row::Usage { .. } | Row::Progress(_) | Row::Seen(_) => true,
         Row::Link { .. } | Row::Interaction(_) | Row::ChainReset(_) => true,
         Row::Event(_) | Row::Session(_) | Row::Close(_) | Row::Sample(_) | Row::Audit(_) => false,
+        Row::Output(_) => false,
     }
 }
 
-/// Removes each picture of a session or a conversation that a later one replaces: nothing is lost by
-/// that.
+fn is_output(row: &Row) -> bool {
+    matches!(row, Row::Output(_))
+}
+
+/// Removes each picture of a session, a conversation or an output that a later one replaces: nothing is
+/// lost by that.
 fn leave_out_superseded(batches: &mut [Batch]) {
     let (mut newer, mut newer_links) = (BTreeSet::new(), BTreeSet::new());
+    let mut newer_outputs = BTreeSet::new();
     for batch in batches.iter_mut().rev() {
         let mut kept: Vec<Row> = batch.rows.drain(..).rev().collect();
         kept.retain(|row| session_of(row).is_none_or(|id| newer.insert(id)));
         kept.retain(|row| link_of(row).is_none_or(|link| newer_links.insert(link)));
+        kept.retain(|row| output_of(row).is_none_or(|id| newer_outputs.insert(id)));
         kept.reverse();
         batch.rows = kept;
     }
@@ -332,6 +367,13 @@ fn session_of(row: &Row) -> Option<SessionId> {
 fn link_of(row: &Row) -> Option<(String, String)> {
     match row {
         Row::Link { agent, link } => Some((agent.clone(), link.id.clone())),
+        _ => None,
+    }
+}
+
+fn output_of(row: &Row) -> Option<SessionId> {
+    match row {
+        Row::Output(written) => Some(written.session),
         _ => None,
     }
 }

@@ -82,6 +82,8 @@ pub struct Book {
     recent: HashMap<UsageKey, Recent>,
     recent_order: VecDeque<UsageKey>,
     closed: Closed,
+    /// Responses that bear the id of another one, since that was last asked.
+    reused: u64,
 }
 
 /// A response that is being told.
@@ -167,6 +169,11 @@ impl Book {
         std::mem::take(&mut self.closed)
     }
 
+    /// Responses that bore the id of another one since this was last asked.
+    pub fn take_reused(&mut self) -> u64 {
+        std::mem::take(&mut self.reused)
+    }
+
     /// For each file that tells of an open response, where the first such line begins.
     pub fn holds(&self) -> HashMap<FileId, u64> {
         let mut holds = HashMap::new();
@@ -216,6 +223,7 @@ impl Book {
         if prompt != told.prompt() && at.0.abs_diff(first.0) >= REUSED_AFTER_MS.unsigned_abs() {
             let id = [told.key.0.to_le_bytes(), told.prompt().to_le_bytes()].concat();
             told.key = UsageKey::of("reused", &id);
+            self.reused += u64::from(!self.knows(told.key));
         }
     }
 

@@ -5,7 +5,7 @@
 //! response is closed and counts it once, `price` turns tokens into money by a table that is data.
 //! `precedence` decides which source of a conversation is believed. `talks` is what the same lines
 //! tell of conversations. `tail` follows the files.
-//! `tally` sums whole histories up.
+//! `stdout` is what agents print of it. `tally` sums whole histories up.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -20,7 +20,9 @@ pub mod otlp;
 pub mod precedence;
 pub mod price;
 mod seen;
+pub mod quota;
 pub mod source;
+pub mod stdout;
 pub mod tail;
 pub mod tally;
 mod talks;
@@ -280,8 +282,21 @@ pub struct TokenBatch {
     pub lines: LineCounts,
     /// How many files are followed now, where that changed.
     pub files: Option<u64>,
+    /// How far reading is behind, where that changed.
+    pub lag: Option<Lag>,
+    /// How much of subscriptions is used.
+    pub quotas: Vec<quota::Quota>,
     /// What happened in conversations, each step before what `progress` says was read.
     pub steps: Vec<Step>,
+}
+
+/// How far reading is behind what is written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Lag {
+    /// Bytes that are known to be there and were not read yet.
+    pub bytes: u64,
+    /// Since when there are any.
+    pub since: Option<Wall>,
 }
 
 /// A late change to a response that had been counted already.
@@ -327,8 +342,14 @@ pub struct LineCounts {
     pub malformed: u64,
     /// They were longer than a line may be and were passed over.
     pub oversized: u64,
+    /// They hold usage where nobody knows it: the format has changed.
+    pub unknown: u64,
+    /// They came faster than they could be read, from a pipe that must not wait.
+    pub dropped: u64,
     /// Bytes read, whatever became of them.
     pub bytes: u64,
+    /// Responses that bear the id of another one.
+    pub reused: u64,
 }
 
 /// What a new life must know of the lives before it, so as to count nothing twice.

@@ -204,8 +204,9 @@ impl Prices {
     fn nanos(&self, model: &str, at: Wall, tokens: &TokenCounts, extras: &Extras) -> Option<Money> {
         let (model, origin) = self.find(model)?;
         let price = model.on(at)?;
-        let compaction = price.pico(&extras.compaction)?;
-        let pico = price.pico(&tokens.minus(&extras.compaction))?.saturating_add(compaction);
+        let compaction = price.pico(&extras.compaction, false)?;
+        let rest = price.pico(&tokens.minus(&extras.compaction), extras.summed)?;
+        let pico = rest.saturating_add(compaction);
         // Three factors in per cent, kept as whole numbers until the one rounding.
         let factors = [
             model.of_tier(extras)?,
@@ -256,9 +257,10 @@ impl Model {
 }
 
 impl Price {
-    fn pico(&self, tokens: &TokenCounts) -> Option<i128> {
+    /// Of tokens that are `summed` over several requests no prompt is known to be long.
+    fn pico(&self, tokens: &TokenCounts, summed: bool) -> Option<i128> {
         let rates = match &self.above {
-            Some(above) if prompt(tokens) > above.tokens => &above.rates,
+            Some(above) if !summed && prompt(tokens) > above.tokens => &above.rates,
             _ => &self.rates,
         };
         TokenKind::ALL.iter().try_fold(0i128, |sum, kind| {

@@ -35,6 +35,7 @@ pub fn plan(rng: &mut fastrand::Rng) -> Plan {
         listen: None,
         store: StorePlan::Memory,
         spool: None,
+        keep_output: None,
         state_dir: PathBuf::from("nowhere"),
         recovery: Recovery::End,
         cgroups: ControlGroups::Auto,

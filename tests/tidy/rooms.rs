@@ -209,14 +209,17 @@ const ROOMS: &[Row] = &[
         "metrics output::figures output::plan output::tape context chains secret::keyed secret::masker ledger::audit ledger::beside \
          ledger::care ledger::calls ledger::forget ledger::veil \
          ledger::chain_request ledger::happening ledger::replay ledger::request ledger::session \
-         ledger::snapshot store::reading tokens memory supervise::lifecycle supervise::wish config::plan",
+         ledger::snapshot ledger::written store::reading tokens memory supervise::lifecycle supervise::wish config::plan",
     ),
     ("watch", "supervise::fact config::plan"),
     // What is asked of it and answered, for those who ask.
-    ("store::reading", "chains ledger::audit ledger::forget ledger::replay ledger::session tokens"),
+    (
+        "store::reading",
+        "chains ledger::audit ledger::forget ledger::replay ledger::session ledger::written tokens",
+    ),
     (
         "store",
-        "ledger::audit ledger::entry ledger::forget ledger::row ledger::session ledger::store_figures names context chains tokens secret \
+        "ledger::audit ledger::entry ledger::forget ledger::row ledger::session ledger::store_figures ledger::written names context chains tokens secret \
          config::plan config::postgres",
     ),
     ("memory::probe", "ledger::entry ledger::snapshot supervise::lifecycle config::plan"),

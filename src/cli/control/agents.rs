@@ -30,6 +30,8 @@ enum Verb {
     List(OfAll),
     /// Show the conversations of an agent in order.
     Show(OfOne),
+    /// List the conversations of an agent, newest first, page by page.
+    Conversations(Paged),
     /// Say whether a conversation is in the chain of an agent: 0 if it is, 1 if not.
     Contains(Contains),
     /// Show what a conversation worked on: files, tools and tasks.
@@ -61,6 +63,32 @@ struct OfOne {
     /// The agent.
     #[arg(value_name = "AGENT")]
     agent: String,
+
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
+
+    #[command(flatten)]
+    door: Door,
+}
+
+#[derive(Debug, Args)]
+struct Paged {
+    /// The agent.
+    #[arg(value_name = "AGENT")]
+    agent: String,
+
+    /// Only those with a lower number: `next` of the last page.
+    #[arg(long, value_name = "NUMBER")]
+    before: Option<u64>,
+
+    /// Only the one with this number.
+    #[arg(long, value_name = "NUMBER")]
+    number: Option<u64>,
+
+    /// How many at most.
+    #[arg(short = 'n', long, value_name = "COUNT", default_value_t = 100)]
+    limit: u32,
 
     /// Print JSON.
     #[arg(long)]
@@ -121,6 +149,7 @@ pub(super) async fn agents(options: &Options) -> Result<(), Failure> {
     match &options.verb {
         Verb::List(options) => list(options).await,
         Verb::Show(options) => show(options).await,
+        Verb::Conversations(options) => conversations(options).await,
         Verb::Contains(options) => contains(options).await,
         Verb::Continuation(options) => continuation(options).await,
         Verb::HandOver(options) => hand_over(options).await,
@@ -157,8 +186,34 @@ async fn show(options: &OfOne) -> Result<(), Failure> {
     if options.json {
         return print(&as_json(&found));
     }
+    print(&chain_table(&found.conversations, found.current.as_deref()))
+}
+
+async fn conversations(options: &Paged) -> Result<(), Failure> {
+    let Paged { agent, before, number, limit, .. } = options;
+    let number_of = |name: &str, value: &Option<u64>| {
+        value.map(|value| format!("&{name}={value}")).unwrap_or_default()
+    };
+    let path = format!(
+        "/v1/agents/{}/conversations?limit={limit}{}{}",
+        encoded(agent),
+        number_of("before", before),
+        number_of("number", number)
+    );
+    let found: wire::Conversations = options.door.client()?.get(&path).await?;
+    if options.json {
+        return print(&as_json(&found));
+    }
+    print(&chain_table(&found.conversations, None))?;
+    match found.next {
+        Some(next) => print(&format!("more: --before {next}")),
+        None => Ok(()),
+    }
+}
+
+fn chain_table(conversations: &[wire::Conversation], current: Option<&str>) -> String {
     let row = |one: &wire::Conversation| {
-        let mark = if found.current.as_ref() == Some(&one.id) { "*" } else { "" };
+        let mark = if current == Some(&one.id) { "*" } else { "" };
         vec![
             format!("{}{mark}", one.number),
             harmless(&one.id),
@@ -170,7 +225,7 @@ async fn show(options: &OfOne) -> Result<(), Failure> {
             verdict(&one.fill).to_owned(),
         ]
     };
-    print(&table(&CHAIN, &found.conversations.iter().map(row).collect::<Vec<_>>()))
+    table(&CHAIN, &conversations.iter().map(row).collect::<Vec<_>>())
 }
 
 async fn contains(options: &Contains) -> Result<(), Failure> {

@@ -22,6 +22,8 @@ pub enum StorePlan {
 impl StorePlan {
     /// How large the spool is where nothing is written.
     pub const SPOOL: Bytes = Bytes::mib(16);
+    /// How much is kept of what each command beside the plan wrote, where nothing is written.
+    pub const OUTPUT: Bytes = Bytes(64 << 10);
 }
 
 /// A PostgreSQL database and how it is reached.

@@ -171,6 +171,8 @@ fn inside(process: &ProcessPlan) -> impl PartialEq + '_ {
         ready,
         watchdog,
         agent,
+        // It holds from the next run on: no agent is ended for it.
+        reads_stdout: _,
         name: _,
         replica: _,
         standing: _,

@@ -128,7 +128,7 @@ const TOKEN: [Key; 5] = [
     ("agents", Many(&Text), "Only sessions of these agents."),
 ];
 
-const STORE: [Key; 4] = [
+const STORE: [Key; 5] = [
     ("sqlite", Text, "The path of the SQLite file."),
     ("postgres", Database, "The URL of the PostgreSQL database that a fleet shares."),
     (
@@ -140,6 +140,11 @@ const STORE: [Key; 4] = [
         "spool",
         Either(&[Off, Size]),
         "How large the file in the state folder may become where history waits while its store is away: 16MiB unless written.",
+    ),
+    (
+        "output",
+        Either(&[Off, Size]),
+        "How much of what each spawned command wrote is kept beyond its end, masked, the last of it: 64KiB unless written.",
     ),
 ];
 
@@ -174,7 +179,7 @@ const THRESHOLDS: [Key; 4] = [
 ];
 
 /// A process.
-const PROCESS: [Key; 38] = [
+const PROCESS: [Key; 39] = [
     (
         "command",
         COMMAND,
@@ -276,6 +281,7 @@ const PROCESS: [Key; 38] = [
     ("develop", Map(&DEVELOP, &["watch"]), "What is done while one works on it."),
     ("memory", Map(&THRESHOLDS, &[]), "Its own thresholds."),
     ("agent", Either(&[Words(&DIALECTS), Map(&AGENT, &[])]), "The coding agent that it runs."),
+    ("tokens", Map(&PROCESS_TOKENS, &[]), "Where it tells what it spends."),
     (
         "session",
         Map(&SESSION, &[]),
@@ -465,6 +471,12 @@ const WATCH: [Key; 5] = [
 ];
 
 const DIALECTS: [&str; 4] = ["claude", "codex", "gemini", "opencode"];
+
+const PROCESS_TOKENS: [Key; 1] = [(
+    "stdout",
+    Either(&[Words(&["auto"]), Flag]),
+    "Whether its standard output is read for that; `auto` where its command is `claude -p` with `--output-format json` or `stream-json`, or `codex exec --json`.",
+)];
 
 const AGENT: [Key; 6] = [
     ("name", Text, "The name that its figures carry; the product's unless written."),

@@ -12,8 +12,8 @@ use super::{OrOff, Ordered, is_empty, path_text, plain};
 use crate::chains::limits::Limits;
 use crate::config::families::named;
 use crate::config::plan::{
-    AgentPlan, Condition, HealthPlan, Hook, OnCrashLoop, OnUnhealthy, Plan, ProcessPlan, ReadyPlan,
-    RestartPlan, RestartPolicy, Schedule, Standing, Test, WatchRule,
+    AgentPlan, Condition, HealthPlan, Hook, OnCrashLoop, OnUnhealthy, Plan, ProcessPlan,
+    ReadsStdout, ReadyPlan, RestartPlan, RestartPolicy, Schedule, Standing, Test, WatchRule,
 };
 use crate::config::quantity::print_duration;
 use crate::secret::mask::{mask_command, mask_value};
@@ -79,6 +79,8 @@ pub(super) struct Process {
     memory: Option<Memory>,
     #[serde(skip_serializing_if = "Option::is_none")]
     agent: Option<Agent>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tokens: Option<Tokens>,
     #[serde(skip_serializing_if = "Option::is_none")]
     session: Option<Session>,
 }
@@ -153,6 +155,11 @@ struct Watch {
 }
 
 #[derive(Serialize)]
+struct Tokens {
+    stdout: bool,
+}
+
+#[derive(Serialize)]
 struct Agent {
     name: String,
     dialect: &'static str,
@@ -193,6 +200,11 @@ pub(super) fn process(plan: &Plan, one: &ProcessPlan, replicas: Option<u32>) -> 
             .then(|| Develop { watch: one.watch.iter().map(watch).collect() }),
         memory: memory(&one.thresholds),
         agent: one.agent.as_ref().map(agent),
+        tokens: match one.reads_stdout {
+            ReadsStdout::Auto => None,
+            ReadsStdout::On => Some(Tokens { stdout: true }),
+            ReadsStdout::Off => Some(Tokens { stdout: false }),
+        },
         session: session(one),
     }
 }

@@ -233,6 +233,48 @@ fn a_run_that_is_taken_over_goes_on_as_the_session_that_it_was() {
 }
 
 #[test]
+fn the_conversation_of_a_run_that_is_taken_over_goes_on_with_it_and_others_are_lost() {
+    let talk = |number: u64, parent: u64, agent: Option<&str>| {
+        let mut open = kept_open(SessionKind::Conversation, |kept| {
+            kept.session.id = session(number);
+            kept.session.parent = Some(session(parent));
+            kept.session.agent = agent.map(str::to_owned);
+            kept.session.native_id = Some("c1".to_owned());
+            kept.session.state = SessionState::Idle;
+        });
+        open.id = session(number);
+        open
+    };
+    let sessions = vec![
+        talk(7, 1, Some("claude")),
+        talk(8, 9, Some("claude")),
+        talk(9, 1, None),
+        kept_open(SessionKind::Process, |_| ()),
+    ];
+    let found = Entry::OpenSessionsFound { at: at(2000), sessions };
+    let priced = Cost::Priced(Money(1));
+    let batch = TokenBatch {
+        process: Some("web".into()),
+        usages: vec![usage(3_000, 1, "c1", priced)],
+        ..TokenBatch::default()
+    };
+    let read = Entry::TokensRead { at: at(3000), batch };
+    let mut ledger = ledger();
+    for entry in [taken_over(), vec![found, read]].concat() {
+        ledger.fold(entry);
+    }
+    let snapshot = ledger.snapshot(1, at(4000));
+    assert_eq!(snapshot.house.sessions_resumed[&SessionKind::Conversation], 1);
+    let talks: Vec<_> =
+        snapshot.sessions.iter().filter(|it| it.kind == SessionKind::Conversation).collect();
+    assert_eq!(talks.len(), 1, "none was begun anew: {talks:?}");
+    assert_eq!((talks[0].id, talks[0].state), (session(7), SessionState::Active));
+    assert_eq!(talks[0].figures.tokens.total(), 15);
+    let lost = (SessionKind::Conversation, "web".to_owned(), SessionState::Lost);
+    assert_eq!(snapshot.closed.get(&lost), Some(&2));
+}
+
+#[test]
 fn what_an_application_holds_open_goes_on_unless_it_was_idle_bound_or_has_no_parent_any_more() {
     let found = |seconds: u64, change: fn(&mut KeptOpen)| {
         let sessions = vec![kept_open(SessionKind::External, change)];

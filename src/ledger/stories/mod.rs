@@ -52,6 +52,7 @@ pub(super) fn plan() -> Plan {
         listen: Some(([127, 0, 0, 1], 0).into()),
         store: StorePlan::Sqlite(PathBuf::from("history.db")),
         spool: None,
+        keep_output: None,
         state_dir: PathBuf::from("state"),
         recovery: Recovery::End,
         cgroups: ControlGroups::Auto,
@@ -225,6 +226,7 @@ fn render(batch: &Batch, names: &mut BTreeMap<SessionId, usize>) -> String {
         Row::Link { agent, link } => format!("{agent}#{} {}", link.number, link.id),
         Row::Interaction(interaction) => format!("said in {}", interaction.conversation),
         Row::ChainReset(agent) => format!("reset {agent}"),
+        Row::Output(written) => format!("output of {}", name(written.session)),
     });
     rows.collect::<Vec<_>>().join(" | ")
 }

@@ -1,6 +1,11 @@
 //! Stories of tokens: whose they are, and that each is counted once.
 
 use super::*;
+use crate::chains::step::{Deed, Step};
+use crate::tokens::Lag;
+use crate::tokens::quota::{Quota, Window};
+use crate::tokens::stdout::{self, Spoken};
+use crate::units::RunId;
 
 #[test]
 fn usage_opens_a_conversation_inside_its_run_in_one_batch() {
@@ -16,7 +21,7 @@ fn usage_opens_a_conversation_inside_its_run_in_one_batch() {
         seeded: vec![UsageKey(9)],
         lines: LineCounts { counted: 3, ..LineCounts::default() },
         files: Some(4),
-        steps: Vec::new(),
+        ..TokenBatch::default()
     };
     let snapshot = check(
         vec![opened(0, 1, CODER, 0), ready(1, 1), Entry::TokensRead { at: at(10), batch }],
@@ -190,4 +195,75 @@ fn two_sources_of_one_conversation_are_counted_once_also_after_a_restart() {
 
 fn told_by(ledger: &mut Ledger, entries: Vec<Entry>) {
     entries.into_iter().for_each(|entry| drop(ledger.fold(entry)));
+}
+
+#[test]
+fn what_agents_say_of_their_limits_and_windows_is_shown_as_long_as_it_holds() {
+    let quota = |used: f64, told: i64, resets: i64| Quota {
+        agent: "claude".into(),
+        window: Window::FiveHours,
+        used,
+        resets: Some(Wall(at(0).wall.0 + resets)),
+        at: Wall(at(0).wall.0 + told),
+    };
+    let compacted = |conversation: &str| Step {
+        agent: "claude".into(),
+        process: Some("coder".into()),
+        conversation: conversation.into(),
+        at: at(1).wall,
+        resumes: None,
+        deed: Deed::Compacted,
+    };
+    let lag = Lag { bytes: 7, since: Some(at(3).wall) };
+    let batch = TokenBatch {
+        steps: vec![compacted("c1"), compacted("c2")],
+        quotas: vec![quota(0.5, 9, 5_000), quota(0.4, 8, 4_000)],
+        lag: Some(lag),
+        ..TokenBatch::default()
+    };
+    let mut ledger = ledger();
+    let before = ledger.snapshot(1, at(5));
+    assert_eq!(before.compactions, [("claude".to_owned(), 0)].into(), "from 0");
+    ledger.fold(Entry::TokensRead { at: at(10), batch });
+    let quiet = TokenBatch::default();
+    ledger.fold(Entry::TokensRead { at: at(11), batch: quiet });
+    let shown = ledger.snapshot(2, at(20));
+    assert_eq!((shown.compactions["claude"], shown.lag), (2, lag));
+    let of = ("claude".to_owned(), Window::FiveHours);
+    assert_eq!(shown.quotas[&of].used, 0.5, "the newer one");
+    assert!(ledger.snapshot(3, at(5_000)).quotas.is_empty(), "it began anew");
+}
+
+#[test]
+fn what_is_printed_is_put_to_its_run_and_is_silent_beside_a_transcript() {
+    let printed = |key: u64, conversation: &str, response: bool| Spoken {
+        usage: Usage { source: UsageSource::Stdout, ..usage(5, key, conversation, Cost::Unpriced) },
+        response,
+        step: None,
+    };
+    let spoken = |ms: u64, run: u64, spoken: Vec<Spoken>| Entry::StdoutRead {
+        at: at(ms),
+        batch: stdout::Batch {
+            run: Some(RunId(run)),
+            process: "coder".into(),
+            spoken,
+            ..Default::default()
+        },
+    };
+    let mut ledger = ledger();
+    let story = vec![
+        opened(0, 1, CODER, 0),
+        read(10, Some("coder"), vec![usage(9, 1, "c1", Cost::Unpriced)]),
+        spoken(
+            11,
+            1,
+            vec![printed(2, "c1", true), printed(3, "c2", true), printed(4, "c2", false)],
+        ),
+        spoken(12, 1, vec![printed(3, "c2", true)]),
+    ];
+    told(&mut ledger, story);
+    let shown = ledger.snapshot(1, at(20));
+    let series = &shown.tokens[0];
+    assert_eq!((series.responses, series.tokens.total()), (2, 45), "c1 once, and all of c2 once");
+    assert_eq!(shown.process_tokens["coder"].total(), 45);
 }

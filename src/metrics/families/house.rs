@@ -23,6 +23,11 @@ pub(super) fn put(families: &mut Families, snapshot: &Snapshot, own: &SelfFigure
     );
     families.one(&row::UNREAPED, f64::from(house.unreaped));
     families.one(&row::UNREAPED_PEAK, f64::from(house.unreaped_peak));
+    families.one(&row::ORPHANS, house.orphans.map(f64::from));
+    families.few(
+        &row::ORPHANS_ENDED,
+        [(["ended"], count(house.orphans_ended)), (["killed"], count(house.orphans_killed))],
+    );
     put_signals(families, house);
     put_orders(families, house);
     put_loop(families, own);

@@ -137,15 +137,44 @@ fn cost(session: &Session) -> Option<f64> {
 }
 
 fn put_ingest(families: &mut Families, snapshot: &Snapshot) {
-    let LineCounts { counted, duplicate, ignored, malformed, oversized, bytes } = snapshot.lines;
+    let LineCounts {
+        counted,
+        duplicate,
+        ignored,
+        malformed,
+        oversized,
+        unknown,
+        dropped,
+        bytes,
+        reused,
+    } = snapshot.lines;
     let results = [
         ("counted", counted),
         ("duplicate", duplicate),
         ("ignored", ignored),
         ("malformed", malformed),
         ("oversized", oversized),
+        ("unknown", unknown),
+        ("dropped", dropped),
     ];
     families.few(&row::INGEST_LINES, results.map(|(result, n)| ([result], count(n))));
     families.one(&row::INGEST_BYTES, count(bytes));
     families.one(&row::INGEST_FILES, count(snapshot.files));
+    families.one(&row::INGEST_LAG_BYTES, count(snapshot.lag.bytes));
+    let behind = snapshot.lag.since.map_or(0, |since| snapshot.at.wall.0.saturating_sub(since.0));
+    families.one(&row::INGEST_LAG, Wall(behind.max(0)).seconds());
+    families.one(&row::INGEST_REUSED, count(reused));
+    let compactions = snapshot.compactions.iter();
+    families.each(&row::COMPACTIONS, compactions.map(|(agent, n)| ([agent.as_str()], count(*n))));
+    let quotas = || {
+        snapshot
+            .quotas
+            .iter()
+            .map(|((agent, window), quota)| ([agent.as_str(), window.as_str()], quota))
+    };
+    families.each(&row::RATE_LIMIT_USED, quotas().map(|(labels, quota)| (labels, quota.used)));
+    families.each(
+        &row::RATE_LIMIT_RESET,
+        quotas().filter_map(|(labels, quota)| Some((labels, quota.resets?.seconds()))),
+    );
 }

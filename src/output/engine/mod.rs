@@ -288,7 +288,8 @@ impl Engine {
         let Stream { run, name, which, fd, plan } = stream;
         let aims = self.aims(&name, which, &plan);
         let tape = plan.tape.map(|keep| self.tools.tapes.record(run, keep));
-        let pipe = Pipe::new(Parts { fd, run, name, which, ready: plan.ready, tape, aims });
+        let (ready, tap) = (plan.ready, plan.tap);
+        let pipe = Pipe::new(Parts { fd, run, name, which, ready, tape, tap, aims });
         self.attend(&pipe);
         pipe
     }

@@ -135,6 +135,7 @@ impl Engine {
         let Tools { files, shelves, .. } = &self.tools;
         let Some(pipe) = self.pipes.get(slot) else { return };
         let run = pipe.run;
+        pipe.untap();
         if pipe.finish(now.wall, shelves, &mut self.buffers, files) {
             self.found(run);
         }

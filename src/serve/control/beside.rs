@@ -11,7 +11,7 @@ use super::feeding::Feeds;
 use crate::ledger::beside::{Command, Roll};
 use crate::output::tape::{Reel, Wanted};
 use crate::supervise::lifecycle::Lifecycle;
-use crate::units::{Now, RunId};
+use crate::units::{Now, RunId, SessionId};
 
 /// What runs wrote that are recorded, as the output room keeps it.
 pub trait Tapes: Send + Sync {
@@ -54,6 +54,21 @@ impl Beside {
         if self.roll().hear(at, event) {
             self.changed.send_replace(());
         }
+    }
+
+    /// Told whenever a command begins, changes or ends.
+    pub fn changes(&self) -> watch::Receiver<()> {
+        self.changed.subscribe()
+    }
+
+    /// The runs that live.
+    pub fn live(&self) -> Vec<RunId> {
+        self.roll().running().map(|command| command.run).collect()
+    }
+
+    /// The session that a run is, where it is known.
+    pub fn session_of(&self, run: RunId) -> Option<SessionId> {
+        self.roll().of_run(run).map(|command| command.session)
     }
 
     /// Those that live and so many that ended, the newest of each first.

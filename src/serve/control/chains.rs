@@ -13,7 +13,7 @@ use super::orders::audited;
 use super::problem::Problem;
 use super::query::Query;
 use super::role::{Caller, Role};
-use super::{Desk, external, reading, request};
+use super::{Desk, earlier, external, reading, request};
 use crate::chains::chain::{Chain, INTERACTIONS_KEPT, Link};
 use crate::chains::continuation::Continuation;
 use crate::chains::handover::HandOver;
@@ -23,14 +23,13 @@ use crate::ledger::chain_request::{ChainRefusal, ChainReply, ChainRequest, Told}
 use crate::ledger::request::{Reply, Request as ToLedger};
 use crate::ledger::snapshot::{ProcessView, Snapshot};
 use crate::serve::wire::agents as wire;
-use crate::store::reading::reader::Unanswered;
-use crate::store::reading::{Answer as Kept, Question};
 
 /// What is answered at the addresses of this subject.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::serve::control) enum Asked {
     All,
     Chain,
+    Conversations,
     Contains,
     Interactions,
     Continuation,
@@ -53,6 +52,11 @@ const OF_ONE: &[&str] = &["conversation"];
 pub(super) const ROUTES: &[Route] = &[
     get("/v1/agents", &[], What::Agents(Asked::All)),
     get("/v1/agents/{agent}", &[], What::Agents(Asked::Chain)),
+    get(
+        "/v1/agents/{agent}/conversations",
+        &["limit", "before", "number"],
+        What::Agents(Asked::Conversations),
+    ),
     get("/v1/agents/{agent}/contains", &["id"], What::Agents(Asked::Contains)),
     get(
         "/v1/agents/{agent}/interactions",
@@ -90,10 +94,14 @@ pub(super) async fn answer(
         Asked::Contains => contains(desk, chain, query).await,
         Asked::Interactions => interactions(chain, query),
         Asked::Continuation => {
-            let link = conversation(chain, query)?;
-            Ok(json(StatusCode::OK, &continuation(chain, link)))
+            let link = conversation(desk, chain, query).await?;
+            Ok(json(StatusCode::OK, &continuation(chain, &link)))
         }
-        Asked::HandOver => hand_over(chain, query, request.headers()),
+        Asked::Conversations => earlier::page(desk, chain, query).await,
+        Asked::HandOver => {
+            let link = conversation(desk, chain, query).await?;
+            hand_over(chain, &link, query, request.headers())
+        }
         Asked::All | Asked::Chain | Asked::Record | Asked::Replace | Asked::Reset => {
             Ok(json(StatusCode::OK, &shown(chain)))
         }
@@ -123,7 +131,7 @@ fn shown(chain: &Chain) -> wire::AgentChain {
     }
 }
 
-fn shown_link(chain: &Chain, link: &Link) -> wire::Conversation {
+pub(super) fn shown_link(chain: &Chain, link: &Link) -> wire::Conversation {
     wire::Conversation {
         number: link.number,
         id: link.id.clone(),
@@ -162,18 +170,26 @@ pub(super) fn continuation(chain: &Chain, link: &Link) -> wire::Continuation {
     }
 }
 
-fn hand_over(chain: &Chain, query: &Query, headers: &HeaderMap) -> Result<Answer, Problem> {
-    let link = conversation(chain, query)?;
-    let said = HandOver::of(chain, link);
+fn hand_over(
+    chain: &Chain,
+    link: &Link,
+    query: &Query,
+    headers: &HeaderMap,
+) -> Result<Answer, Problem> {
     let accepted = headers.get(ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let text = match query.one_of("format", &["text", "json"])? {
         Some(format) => format == "text",
         None => accepted.trim_start().starts_with("text/plain"),
     };
     if text {
-        return Ok(whole(StatusCode::OK, PLAIN, said.text()));
+        return Ok(whole(StatusCode::OK, PLAIN, HandOver::of(chain, link).text()));
     }
-    let answer = wire::HandOver {
+    Ok(json(StatusCode::OK, &handed_over(chain, link)))
+}
+
+fn handed_over(chain: &Chain, link: &Link) -> wire::HandOver {
+    let said = HandOver::of(chain, link);
+    wire::HandOver {
         text: said.text(),
         agent: said.agent,
         conversation: said.conversation,
@@ -182,8 +198,20 @@ fn hand_over(chain: &Chain, query: &Query, headers: &HeaderMap) -> Result<Answer
         files: said.files,
         tools: said.tools,
         tasks: said.tasks,
-    };
-    Ok(json(StatusCode::OK, &answer))
+    }
+}
+
+/// What is written to the file of an agent; nothing where it has had no conversation.
+pub fn saved(chain: &Chain) -> Option<wire::Saved> {
+    let link = chain.current()?;
+    Some(wire::Saved {
+        version: 1,
+        agent: chain.agent.clone(),
+        count: chain.count,
+        first: chain.first.clone(),
+        continuation: continuation(chain, link),
+        hand_over: handed_over(chain, link),
+    })
 }
 
 fn interactions(chain: &Chain, query: &Query) -> Result<Answer, Problem> {
@@ -216,22 +244,10 @@ async fn contains(desk: &Desk, chain: &Chain, query: &Query) -> Result<Answer, P
     };
     let number = match chain.get(id) {
         Some(link) => Some(link.number),
-        // All that there were are in memory.
-        None if chain.links.len() as u64 == chain.count => None,
-        None => older(desk, chain, id).await?,
+        None => earlier::find(desk, chain, id).await?.map(|link| link.number),
     };
     let (agent, id) = (chain.agent.clone(), id.to_owned());
     Ok(json(StatusCode::OK, &wire::Contains { agent, id, contains: number.is_some(), number }))
-}
-
-/// The number of a conversation that memory has forgotten.
-async fn older(desk: &Desk, chain: &Chain, id: &str) -> Result<Option<u64>, Problem> {
-    let question = Question::Conversation { agent: chain.agent.clone(), id: id.to_owned() };
-    match desk.sources.history.ask(question).await {
-        Ok(Kept::Number(number)) => Ok(number),
-        Ok(_) | Err(Unanswered::InMemory) => Ok(None),
-        Err(why) => Err(Problem::busy(&why.to_string())),
-    }
 }
 
 fn find<'p>(picture: &'p Snapshot, agent: &str) -> Result<&'p Arc<Chain>, Problem> {
@@ -243,18 +259,21 @@ fn find<'p>(picture: &'p Snapshot, agent: &str) -> Result<&'p Arc<Chain>, Proble
     found.ok_or_else(unknown)
 }
 
-/// The conversation that is asked for; the current one unless said.
-fn conversation<'c>(chain: &'c Chain, query: &Query) -> Result<&'c Arc<Link>, Problem> {
-    match query.text("conversation") {
-        Some(id) => chain.get(id).ok_or_else(|| {
-            let problem = Problem::unknown("conversation", id, &[]);
-            problem.suggest("only the newest hundred conversations of an agent can be asked for")
-        }),
-        None => chain.current().ok_or_else(|| {
+/// The conversation that is asked for, in memory or in the store; the current one unless said.
+async fn conversation(desk: &Desk, chain: &Chain, query: &Query) -> Result<Arc<Link>, Problem> {
+    let Some(id) = query.text("conversation") else {
+        return chain.current().cloned().ok_or_else(|| {
             let detail = format!("{} has had no conversation yet", chain.agent);
             Problem::unknown("conversation", "current", &[]).suggest(detail)
-        }),
-    }
+        });
+    };
+    earlier::whole(desk, chain, id).await?.ok_or_else(|| {
+        let problem = Problem::unknown("conversation", id, &[]);
+        problem.suggest(format!(
+            "GET /v1/agents/{}/conversations lists those that are kept",
+            chain.agent
+        ))
+    })
 }
 
 /// Records what an application tells of.

@@ -27,6 +27,7 @@ pub fn plan(names: &[&str]) -> Plan {
         control: ControlPlan::default(),
         store: StorePlan::Memory,
         spool: None,
+        keep_output: None,
         state_dir: PathBuf::new(),
         recovery: Recovery::End,
         cgroups: ControlGroups::Auto,

@@ -26,6 +26,7 @@ mod awaiting;
 mod budgets;
 mod chains;
 mod door;
+mod earlier;
 mod external;
 pub mod history;
 mod orders;
@@ -52,7 +53,8 @@ use std::sync::Arc;
 
 use tokio::sync::{Semaphore, oneshot, watch};
 
-pub use self::orphans::told as told_of_orphan;
+pub use self::chains::saved as saved_chain;
+pub use self::orphans::{known as known_of_orphans, told as told_of_orphan};
 
 use self::beside::Beside;
 use self::logs::Logs;

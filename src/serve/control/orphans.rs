@@ -6,14 +6,15 @@ use std::time::Duration;
 use hyper::StatusCode;
 use tokio::time::{Instant, sleep};
 
-use super::Desk;
 use super::answer::{Answer, json};
 use super::api::{Route, What, get, post};
 use super::orders::{audited, give, strange};
 use super::problem::Problem;
 use super::query::Query;
 use super::role::Caller;
+use super::{Desk, external};
 use crate::clock;
+use crate::ledger::request::Request;
 use crate::ledger::snapshot::Snapshot;
 use crate::memory::orphan::{Known, Names, Orphan, orphans};
 use crate::memory::proc;
@@ -71,6 +72,10 @@ pub(super) async fn end(
         (true, false) => "killed",
         (true, true) => "left",
     };
+    let count = |word| found.iter().filter(|orphan| outcome(&orphan.id) == word).count() as u64;
+    let counted = Request::OrphansEnded { asked: count("ended"), killed: count("killed") };
+    // They are ended, whether that is counted or not.
+    let _ = external::ask(desk, counted).await;
     let orphans = found.iter().map(|orphan| told(orphan, Some(outcome(&orphan.id)))).collect();
     Ok(json(StatusCode::OK, &wire::Orphans { orphans }))
 }
@@ -93,7 +98,7 @@ async fn find(desk: &Desk, names: Names) -> Result<Vec<Orphan>, Problem> {
 }
 
 /// What of it lives is ours; its main process may not be known yet.
-fn known(picture: &Snapshot) -> Known {
+pub fn known(picture: &Snapshot) -> Known {
     let us = std::process::id().cast_signed();
     let live = picture.sessions.iter().map(|session| (session.id, session.main)).collect();
     Known { spared: vec![us], us: Some(us), live, left: Vec::new() }

@@ -17,11 +17,15 @@ use super::query::Query;
 use super::role::{Caller, Role};
 use super::{Desk, reading, request};
 use crate::ledger::beside::Command;
+use crate::ledger::session::{Session, SessionEnd, SessionKind};
+use crate::ledger::written::Written;
 use crate::output::plan::Which;
-use crate::output::tape::{Reel, Wanted};
+use crate::output::tape::{Recording, Reel, Tape, Wanted};
 use crate::serve::wire::spawned as wire;
+use crate::store::reading::reader::Unanswered;
+use crate::store::reading::{Answer as Told, Question};
 use crate::supervise::wish::{Reply, Wish};
-use crate::units::ExitStatus;
+use crate::units::{ExitStatus, SessionId};
 
 /// Who is asked for what they wrote says so within this time, unless more is asked for.
 const USUAL_WAIT: Duration = Duration::from_millis(100);
@@ -72,19 +76,25 @@ pub(super) async fn answer(
 ) -> Result<Answer, Problem> {
     match what {
         Spawned::List => list(desk, &query),
-        Spawned::Output => output(desk, &find(desk, id)?, &query).await,
+        Spawned::Output => output(desk, id, &query).await,
         Spawned::Stdin => {
             let command = find(desk, id)?;
             feed(desk, caller, &command, query.is_set("close")?, request).await
         }
         Spawned::Terminate => {
-            let (command, wait) = (find(desk, id)?, query.wait()?);
-            terminate(desk, caller, &command, request::body(request).await?, wait).await
+            let (found, wait) = (find(desk, id), query.wait()?);
+            let body = request::body(request).await?;
+            match found {
+                Ok(command) => terminate(desk, caller, &command, body, wait).await,
+                Err(unknown) => over_before(desk, id, unknown).await,
+            }
         }
         Spawned::Wait => {
             let wait = query.span("timeout", LONGEST_GRACE)?.unwrap_or(USUAL_END);
-            let command = over(desk, find(desk, id)?, wait).await;
-            Ok(whether_over(&command))
+            match find(desk, id) {
+                Ok(command) => Ok(whether_over(&over(desk, command, wait).await)),
+                Err(unknown) => over_before(desk, id, unknown).await,
+            }
         }
     }
 }
@@ -119,7 +129,7 @@ fn list(desk: &Desk, query: &Query) -> Result<Answer, Problem> {
     Ok(json(StatusCode::OK, &commands))
 }
 
-async fn output(desk: &Desk, command: &Command, query: &Query) -> Result<Answer, Problem> {
+async fn output(desk: &Desk, id: &str, query: &Query) -> Result<Answer, Problem> {
     let which = query.one_of("stream", &["stdout", "stderr", "both"])?;
     let encoding = query.one_of("encoding", &["text", "raw", "base64"])?.unwrap_or("text");
     let limit = query.number::<usize>("limit")?.unwrap_or(USUAL_PART);
@@ -134,17 +144,18 @@ async fn output(desk: &Desk, command: &Command, query: &Query) -> Result<Answer,
         whole_characters: encoding == "text",
     };
     let wait = query.span("wait", LONGEST_WAIT.as_secs_f64())?.unwrap_or(USUAL_WAIT);
-    let reel = tokio::select! {
-        reel = desk.sources.beside.tapes.read(command.run, wanted, wait) => reel,
-        () = desk.told_to_stop() => return Err(Problem::going_down()),
-    };
-    let reel = match reel {
-        Some(reel) => reel,
-        // It may be asked for before the first look at its pipes.
-        None if command.end.is_none() => Reel { next: wanted.cursor, ..Reel::default() },
-        None => {
-            let detail = "what it wrote is not kept any more, or was not recorded";
-            return Err(Problem::gone(detail));
+    let (session, reel, stored) = match find(desk, id) {
+        Ok(command) => match in_memory(desk, &command, wanted, wait).await? {
+            Some(reel) => (command.session, reel, false),
+            None => {
+                let reel = stored(desk, command.session, wanted).await?.ok_or_else(not_kept)?;
+                (command.session, reel, true)
+            }
+        },
+        // Of an earlier life, or too old to be remembered.
+        Err(unknown) => {
+            let Some(session) = SessionId::parse(id) else { return Err(unknown) };
+            (session, stored(desk, session, wanted).await?.ok_or(unknown)?, true)
         }
     };
     if reel.strange {
@@ -153,26 +164,64 @@ async fn output(desk: &Desk, command: &Command, query: &Query) -> Result<Answer,
         let problem = Problem::conflict("strange-cursor", "a cursor of something else", detail);
         return Err(problem.suggest("begin anew with cursor=0: this is another command or life"));
     }
-    Ok(if encoding == "raw" { raw(&reel) } else { part(command, encoding, reel) })
+    Ok(if encoding == "raw" { raw(&reel, stored) } else { part(session, encoding, reel, stored) })
 }
 
-fn part(command: &Command, encoding: &str, reel: Reel) -> Answer {
+/// What is on the tape of a command; `None` where it has ended and its tape is gone.
+async fn in_memory(
+    desk: &Desk,
+    command: &Command,
+    wanted: Wanted,
+    wait: Duration,
+) -> Result<Option<Reel>, Problem> {
+    let reel = tokio::select! {
+        reel = desk.sources.beside.tapes.read(command.run, wanted, wait) => reel,
+        () = desk.told_to_stop() => return Err(Problem::going_down()),
+    };
+    // It may be asked for before the first look at its pipes.
+    let not_yet = || Reel { next: wanted.cursor, ..Reel::default() };
+    Ok(reel.or_else(|| command.end.is_none().then(not_yet)))
+}
+
+/// What the store keeps of it. Nobody writes to it any more.
+async fn stored(desk: &Desk, session: SessionId, wanted: Wanted) -> Result<Option<Reel>, Problem> {
+    let written = match desk.sources.history.ask(Question::Output(session)).await {
+        Ok(Told::Output(written)) => written,
+        Ok(_) => return Err(Problem::no_reply()),
+        Err(Unanswered::InMemory) => None,
+        Err(error) => return Err(Problem::busy(&error.to_string())),
+    };
+    Ok(written.map(|written| tape(*written).read(wanted)))
+}
+
+fn tape(written: Written) -> Tape {
+    let which = |stderr| if stderr { Which::Stderr } else { Which::Stdout };
+    let parts = written.parts.into_iter().map(|part| (which(part.stderr), part.bytes.0)).collect();
+    Tape::from(Recording { begin: written.begin, over: true, parts })
+}
+
+fn not_kept() -> Problem {
+    Problem::gone("what it wrote is not kept any more, or was not recorded")
+}
+
+fn part(session: SessionId, encoding: &str, reel: Reel, stored: bool) -> Answer {
     let Reel { bytes, next, missed, over: ended, .. } = reel;
-    let session = command.session.to_string();
+    let session = session.to_string();
     let (text, base64) = match encoding {
         "base64" => (None, Some(base64(&bytes))),
         _ => (Some(String::from_utf8_lossy(&bytes).into_owned()), None),
     };
-    json(StatusCode::OK, &wire::Output { session, text, base64, next, missed, ended })
+    json(StatusCode::OK, &wire::Output { session, text, base64, next, missed, ended, stored })
 }
 
 /// The bytes as they are, and what else is known in headers.
-fn raw(reel: &Reel) -> Answer {
+fn raw(reel: &Reel, stored: bool) -> Answer {
     let mut answer = whole(StatusCode::OK, "application/octet-stream", reel.bytes.clone());
     let told = [
         ("procession-next", reel.next.to_string()),
         ("procession-missed", reel.missed.to_string()),
         ("procession-ended", reel.over.to_string()),
+        ("procession-stored", stored.to_string()),
     ];
     for (name, value) in told {
         if let Ok(value) = HeaderValue::from_str(&value) {
@@ -281,6 +330,51 @@ async fn over(desk: &Desk, command: Command, wait: Duration) -> Command {
     }
 }
 
+/// One that ended in an earlier life, or so long ago that memory has forgotten it.
+async fn over_before(desk: &Desk, id: &str, unknown: Problem) -> Result<Answer, Problem> {
+    if SessionId::parse(id).is_none() || reading::find_session(&desk.picture(), id).is_some() {
+        return Err(unknown);
+    }
+    match desk.sources.history.ask(Question::Session(id.to_owned())).await {
+        Ok(Told::Session(Some(kept))) if kept.kind == SessionKind::Process => {
+            let Some(end) = &kept.end else { return Err(unknown) };
+            Ok(json(StatusCode::OK, &told_of_kept(&kept, end)))
+        }
+        _ => Err(unknown),
+    }
+}
+
+fn told_of_kept(kept: &Session, end: &SessionEnd) -> wire::Command {
+    let status = end.status.unwrap_or(ExitStatus::Unknown);
+    wire::Command {
+        session: kept.id.to_string(),
+        process: kept.process.clone(),
+        run: None,
+        pid: kept.main.map(|main| main.pid),
+        state: kept.state.as_str().to_owned(),
+        started: kept.started.to_string(),
+        end: Some(wire::CommandEnd {
+            at: end.at.to_string(),
+            duration_seconds: end.duration.as_secs_f64(),
+            exit_code: exit_code(status),
+            signal: signal(status),
+            reason: end.reason.clone(),
+            cpu_seconds: kept.figures.cpu_seconds,
+        }),
+    }
+}
+
+fn exit_code(status: ExitStatus) -> Option<u8> {
+    (status != ExitStatus::Unknown).then(|| status.code())
+}
+
+fn signal(status: ExitStatus) -> Option<String> {
+    match status {
+        ExitStatus::Signal(signal) => Some(signal.to_string()),
+        ExitStatus::Code(_) | ExitStatus::Unknown => None,
+    }
+}
+
 fn whether_over(command: &Command) -> Answer {
     let status = if command.end.is_some() { StatusCode::OK } else { StatusCode::ACCEPTED };
     json(status, &told(command))
@@ -302,18 +396,15 @@ fn told(command: &Command) -> wire::Command {
     wire::Command {
         session: command.session.to_string(),
         process: command.process.clone(),
-        run: command.run.0,
+        run: Some(command.run.0),
         pid: command.main.map(|main| main.pid),
         state: command.state.as_str().to_owned(),
         started: command.started.to_string(),
         end: command.end.as_ref().map(|end| wire::CommandEnd {
             at: end.at.to_string(),
             duration_seconds: end.duration.as_secs_f64(),
-            exit_code: (end.status != ExitStatus::Unknown).then(|| end.status.code()),
-            signal: match end.status {
-                ExitStatus::Signal(signal) => Some(signal.to_string()),
-                ExitStatus::Code(_) | ExitStatus::Unknown => None,
-            },
+            exit_code: exit_code(end.status),
+            signal: signal(end.status),
             reason: end.reason.clone(),
             cpu_seconds: end.cpu.map(|cpu| cpu.as_secs_f64()),
         }),

@@ -97,6 +97,20 @@ pub struct Fill {
     pub full: bool,
 }
 
+/// `GET /v1/agents/{agent}/conversations`: a page of a chain.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Conversations {
+    /// The agent.
+    pub agent: String,
+    /// Conversations so far: the number of the newest.
+    pub count: u64,
+    /// Newest first.
+    pub conversations: Vec<Conversation>,
+    /// `before` of the next page, where there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next: Option<u64>,
+}
+
 /// Whether a conversation is in a chain.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Contains {
@@ -185,6 +199,24 @@ pub struct HandOver {
     pub tasks: Vec<String>,
     /// All of it in words.
     pub text: String,
+}
+
+/// `agents/NAME.json` in the state folder: what the next conversation needs to know.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Saved {
+    /// The version of this shape.
+    pub version: u32,
+    /// The agent.
+    pub agent: String,
+    /// Conversations so far: the number of the newest.
+    pub count: u64,
+    /// The id of the first one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub first: Option<String>,
+    /// What the one that was last heard of worked on.
+    pub continuation: Continuation,
+    /// And what the next one is told.
+    pub hand_over: HandOver,
 }
 
 /// An interaction that an application tells of.

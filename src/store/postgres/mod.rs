@@ -14,6 +14,7 @@ mod chains;
 mod fault;
 mod link;
 mod lives;
+mod output;
 mod password;
 mod reading;
 mod resume;
@@ -28,6 +29,7 @@ use std::pin::{Pin, pin};
 use std::task::Poll;
 use std::time::Duration;
 
+use serde_json::Value;
 use tokio::runtime::{Builder, Runtime};
 use tokio::time::timeout;
 use tokio_postgres::Error;
@@ -134,6 +136,10 @@ impl Store for PostgresStore {
         self.with("read the chains from", chains::chains)
     }
 
+    fn held_before(&mut self) -> Result<Vec<(String, Value)>, StoreError> {
+        self.with("read what was held from", resume::held_before)
+    }
+
     fn commit(&mut self, batches: &[Batch]) -> Result<(), StoreError> {
         let stamp = Stamp::new(self.us.life(), clock::now().wall);
         let rows: Vec<&Row> = batches.iter().flat_map(|batch| &batch.rows).collect();
@@ -158,7 +164,7 @@ impl Store for PostgresStore {
     }
 
     fn answer(&mut self, question: &Question) -> Result<Answer, StoreError> {
-        self.with("read", async |link, _| reading::answer(link, question).await)
+        self.with("read", async |link, us| reading::answer(link, us, question).await)
     }
 }
 

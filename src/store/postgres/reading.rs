@@ -7,6 +7,7 @@ use super::fault::Fault;
 use super::link::Link;
 use super::retention;
 use crate::ledger::session::Session;
+use crate::store::life::Identity;
 use crate::store::reading::kept::{self, Columns};
 use crate::store::reading::statement::{self, Statement, Value};
 use crate::store::reading::{Answer, Question};
@@ -15,11 +16,11 @@ use crate::store::reading::{Answer, Question};
 const PATIENCE: &str = "SET LOCAL statement_timeout = '5s'";
 
 /// Answers a question.
-pub async fn answer(link: &mut Link, question: &Question) -> Result<Answer, Fault> {
+pub async fn answer(link: &mut Link, us: &Identity, question: &Question) -> Result<Answer, Fault> {
     if let Question::Forget { whose, step } = question {
         return Ok(Answer::Forgotten(retention::forget(link, whose, *step).await?));
     }
-    let asked = statement::of(question);
+    let asked = statement::of_instance(question, &us.life().instance);
     let transaction = link.client().build_transaction().read_only(true).start().await?;
     transaction.batch_execute(PATIENCE).await?;
     let rows = transaction.query(&asked.text, &values(&asked)).await?;
@@ -52,6 +53,10 @@ impl Columns for Row {
     }
 
     fn number(&self, at: usize) -> Result<Option<i64>, Error> {
+        self.try_get(at)
+    }
+
+    fn bytes(&self, at: usize) -> Result<Option<Vec<u8>>, Error> {
         self.try_get(at)
     }
 

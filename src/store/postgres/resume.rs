@@ -4,6 +4,7 @@ use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt;
 use std::path::PathBuf;
 
+use serde_json::Value;
 use tokio_postgres::{Error, Row};
 
 use super::chains;
@@ -13,6 +14,7 @@ use super::lives::{self, HOUSE};
 use crate::clock;
 use crate::ledger::entry::OpenSession;
 use crate::ledger::session::{SessionKind, SessionState};
+use crate::store::MOST_HELD;
 use crate::store::life::Identity;
 use crate::tokens::{
     Cost, CountedBefore, FileProgress, MOST_FILES, MOST_SPENT, SPENT_OF_LATE, SpentBefore,
@@ -69,6 +71,27 @@ pub async fn open_sessions(link: &mut Link, us: &Identity) -> Result<Vec<OpenSes
     let sessions: Result<Vec<_>, Error> =
         rows.iter().filter_map(|row| open_session(row).transpose()).collect();
     Ok(sessions?)
+}
+
+/// What the newest ended sessions of this instance held, oldest first.
+pub async fn held_before(link: &mut Link, us: &Identity) -> Result<Vec<(String, Value)>, Fault> {
+    let rows = link
+        .client()
+        .query(
+            "SELECT s.process, e.detail::text FROM (SELECT id, process, ended_ms FROM sessions \
+             WHERE ended_ms IS NOT NULL AND supervisor IN (SELECT life FROM supervisors WHERE \
+             instance = $1) ORDER BY ended_ms DESC LIMIT $2) AS s JOIN session_events AS e ON \
+             e.session_id = s.id AND e.event_type = 'memory_history' ORDER BY s.ended_ms",
+            &[&us.life().instance, &i64::from(MOST_HELD)],
+        )
+        .await?;
+    let held: Result<Vec<_>, Error> = rows.iter().map(held).collect();
+    Ok(held?)
+}
+
+fn held(row: &Row) -> Result<(String, Value), Error> {
+    let detail: &str = row.try_get(1)?;
+    Ok((row.try_get(0)?, serde_json::from_str(detail).unwrap_or_default()))
 }
 
 /// `None` for a row that no version of ours has written.

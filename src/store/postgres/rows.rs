@@ -8,7 +8,7 @@ use std::sync::LazyLock;
 
 use tokio_postgres::types::ToSql;
 
-use super::chains;
+use super::{chains, output};
 use crate::ledger::audit::AuditRow;
 use crate::ledger::row::{EVENT_VERSION, Row, SampleRow, SessionClose, SessionEvent};
 use crate::ledger::session::Session;
@@ -75,6 +75,7 @@ pub fn write(row: &Row, stamp: &Stamp) -> Write {
         Row::Link { agent, link } => chains::put_link(agent, link, stamp),
         Row::Interaction(interaction) => chains::put_interaction(interaction, stamp),
         Row::ChainReset(agent) => chains::reset(agent, stamp),
+        Row::Output(written) => output::put(written, stamp),
     }
 }
 

@@ -11,13 +11,14 @@ use super::fault::Fault;
 use super::lives::HOUSE;
 
 /// The steps from an empty database to the schema of today, in order.
-pub const STEPS: [&str; 6] = [
+pub const STEPS: [&str; 7] = [
     include_str!("../schema/postgres/0001_first.sql"),
     include_str!("../schema/postgres/0002_reading.sql"),
     include_str!("../schema/postgres/0003_chains.sql"),
     include_str!("../schema/postgres/0004_rights.sql"),
     include_str!("../schema/postgres/0005_sources.sql"),
     include_str!("../schema/postgres/0006_counted.sql"),
+    include_str!("../schema/postgres/0007_output.sql"),
 ];
 
 /// How long bringing a database up may take: a step may have to read every row.

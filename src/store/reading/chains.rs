@@ -1,23 +1,60 @@
 //! Questions about the chains of agents.
 
-use super::Answer;
-use super::kept::Columns;
+use super::kept::{Columns, page};
 use super::statement::{Statement, Value};
+use super::{Answer, LinksWanted, MOST};
+use crate::store::chains::LinkColumns;
+use crate::store::columns::signed;
 
-/// The statement that finds the number of a conversation.
-pub fn number(agent: &str, id: &str) -> Statement {
-    let mut it = Statement::from("SELECT number FROM agent_chains WHERE agent = ".to_owned());
-    let agent = it.value(Value::Text(plain(agent)));
-    it.push(&format!("{agent} AND conversation = "));
-    let id = it.value(Value::Text(plain(id)));
-    it.push(&format!("{id} ORDER BY last_ms DESC LIMIT 1"));
+/// The columns of a conversation, in the order in which they are read here.
+const LINK: &str = "agent, conversation, number, process, session_id, resumes, first_ms, last_ms, \
+    prompts, responses, CAST(state AS TEXT), CAST(continuation AS TEXT)";
+
+/// The statement that finds conversations. Where instances share a database each has its own chains.
+pub fn statement(wanted: &LinksWanted, instance: Option<&str>) -> Statement {
+    let mut it = Statement::from(format!("SELECT {LINK} FROM agent_chains WHERE "));
+    let numbers = [("number =", wanted.number), ("number <", wanted.before)]
+        .map(|(compared, number)| (compared, number.map(|number| Value::Number(signed(number)))));
+    let texts = [
+        ("agent =", Some(wanted.agent.as_str())),
+        ("instance =", instance),
+        ("conversation =", wanted.id.as_deref()),
+    ]
+    .map(|(compared, text)| (compared, text.map(|text| Value::Text(plain(text)))));
+    let mut and = "";
+    for (compared, value) in texts.into_iter().chain(numbers) {
+        let Some(value) = value else { continue };
+        let value = it.value(value);
+        it.push(&format!("{and}{compared} {value}"));
+        and = " AND ";
+    }
+    let limit = wanted.limit.min(MOST) + 1;
+    it.push(&format!(" ORDER BY number DESC LIMIT {limit}"));
     it
 }
 
-/// What its row says.
-pub fn answer<C: Columns>(rows: &[C]) -> Result<Answer, C::Fault> {
-    let number = rows.first().map(|row| row.number(0)).transpose()?.flatten();
-    Ok(Answer::Number(number.map(i64::cast_unsigned)))
+/// What its rows say.
+pub fn answer<C: Columns>(rows: &[C], limit: u32) -> Result<Answer, C::Fault> {
+    let link = |row: &C| {
+        let text = |at| Ok(row.text(at)?.unwrap_or_default());
+        let number = |at| Ok(row.number(at)?.unwrap_or_default());
+        let columns = LinkColumns {
+            agent: text(0)?,
+            conversation: text(1)?,
+            number: number(2)?,
+            process: row.text(3)?,
+            session: row.text(4)?,
+            resumes: row.text(5)?,
+            first: number(6)?,
+            last: number(7)?,
+            prompts: number(8)?,
+            responses: number(9)?,
+            state: text(10)?,
+            continuation: text(11)?,
+        };
+        Ok(Some(columns.link()))
+    };
+    Ok(Answer::Conversations(page(rows, limit, link)?))
 }
 
 /// Nothing that is kept has a NUL character.

@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::compare::AT_ONCE;
-use super::{Answer, Forgotten, Page, Question, chains, statistics};
+use super::{Answer, Forgotten, Page, Question, chains, output, statistics};
 use crate::ledger::audit::AuditRow;
 use crate::ledger::session::{Figures, Session, SessionEnd, SessionKind, SessionState, Totals};
 use crate::tokens::TokenCounts;
@@ -22,6 +22,9 @@ pub trait Columns {
 
     /// A whole number, if it is not NULL.
     fn number(&self, at: usize) -> Result<Option<i64>, Self::Fault>;
+
+    /// Bytes, if they are not NULL.
+    fn bytes(&self, at: usize) -> Result<Option<Vec<u8>>, Self::Fault>;
 
     /// A number, if it is not NULL.
     fn real(&self, at: usize) -> Result<Option<f64>, Self::Fault>;
@@ -81,7 +84,8 @@ pub fn answer<C: Columns>(question: &Question, rows: &[C]) -> Result<Answer, C::
         Question::Events { limit, .. } => {
             Answer::Events(page(rows, *limit, |row| event(row).map(Some))?)
         }
-        Question::Conversation { .. } => chains::answer(rows)?,
+        Question::Conversations(wanted) => chains::answer(rows, wanted.limit)?,
+        Question::Output(_) => output::answer(rows)?,
         Question::Statistics { .. } => Answer::Statistics(statistics::groups(rows)?),
         Question::Compare { .. } => Answer::Sessions(page(rows, AT_ONCE, session)?),
         Question::Children { limit, .. } | Question::Descendants { limit, .. } => {
@@ -95,7 +99,7 @@ pub fn answer<C: Columns>(question: &Question, rows: &[C]) -> Result<Answer, C::
 
 /// One row more than may be told was asked for, to know whether there are more. What no version of
 /// ours has written is left out.
-fn page<C: Columns, T>(
+pub fn page<C: Columns, T>(
     rows: &[C],
     limit: u32,
     read: impl Fn(&C) -> Result<Option<T>, C::Fault>,

@@ -16,6 +16,8 @@ pub mod compare;
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
 mod chains;
 pub mod kept;
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
+mod output;
 pub mod place;
 pub mod reader;
 pub mod statement;
@@ -28,9 +30,11 @@ use self::kept::KeptEvent;
 use self::place::Place;
 use self::statistics::{By, Groups};
 use self::wanted::Wanted;
+use crate::chains::chain::Link;
 use crate::ledger::audit::AuditRow;
 use crate::ledger::forget::Whose;
 use crate::ledger::session::Session;
+use crate::ledger::written::Written;
 use crate::store::{Store, StoreError};
 use crate::units::{SessionId, Wall};
 
@@ -93,13 +97,10 @@ pub enum Question {
         /// Behind which one.
         after: Option<Place>,
     },
-    /// The number of a conversation in the chain of its agent.
-    Conversation {
-        /// Whose chain.
-        agent: String,
-        /// The agent's own id of it.
-        id: String,
-    },
+    /// What a command wrote.
+    Output(SessionId),
+    /// Conversations in the chain of an agent, newest first, page by page.
+    Conversations(Box<LinksWanted>),
     /// Sessions that were opened in a span of time, counted by what they have in common.
     Statistics {
         /// What they have in common.
@@ -109,6 +110,21 @@ pub enum Question {
         /// Opened before.
         until: Option<Wall>,
     },
+}
+
+/// Which conversations of an agent are asked for.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct LinksWanted {
+    /// Whose chain.
+    pub agent: String,
+    /// Only the one that the agent calls so.
+    pub id: Option<String>,
+    /// Only the one with this number.
+    pub number: Option<u64>,
+    /// Only those with a lower number.
+    pub before: Option<u64>,
+    /// How many at most.
+    pub limit: u32,
 }
 
 /// What is answered, each to the question of its name.
@@ -124,8 +140,10 @@ pub enum Answer {
     Compared(Compared),
     /// Sessions, counted.
     Statistics(Groups),
-    /// A number, if there is one.
-    Number(Option<u64>),
+    /// What a command wrote, if that is kept.
+    Output(Option<Box<Written>>),
+    /// Conversations, newest first.
+    Conversations(Page<Link>),
     /// Lines of the audit trail, newest first.
     Audit(Page<AuditRow>),
     /// What was forgotten, or would be.

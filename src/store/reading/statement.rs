@@ -7,7 +7,7 @@ use super::chains;
 use super::compare::AT_ONCE;
 use super::kept::{AUDIT, EVENT, SESSION};
 use super::wanted::{Standing, Wanted};
-use super::{MOST, Question, statistics};
+use super::{MOST, Question, output, statistics};
 use crate::ledger::session::Session;
 use crate::store::columns::{self, signed};
 use crate::store::retention;
@@ -34,6 +34,14 @@ pub enum Value {
 /// Generations of a tree that are looked for.
 const DEEPEST: u32 = 32;
 
+/// As [`of`], where many instances share a database.
+pub fn of_instance(question: &Question, instance: &str) -> Statement {
+    match question {
+        Question::Conversations(wanted) => chains::statement(wanted, Some(instance)),
+        question => of(question),
+    }
+}
+
 /// The statement that finds what is asked for.
 pub fn of(question: &Question) -> Statement {
     match question {
@@ -47,7 +55,8 @@ pub fn of(question: &Question) -> Statement {
             it.ordered("sequence", *limit);
             it
         }
-        Question::Conversation { agent, id } => chains::number(agent, id),
+        Question::Conversations(wanted) => chains::statement(wanted, None),
+        Question::Output(session) => output::statement(*session),
         Question::Children { parent, limit } => {
             let mut it = Statement::from(format!("SELECT {SESSION} FROM sessions WHERE "));
             it.and_text("parent =", &parent.to_string());

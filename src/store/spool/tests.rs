@@ -1,8 +1,11 @@
 //! What gives way, in which order, and how it is told.
 
+use std::sync::Arc;
+
 use super::event_of as event_of_row;
 use super::*;
-use crate::store::examples::{batch, event, event_of, sample, session, usage};
+use crate::ledger::written::Written;
+use crate::store::examples::{AT, batch, event, event_of, id, sample, session, usage};
 
 /// Fills a spool with `count` batches of what `make` makes.
 fn filled(count: usize, make: impl Fn(usize) -> Vec<Row>) -> Spool {
@@ -222,4 +225,26 @@ fn a_refused_batch_without_events_is_given_up() {
     let group = spool.take_group();
     spool.refused(group);
     assert_eq!((spool.is_empty(), spool.rows(), spool.dropped()), (true, 0, 2));
+}
+
+#[test]
+fn output_that_waits_has_a_bound_of_its_own_and_only_the_newest_of_a_command_waits() {
+    let output = |number: u128, begin| {
+        let written = Written { session: id(number), at: AT, begin, over: true, parts: Vec::new() };
+        batch(vec![Row::Output(Arc::new(written))])
+    };
+    let mut spool = Spool::default();
+    spool.push(batch(vec![event(0)]));
+    (0..40).for_each(|number| spool.push(output(number, 0)));
+    spool.push(output(39, 7));
+    assert_eq!((spool.rows(), spool.dropped()), (MAX_OUTPUTS + 1, 40 - MAX_OUTPUTS as u64));
+    let rows: Vec<Row> = spool.take_group().into_iter().flat_map(|batch| batch.rows).collect();
+    let kept = |row: &Row| match row {
+        Row::Output(written) => Some((written.session, written.begin)),
+        _ => None,
+    };
+    let kept: Vec<_> = rows.iter().filter_map(kept).collect();
+    assert_eq!(kept.first(), Some(&(id(8), 0)), "the oldest went");
+    assert_eq!(kept.last(), Some(&(id(39), 7)));
+    assert_eq!(rows[0], event(0), "nothing else went");
 }

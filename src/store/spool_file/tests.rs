@@ -6,6 +6,7 @@ use super::*;
 use crate::ledger::audit::AuditRow;
 use crate::ledger::row::{Row, SessionClose};
 use crate::ledger::session::{SessionEnd, SessionState};
+use crate::ledger::written::{Part, Raw, Written};
 use crate::store::examples::{AT, batch, event, id, sample, session, usage};
 use crate::store::runfile::Owner;
 use crate::store::suite::chains::{link, row, said};
@@ -64,6 +65,15 @@ fn all_kinds() -> Vec<Row> {
         row("claude", link(1, "c1")),
         Row::Interaction(std::sync::Arc::new(said(u64::MAX, 1))),
         Row::ChainReset("claude".into()),
+        Row::Output(std::sync::Arc::new(Written {
+            session: id(1),
+            at: AT,
+            begin: u64::MAX,
+            over: true,
+            parts: [&b"text"[..], b"\xff\x00"]
+                .map(|bytes| Part { stderr: bytes.len() == 2, bytes: Raw(bytes.to_vec()) })
+                .into(),
+        })),
     ]
 }
 

@@ -15,7 +15,7 @@ use crate::clock;
 
 /// The steps from an empty file to the schema of today, in order. The number of steps that a file
 /// has taken is kept in its `user_version`.
-pub const MIGRATIONS: [&str; 7] = [
+pub const MIGRATIONS: [&str; 8] = [
     include_str!("../schema/sqlite/0001_first.sql"),
     include_str!("../schema/sqlite/0002_supervisors.sql"),
     include_str!("../schema/sqlite/0003_reading.sql"),
@@ -23,6 +23,7 @@ pub const MIGRATIONS: [&str; 7] = [
     include_str!("../schema/sqlite/0005_rights.sql"),
     include_str!("../schema/sqlite/0006_sources.sql"),
     include_str!("../schema/sqlite/0007_counted.sql"),
+    include_str!("../schema/sqlite/0008_output.sql"),
 ];
 
 /// `proc` in ASCII: tells our files from those of other programs.

@@ -96,6 +96,13 @@ impl Columns for Kept {
         })
     }
 
+    fn bytes(&self, at: usize) -> rusqlite::Result<Option<Vec<u8>>> {
+        Ok(match self.0.get(at) {
+            Some(rusqlite::types::Value::Blob(bytes)) => Some(bytes.clone()),
+            _ => None,
+        })
+    }
+
     fn real(&self, at: usize) -> rusqlite::Result<Option<f64>> {
         Ok(match self.0.get(at) {
             Some(rusqlite::types::Value::Real(number)) => Some(*number),

@@ -5,11 +5,13 @@ use std::os::unix::ffi::OsStringExt;
 use std::path::PathBuf;
 
 use rusqlite::{Connection, Row};
+use serde_json::Value;
 
 use super::chains;
 use crate::clock;
 use crate::ledger::entry::OpenSession;
 use crate::ledger::session::{SessionKind, SessionState};
+use crate::store::MOST_HELD;
 use crate::tokens::{
     Cost, CountedBefore, FileProgress, MOST_FILES, MOST_SPENT, SPENT_OF_LATE, SpentBefore,
     TokenCounts, TokenResume, UsageKey, UsageSource,
@@ -50,6 +52,20 @@ pub fn open_sessions(db: &Connection) -> rusqlite::Result<Vec<OpenSession>> {
     )?;
     let rows = statement.query_map([MAX_OPEN], open_session)?;
     rows.filter_map(Result::transpose).collect()
+}
+
+/// What the newest ended sessions held, oldest first.
+pub fn held_before(db: &Connection) -> rusqlite::Result<Vec<(String, Value)>> {
+    let mut statement = db.prepare(
+        "SELECT s.process, e.detail FROM (SELECT id, process, ended_ms FROM sessions WHERE ended_ms \
+         IS NOT NULL ORDER BY ended_ms DESC LIMIT ?1) AS s JOIN session_events AS e ON \
+         e.session_id = s.id AND e.event_type = 'memory_history' ORDER BY s.ended_ms",
+    )?;
+    let rows = statement.query_map([MOST_HELD], |row| {
+        let (process, detail): (String, String) = (row.get(0)?, row.get(1)?);
+        Ok((process, serde_json::from_str(&detail).unwrap_or_default()))
+    })?;
+    rows.collect()
 }
 
 /// `None` for a row that no version of ours has written.

@@ -7,8 +7,8 @@ use std::os::unix::ffi::OsStrExt;
 
 use rusqlite::{Connection, OptionalExtension, named_params, params};
 
-use super::chains;
 use super::fault::Fault;
+use super::{chains, output};
 use crate::ledger::audit::AuditRow;
 use crate::ledger::row::{EVENT_VERSION, Row, SampleRow, SessionClose, SessionEvent};
 use crate::ledger::session::Session;
@@ -42,6 +42,7 @@ pub fn write(db: &Connection, row: &Row, stamp: Stamp<'_>) -> Result<(), Fault> 
         Row::Link { agent, link } => Ok(chains::put_link(db, agent, link)?),
         Row::Interaction(interaction) => Ok(chains::put_interaction(db, interaction)?),
         Row::ChainReset(agent) => Ok(chains::reset(db, agent)?),
+        Row::Output(written) => Ok(output::put(db, written)?),
     }
 }
 

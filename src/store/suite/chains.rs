@@ -10,7 +10,7 @@ use crate::chains::limits::Fullness;
 use crate::chains::step::Context;
 use crate::ledger::row::Row;
 use crate::store::examples::{AT, id, usage};
-use crate::store::reading::{Answer, Question};
+use crate::store::reading::{Answer, LinksWanted, Page, Question};
 use crate::tokens::UsageKey;
 use crate::units::Wall;
 
@@ -94,11 +94,30 @@ pub fn bounded(history: &mut History<'_>) {
     assert_eq!((kept.links.len(), kept.interactions.len()), (100, 100));
     assert_eq!((kept.first.as_deref(), kept.links[0].number), (Some("c1"), 51));
     assert_eq!(kept.interactions[0].at, Wall(AT.0 + 50));
-    for (name, number) in [("c3", Some(3)), ("c150", Some(150)), ("nobody", None)] {
-        let question = Question::Conversation { agent: "claude".to_owned(), id: name.to_owned() };
-        let answer = history.store().answer(&question).expect("an answer");
-        assert_eq!(answer, Answer::Number(number), "{name}");
+    let mut ask = |wanted: LinksWanted| {
+        let wanted = LinksWanted { agent: "claude".to_owned(), limit: 3, ..wanted };
+        match history.store().answer(&Question::Conversations(Box::new(wanted))).expect("answered")
+        {
+            Answer::Conversations(Page { items, more }) => (items, more),
+            other => panic!("{other:?}"),
+        }
+    };
+    for name in ["c3", "c150"] {
+        let found = ask(LinksWanted { id: Some(name.to_owned()), ..LinksWanted::default() });
+        assert_eq!(found, (vec![link(name[1..].parse().expect("a number"), name)], false));
     }
+    let nobody = LinksWanted { id: Some("nobody".to_owned()), ..LinksWanted::default() };
+    assert_eq!(ask(nobody), (vec![], false));
+    let by_number = LinksWanted { number: Some(7), ..LinksWanted::default() };
+    assert_eq!(ask(by_number).0, [link(7, "c7")]);
+    let before = |number| LinksWanted { before: Some(number), ..LinksWanted::default() };
+    let numbers = |(links, more): (Vec<Link>, bool)| {
+        (links.iter().map(|link| link.number).collect::<Vec<_>>(), more)
+    };
+    assert_eq!(numbers(ask(LinksWanted::default())), (vec![150, 149, 148], true));
+    assert_eq!(numbers(ask(before(51))), (vec![50, 49, 48], true));
+    assert_eq!(numbers(ask(before(4))), (vec![3, 2, 1], false));
+    assert_eq!(numbers(ask(before(1))), (vec![], false));
 }
 
 /// A chain that began anew is forgotten, and so is what is old; who told what first is known.

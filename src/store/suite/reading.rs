@@ -198,6 +198,7 @@ pub fn asked_by_index(history: &mut History<'_>) {
         (Question::Session("talk-8".into()), "sessions_by_native_id"),
         (Question::Children { parent: id(7), limit: 9 }, "sessions_by_parent"),
         (Question::Events { session: id(7), from: 3, limit: 9 }, "session_events"),
+        (Question::Output(id(7)), "session_output"),
     ];
     for analysed in [false, true] {
         if analysed {

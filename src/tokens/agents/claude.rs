@@ -172,6 +172,11 @@ pub fn default_roots(env: impl Fn(&str) -> Option<String>) -> Vec<PathBuf> {
     folders.iter().flatten().map(|folder| below(folder)).collect()
 }
 
+/// Whether lines of this type are known to hold no response, whatever is in their message.
+fn is_known(kind: Option<&str>) -> bool {
+    matches!(kind, None | Some("user" | "progress" | "system" | "summary" | "attachment"))
+}
+
 /// Whole entries on a line that is not one: behind a torn one, or side by side.
 fn salvage(line: &[u8], mut each: impl FnMut(Line)) {
     let mut found = false;
@@ -190,11 +195,16 @@ fn salvage(line: &[u8], mut each: impl FnMut(Line)) {
 
 impl<C: Told> Entry<'_, C> {
     fn told(&self, line: &[u8]) -> Line {
-        if self.r#type.filled() != Some("assistant") || self.is_api_error.0 {
+        if self.is_api_error.0 {
             return Line::Ignored;
         }
         let Some(message) = &self.message.0 else { return Line::Ignored };
         let Some(usage) = &message.usage.0 else { return Line::Ignored };
+        match self.r#type.filled() {
+            Some("assistant") => {}
+            // A response by another name would be lost in silence.
+            kind => return if is_known(kind) { Line::Ignored } else { Line::Unknown },
+        }
         if message.model.filled() == Some(SYNTHETIC) {
             return Line::Ignored;
         }
@@ -281,11 +291,13 @@ impl Usage<'_> {
             fast: self.speed.filled() == Some("fast"),
             inference_geo: self.inference_geo.filled().map(str::to_owned),
             compaction,
+            summed: false,
         }
     }
 }
 
 mod content;
+pub mod stdout;
 mod talk;
 #[cfg(test)]
 mod tests;

@@ -15,7 +15,9 @@ use crate::tokens::agents::{Extras, Line, Said, Sighting, Talk, Thread};
 use crate::units::Wall;
 
 mod calls;
+mod limits;
 mod row;
+pub mod stdout;
 #[cfg(test)]
 mod tests;
 
@@ -273,8 +275,14 @@ impl Rollout {
         line: &[u8],
         each: &mut impl FnMut(Line),
     ) {
+        if self.whose == Rows::Own {
+            limits::told(payload, at, each);
+        }
         let Some(info) = payload.info.0 else { return each(Line::Ignored) };
         let (total, last) = (info.total_token_usage.0, info.last_token_usage.0);
+        if total.is_none() && last.is_none() {
+            return each(Line::Unknown);
+        }
         let Some(spent) = self.spent(total, last) else { return each(Line::Ignored) };
         if self.is_copied(at) || spent.sum() == 0 {
             return each(Line::Ignored);

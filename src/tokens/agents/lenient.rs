@@ -80,6 +80,10 @@ pub struct Flag(pub bool);
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Count(pub u64);
 
+/// A number, or nothing if the field holds anything else.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Figure(pub Option<f64>);
+
 impl Text<'_> {
     /// The text, if there is one that is not empty.
     pub fn filled(&self) -> Option<&str> {
@@ -203,6 +207,27 @@ impl<'de, T: Deserialize<'de> + Default> Deserialize<'de> for Object<T> {
             absent!(visit_bool(bool) visit_i64(i64) visit_u64(u64) visit_f64(f64) visit_str(&str));
         }
         from.deserialize_any(Wanted(PhantomData))
+    }
+}
+
+impl<'de> Deserialize<'de> for Figure {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        struct Wanted;
+        impl<'de> Visitor<'de> for Wanted {
+            type Value = Figure;
+            fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
+                f.write_str("a number")
+            }
+            fn visit_f64<E: Error>(self, number: f64) -> Result<Figure, E> {
+                Ok(Figure(Some(number).filter(|number| number.is_finite())))
+            }
+            fn visit_u64<E: Error>(self, number: u64) -> Result<Figure, E> {
+                Ok(Figure(Some(number as f64)))
+            }
+            absent!(visit_bool(bool) visit_i64(i64) visit_str(&str));
+            absent_object!();
+        }
+        from.deserialize_any(Wanted)
     }
 }
 

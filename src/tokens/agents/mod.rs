@@ -12,6 +12,7 @@ use crate::chains::step::Calls;
 use crate::config::plan::Dialect;
 use crate::tokens::agents::codex::Rollout;
 use crate::tokens::agents::gemini::Chat;
+use crate::tokens::quota::Quota;
 use crate::tokens::{TokenCounts, UsageKey, UsageSource};
 use crate::units::Wall;
 
@@ -134,6 +135,10 @@ pub enum Line {
     Ignored,
     /// It looks like usage and cannot be read.
     Malformed,
+    /// It holds usage where nobody knows it.
+    Unknown,
+    /// It says how much of a limit is used; told beside what else the line tells.
+    Limit(Box<Quota>),
 }
 
 /// A response as one line shows it. The same response is usually shown by several lines, with
@@ -226,6 +231,8 @@ pub struct Extras {
     pub inference_geo: Option<String>,
     /// The part of its tokens that went to a request of their own, with a prompt of its own.
     pub compaction: TokenCounts,
+    /// Whether its tokens are those of several requests, none of whose prompts is known.
+    pub summed: bool,
 }
 
 impl UsageKey {

@@ -3,6 +3,7 @@
 use crate::secret::masker::Masker;
 use crate::tokens::agents::{Decoder, Line};
 use crate::tokens::book::{Book, FileId, Heard, Place};
+use crate::tokens::quota::Quota;
 use crate::tokens::source::{Source, Whose};
 use crate::tokens::tail::read::Found;
 use crate::tokens::talks::{self, Talks};
@@ -35,6 +36,8 @@ pub struct Ears<'a> {
     pub lines: &'a mut LineCounts,
     /// Keys that become known.
     pub seeded: &'a mut Vec<UsageKey>,
+    /// How much of limits is used.
+    pub quotas: &'a mut Vec<Quota>,
 }
 
 impl<'a> Ears<'a> {
@@ -57,6 +60,11 @@ impl<'a> Ears<'a> {
         match line {
             Line::Ignored => self.lines.ignored += 1,
             Line::Malformed => self.lines.malformed += 1,
+            Line::Unknown => self.lines.unknown += 1,
+            Line::Limit(mut quota) => {
+                self.source.whose(None).agent.as_ref().clone_into(&mut quota.agent);
+                self.quotas.push(*quota);
+            }
             Line::Said(talk) => {
                 self.lines.ignored += 1;
                 if self.is_history(offset, talk.at) {

@@ -111,6 +111,13 @@ impl Look {
 }
 
 impl Tracked {
+    /// Bytes that were there when it was last looked at, and were not read.
+    pub fn unread(&self) -> u64 {
+        let size = self.look.as_ref().map_or(0, |look| look.size);
+        let lines = self.shape == Shape::Lines;
+        if lines { size.saturating_sub(self.position.read) } else { 0 }
+    }
+
     /// Looks at the file, and notes what changed. That it is shorter than what was read of it is
     /// noticed when it is read.
     pub fn check(&mut self, now: Mono) -> Change {

@@ -10,6 +10,7 @@ use crate::chains::step::Step;
 use crate::secret::masker::Masker;
 use crate::tokens::agents::{self, Decoder, Shape};
 use crate::tokens::book::{Book, Closed, FileId};
+use crate::tokens::quota::Quota;
 use crate::tokens::source::Source;
 use crate::tokens::tail::Start;
 use crate::tokens::tail::bell::{self, Bell};
@@ -20,7 +21,7 @@ use crate::tokens::tail::scan::{HOT, Tree};
 use crate::tokens::tail::shelf::{Put, Shelf};
 use crate::tokens::tail::turn;
 use crate::tokens::talks::Talks;
-use crate::tokens::{FileProgress, LineCounts, TokenBatch, TokenResume, UsageKey};
+use crate::tokens::{FileProgress, Lag, LineCounts, TokenBatch, TokenResume, UsageKey};
 use crate::units::{Now, Wall};
 
 /// Read in one poll, so that what is found is handed on in portions: some 30 ms of work.
@@ -51,6 +52,8 @@ pub struct Follower {
     excerpts: Option<Masker>,
     lines: LineCounts,
     seeded: Vec<UsageKey>,
+    quotas: Vec<Quota>,
+    lag: Lag,
     /// The number of files that was told last.
     files: u64,
 }
@@ -85,6 +88,8 @@ impl Follower {
             excerpts: start.excerpts,
             lines: LineCounts::default(),
             seeded: Vec::new(),
+            quotas: Vec::new(),
+            lag: Lag::default(),
             files: 0,
         };
         follower.follow(&sources);
@@ -129,7 +134,7 @@ impl Follower {
         self.check(now);
         self.read_some(now);
         self.book.settle(now);
-        self.collect()
+        self.collect(now)
     }
 
     /// Reads what is left, and closes every response.
@@ -139,7 +144,7 @@ impl Follower {
             batches.extend(self.poll(now));
             if !self.is_behind() {
                 self.book.close_all(now);
-                batches.extend(self.collect());
+                batches.extend(self.collect(now));
                 break;
             }
         }
@@ -293,6 +298,7 @@ impl Follower {
             now,
             lines: &mut self.lines,
             seeded: &mut self.seeded,
+            quotas: &mut self.quotas,
         };
         let (bytes, ended) = turn::read(reader, &file, tracked, &mut ears)?;
         tracked.decoder = Some(decoder);
@@ -319,7 +325,7 @@ impl Follower {
 
     /// What is to be handed on: a batch for each process that used something, and the offsets in
     /// the last, so that they are never stored before what they stand for.
-    fn collect(&mut self) -> Vec<TokenBatch> {
+    fn collect(&mut self, now: Now) -> Vec<TokenBatch> {
         let mut batches = by_process(self.book.take());
         let mut last = batches.pop().unwrap_or_else(|| TokenBatch {
             process: self.only_process(),
@@ -330,6 +336,9 @@ impl Follower {
         last.steps = self.steps(&holds);
         last.seeded = std::mem::take(&mut self.seeded);
         last.lines = std::mem::take(&mut self.lines);
+        last.lines.reused = self.book.take_reused();
+        last.quotas = newest(std::mem::take(&mut self.quotas));
+        last.lag = self.new_lag(now);
         let files = self.shelf.len() as u64;
         last.files = (std::mem::replace(&mut self.files, files) != files).then_some(files);
         let empty = TokenBatch { process: last.process.clone(), ..TokenBatch::default() };
@@ -337,6 +346,15 @@ impl Follower {
             batches.push(last);
         }
         batches
+    }
+
+    /// How far behind reading is, where that is another figure than the one before.
+    fn new_lag(&mut self, now: Now) -> Option<Lag> {
+        let left = self.dirty.iter().filter_map(|id| self.shelf.get(*id));
+        let bytes = left.map(Tracked::unread).sum();
+        let since = self.is_behind().then(|| self.lag.since.unwrap_or(now.wall));
+        let lag = Lag { bytes, since };
+        (std::mem::replace(&mut self.lag, lag) != lag).then_some(lag)
     }
 
     /// What happened before the offsets that are told: in one batch with them, since it has no key
@@ -384,6 +402,18 @@ impl Follower {
         let first = owners.next()?.whose.process.as_ref()?;
         owners.all(|owner| owner.whose.process.as_ref() == Some(first)).then(|| first.to_string())
     }
+}
+
+/// The newest of each agent and limit; a history tells thousands.
+fn newest(quotas: Vec<Quota>) -> Vec<Quota> {
+    let mut newest: BTreeMap<_, Quota> = BTreeMap::new();
+    for quota in quotas {
+        let key = (quota.agent.clone(), quota.window);
+        if newest.get(&key).is_none_or(|known| known.at <= quota.at) {
+            newest.insert(key, quota);
+        }
+    }
+    newest.into_values().collect()
 }
 
 fn by_process(closed: Closed) -> Vec<TokenBatch> {

@@ -169,6 +169,8 @@ impl Scan {
                 true => self.lines.counted += 1,
                 false => self.lines.duplicate += 1,
             },
+            Line::Limit(_) => {}
+            Line::Unknown => self.lines.unknown += 1,
             Line::Said(_) | Line::Ignored => self.lines.ignored += 1,
             Line::Malformed => self.lines.malformed += 1,
         }

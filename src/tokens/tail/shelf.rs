@@ -57,6 +57,11 @@ impl Shelf {
         self.files.get_mut(&id)
     }
 
+    /// The file of this name among us.
+    pub fn get(&self, id: FileId) -> Option<&Tracked> {
+        self.files.get(&id)
+    }
+
     /// All of them, in no order.
     pub fn all(&self) -> impl Iterator<Item = &Tracked> {
         self.files.values()

@@ -88,6 +88,9 @@ _procession() {
             procession__subcmd__agents,continuation)
                 cmd="procession__subcmd__agents__subcmd__continuation"
                 ;;
+            procession__subcmd__agents,conversations)
+                cmd="procession__subcmd__agents__subcmd__conversations"
+                ;;
             procession__subcmd__agents,hand-over)
                 cmd="procession__subcmd__agents__subcmd__hand__subcmd__over"
                 ;;
@@ -117,6 +120,9 @@ _procession() {
                 ;;
             procession__subcmd__agents__subcmd__help,continuation)
                 cmd="procession__subcmd__agents__subcmd__help__subcmd__continuation"
+                ;;
+            procession__subcmd__agents__subcmd__help,conversations)
+                cmd="procession__subcmd__agents__subcmd__help__subcmd__conversations"
                 ;;
             procession__subcmd__agents__subcmd__help,hand-over)
                 cmd="procession__subcmd__agents__subcmd__help__subcmd__hand__subcmd__over"
@@ -213,6 +219,9 @@ _procession() {
                 ;;
             procession__subcmd__help__subcmd__agents,continuation)
                 cmd="procession__subcmd__help__subcmd__agents__subcmd__continuation"
+                ;;
+            procession__subcmd__help__subcmd__agents,conversations)
+                cmd="procession__subcmd__help__subcmd__agents__subcmd__conversations"
                 ;;
             procession__subcmd__help__subcmd__agents,hand-over)
                 cmd="procession__subcmd__help__subcmd__agents__subcmd__hand__subcmd__over"
@@ -486,7 +495,7 @@ _procession() {
             return 0
             ;;
         procession__subcmd__agents)
-            opts="-h --help list show contains continuation hand-over interactions reset validate info help"
+            opts="-h --help list show conversations contains continuation hand-over interactions reset validate info help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -555,6 +564,48 @@ _procession() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        procession__subcmd__agents__subcmd__conversations)
+            opts="-n -c -h --before --number --limit --json --socket --config --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --before)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --number)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --limit)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -n)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --socket)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -c)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         procession__subcmd__agents__subcmd__hand__subcmd__over)
             opts="-c -h --conversation --json --socket --config --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
@@ -586,7 +637,7 @@ _procession() {
             return 0
             ;;
         procession__subcmd__agents__subcmd__help)
-            opts="list show contains continuation hand-over interactions reset validate info help"
+            opts="list show conversations contains continuation hand-over interactions reset validate info help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -614,6 +665,20 @@ _procession() {
             return 0
             ;;
         procession__subcmd__agents__subcmd__help__subcmd__continuation)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        procession__subcmd__agents__subcmd__help__subcmd__conversations)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -1044,7 +1109,7 @@ _procession() {
             return 0
             ;;
         procession__subcmd__help__subcmd__agents)
-            opts="list show contains continuation hand-over interactions reset validate info"
+            opts="list show conversations contains continuation hand-over interactions reset validate info"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1072,6 +1137,20 @@ _procession() {
             return 0
             ;;
         procession__subcmd__help__subcmd__agents__subcmd__continuation)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        procession__subcmd__help__subcmd__agents__subcmd__conversations)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )

@@ -165,6 +165,7 @@ fn what_changes_the_cost_is_read() {
         fast: true,
         inference_geo: Some("us".into()),
         compaction: TokenCounts::default(),
+        summed: false,
     };
     assert_eq!(found.extras, extras);
 }
@@ -315,4 +316,14 @@ fn what_people_ask_is_told_from_what_looks_like_it() {
     let fork = user(r#","forkedFrom":{"sessionId":"origin","messageUuid":"m"}"#, r#""do it""#);
     let talk = said(&fork).expect("a prompt");
     assert_eq!(talk.thread.copied_from.as_deref(), Some("origin"));
+}
+
+#[test]
+fn a_response_by_another_name_is_seen_to_be_unknown() {
+    let renamed = with(r#""type":"assistant""#, r#""type":"model_turn""#);
+    assert_eq!(lines(renamed.as_bytes()), [Line::Unknown]);
+    for known in ["user", "progress", "system"] {
+        let line = with(r#""type":"assistant""#, &format!(r#""type":"{known}""#));
+        assert_eq!(lines(line.as_bytes()), [Line::Ignored], "{known}");
+    }
 }

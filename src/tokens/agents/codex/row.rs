@@ -3,7 +3,7 @@
 use serde::Deserialize;
 
 use crate::tokens::TokenCounts;
-use crate::tokens::agents::lenient::{Clip, Count, Object, Text};
+use crate::tokens::agents::lenient::{Clip, Count, Figure, Object, Text};
 
 /// A row.
 #[derive(Default, Deserialize)]
@@ -40,6 +40,7 @@ pub struct Payload<'a> {
     #[serde(borrow)]
     pub model: Text<'a>,
     pub info: Object<Info>,
+    pub rate_limits: Object<RateLimits>,
     pub message: Clip,
     #[serde(borrow)]
     pub thread_settings: Object<Settings<'a>>,
@@ -90,6 +91,26 @@ pub struct Info {
     pub total_token_usage: Object<Spent>,
     pub last_token_usage: Object<Spent>,
     pub model_context_window: Count,
+}
+
+/// How much of the limits of a subscription is used.
+#[derive(Clone, Copy, Default, Deserialize)]
+#[serde(default)]
+pub struct RateLimits {
+    pub primary: Object<RateLimit>,
+    pub secondary: Object<RateLimit>,
+}
+
+/// One of them.
+#[derive(Clone, Copy, Default, Deserialize)]
+#[serde(default)]
+pub struct RateLimit {
+    pub used_percent: Figure,
+    pub window_minutes: Figure,
+    /// Seconds since 1970.
+    pub resets_at: Figure,
+    /// Seconds from then on, in older versions.
+    pub resets_in_seconds: Figure,
 }
 
 /// Tokens as OpenAI counts them: what was cached is a part of the input, reasoning one of the output.

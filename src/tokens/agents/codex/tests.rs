@@ -332,3 +332,35 @@ fn rollouts_lie_where_codex_keeps_them() {
     assert!(is_transcript(b"rollout-2026-10-01T10-00-00-a.jsonl"));
     assert!(!is_transcript(b"history.jsonl"));
 }
+
+#[test]
+fn limits_of_a_subscription_are_told_beside_the_tokens() {
+    let limits = r#""rate_limits":{"primary":{"used_percent":12.5,"window_minutes":300,"resets_at":1790850000},"secondary":{"used_percent":40,"window_minutes":10080,"resets_in_seconds":60}}"#;
+    let reading = Reading::of(&[
+        row(0, "event_msg", &format!(r#"{{"type":"token_count","info":null,{limits}}}"#)),
+        row(
+            0,
+            "event_msg",
+            r#"{"type":"token_count","rate_limits":{"primary":{"used_percent":"x"},"secondary":7}}"#,
+        ),
+    ]);
+    let limit = |line: &Line| match line {
+        Line::Limit(quota) => Some((quota.window.as_str(), quota.used, quota.resets)),
+        _ => None,
+    };
+    let told: Vec<_> = reading.told.iter().filter_map(limit).collect();
+    let ten = Wall::parse("2026-10-01T10:00:00Z").expect("a time").0;
+    let expected =
+        [("5h", 0.125, Some(Wall(1_790_850_000_000))), ("7d", 0.4, Some(Wall(ten + 60_000)))];
+    assert_eq!(told, expected);
+}
+
+#[test]
+fn a_count_in_a_form_that_is_not_known_is_seen_to_be_so() {
+    let reading = Reading::of(&[row(
+        0,
+        "event_msg",
+        r#"{"type":"token_count","info":{"usage":{"input":7}}}"#,
+    )]);
+    assert_eq!(reading.told, [Line::Unknown]);
+}

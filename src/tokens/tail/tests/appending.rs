@@ -4,6 +4,8 @@ use std::fs;
 
 use crate::tokens::tail::corpus::append;
 use crate::tokens::tail::scene::{EARLY, Scene, line};
+use crate::tokens::{Lag, TokenBatch};
+use crate::units::{Now, Wall};
 
 #[test]
 fn appended_lines_count_once_and_only_they_are_read() {
@@ -114,4 +116,27 @@ fn a_large_file_does_not_starve_a_small_one() {
         }
     }
     assert!(scene.follower.is_behind() && scene.lines.counted == 1);
+}
+
+#[test]
+fn what_is_not_read_yet_is_told_with_since_when() {
+    let mut scene = Scene::new(EARLY);
+    let text = format!("{}\n", "x".repeat(1 << 20));
+    let mut written = 0;
+    for file in ["a.jsonl", "b.jsonl", "c.jsonl"] {
+        (0..4).for_each(|_| scene.append(file, &text));
+        written += 4 * text.len() as u64;
+    }
+    let now = scene.now();
+    let lag = |batches: Vec<TokenBatch>| batches.into_iter().find_map(|batch| batch.lag);
+    let first = lag(scene.follower.poll(now)).expect("it is behind");
+    assert!(first.bytes > 0 && first.bytes < written, "{first:?}");
+    assert_eq!(first.since, Some(now.wall));
+    let mut last = first;
+    for _ in 0..100 {
+        let later = Now { wall: Wall(now.wall.0 + 7_000), ..now };
+        last = lag(scene.follower.poll(later)).unwrap_or(last);
+        assert!(last.since.is_none_or(|since| since == now.wall), "{last:?}");
+    }
+    assert_eq!(last, Lag::default());
 }
