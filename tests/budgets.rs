@@ -129,7 +129,9 @@ fn a_budget_is_told_of_then_signals_refuses_and_stops() {
     assert!(money["spent"].as_u64() > Some(0), "{money}");
     let table = procession(dir, &["budgets"]).stdout;
     let table = String::from_utf8_lossy(&table).into_owned();
-    assert!(table.contains("2,000  1,000  200 %"), "{table}");
+    let row = table.lines().find(|line| line.starts_with("told ")).expect("a row");
+    let cells: Vec<&str> = row.split_whitespace().collect();
+    assert_eq!(cells[..7], ["told", "coder", "hour", "2,000", "1,000", "200", "%"], "{table}");
     refused(dir, &["budgets", "tolt"], "did you mean \"told\"?");
     assert_eq!(house.await_lines("told", 1), ["told"], "once");
 
@@ -173,4 +175,45 @@ fn what_is_spent_outlives_kill_9_and_is_counted_once() {
     third.signal(15);
     third.end();
     assert_eq!(events(dir).len(), 2);
+}
+
+#[test]
+fn who_was_left_behind_and_goes_on_spending_is_ended() {
+    let config = CONFIG.replacen("processes:", "tokens: {orphaned_spenders: end}\nprocesses:", 1);
+    let mut house = House::of_config(As::Subreaper, &config);
+    let dir = house.dir().to_owned();
+    let dir = dir.as_path();
+    let it = || {
+        let output = procession(dir, &["ps", "--json"]);
+        let found: Value = serde_json::from_slice(&output.stdout).ok()?;
+        let all = found["processes"].as_array()?.clone();
+        all.into_iter().find(|process| process["name"] == "it")
+    };
+    let session = until("it runs", || Some(it()?["session"].as_str()?.to_owned()));
+    // Somebody of another parent, whom no end of the run reaches.
+    let mut left = Command::new("sleep")
+        .arg("100000")
+        .env("PROCESSION_SESSION_ID", &session)
+        .stdin(Stdio::null())
+        .spawn()
+        .expect("a process");
+    let mut other = Command::new("sleep").arg("100000").stdin(Stdio::null()).spawn().expect("one");
+    assert!(procession(dir, &["stop", "it"]).status.success());
+    let mut id = 0;
+    until("who was left behind is ended", || {
+        id += 1;
+        append(dir, &format!("late-{id}"), 100);
+        std::thread::sleep(std::time::Duration::from_millis(200));
+        left.try_wait().expect("a child of ours")
+    });
+    assert!(other.try_wait().expect("a child of ours").is_none(), "it is nobody's orphan");
+    other.kill().expect("it lives");
+    other.wait().expect("it ends");
+    house.signal(15);
+    house.end();
+    let db = Connection::open(dir.join("history.db")).expect("a database");
+    let query = "SELECT group_concat(event_type) FROM session_events WHERE session_id = ?1 AND \
+                 event_type LIKE 'orphaned%'";
+    let told: String = db.query_row(query, [&session], |row| row.get(0)).expect("events");
+    assert!(told.starts_with("orphaned_spender,orphaned_spender_action"), "{told}");
 }

@@ -120,7 +120,7 @@ impl Below {
             opened: pass_on(opened),
             heard,
             called: kept.calls(),
-            knock: control::knocks_at(&doors),
+            knock: control::knocks_at(&doors, snapshots.subscribe()),
             snapshots,
             live_runs,
         };

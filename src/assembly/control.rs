@@ -8,6 +8,7 @@ use tokio::sync::mpsc::WeakSender;
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{mpsc, oneshot, watch};
 
+use crate::assembly::spenders::{self, Behind};
 use crate::config::beside::Asked;
 use crate::config::load::{self, load};
 use crate::config::plan::{Plan, ProcessPlan};
@@ -163,10 +164,18 @@ pub(super) fn events(plan: &Arc<Plan>, began: Wall, beside: &Arc<Beside>) -> (Ar
 }
 
 /// Passes on what the ledger asks for, as an order like any other whose answer nobody waits for.
-pub(super) fn knocks_at(doors: &Doors) -> Box<dyn FnMut(Knock) -> bool + Send> {
+pub(super) fn knocks_at(
+    doors: &Doors,
+    pictures: watch::Receiver<Arc<Snapshot>>,
+) -> Box<dyn FnMut(Knock) -> bool + Send> {
     let orders = doors.orders.clone();
     Box::new(move |knock| {
         let wish = match knock {
+            Knock::EndOrphans { process, session } => {
+                let known = Behind { process, session, picture: pictures.borrow().clone() };
+                tokio::spawn(spenders::end(known, orders.clone()));
+                return true;
+            }
             Knock::End(session) => Wish::End { session, grace: None },
             Knock::Restart(process) => Wish::Restart(vec![process]),
             Knock::Stop(process) => Wish::Stop(vec![process]),

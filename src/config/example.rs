@@ -200,6 +200,7 @@ fn the_example_has_no_problem() {
 #[test]
 fn budgets_reach_the_plan() {
     let plan = plan(EVERYTHING);
+    assert_eq!(plan.tokens.orphaned_spenders, OrphanedSpenders::End);
     let [daily, hourly, each, whole] = &plan.budgets[..] else { panic!("{:?}", plan.budgets) };
     assert_eq!((&daily.scope, &*daily.warn), (&BudgetScope::Agent("coder".into()), &[60, 90][..]));
     assert_eq!(daily.limit, BudgetLimit::Cost(Money(12_500_000_000)));

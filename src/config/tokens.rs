@@ -2,7 +2,7 @@
 //! written.
 
 use super::cursor::{Cursor, Fields};
-use super::plan::{Otlp, TokensPlan};
+use super::plan::{OrphanedSpenders, Otlp, TokensPlan};
 use super::read;
 use super::surroundings::Surroundings;
 
@@ -21,6 +21,9 @@ pub(super) fn tokens(fields: &mut Fields<'_>, around: &Surroundings<'_>) -> Toke
         fallback_model: fields.read("fallback_model", model),
         report: fields.read("report", path).flatten(),
         log: fields.read("log", path).flatten(),
+        orphaned_spenders: fields
+            .read("orphaned_spenders", |at| at.choice(&OrphanedSpenders::NAMES))
+            .unwrap_or_default(),
     };
     fields.finish(&[
         ("port", "did you mean `otlp`?"),

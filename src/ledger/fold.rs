@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use crate::chains::chain::Chains;
 use crate::config::plan::{
-    LeakRule, Plan, ProcessPlan, SessionRule, SessionsPlan, Standing, StorePlan,
+    LeakRule, OrphanedSpenders, Plan, ProcessPlan, SessionRule, SessionsPlan, Standing, StorePlan,
 };
 use crate::ledger::activity::Activity;
 use crate::ledger::calls::{Called, Calls};
@@ -52,6 +52,7 @@ pub struct Ledger {
     pub(super) spend: Spend,
     pub(super) precedence: Precedence,
     pub(super) budgets: Budgets,
+    pub(super) orphaned_spenders: OrphanedSpenders,
     pub(super) prices: Prices,
     pub(super) calls: Calls,
     /// Whether somebody is told of each call, and those that wait for that.
@@ -102,6 +103,8 @@ pub(super) struct Process {
     pub(super) trends: VecDeque<RunTrend>,
     /// When it was last restarted for its memory.
     pub(super) memory_restart: Option<Mono>,
+    /// The run that is over and goes on spending, and when its end was last asked for.
+    pub(super) orphaned: Option<(SessionId, Mono)>,
 }
 
 /// A run that ended, for what is learnt of it behind its end.
@@ -129,6 +132,7 @@ impl Ledger {
             spend: Spend::new(plan),
             precedence: Precedence::default(),
             budgets: Budgets::new(&plan.budgets, started),
+            orphaned_spenders: plan.tokens.orphaned_spenders,
             prices: Prices::default(),
             calls: Calls::default(),
             tells_calls: plan.tokens.log.is_some(),
@@ -287,6 +291,7 @@ impl Process {
             spawned,
             trends: VecDeque::new(),
             memory_restart: None,
+            orphaned: None,
         }
     }
 

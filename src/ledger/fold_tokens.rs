@@ -81,9 +81,10 @@ impl Ledger {
     ) -> bool {
         let Some(usage) = self.precedence.hear(usage) else { return false };
         let Counting { at, ix, process, changed, rows } = counting;
-        let (at, process) = (*at, process.clone());
+        let (at, ix, process) = (*at, *ix, process.clone());
         self.spend.count(&process, &usage, response);
         rows.extend(self.charged(at, &process, &usage));
+        rows.extend(ix.into_iter().flat_map(|ix| self.spent_behind(at, ix, &usage)));
         let session = ix.and_then(|ix| self.attribute(at, ix, &usage, rows));
         if let Some(id) = session {
             rows.extend(self.signed(at, id));

@@ -35,6 +35,7 @@ mod fold_memory;
 mod fold_parts;
 mod fold_requests;
 mod fold_runs;
+mod fold_spenders;
 mod fold_stdout;
 mod fold_time;
 mod fold_tokens;

@@ -233,6 +233,13 @@ pub enum Knock {
     Restart(String),
     /// That a process ends and stays ended.
     Stop(String),
+    /// That whoever was left behind by the runs of a process that are over ends.
+    EndOrphans {
+        /// Its name.
+        process: String,
+        /// Its last run.
+        session: SessionId,
+    },
     /// That a process gets a signal.
     Signal {
         /// Its name.

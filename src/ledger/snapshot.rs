@@ -239,6 +239,10 @@ pub struct ProcessView {
     pub memory_ends: u64,
     /// The agent that it runs, if it declares one.
     pub agent: Option<String>,
+    /// Runs that went on spending behind their end, in this life.
+    pub orphaned_spenders: u64,
+    /// Tokens that they spent there.
+    pub orphaned_tokens: u64,
     /// Times that the leak rule began to be met, in this life.
     pub leaks_suspected: u64,
     /// Times that a leak was confirmed, in this life.
@@ -277,6 +281,8 @@ impl ProcessView {
             leaks_recurring: 0,
             memory_ends: 0,
             agent: plan.agent.as_ref().map(|agent| agent.name.clone()),
+            orphaned_spenders: 0,
+            orphaned_tokens: 0,
             leaks_suspected: 0,
             leaks_confirmed: 0,
             care: Care::new(plan),

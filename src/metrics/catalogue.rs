@@ -379,6 +379,10 @@ catalogue! {
         "How long a budget lasts if it is spent on as fast; absent where it is spent, lasts for ever, or where that is not known.";
     BUDGET_WINDOW_END: Gauge "procession_budget_window_end_timestamp_seconds" ["budget"]
         "When the window of a budget ends and another one begins, in seconds since 1970; absent for those without an end of the clock.";
+    ORPHANED_SPENDERS: Counter "procession_process_orphaned_spenders_total" ["process"]
+        "Runs of the process that went on spending behind their end, because something of them was left behind.";
+    ORPHANED_TOKENS: Counter "procession_process_orphaned_tokens_total" ["process"]
+        "Tokens that were spent behind the end of a run of the process.";
     INGEST_LINES: Counter "procession_ingest_lines_total" ["result"]
         "Lines of agents' logs that were read, by what became of them.";
     INGEST_BYTES: Counter "procession_ingest_bytes_total" []

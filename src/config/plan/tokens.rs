@@ -15,6 +15,31 @@ pub struct TokensPlan {
     pub report: Option<PathBuf>,
     /// The file that gets a line for each call.
     pub log: Option<PathBuf>,
+    /// What becomes of agents that go on spending behind the end of their run.
+    pub orphaned_spenders: OrphanedSpenders,
+}
+
+/// What becomes of agents that go on spending behind the end of their run.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum OrphanedSpenders {
+    /// They are told of.
+    #[default]
+    Report,
+    /// Whoever is seen to have been left behind by it is ended besides.
+    End,
+}
+
+impl OrphanedSpenders {
+    /// The words of the file.
+    pub const NAMES: [(&str, Self); 2] = [("report", Self::Report), ("end", Self::End)];
+
+    /// Its word in the file.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Report => "report",
+            Self::End => "end",
+        }
+    }
 }
 
 /// Where OpenTelemetry's protocol is received, on the loopback address.

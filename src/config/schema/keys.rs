@@ -71,7 +71,7 @@ pub(super) const FILE: [Key; 15] = [
     ),
 ];
 
-const TOKENS: [Key; 5] = [
+const TOKENS: [Key; 6] = [
     (
         "otlp",
         Either(&[Off, Words(&["auto", "off"]), Whole(1, 65_535)]),
@@ -93,6 +93,11 @@ const TOKENS: [Key; 5] = [
         "The file that holds the sums of this life as JSON; none unless written.",
     ),
     ("log", OFF_OR_TEXT, "The file that gets a line for each call; none unless written."),
+    (
+        "orphaned_spenders",
+        Words(&["report", "end"]),
+        "What becomes of agents that go on spending behind the end of their run: `report`, an event and a metric, or `end`, whoever is seen to have been left behind by it is ended besides.",
+    ),
 ];
 
 pub(super) const OFF_OR_DURATION: Form = Either(&[Off, Duration]);

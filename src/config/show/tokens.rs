@@ -14,6 +14,7 @@ pub(super) struct Tokens {
     fallback_model: Option<String>,
     report: OrOff<String>,
     log: OrOff<String>,
+    orphaned_spenders: &'static str,
 }
 
 /// A word, or a port.
@@ -36,5 +37,6 @@ pub(super) fn tokens(plan: &TokensPlan) -> Tokens {
         fallback_model: plan.fallback_model.as_deref().map(plain),
         report: OrOff::of(shown(&plan.report)),
         log: OrOff::of(shown(&plan.log)),
+        orphaned_spenders: plan.orphaned_spenders.as_str(),
     }
 }

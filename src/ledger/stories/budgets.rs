@@ -159,6 +159,38 @@ fn a_next_life_goes_on_where_the_last_one_was() {
 }
 
 #[test]
+fn who_goes_on_spending_behind_its_end_is_told_of_and_looked_for() {
+    for ends in [OrphanedSpenders::Report, OrphanedSpenders::End] {
+        let tokens = TokensPlan { orphaned_spenders: ends, ..TokensPlan::default() };
+        let plan = Plan { tokens, ..plan() };
+        let mut ledger = Ledger::new(&plan, at(0), true, |_| Box::new(Scripted(None)), 7);
+        ledger.fold(opened(0, 1, CODER, 0));
+        ledger.fold(exited(S, 1, 0));
+        // One that was on its way.
+        spend(&mut ledger, 3 * S, 1);
+        let view = |ledger: &Ledger, ms| {
+            let coder = ledger.snapshot(1, at(ms)).processes[CODER.0].clone();
+            (coder.orphaned_spenders, coder.orphaned_tokens)
+        };
+        assert_eq!(view(&ledger, 3 * S), (0, 0));
+        for (second, key) in [(7, 2), (8, 3), (40, 4)] {
+            spend(&mut ledger, second * S, key);
+        }
+        assert_eq!(view(&ledger, 40 * S), (1, 45));
+        let knock = Knock::EndOrphans { process: "coder".into(), session: session(1) };
+        let asked = match ends {
+            OrphanedSpenders::Report => vec![],
+            OrphanedSpenders::End => vec![knock.clone(), knock],
+        };
+        assert_eq!(ledger.take_knocks(), asked);
+        // Who runs is nobody's orphan.
+        ledger.fold(opened(50 * S, 2, CODER, 1));
+        spend(&mut ledger, 60 * S, 5);
+        assert_eq!(view(&ledger, 60 * S), (1, 45));
+    }
+}
+
+#[test]
 fn calls_that_are_told_at_a_door_are_charged_too_and_once() {
     let mut ledger = with(vec![budget("b", BudgetScope::Container, 100, BudgetActions::default())]);
     let call = Call {

@@ -1,4 +1,4 @@
-//! The families of budgets.
+//! The families of budgets, and of those who spend behind their end.
 
 use crate::ledger::snapshot::{BudgetView, Snapshot};
 use crate::metrics::catalogue as row;
@@ -32,6 +32,11 @@ pub(super) fn put(families: &mut Families, snapshot: &Snapshot) {
     families.each(&row::BUDGET_EXHAUSTION, lasts);
     let ends = each().filter_map(|one| Some((of(one), one.closes.map(Wall::seconds)?)));
     families.each(&row::BUDGET_WINDOW_END, ends);
+    let agents = || snapshot.processes.iter().filter(|process| process.agent.is_some());
+    let spenders = agents().map(|it| ([it.name.as_str()], count(it.orphaned_spenders)));
+    families.each(&row::ORPHANED_SPENDERS, spenders);
+    let tokens = agents().map(|it| ([it.name.as_str()], count(it.orphaned_tokens)));
+    families.each(&row::ORPHANED_TOKENS, tokens);
 }
 
 fn of(budget: &BudgetView) -> [&str; 1] {
