@@ -19,6 +19,7 @@ mod image;
 mod kept;
 mod leaks;
 mod lifecycle;
+mod memory;
 mod mind;
 mod orphans;
 mod output;
