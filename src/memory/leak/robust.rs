@@ -16,6 +16,7 @@ use crate::memory::leak::forest::votes;
 use crate::memory::leak::measured::{Measured, Seen};
 use crate::memory::leak::model;
 use crate::memory::leak::shape::{self, Look};
+use crate::memory::leak::slopes;
 use crate::memory::{LeakDetector, LeakState, Range, TreeSample, Verdict};
 use crate::units::{Bytes, Mono, Now};
 
@@ -204,7 +205,7 @@ impl Robust {
 /// the odds.
 fn corrected(look: Look) -> Look {
     let Some(shape) = look.shape else { return look };
-    let by = (model::SLOPE_BASE + votes(&model::SLOPES, &shape.0)).clamp(-1.0, 1.0).exp();
+    let by = (slopes::BASE + votes(&slopes::TREES, &shape.0)).clamp(-1.0, 1.0).exp();
     Look {
         slope: look.slope * by,
         error: look.error * by + look.slope.abs() * (by - 1.0).abs(),
