@@ -7,7 +7,7 @@
 //! with a line of names; further columns are passed over. PREDICTIONS gets a row for each alarm that
 //! was raised: `series_id,detected,detect_time_s,slope_bytes_per_s,eta_s`. An alarm of the robust
 //! rule is a confirmed leak, one of the growth-count rule a suspected one, as it confirms none.
-//! FILE gets the figures of every look, for `bench/leaks/train`. A row that cannot be read is told
+//! FILE gets the growth and the figures of every look, for `bench/leaks/train`. A row that cannot be read is told
 //! with its line and left out. On standard error: the time that a sample took.
 
 // What clippy.toml bans is banned from the program; this only measures it.
@@ -224,7 +224,8 @@ impl Run {
             looked.growth != verdict.growth || looked.to_limit != verdict.to_limit
         });
         if let Some(shape) = shape.filter(|_| news) {
-            write!(file, "{series},{time},{}", measured.samples)?;
+            let growth = verdict.growth.unwrap_or(0.0);
+            write!(file, "{series},{time},{},{growth:.7e}", measured.samples)?;
             for figure in shape.0 {
                 write!(file, ",{figure:.7e}")?;
             }

@@ -20,6 +20,7 @@ mod image;
 mod kept;
 mod leaks;
 mod lifecycle;
+mod memory;
 mod mind;
 mod orphans;
 mod output;

@@ -13,6 +13,7 @@ pub mod measured;
 pub mod model;
 pub mod robust;
 pub mod shape;
+pub mod slopes;
 
 use std::time::Duration;
 

@@ -7,11 +7,11 @@ pub const BASE: f64 = -0.403058;
 /// And where floors do not rise: no leak.
 pub const NEVER: f64 = -4.0;
 
-const fn n(figure: u8, above: u8, value: f32) -> Node {
+pub(super) const fn n(figure: u8, above: u8, value: f32) -> Node {
     Node { figure, above, value }
 }
 
-const fn v(value: f32) -> Node {
+pub(super) const fn v(value: f32) -> Node {
     n(LEAF, 0, value)
 }
 

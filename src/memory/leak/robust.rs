@@ -16,6 +16,7 @@ use crate::memory::leak::forest::votes;
 use crate::memory::leak::measured::{Measured, Seen};
 use crate::memory::leak::model;
 use crate::memory::leak::shape::{self, Look};
+use crate::memory::leak::slopes;
 use crate::memory::{LeakDetector, LeakState, Range, TreeSample, Verdict};
 use crate::units::{Bytes, Mono, Now};
 
@@ -158,6 +159,8 @@ impl Robust {
         // What takes next to no room may be a leak and is no alarm.
         let newest = if matters { voted } else { voted.min(0.0) };
         let odds = self.odds.map_or(newest, |odds| odds + NEWEST * (newest - odds));
+        // Growth that was picked out for looking like a leak's is told as it turned out to be.
+        let look = if odds > 0.0 { corrected(look) } else { look };
         (self.newest, self.odds) = (Some(look), Some(odds));
         self.take_up(if matters { wanted(odds) } else { LeakState::None }, at);
         self.give_up(odds, at);
@@ -194,6 +197,20 @@ impl Robust {
             shape: look.shape,
         });
         Measured { samples: self.samples, seen }
+    }
+}
+
+/// The look with the slope that such looks had in the end: whoever takes the steepest stretch for a
+/// leak takes many that are steeper than what follows. Small trees tell by how much, as they do for
+/// the odds.
+fn corrected(look: Look) -> Look {
+    let Some(shape) = look.shape else { return look };
+    let by = (slopes::BASE + votes(&slopes::TREES, &shape.0)).clamp(-1.0, 1.0).exp();
+    Look {
+        slope: look.slope * by,
+        error: look.error * by + look.slope.abs() * (by - 1.0).abs(),
+        to_limit: look.to_limit / by,
+        ..look
     }
 }
 

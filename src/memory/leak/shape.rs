@@ -23,6 +23,11 @@ const BOUND: f64 = 100.0;
 /// The same for one slope by another.
 const STEEP: f64 = 20.0;
 
+/// How far apart points lie between which slopes are taken, in eighths of the window.
+const LAGS: [usize; 5] = [2, 3, 4, 5, 6];
+/// Slopes between them at most: two for each pair.
+const SLOPES: usize = 2 * LAGS.len() * MOST;
+
 /// The figures, in the order that the trees know them by.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Shape(pub [f64; FIGURES]);
@@ -93,6 +98,7 @@ struct Field {
     time: [f64; MOST],
     low: [f64; MOST],
     high: [f64; MOST],
+    mean: [f64; MOST],
     /// The least of what is still to come: what was never given back.
     kept: [f64; MOST],
     lows: Stretches,
@@ -152,19 +158,20 @@ impl Field {
         let count = pieces.len();
         let (begin, first) = pieces.first().map(|p| (f64::from(p.at), f64::from(p.low)))?;
         let (mut time, mut low, mut high) = ([0.0; MOST], [0.0; MOST], [0.0; MOST]);
+        let mut mean = [0.0; MOST];
         for (nth, piece) in pieces.iter().enumerate() {
             time[nth] = f64::from(piece.at) - begin;
             low[nth] = f64::from(piece.low) - first;
             high[nth] = f64::from(piece.high) - first;
+            mean[nth] = f64::from(piece.mean) - first;
         }
         let mut kept = low;
         for nth in (1..count).rev() {
             kept[nth - 1] = kept[nth - 1].min(kept[nth]);
         }
         let lows = Stretches::of((0..count).map(|nth| (time[nth], low[nth])));
-        let mean = |nth: usize| f64::from(pieces[nth].mean) - first;
-        let means = Stretches::of((0..count).map(|nth| (time[nth], mean(nth))));
-        let field = Self { count, time, low, high, kept, lows, means, first };
+        let means = Stretches::of((0..count).map(|nth| (time[nth], mean[nth])));
+        let field = Self { count, time, low, high, mean, kept, lows, means, first };
         (count >= LEAST && field.end() > 0.0).then_some(field)
     }
 
@@ -221,14 +228,30 @@ impl Field {
         }
     }
 
-    /// The slope of lows and of means, each as good as the other: floors are exact below saw teeth,
-    /// means in noise. With its plain standard error.
+    /// The median of the slopes between points that lie some parts of the window apart (Theil 1950,
+    /// Sen 1968, over five lags rather than all pairs), of lows and of means, each as good as the
+    /// other: floors are exact below saw teeth, means in noise. A burst, a fall and a warm-up that the
+    /// window still holds move a median less than a line of least squares. With the plain standard
+    /// error of such a line.
     fn slope(&self, window: &Window) -> (f64, f64) {
         let lows = window.line;
         let means = self.means.line(window.from, self.count);
         let left = lows.left.min(means.left) + window.tiny * window.tiny;
         let error = (left / (window.count as f64 - 2.0) / lows.spread).sqrt();
-        ((lows.slope + means.slope) / 2.0, error)
+        let (mut slopes, mut count) = ([0.0; SLOPES], 0);
+        for eighths in LAGS {
+            let lag = (window.count * eighths / 8).max(1);
+            for nth in window.from..self.count - lag {
+                let span = self.time[nth + lag] - self.time[nth];
+                if span > 0.0 {
+                    slopes[count] = (self.low[nth + lag] - self.low[nth]) / span;
+                    slopes[count + 1] = (self.mean[nth + lag] - self.mean[nth]) / span;
+                    count += 2;
+                }
+            }
+        }
+        let slope = if count > 0 { median(&mut slopes[..count]) } else { 0.0 };
+        (slope, error)
     }
 
     fn shape(&self, window: &Window, trend: &Trend, width: u32, limit: f64) -> Shape {

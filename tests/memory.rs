@@ -1,0 +1,180 @@
+//! The memory of a procession that runs: who is killed for want of it, what is reported of it, and
+//! what may be seen of other users' processes.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use serde_json::Value;
+
+use crate::house::{As, BINARY, House, folder_with, until};
+
+/// A control group of the test's own with a limit, below the one that the test runs in.
+struct Limited(PathBuf);
+
+impl Limited {
+    /// Version 1's, or 2's where memory is counted by that.
+    fn of(bytes: u64) -> Self {
+        let own = fs::read_to_string("/proc/self/cgroup").expect("our groups");
+        let home = own.lines().find_map(|line| {
+            let mut words = line.splitn(3, ':').skip(1);
+            let (controllers, path) = (words.next()?, words.next()?.trim_start_matches('/'));
+            match controllers {
+                "memory" => Some(Path::new("/sys/fs/cgroup/memory").join(path)),
+                "" => Some(Path::new("/sys/fs/cgroup").join(path))
+                    .filter(|home| home.join("memory.events").exists()),
+                _ => None,
+            }
+        });
+        let home = home.expect("a control group that counts memory");
+        let group = home.join(format!("procession-test-{}", std::process::id()));
+        fs::create_dir(&group).expect("control groups that may be written");
+        let limit = |file: &str, value: u64| fs::write(group.join(file), value.to_string());
+        limit("memory.limit_in_bytes", bytes)
+            .or_else(|_| limit("memory.max", bytes))
+            .expect("a limit can be set");
+        // So that nothing is put into swap instead, where there is one.
+        let _ = limit("memory.memsw.limit_in_bytes", bytes);
+        let _ = limit("memory.swap.max", 0);
+        Self(group)
+    }
+
+    /// A program that joins it and becomes another one.
+    fn wrapper(&self) -> [String; 4] {
+        let join = format!("echo $$ > {}/cgroup.procs; exec \"$@\"", self.0.display());
+        ["sh".into(), "-c".into(), join, "sh".into()]
+    }
+}
+
+impl Drop for Limited {
+    fn drop(&mut self) {
+        // Whoever was in it may not be gone yet; what is left then is empty and harmless.
+        for _ in 0..100 {
+            if fs::remove_dir(&self.0).is_ok() {
+                return;
+            }
+            std::thread::sleep(std::time::Duration::from_millis(20));
+        }
+    }
+}
+
+fn ask(house: &House, words: &[&str]) -> Option<String> {
+    let output = Command::new(BINARY)
+        .args(words)
+        .env("PROCESSION_SOCKET", house.dir().join("c.sock"))
+        .output()
+        .expect("our own binary");
+    output.status.success().then(|| String::from_utf8_lossy(&output.stdout).into_owned())
+}
+
+fn ask_json(house: &House, words: &[&str]) -> Option<Value> {
+    serde_json::from_str(&ask(house, words)?).ok()
+}
+
+/// How the run of a process ended, once it has.
+fn outcome(house: &House, process: &str) -> Option<String> {
+    let page = ask_json(house, &["sessions", "list", "--json", "-p", process])?;
+    let ended = page["sessions"].as_array()?.iter().find(|one| one["end"].is_object())?;
+    ended["state"].as_str().map(str::to_owned)
+}
+
+#[test]
+fn who_is_killed_for_want_of_memory_is_told_from_who_is_killed() {
+    let group = Limited::of(96 << 20);
+    let wrapper = group.wrapper();
+    let wrapper: Vec<&str> = wrapper.iter().map(String::as_str).collect();
+    let config = "metrics: {listen: false}\ncontrol: DIR/c.sock\nstore: memory\ncgroups: off\n\
+        memory: {interval: 200ms}\nprocesses:\n  hog: {command: [tail, /dev/zero], restart: 'no'}\n  \
+        shot: {command: [sh, -c, 'kill -9 $$$$'], restart: 'no'}\n  \
+        keep: {command: [sleep, '1000000']}\n";
+    let mut house = House::under(As::Subreaper, &wrapper, &["run"], Ok(folder_with(config)));
+    let ends = |process: &str| until("it has ended", || outcome(&house, process));
+    assert_eq!(ends("hog"), "oom");
+    assert_eq!(ends("shot"), "failed", "it had room enough");
+    let found = until("the group is read", || {
+        let memory = ask_json(&house, &["memory", "--json"])?;
+        let container = memory["container"].clone();
+        (container["events"]["oom_kill"].as_u64()? > 0).then_some(container)
+    });
+    assert_eq!(found["limit_bytes"], 96 << 20, "{found}");
+    assert!(found["usage_bytes"].as_u64().is_some_and(|usage| usage > 0), "{found}");
+    assert!(house.log().contains("was killed by the kernel for want of memory"), "{}", house.log());
+    house.signal(15);
+    house.end();
+    drop(house);
+    drop(group);
+}
+
+#[test]
+fn what_a_tree_holds_is_reported_with_its_line_and_its_label() {
+    let config = "control: DIR/c.sock\nstore: memory\nmemory: {interval: 100ms}\nprocesses:\n  \
+        it: {command: [sh, -c, 'sleep 1000000 & exec sleep 1000000']}\n";
+    let mut house = House::of_config(As::Subreaper, config);
+    let report = until("there is a line", || {
+        let report = ask_json(&house, &["memory", "it", "--json"])?;
+        // A line has a place for each second.
+        (report["history"].as_array()?.len() >= 3).then_some(report)
+    });
+    let now = &report["now"];
+    for name in ["resident_bytes", "virtual_bytes", "peak_bytes", "average_bytes", "size_bytes"] {
+        assert!(now[name].as_u64().is_some_and(|bytes| bytes > 0), "{name} in {now}");
+    }
+    assert_eq!((&now["level"], &now["leak"]["state"]), (&"normal".into(), &"unknown".into()));
+    assert!(
+        ["critical", "container", "machine"]
+            .contains(&now["leak"]["limit"].as_str().expect("a limit"))
+    );
+    assert!(now["leak"]["limit_bytes"].as_u64() <= now["critical_bytes"].as_u64(), "{now}");
+    assert!(report["plot"].as_str().is_some_and(|plot| plot.contains('█')), "{report}");
+    assert!(report["history"].as_array().is_some_and(|history| history.len() >= 2), "{report}");
+
+    assert!(ask(&house, &["memory", "label", "it", "after warm-up"]).is_some());
+    let text = until("the label is shown", || {
+        ask(&house, &["memory", "it"]).filter(|text| text.contains("after warm-up"))
+    });
+    for part in ["resident", "virtual", "average of 10", "normal", "unknown", "█"] {
+        assert!(text.contains(part), "{part} is missing in:\n{text}");
+    }
+    let explained = ask(&house, &["memory", "explain", "it"]).expect("an explanation");
+    assert!(explained.contains("of the 160 samples that the rule needs"), "{explained}");
+    house.signal(15);
+    house.end();
+}
+
+/// The end of our own processes, where what others run may not be seen: `nobody`, below a `/proc` that
+/// shows each user his own (hidepid=2).
+#[test]
+fn what_may_not_be_seen_is_absent_and_the_rest_is_told() {
+    let folder = folder_with(
+        "metrics: {listen: false}\ncontrol: DIR/c.sock\nstore: memory\nmemory: {interval: 100ms}\n\
+         processes:\n  own: {command: [sleep, '1000000']}\n  \
+         hidden: {command: [DIR/elevated, '1000000']}\n  \
+         both: {command: [sh, -c, 'DIR/elevated 1000000 & exec sleep 1000000']}\n",
+    );
+    let (dir, ours) = (folder.path().to_owned(), folder.path().join("procession"));
+    // Readable for whoever is nobody, wherever this was built.
+    fs::hard_link(BINARY, &ours).or_else(|_| fs::copy(BINARY, &ours).map(drop)).expect("a copy");
+    let shell = |script: &str| {
+        let ran = Command::new("sh").args(["-ec", script]).current_dir(&dir).status();
+        assert!(ran.expect("a shell").success(), "{script}");
+    };
+    // A program that becomes root, as sudo does.
+    shell("cp \"$(command -v sleep)\" elevated; chmod 4755 elevated; chown nobody . config.yaml");
+    let become_nobody = "mount -t proc -o hidepid=2 proc /proc; exec setpriv --reuid=nobody \
+        --regid=nogroup --clear-groups \"$@\"";
+    let program = [&["sh", "-c", become_nobody, "sh"], &[ours.to_str().expect("UTF-8"), "run"][..]];
+    let mut house = House::of_program(As::Pid1, &program.concat(), Ok(folder));
+    let told = until("there are samples", || {
+        let told = ask_json(&house, &["memory", "--json"])?;
+        (told["processes"][0]["samples"].as_u64()? >= 5).then_some(told)
+    });
+    let held = |nth: usize, name: &str| told["processes"][nth][name].as_u64();
+    for process in [0, 2] {
+        assert!(held(process, "resident_bytes").is_some_and(|bytes| bytes > 0), "{told}");
+    }
+    for name in ["resident_bytes", "anonymous_bytes", "size_bytes", "proportional_bytes"] {
+        assert!(told["processes"][1][name].is_null(), "{name} of what is hidden: {told}");
+    }
+    house.signal(15);
+    house.end();
+}
