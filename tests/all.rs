@@ -3,6 +3,7 @@
 // What clippy.toml bans is banned from the program; tests run programs and read clocks.
 #![allow(clippy::disallowed_methods)]
 
+mod budgets;
 mod chains;
 mod cli;
 mod cli_verbs;

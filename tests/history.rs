@@ -141,6 +141,10 @@ impl Store for Hanging {
         Ok(Vec::new())
     }
 
+    fn held_before(&mut self) -> Result<Vec<(String, serde_json::Value)>, StoreError> {
+        Ok(Vec::new())
+    }
+
     fn commit(&mut self, batches: &[Batch]) -> Result<(), StoreError> {
         while self.hangs.load(Ordering::Relaxed) {
             std::thread::sleep(Duration::from_millis(1));

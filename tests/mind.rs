@@ -198,6 +198,7 @@ fn plan(processes: Vec<ProcessPlan>) -> Plan {
         privacy: PrivacyPlan::default(),
         sessions: SessionsPlan::default(),
         tokens: TokensPlan::default(),
+        budgets: Vec::new(),
         file_digest: None,
     }
 }

@@ -8,14 +8,19 @@ use std::time::Duration;
 use procession::chains::chain::Chain;
 use procession::chains::limits::Limits;
 use procession::chains::step::{Calls, Context, Deed, Step};
-use procession::config::plan::ProcessPlan;
+use procession::config::plan::{
+    BudgetActions, BudgetLimit, BudgetPlan, BudgetScope, BudgetWindow, CountedKinds, ProcessPlan,
+    Zone,
+};
 use procession::faults::Faults;
 use procession::ledger::care::{Care, Rest};
 use procession::ledger::entry::StoreHealth;
 use procession::ledger::session::{
     Figures, Session, SessionEnd, SessionKind, SessionState, Totals,
 };
-use procession::ledger::snapshot::{HouseView, ProcessView, RunView, Snapshot, TokenSeries};
+use procession::ledger::snapshot::{
+    BudgetView, HouseView, ProcessView, RunView, Snapshot, TokenSeries,
+};
 use procession::ledger::spans::{LIVES, Spans};
 use procession::ledger::store_figures::{ErrorCategory, Operation, SpoolFigures, StoreFigures};
 use procession::memory::container::{
@@ -24,6 +29,7 @@ use procession::memory::container::{
 use procession::memory::leak::evidence::Evidence;
 use procession::memory::leak::growth_count::Counted;
 use procession::memory::level::Basis;
+use procession::memory::limit::{Limit, LimitOf};
 use procession::memory::parts::{Parts, TreeParts};
 use procession::memory::{
     LeakState, MemoryLevel, PartsCost, Range, SelfFigures, TreeSample, Turns, Verdict,
@@ -123,7 +129,50 @@ pub fn snapshot() -> Snapshot {
         .into(),
         prices_as_of: Some(at(-86_400)),
         chains: vec![Arc::new(chain())],
+        budgets: budgets(),
     }
+}
+
+/// One in tokens that goes on, and one in money that is spent.
+fn budgets() -> Vec<BudgetView> {
+    let day = || BudgetWindow::Day(Zone::default());
+    let plan = |name: &str, scope, limit, actions| {
+        let (name, warn) = (name.to_owned(), vec![50, 80]);
+        Arc::new(BudgetPlan { name, scope, window: day(), limit, warn, actions })
+    };
+    let most = 2_000_000;
+    let tokens = BudgetLimit::Tokens { most, kinds: CountedKinds::ALL };
+    let refuse = BudgetActions { refuse: true, ..BudgetActions::default() };
+    let money = BudgetLimit::Cost(Money(4_000_000_000));
+    let coder = BudgetScope::Process("coder".to_owned());
+    let going = BudgetView {
+        plan: plan("coder-day", coder, tokens, BudgetActions::default()),
+        limit: most,
+        spent: 1_100_000,
+        unpriced: None,
+        is_spent: false,
+        opens: Some(at(-51_200)),
+        closes: Some(at(35_200)),
+        reopens: None,
+        per_hour: Some(180_000.0),
+        lasts: Some(Duration::from_secs(18_000)),
+        warnings: 1,
+        exceeded: [("event", 0)].into(),
+    };
+    let spent = BudgetView {
+        plan: plan("house", BudgetScope::Container, money, refuse),
+        limit: 4_000_000_000,
+        spent: 5_000_000_000,
+        unpriced: Some(77),
+        is_spent: true,
+        reopens: Some(at(35_200)),
+        per_hour: Some(360_000_000.0),
+        lasts: None,
+        warnings: 2,
+        exceeded: [("event", 1), ("refuse", 1)].into(),
+        ..going.clone()
+    };
+    vec![going, spent]
 }
 
 fn quota() -> Quota {
@@ -199,6 +248,7 @@ fn container() -> ContainerFigures {
         mode: GroupMode::V2,
         usage: Some(Bytes::mib(5_600)),
         limit: Some(Bytes::mib(8_192)),
+        machine: Some(Bytes::mib(32_768)),
         working_set: Some(Bytes::mib(5_400)),
         swap: Some(Bytes(0)),
         peak: Some(Bytes::mib(6_000)),
@@ -322,6 +372,7 @@ pub fn run(number: u64, mib: u64, level: MemoryLevel) -> RunView {
             to_limit: None,
             evidence: counted(10, 2),
         })),
+        limit: Some(Limit { bytes: Bytes::mib(6_000), of: LimitOf::Critical }),
     }
 }
 
@@ -364,6 +415,11 @@ fn web() -> ProcessView {
 
 fn leaky() -> ProcessView {
     let mut run = run(2, 4500, MemoryLevel::Warning);
+    let history = Arc::make_mut(&mut run.history);
+    for nth in 0..30 {
+        let size = Bytes::mib(3_000 + 50 * nth);
+        history.push(Duration::from_secs(5 * nth), size, size);
+    }
     run.verdict = Some(Arc::new(Verdict {
         state: LeakState::Suspected,
         since: now(3300),

@@ -30,6 +30,8 @@ const TABLE: &[(&str, &str, [bool; 3])] = &[
     ("GET", "/v1/processes/{name}", [true, true, true]),
     ("GET", "/v1/processes/{name}/logs", [true, true, true]),
     ("POST", "/v1/processes/{name}/memory/label", [false, true, true]),
+    ("GET", "/v1/budgets", [true, true, true]),
+    ("GET", "/v1/budgets/{name}", [true, true, true]),
     ("GET", "/v1/memory", [true, true, true]),
     ("GET", "/v1/memory/{name}", [true, true, true]),
     ("GET", "/v1/events", [true, true, true]),

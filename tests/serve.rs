@@ -336,6 +336,8 @@ fn the_page_shows_every_process_and_escapes_what_others_named() {
         ">leaky<",
         "8 of the last 9 steps rose",
         "suspected",
+        "<svg class=\"spark busy\"",
+        "<title>at most 4.3 GiB, now 4.3 GiB, in 145 s</title>",
         "4.4 GiB",
         "61,500",
         "$0.1254",

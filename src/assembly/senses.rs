@@ -126,13 +126,17 @@ pub(super) async fn tell_of_earlier_lives(
     resumed: oneshot::Sender<TokenResume>,
     entries: WeakSender<Entry>,
 ) {
-    let Ok(Resume { open: sessions, mut tokens, chains }) = resume.await else { return };
+    let Ok(Resume { open: sessions, mut tokens, chains, held }) = resume.await else { return };
     // Before anything is read of the logs, so that numbers go on where they were.
     if let Some(entries) = entries.upgrade().filter(|_| !chains.is_empty()) {
         let _ = entries.send(Entry::ChainsFound(chains)).await;
     }
-    let TokenResume { elsewhere: keys, counted, .. } = &mut tokens;
-    let found = Entry::CountedFound { counted: take(counted), keys: take(keys) };
+    if let Some(entries) = entries.upgrade().filter(|_| !held.is_empty()) {
+        let _ = entries.send(Entry::HeldFound(held)).await;
+    }
+    let TokenResume { elsewhere: keys, counted, spent, .. } = &mut tokens;
+    let (counted, keys, spent) = (take(counted), take(keys), take(spent));
+    let found = Entry::CountedFound { at: clock::now(), counted, keys, spent };
     if let Some(entries) = entries.upgrade() {
         let _ = entries.send(found).await;
     }

@@ -7,7 +7,7 @@ use super::mistakes::read;
 use super::plan::*;
 use super::show::show;
 use crate::chains::limits::Limits;
-use crate::units::{Bytes, ProcessIx, Signal};
+use crate::units::{Bytes, Money, ProcessIx, Signal};
 
 /// A file with every key, in forms that differ from the defaults.
 const EVERYTHING: &str = include_str!("everything.yaml");
@@ -47,6 +47,7 @@ fn one_command_is_a_complete_file() {
         privacy: PrivacyPlan::default(),
         sessions: SessionsPlan::default(),
         tokens: TokensPlan::default(),
+        budgets: Vec::new(),
         file_digest: Some(
             "3e27780f11543de6635722afbac7190b77dc6ba4cdcd3787cd78f3a6f33f23b0".to_owned(),
         ),
@@ -195,6 +196,22 @@ fn the_example_has_no_problem() {
     let names: Vec<&str> = loaded.plan.processes.iter().map(|one| &*one.name).collect();
     assert_eq!(names, ["web", "leaky", "agent", "tidy", "worker-1", "worker-2"]);
     assert_eq!(loaded.plan.exit_code_from, [ProcessIx(0)]);
+}
+
+#[test]
+fn budgets_reach_the_plan() {
+    let plan = plan(EVERYTHING);
+    let [daily, hourly, each, whole] = &plan.budgets[..] else { panic!("{:?}", plan.budgets) };
+    assert_eq!((&daily.scope, &*daily.warn), (&BudgetScope::Agent("coder".into()), &[60, 90][..]));
+    assert_eq!(daily.limit, BudgetLimit::Cost(Money(12_500_000_000)));
+    assert!(matches!(&daily.window, BudgetWindow::Day(zone) if zone.name() == "Europe/Berlin"));
+    let all = BudgetActions { signal: Some(Signal::USR1), stop: true, refuse: true };
+    assert_eq!((daily.actions, whole.actions), (all, BudgetActions::default()));
+    let kinds = CountedKinds([true, true, false, false, false, false]);
+    assert_eq!(hourly.limit, BudgetLimit::Tokens { most: 250_000, kinds });
+    assert_eq!((&hourly.window, hourly.warn.len()), (&BudgetWindow::Hour, 0));
+    assert_eq!((&each.window, &*each.warn), (&BudgetWindow::Run, &[50, 80, 95][..]));
+    assert_eq!((&whole.window, &whole.scope), (&BudgetWindow::Life, &BudgetScope::Container));
 }
 
 #[test]

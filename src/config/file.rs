@@ -4,6 +4,7 @@
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
+use super::budgets::budgets;
 use super::control::control;
 use super::cursor::{Cursor, Fields};
 use super::links::{Names, dependencies};
@@ -107,6 +108,7 @@ fn whole(at: &Cursor<'_>, digest: String, around: &Surroundings<'_>) -> Option<P
         .read("state_dir", |at| read::path(at, around))
         .unwrap_or_else(|| default_state_dir(around.uid, around.vars));
     let Kept { store, spool, output } = store(&mut fields, &state_dir, around);
+    let budgets = budgets(&mut fields, processes_at.as_ref(), &processes, around);
     let plan = Plan {
         mode: Mode::Supervise,
         passing: Passing::default(),
@@ -125,6 +127,7 @@ fn whole(at: &Cursor<'_>, digest: String, around: &Surroundings<'_>) -> Option<P
         sessions: sessions(at, &mut fields, around),
         privacy: privacy(&mut fields),
         tokens: tokens(&mut fields, around),
+        budgets,
         file_digest: Some(digest),
     };
     fields.finish(&COMPOSE_WORDS);

@@ -26,6 +26,7 @@ pub mod span;
 pub mod surroundings;
 
 pub mod file;
+mod budgets;
 mod control;
 mod families;
 mod privacy;

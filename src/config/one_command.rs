@@ -81,6 +81,7 @@ pub fn one_command(command: Vec<OsString>, options: Options) -> Plan {
         privacy: PrivacyPlan::default(),
         sessions: SessionsPlan::default(),
         tokens: TokensPlan::default(),
+        budgets: Vec::new(),
         file_digest: None,
     }
 }

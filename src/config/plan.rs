@@ -1,6 +1,7 @@
 //! The checked plan: what to run and how. It cannot fail later, and nothing in it is text that
 //! somebody still has to read.
 
+mod budgets;
 mod capture;
 mod control;
 mod health;
@@ -24,6 +25,9 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+pub use self::budgets::{
+    BudgetActions, BudgetLimit, BudgetPlan, BudgetScope, BudgetWindow, CountedKinds,
+};
 pub use self::capture::{Capture, ReadsStdout};
 pub use self::control::{ControlPlan, TcpControl, TokenPlan, TokenRole};
 pub use self::health::{HealthPlan, OnUnhealthy, ReadyPlan, Test};
@@ -84,6 +88,8 @@ pub struct Plan {
     pub privacy: PrivacyPlan,
     /// Where tokens are told of, beside the agents' logs.
     pub tokens: TokensPlan,
+    /// What may be spent, in the order of the file.
+    pub budgets: Vec<BudgetPlan>,
     /// SHA-256 of the file's text, in hex, where there is one; see [`Plan::digest`].
     pub file_digest: Option<String>,
 }

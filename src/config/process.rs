@@ -13,7 +13,7 @@ mod secrets;
 mod spending;
 mod user;
 mod world;
-mod zone;
+pub(super) mod zone;
 
 use std::time::Duration;
 

@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use crate::units::Bytes;
+use crate::units::{Bytes, Money};
 
 /// Units of time in nanoseconds, largest first, as they are printed.
 const TIMES: [(&str, u128); 6] = [
@@ -116,6 +116,46 @@ pub(super) fn print_bytes(bytes: Bytes) -> String {
     }
 }
 
+/// Reads `5M`, `250k` or a plain number of tokens; thousands are of ten, as prices have them.
+pub(super) fn parse_count(text: &str) -> Option<u64> {
+    let (number, unit) = split_number(text)?;
+    let scale = match unit.trim() {
+        "" => 1,
+        "k" | "K" => 1_000,
+        "m" | "M" => 1_000_000,
+        "g" | "G" | "b" | "B" => 1_000_000_000,
+        _ => return None,
+    };
+    number.times(scale).and_then(|count| u64::try_from(count).ok())
+}
+
+/// The number as [`parse_count`] reads it, in the largest unit that loses nothing.
+pub(super) fn print_count(count: u64) -> String {
+    const UNITS: [(u64, &str); 3] = [(1_000_000_000, "G"), (1_000_000, "M"), (1_000, "k")];
+    let whole = UNITS.iter().find(|(scale, _)| count != 0 && count.is_multiple_of(*scale));
+    match whole {
+        Some((scale, unit)) => format!("{}{unit}", count / scale),
+        None => count.to_string(),
+    }
+}
+
+/// Reads `20 USD`, `$20` (`$$20` in the file, where a dollar sign begins a variable) or `0.50`, in US
+/// dollars, exact to the nano-dollar.
+pub(super) fn parse_money(text: &str) -> Option<Money> {
+    let (number, unit) = split_number(text.strip_prefix('$').unwrap_or(text))?;
+    let known = matches!(unit.trim(), "" | "USD" | "usd") && number.places <= 9;
+    let nanos = known.then(|| number.times(1_000_000_000)).flatten()?;
+    i64::try_from(nanos).ok().map(Money)
+}
+
+/// The amount as [`parse_money`] reads it.
+pub(super) fn print_money(Money(nanos): Money) -> String {
+    let fraction = format!("{:09}", nanos.unsigned_abs() % 1_000_000_000);
+    let fraction = fraction.trim_end_matches('0');
+    let point = if fraction.is_empty() { "" } else { "." };
+    format!("{}{point}{fraction} USD", nanos / 1_000_000_000)
+}
+
 /// A decimal number, kept exact.
 struct Decimal {
     digits: u128,
@@ -145,6 +185,35 @@ fn split_number(text: &str) -> Option<(Decimal, &str)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn counts_and_money_are_read_and_printed_exactly() {
+        for (text, count, shown) in [
+            ("5M", 5_000_000, "5M"),
+            ("2.5k", 2_500, "2500"),
+            ("1000", 1_000, "1k"),
+            ("3 G", 3_000_000_000, "3G"),
+            ("0", 0, "0"),
+        ] {
+            assert_eq!(parse_count(text), Some(count), "{text}");
+            assert_eq!(print_count(count), shown);
+        }
+        for text in ["", "M", "-1", "5 MiB", "1e6", "5T", "99999999999G"] {
+            assert_eq!(parse_count(text), None, "{text}");
+        }
+        for (text, nanos, shown) in [
+            ("20 USD", 20_000_000_000, "20 USD"),
+            ("$0.5", 500_000_000, "0.5 USD"),
+            ("0.000000001", 1, "0.000000001 USD"),
+            ("1.10usd", 1_100_000_000, "1.1 USD"),
+        ] {
+            assert_eq!(parse_money(text), Some(Money(nanos)), "{text}");
+            assert_eq!(print_money(Money(nanos)), shown);
+        }
+        for text in ["", "$", "-1", "20 EUR", "0.0000000001", "99999999999"] {
+            assert_eq!(parse_money(text), None, "{text}");
+        }
+    }
 
     #[test]
     fn durations_are_read_as_in_compose() {

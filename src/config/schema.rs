@@ -5,6 +5,7 @@
 //! derived schema cannot say that any value may be a variable. A test asks the reader for every map
 //! of `everything.yaml` which keys it knows, and compares that with the table.
 
+mod budget_keys;
 mod form;
 mod keys;
 mod session_keys;

@@ -5,6 +5,7 @@
 //! the file, not the plan: the plan is not serialisable, so that it can change without changing
 //! what is promised here.
 
+mod budgets;
 mod memory;
 mod output;
 mod privacy;
@@ -17,6 +18,7 @@ use std::path::Path;
 
 use serde::ser::{Serialize, Serializer};
 
+use self::budgets::{Budget, budget};
 use self::privacy::{Privacy, privacy};
 use self::process::{Process, process};
 use self::sessions::{Sessions, sessions};
@@ -81,6 +83,8 @@ struct Whole {
     sessions: Sessions,
     privacy: Privacy,
     tokens: Tokens,
+    #[serde(skip_serializing_if = "is_empty")]
+    budgets: Ordered<Budget>,
 }
 
 #[derive(serde::Serialize)]
@@ -174,6 +178,7 @@ fn whole(plan: &Plan) -> Whole {
         sessions: sessions(&plan.sessions),
         privacy: privacy(&plan.privacy),
         tokens: tokens(&plan.tokens),
+        budgets: Ordered(plan.budgets.iter().map(|one| (one.name.clone(), budget(one))).collect()),
     }
 }
 

@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use serde_json::Value;
+
 use crate::chains::chain::KeptChain;
 use crate::context::Context;
 use crate::ledger::forget::Whose;
@@ -14,7 +16,7 @@ use crate::memory::{PartsCost, TreeSample};
 use crate::supervise::lifecycle::Lifecycle;
 use crate::tokens::price::Prices;
 use crate::tokens::stdout;
-use crate::tokens::{CountedBefore, TokenBatch, UsageKey};
+use crate::tokens::{CountedBefore, SpentBefore, TokenBatch, UsageKey};
 use crate::units::{Now, SessionId, Wall};
 
 /// One thing that the ledger is told.
@@ -91,12 +93,19 @@ pub enum Entry {
     },
     /// From the store, once at the start and before anything is read: the chains of earlier lives.
     ChainsFound(Vec<(String, KeptChain)>),
+    /// From the store, once at the start: what ended runs of earlier lives held, by process, oldest
+    /// first, as the details of their events tell it.
+    HeldFound(Vec<(String, Value)>),
     /// From the store, once at the start and before anything is counted: what earlier lives counted.
     CountedFound {
+        /// When.
+        at: Now,
         /// Of which conversations, from which source.
         counted: Vec<CountedBefore>,
         /// By which keys, where they were not read from transcripts.
         keys: Vec<UsageKey>,
+        /// What was spent of late, minute by minute.
+        spent: Vec<SpentBefore>,
     },
     /// From recovery: what became of the processes that an earlier life left behind.
     SurvivorsHandled {

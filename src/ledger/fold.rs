@@ -15,6 +15,7 @@ use crate::ledger::calls::{Called, Calls};
 use crate::ledger::conversations::Conversations;
 use crate::ledger::entry::{Entry, StoreHealth};
 use crate::ledger::external::Externals;
+use crate::ledger::fold_budgets::Budgets;
 use crate::ledger::fold_care::expect;
 use crate::ledger::fold_chains::chains;
 use crate::ledger::fold_earlier::Earlier;
@@ -50,6 +51,7 @@ pub struct Ledger {
     pub(super) chains: Chains,
     pub(super) spend: Spend,
     pub(super) precedence: Precedence,
+    pub(super) budgets: Budgets,
     pub(super) prices: Prices,
     pub(super) calls: Calls,
     /// Whether somebody is told of each call, and those that wait for that.
@@ -126,6 +128,7 @@ impl Ledger {
             chains: chains(plan),
             spend: Spend::new(plan),
             precedence: Precedence::default(),
+            budgets: Budgets::new(&plan.budgets, started),
             prices: Prices::default(),
             calls: Calls::default(),
             tells_calls: plan.tokens.log.is_some(),
@@ -233,8 +236,13 @@ impl Ledger {
                 self.chains_found(found);
                 Vec::new()
             }
-            Entry::CountedFound { counted, keys } => {
+            Entry::HeldFound(found) => {
+                self.held_found(found);
+                Vec::new()
+            }
+            Entry::CountedFound { at, counted, keys, spent } => {
                 self.precedence.resume(counted, keys);
+                self.spent_before(at, &spent);
                 Vec::new()
             }
             Entry::SurvivorsHandled { at, outcomes } => self.survivors_handled(at, outcomes),

@@ -60,6 +60,7 @@ impl Ledger {
         self.requested(&payer.process, &usage, failed);
         if usage.tokens.total() > 0 || usage.withheld > 0 {
             self.spend.count(&payer.process, &usage, true);
+            rows.extend(self.charged(at, &payer.process, &usage));
             let process = payer.process.clone();
             rows.push(Row::Usage { session, process, usage: Box::new(usage.clone()) });
         }

@@ -163,6 +163,7 @@ impl Ledger {
             }
         }
         self.follow_rules();
+        self.budgets.follow(&plan.budgets, self.now);
         let new = changes.added.iter().filter_map(|ix| plan.processes.get(ix.0));
         for process in new {
             expect(&mut self.sessions, &process.name, process.agent.is_some());

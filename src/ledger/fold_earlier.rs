@@ -86,6 +86,7 @@ impl Ledger {
         };
         let kept = found.kept.as_ref().map_or_else(bare, |kept| kept.session.clone());
         self.count_resumed(found.kind);
+        self.run_spent_before(&kept);
         self.earlier.waiting.retain(|waiting| waiting.session != found.id);
         self.sessions.heard(found.id, Some((&kept, found.events)))
     }

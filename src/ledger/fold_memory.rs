@@ -14,6 +14,7 @@ use crate::ledger::row::{Batch, EventSource, Row};
 use crate::ledger::sessions::Note;
 use crate::ledger::watch::LeakChange;
 use crate::memory::level::{self, Bounds};
+use crate::memory::limit::Limit;
 use crate::memory::{LeakState, MemoryLevel, TreeSample};
 use crate::units::{Now, ProcessIx, SessionId};
 
@@ -45,6 +46,12 @@ impl Ledger {
         batch(kept).into_iter().chain(batch(events)).collect()
     }
 
+    /// What a process's memory may grow to, by what is known now.
+    pub(super) fn limit_of(&self, ix: ProcessIx) -> Option<Limit> {
+        let bounds = self.processes.get(ix.0).map(|process| process.view.bounds);
+        Limit::least(bounds.and_then(|it| it.critical), self.house.container.as_ref())
+    }
+
     /// Brings the session's figures up to date.
     fn refresh(&mut self, ix: ProcessIx, id: SessionId) {
         let run = self.processes.get(ix.0).and_then(|process| process.run.as_ref());
@@ -57,18 +64,20 @@ impl Ledger {
 
     /// Compares a tree's size with its thresholds, tells of another level, and asks for what follows.
     fn leveled(&mut self, ix: ProcessIx, sample: &TreeSample) -> Vec<Row> {
-        let limit = self.house.container.as_ref().and_then(|container| container.limit);
+        let container = self.house.container;
         let Some(process) = self.process(ix) else { return Vec::new() };
         let Some(run) = process.run.as_mut() else { return Vec::new() };
         let thresholds = process.view.thresholds;
-        let bounds = Bounds::of(&thresholds, limit);
+        let bounds = Bounds::of(&thresholds, container.and_then(|container| container.limit));
         let (size, basis) = level::size(sample, run.parts.as_ref());
         run.size = Some((size, basis));
         let first = *run.first_sample.get_or_insert(sample.at.mono);
         let history = Arc::make_mut(&mut run.history);
         history.push(sample.at.mono.since(first), size, sample.resident);
-        if std::mem::replace(&mut process.view.bounds, bounds).critical != bounds.critical {
-            run.memory.limit(bounds.critical);
+        process.view.bounds = bounds;
+        let limit = Limit::least(bounds.critical, container.as_ref());
+        if std::mem::replace(&mut run.limit, limit) != limit {
+            run.memory.limit(limit.map(|limit| limit.bytes));
         }
         let passed = run.level.observe(size, &bounds, &thresholds);
         let (id, name) = (run.session, process.view.name.clone());
@@ -133,11 +142,13 @@ impl Ledger {
         sample: &TreeSample,
         change: &LeakChange,
     ) -> Vec<Row> {
-        let mut held = Vec::new();
+        let (mut held, mut limit) = (Vec::new(), None);
         if let Some(process) = self.process(ix) {
             process.view.leaks_suspected += u64::from(change.is_new_suspicion());
             process.view.leaks_confirmed += u64::from(change.is_new_confirmation());
-            held = process.run.as_ref().map(|run| told(&run.history.points())).unwrap_or_default();
+            if let Some(run) = &process.run {
+                (held, limit) = (told(&run.history.points()), run.limit);
+            }
         }
         let verdict = &change.verdict;
         let event_type = leak_event(verdict.state);
@@ -146,6 +157,8 @@ impl Ledger {
             "growth_bytes_per_second": verdict.growth,
             "growth_between": verdict.growth_range.map(|range| [range.low, range.high]),
             "seconds_to_limit": verdict.to_limit.map(|span| span.as_secs_f64().round()),
+            "limit_bytes": limit.map(|limit| limit.bytes),
+            "limit": limit.map(|limit| limit.of.as_str()),
             "evidence": verdict.evidence.to_string(),
             "history": held,
         });

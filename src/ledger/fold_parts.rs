@@ -1,9 +1,11 @@
 //! What is known of memory beside the samples: the costlier figures of each tree, what somebody says
 //! a sample stands for, and what is kept of a run when it ends.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
+use std::time::Duration;
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::ledger::fold::Ledger;
 use crate::ledger::fold_requests::Answer;
@@ -14,8 +16,8 @@ use crate::ledger::sessions::Note;
 use crate::memory::PartsCost;
 use crate::memory::history::Point;
 use crate::memory::parts::TreeParts;
-use crate::memory::recurring::{recurring, trend};
-use crate::units::{Now, ProcessIx};
+use crate::memory::recurring::{RunTrend, recurring, trend};
+use crate::units::{Bytes, Now, ProcessIx};
 
 /// Runs of one process whose memory is remembered.
 const TRENDS: usize = 8;
@@ -54,11 +56,32 @@ impl Ledger {
         Ok((Reply::Done(Arc::new(session.clone())), rows))
     }
 
+    /// Takes in how the runs of earlier lives went, before those of this one. What they had alike was
+    /// told then.
+    pub(super) fn held_found(&mut self, found: Vec<(String, Value)>) {
+        for process in &mut self.processes {
+            let of_it = found.iter().filter(|(name, _)| *name == process.view.name);
+            let mut trends: VecDeque<RunTrend> =
+                of_it.filter_map(|(_, detail)| kept_trend(detail)).collect();
+            trends.append(&mut process.trends);
+            trends.drain(..trends.len().saturating_sub(TRENDS));
+            process.view.recurring = recurring(trends.make_contiguous());
+            process.trends = trends;
+        }
+    }
+
     /// Keeps what a run held that ends now, and looks whether it leaked as those before it did.
     pub(super) fn remember_memory(&mut self, at: Now, ix: ProcessIx, run: &Run) -> Vec<Row> {
         let Some(trend) = trend(&run.history) else { return Vec::new() };
         let points = run.history.points();
-        let held = json!({ "history": told(&points), "slope_bytes_per_second": trend.slope });
+        let held = json!({
+            "history": told(&points),
+            "slope_bytes_per_second": trend.slope,
+            "lasted_seconds": trend.lasted.as_secs(),
+            "start_bytes": trend.start,
+            "settled_bytes": trend.settled,
+            "end_bytes": trend.end,
+        });
         let note = Note::new("memory_history", "its run ends", held).from(EventSource::Probe);
         let mut rows = self.sessions.note(run.session, at, note);
         let Some(process) = self.process(ix) else { return rows };
@@ -79,6 +102,18 @@ impl Ledger {
         rows.extend(self.sessions.note(run.session, at, note));
         rows
     }
+}
+
+/// What a run's event tells of how its memory went; `None` where a version wrote it that told less.
+fn kept_trend(detail: &Value) -> Option<RunTrend> {
+    let bytes = |name: &str| detail[name].as_u64().map(Bytes);
+    Some(RunTrend {
+        slope: detail["slope_bytes_per_second"].as_f64()?,
+        lasted: Duration::from_secs(detail["lasted_seconds"].as_u64()?),
+        start: bytes("start_bytes")?,
+        settled: bytes("settled_bytes")?,
+        end: bytes("end_bytes")?,
+    })
 }
 
 /// A history as it is kept: seconds since the first sample, the size, and the resident size in bytes.

@@ -87,6 +87,7 @@ impl Ledger {
     fn admit(&mut self, at: Now) -> Result<(), Refusal> {
         self.admitted.retain(|until| *until > at.mono);
         self.room()?;
+        self.affords(at, UNKNOWN, None)?;
         self.admitted.push(at.mono.after(KEEP_PLACE));
         Ok(())
     }
@@ -109,6 +110,7 @@ impl Ledger {
         self.room()?;
         let id = SessionId::new(at.wall, self.random.u128(..));
         let session = self.external(id, at, parent, &opening);
+        self.affords(at, &session.process, session.agent.as_deref())?;
         let detail = json!({
             "native_id": opening.native_id,
             "parent": parent.map(|parent| parent.to_string()),

@@ -18,6 +18,7 @@ use crate::memory::TreeSample;
 use crate::memory::history::History;
 use crate::memory::leak::Setting;
 use crate::memory::level::Basis;
+use crate::memory::limit::Limit;
 use crate::memory::parts::TreeParts;
 use crate::supervise::lifecycle::{EndReason, Lifecycle, RunEnd};
 use crate::units::{Bytes, ExitStatus, Mono, Now, ProcId, ProcessIx, RunId, SessionId, Wall};
@@ -48,6 +49,8 @@ pub(super) struct Run {
     pub(super) size: Option<(Bytes, Basis)>,
     /// Its size against the thresholds.
     pub(super) level: LevelWatch,
+    /// What its growth is measured against.
+    pub(super) limit: Option<Limit>,
     /// Whether it was counted as one that had to be killed.
     killed: bool,
     /// Why its end was asked for, where its time was up.
@@ -151,9 +154,11 @@ impl Ledger {
             rows.extend(self.sessions.open(opened, at, note));
         }
         self.activity.watch(session, self.bounds_of(ix), at.mono);
+        self.budget_of_run(at, ix, adopted);
+        let limit = self.limit_of(ix);
         let setting = Setting {
             rule: self.rule,
-            limit: self.processes.get(ix.0).and_then(|process| process.view.bounds.critical),
+            limit: limit.map(|limit| limit.bytes),
             interval: self.sampled_every,
         };
         let memory = MemoryWatch::new((self.make_detector)(&setting));
@@ -176,6 +181,7 @@ impl Ledger {
                 keeps_label: false,
                 size: None,
                 level: LevelWatch::default(),
+                limit,
                 killed: false,
                 timed_out: None,
             });

@@ -44,6 +44,7 @@ impl Ledger {
         }
         rows.extend(self.save_snapshots(at));
         self.clean_up(at);
+        rows.extend(self.budgets_turned(at));
         batch(rows).into_iter().collect()
     }
 

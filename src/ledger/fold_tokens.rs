@@ -83,6 +83,7 @@ impl Ledger {
         let Counting { at, ix, process, changed, rows } = counting;
         let (at, process) = (*at, process.clone());
         self.spend.count(&process, &usage, response);
+        rows.extend(self.charged(at, &process, &usage));
         let session = ix.and_then(|ix| self.attribute(at, ix, &usage, rows));
         if let Some(id) = session {
             rows.extend(self.signed(at, id));

@@ -15,6 +15,7 @@ mod fold_care;
 mod fold_calls;
 pub mod audit;
 pub mod beside;
+mod budget;
 pub mod calls;
 pub mod entry;
 pub mod forget;
@@ -27,6 +28,7 @@ pub mod snapshot;
 pub mod store_figures;
 
 pub mod fold;
+mod fold_budgets;
 mod fold_chains;
 mod fold_earlier;
 mod fold_memory;

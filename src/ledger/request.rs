@@ -11,7 +11,7 @@ use crate::ledger::session::{OnParentEnd, Session, SessionState};
 use crate::tokens::TokenCounts;
 use crate::tokens::call::Call;
 use crate::tokens::otlp::{self, Figures};
-use crate::units::{Money, SessionId, Signal};
+use crate::units::{Money, SessionId, Signal, Wall};
 
 /// The longest id that an application may give its session.
 pub const LONGEST_ID: usize = 128;
@@ -212,6 +212,13 @@ pub enum Refusal {
     Limit {
         /// So many.
         limit: u32,
+    },
+    /// A budget that is spent refuses what is new.
+    BudgetSpent {
+        /// Which one.
+        budget: String,
+        /// When something can be spent again, where that is known.
+        until: Option<Wall>,
     },
     /// Everything is being stopped.
     GoingDown,

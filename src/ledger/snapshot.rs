@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::chains::chain::Chain;
-use crate::config::plan::{ProcessPlan, Schedule, Standing, Thresholds};
+use crate::config::plan::{BudgetLimit, BudgetPlan, ProcessPlan, Schedule, Standing, Thresholds};
 use crate::ledger::calls::Calls;
 use crate::ledger::care::Care;
 use crate::ledger::entry::StoreHealth;
@@ -15,6 +15,7 @@ use crate::ledger::spend::Received;
 use crate::memory::container::ContainerFigures;
 use crate::memory::history::History;
 use crate::memory::level::{Basis, Bounds};
+use crate::memory::limit::Limit;
 use crate::memory::parts::TreeParts;
 use crate::memory::recurring::Recurring;
 use crate::memory::{MemoryLevel, PartsCost, TreeSample, Verdict};
@@ -76,6 +77,50 @@ pub struct Snapshot {
     pub prices_as_of: Option<Wall>,
     /// The chains of all agents, by name.
     pub chains: Vec<Arc<Chain>>,
+    /// What may be spent and what was, in the order of the plan.
+    pub budgets: Vec<BudgetView>,
+}
+
+/// What is known of one budget.
+#[derive(Clone, Debug)]
+pub struct BudgetView {
+    /// As the plan has it.
+    pub plan: Arc<BudgetPlan>,
+    /// How much may be spent, in tokens or nano-dollars.
+    pub limit: u64,
+    /// How much is, likewise.
+    pub spent: u64,
+    /// Tokens in the same window that have no price, which a limit in money does not see; `None` for
+    /// one in tokens.
+    pub unpriced: Option<u64>,
+    /// Whether the limit is reached.
+    pub is_spent: bool,
+    /// When the window began, where it is one of the clock or of a run.
+    pub opens: Option<Wall>,
+    /// When it ends, where that is known.
+    pub closes: Option<Wall>,
+    /// When something can be spent again, where nothing can now and that is known.
+    pub reopens: Option<Wall>,
+    /// How much is spent in an hour as things go; `None` while that is not known.
+    pub per_hour: Option<f64>,
+    /// How long it lasts if things go on like this; `None` where that is not known, or is for ever.
+    pub lasts: Option<Duration>,
+    /// Times that a part of the limit was told of, in this life.
+    pub warnings: u64,
+    /// Times that it was spent, by what followed, in this life.
+    pub exceeded: BTreeMap<&'static str, u64>,
+}
+
+impl BudgetView {
+    /// Whether it is in money; else in tokens.
+    pub fn is_money(&self) -> bool {
+        matches!(self.plan.limit, BudgetLimit::Cost(_))
+    }
+
+    /// The part of the limit that is spent.
+    pub fn ratio(&self) -> f64 {
+        self.spent as f64 / self.limit.max(1) as f64
+    }
 }
 
 /// What is known of the supervisor itself.
@@ -271,6 +316,8 @@ pub struct RunView {
     pub level: MemoryLevel,
     /// What the leak rule says.
     pub verdict: Option<Arc<Verdict>>,
+    /// What the rule measures growth against.
+    pub limit: Option<Limit>,
 }
 
 impl RunView {
@@ -291,6 +338,7 @@ impl RunView {
             size: None,
             level: MemoryLevel::Normal,
             verdict: None,
+            limit: None,
         }
     }
 }

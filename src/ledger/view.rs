@@ -40,6 +40,7 @@ impl Ledger {
             otlp: self.spend.otlp().clone(),
             apart: self.precedence.apart().clone(),
             chains: self.chains.all(),
+            budgets: self.budgets.views(at),
         }
     }
 
@@ -83,6 +84,7 @@ impl Run {
             size: self.size,
             level: self.level.level(),
             verdict: self.memory.verdict().cloned(),
+            limit: self.limit,
         }
     }
 }

@@ -45,6 +45,8 @@ pub struct ContainerFigures {
     /// The least of its own limit, those of the groups above it that can be seen, and the machine's
     /// memory.
     pub limit: Option<Bytes>,
+    /// The machine's memory.
+    pub machine: Option<Bytes>,
     /// Usage without what is cached of files and was not used lately: what a kubelet evicts by.
     pub working_set: Option<Bytes>,
     /// What of it is swapped out.

@@ -58,11 +58,13 @@ impl Group {
     pub fn read(&self, at: Now) -> ContainerFigures {
         let parts = self.parts();
         let usage = self.usage();
+        let machine = machine_memory();
         ContainerFigures {
             at,
             mode: self.mode,
             usage,
-            limit: self.limit(),
+            limit: self.limit(machine),
+            machine,
             working_set: working_set(usage, &parts),
             swap: self.swap(),
             peak: self.bytes(["memory.max_usage_in_bytes", "memory.peak"]),
@@ -113,7 +115,7 @@ impl Group {
     }
 
     /// The least limit of it and of whoever is above it, as far as that is seen, and of the machine.
-    fn limit(&self) -> Option<Bytes> {
+    fn limit(&self, machine: Option<Bytes>) -> Option<Bytes> {
         let name = match self.mode {
             GroupMode::V1 => "memory.limit_in_bytes",
             GroupMode::V2 | GroupMode::None => "memory.max",
@@ -125,7 +127,7 @@ impl Group {
         let stat = self.file("memory.stat");
         let told = stat.and_then(|text| word(&text, "hierarchical_memory_limit"));
         let told = told.and_then(|limit| parse_limit(limit.to_string().as_bytes()));
-        seen.chain(told).chain(machine_memory()).min()
+        seen.chain(told).chain(machine).min()
     }
 
     /// The machine's pressure counts where the group does not say its own.
@@ -241,6 +243,7 @@ mod tests {
             let figures = Group::among(&[gone], &[gone], own).read(Now::default());
             let known = ContainerFigures {
                 limit: machine_memory(),
+                machine: machine_memory(),
                 pressure: figures.pressure,
                 ..ContainerFigures::default()
             };

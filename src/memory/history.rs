@@ -170,9 +170,15 @@ impl History {
 /// largest is shown. The lowest height is nothing, so that a small ripple is not drawn as a leap.
 pub fn sparkline(points: &[Point], width: usize) -> String {
     const HEIGHTS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
-    let (Some(first), Some(last)) = (points.first(), points.last()) else {
-        return String::new();
-    };
+    let height = |step: u32| HEIGHTS[usize::try_from(step).unwrap_or(7).min(7)];
+    heights(points, width, 7).into_iter().map(|place| place.map_or(' ', height)).collect()
+}
+
+/// How high a line stands at each of at most `width` places of equal time, from 0, which is nothing,
+/// to `top`, which is the most that was held. Of points that share a place the largest is told; a
+/// place without any is `None`.
+pub fn heights(points: &[Point], width: usize, top: u32) -> Vec<Option<u32>> {
+    let (Some(first), Some(last)) = (points.first(), points.last()) else { return Vec::new() };
     let span = u64::from(last.second - first.second).max(1);
     let width = width.clamp(1, points.len());
     let mut places: Vec<Option<u32>> = vec![None; width];
@@ -182,11 +188,9 @@ pub fn sparkline(points: &[Point], width: usize) -> String {
         *place = (*place).max(Some(point.size));
     }
     let most = points.iter().map(|point| point.size).max().unwrap_or(0).max(1);
-    let height = |size: u32| {
-        let step = u64::from(size) * 7 / u64::from(most);
-        HEIGHTS[usize::try_from(step).unwrap_or(7).min(7)]
-    };
-    places.into_iter().map(|place| place.map_or(' ', height)).collect()
+    let height =
+        |size| u32::try_from(u64::from(size) * u64::from(top) / u64::from(most)).unwrap_or(top);
+    places.into_iter().map(|place| place.map(height)).collect()
 }
 
 #[cfg(test)]

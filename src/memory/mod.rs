@@ -2,7 +2,7 @@
 //!
 //! `proc` reads `/proc` and `stat` understands it, `tree` says which processes belong to which run
 //! and `marker` whose those are who lost their lineage, `probe` samples them, `level` and `leak`
-//! judge them, `myself` reads our own figures. What costs more to read is `parts`, and what the
+//! judge them against what `limit` says, `myself` reads our own figures. What costs more to read is `parts`, and what the
 //! container's own group says is `container`, which `group` reads. `history` is what a run held, and
 //! `recurring` a leak that outlives restarts. Only `proc`, `marker`, `probe`,
 //! `group` and `myself` touch the world.
@@ -12,6 +12,7 @@ pub mod group;
 pub mod history;
 pub mod leak;
 pub mod level;
+pub mod limit;
 pub mod marker;
 pub mod orphan;
 pub mod parts;

@@ -321,8 +321,8 @@ catalogue! {
         "1 when nothing but a leak explains the live run's memory, 0 when something does; absent before there are enough samples.";
     LEAK_GROWTH: Gauge "procession_process_memory_growth_bytes_per_second" ["process"]
         "Growth of the tree's anonymous memory over the leak rule's window, in bytes per second.";
-    LEAK_TO_LIMIT: Gauge "procession_process_memory_exhaustion_seconds" ["process"]
-        "How long the tree's memory takes to its limit if it goes on growing like this; absent where it does not grow.";
+    LEAK_TO_LIMIT: Gauge "procession_process_memory_exhaustion_seconds" ["process", "limit"]
+        "How long the tree's memory takes to its limit if it goes on growing like this, by the least limit: critical (the process's threshold), container or machine; absent where it does not grow.";
     LEAKS_SUSPECTED: Counter "procession_process_leaks_suspected_total" ["process"]
         "Times that the process's memory began to meet the leak rule.";
     LEAKS_CONFIRMED: Counter "procession_process_leaks_confirmed_total" ["process"]
@@ -355,6 +355,30 @@ catalogue! {
         "Tokens of a live conversation so far.";
     SESSION_COST: Gauge "procession_session_cost_usd" ["session_id"]
         "Cost of the priced tokens of a live conversation so far, in US dollars.";
+    BUDGET_LIMIT_TOKENS: Gauge "procession_budget_limit_tokens" ["budget"]
+        "Tokens that may be spent in the window of a budget.";
+    BUDGET_LIMIT_COST: Gauge "procession_budget_limit_usd" ["budget"]
+        "Money that may be spent in the window of a budget, in US dollars.";
+    BUDGET_SPENT_TOKENS: Gauge "procession_budget_spent_tokens" ["budget"]
+        "Tokens that are spent in the window of a budget, of the kinds that count for it.";
+    BUDGET_SPENT_COST: Gauge "procession_budget_spent_usd" ["budget"]
+        "Money that is spent in the window of a budget, in US dollars; without tokens that have no price.";
+    BUDGET_UNPRICED: Gauge "procession_budget_unpriced_tokens" ["budget"]
+        "Tokens without a price in the window of a budget in money, which does not see them.";
+    BUDGET_USED: Gauge "procession_budget_used_ratio" ["budget"]
+        "The part of a budget that is spent in its window: 1 when it is spent, and more when that went on.";
+    BUDGET_WARNINGS: Counter "procession_budget_warnings_total" ["budget"]
+        "Times that a part of a budget was reached that it warns at.";
+    BUDGET_EXCEEDED: Counter "procession_budget_exceeded_total" ["budget", "action"]
+        "Times that a budget was spent, by what followed.";
+    BUDGET_BURN_TOKENS: Gauge "procession_budget_burn_tokens_per_second" ["budget"]
+        "How fast a budget is spent, over some fifteen minutes; absent until something was spent for a minute.";
+    BUDGET_BURN_COST: Gauge "procession_budget_burn_usd_per_second" ["budget"]
+        "How fast a budget in money is spent, in US dollars a second over some fifteen minutes; absent until something was spent for a minute.";
+    BUDGET_EXHAUSTION: Gauge "procession_budget_exhaustion_seconds" ["budget"]
+        "How long a budget lasts if it is spent on as fast; absent where it is spent, lasts for ever, or where that is not known.";
+    BUDGET_WINDOW_END: Gauge "procession_budget_window_end_timestamp_seconds" ["budget"]
+        "When the window of a budget ends and another one begins, in seconds since 1970; absent for those without an end of the clock.";
     INGEST_LINES: Counter "procession_ingest_lines_total" ["result"]
         "Lines of agents' logs that were read, by what became of them.";
     INGEST_BYTES: Counter "procession_ingest_bytes_total" []

@@ -9,6 +9,7 @@
 //! beyond its bound as `other`. It has to happen there, because a bound that is applied to a picture
 //! could take a model its series away again, and counters must not go backwards.
 
+mod budgets;
 mod care;
 mod container;
 mod house;

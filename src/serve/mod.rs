@@ -17,6 +17,7 @@ mod patience;
 pub mod phrase;
 mod readiness;
 pub mod routes;
+mod sparkline;
 mod table;
 pub mod wire;
 

@@ -9,6 +9,7 @@ use crate::ledger::snapshot::{ProcessView, RunView, Snapshot};
 use crate::memory::level::Basis;
 use crate::memory::{LeakState, MemoryLevel};
 use crate::serve::phrase::{Escaped, NOTHING, ago, counted, dollars, grouped, span};
+use crate::serve::sparkline::drawn;
 use crate::serve::table::{Column, table};
 use crate::supervise::lifecycle::PhaseName;
 use crate::units::{Bytes, Money, Wall};
@@ -18,6 +19,8 @@ const TEMPLATE: &str = include_str!("page.html");
 
 /// Live sessions on the page, the newest ones.
 const LIVE_SHOWN: usize = 64;
+/// Budgets on the page, the first of the file.
+const BUDGETS_SHOWN: usize = 8;
 /// Ended sessions on the page, the newest ones.
 const ENDED_SHOWN: usize = 20;
 
@@ -32,6 +35,7 @@ fn content(place: &str, snapshot: &Snapshot) -> Option<String> {
         "title" => title(snapshot),
         "version" => env!("CARGO_PKG_VERSION").to_owned(),
         "facts" => facts(snapshot),
+        "budgets" => budgets(snapshot),
         "banner" => banner(snapshot).to_owned(),
         "processes" => processes(snapshot),
         "live_count" => shown(snapshot.sessions.len(), LIVE_SHOWN),
@@ -86,6 +90,27 @@ fn facts(snapshot: &Snapshot) -> String {
         counted(house.reaped_runs, "run"),
         counted(house.reaped_orphans, "orphan"),
     )
+}
+
+/// A line for those that there are.
+fn budgets(snapshot: &Snapshot) -> String {
+    let told = snapshot.budgets.iter().take(BUDGETS_SHOWN).map(|budget| {
+        let name = Escaped(&budget.plan.name);
+        let percent = (budget.ratio() * 100.0).floor();
+        let limit = match budget.is_money() {
+            true => dollars(Money(i64::try_from(budget.limit).unwrap_or(i64::MAX))),
+            false => format!("{} tokens", grouped(budget.limit)),
+        };
+        let window = budget.plan.window.as_str();
+        let text = format!("<b>{name}</b> {percent} % of {limit} a {window}");
+        if budget.is_spent { format!("<span class=\"bad\">{text}</span>") } else { text }
+    });
+    let told: Vec<String> = told.collect();
+    if told.is_empty() {
+        told.concat()
+    } else {
+        format!("<p class=\"facts\">budgets: {}</p>", told.join(" · "))
+    }
 }
 
 fn banner(snapshot: &Snapshot) -> &'static str {
@@ -199,12 +224,17 @@ fn leak(run: &RunView) -> String {
     let Some(verdict) = &run.verdict else { return nothing() };
     let words = verdict.evidence.to_string();
     let evidence = Escaped(&words);
+    let (class, word) = match verdict.state {
+        LeakState::Unknown => ("calm", "too early"),
+        LeakState::Suspected => ("busy", "suspected"),
+        LeakState::Confirmed => ("bad", "leak"),
+        LeakState::None => ("good", "no sign"),
+    };
+    let line = drawn(&run.history.points(), class);
     match verdict.state {
-        LeakState::Unknown => format!("{}<small>{evidence}</small>", tag("calm", "too early")),
-        LeakState::Suspected => format!("{}<small>{evidence}</small>", tag("busy", "suspected")),
-        LeakState::Confirmed => format!("{}<small>{evidence}</small>", tag("bad", "leak")),
         // What is well takes one line, and says why to whoever points at it.
-        LeakState::None => format!("<span title=\"{evidence}\">{}</span>", tag("good", "no sign")),
+        LeakState::None => format!("<span title=\"{evidence}\">{}</span>{line}", tag(class, word)),
+        _ => format!("{}{line}<small>{evidence}</small>", tag(class, word)),
     }
 }
 

@@ -1,6 +1,7 @@
 //! Every JSON shape of the control API: a promise to whoever reads or writes it. `openapi.json`
 //! describes them, and a test holds real answers against it. What is not known is left out.
 
+pub mod budgets;
 pub mod external;
 pub mod history;
 pub mod memory;

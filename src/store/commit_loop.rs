@@ -200,7 +200,8 @@ impl CommitLoop {
             }
             let mut open = store.open_sessions()?;
             left_open::fill_in(&mut *store, &mut open)?;
-            let found = Resume { open, tokens: store.token_resume()?, chains: store.chains()? };
+            let (tokens, chains) = (store.token_resume()?, store.chains()?);
+            let found = Resume { open, tokens, chains, held: store.held_before()? };
             if let Some(resume) = self.resume.take() {
                 let _ = resume.send(found);
             }

@@ -2,6 +2,8 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use serde_json::Value;
+
 use crate::chains::chain::KeptChain;
 use crate::clock;
 use crate::config::plan::RetentionPlan;
@@ -75,6 +77,10 @@ impl Store for Counted {
 
     fn chains(&mut self) -> Result<Vec<(String, KeptChain)>, StoreError> {
         self.figures.time(Operation::Resume, || self.store.chains())
+    }
+
+    fn held_before(&mut self) -> Result<Vec<(String, Value)>, StoreError> {
+        self.figures.time(Operation::Resume, || self.store.held_before())
     }
 
     fn commit(&mut self, batches: &[Batch]) -> Result<(), StoreError> {

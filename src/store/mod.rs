@@ -38,6 +38,8 @@ pub mod sqlite;
 mod suite;
 pub mod writer;
 
+use serde_json::Value;
+
 use crate::chains::chain::KeptChain;
 use crate::config::plan::RetentionPlan;
 use crate::ledger::entry::OpenSession;
@@ -48,6 +50,9 @@ use crate::store::life::Life;
 use crate::store::reading::{Answer, Question};
 use crate::tokens::TokenResume;
 use crate::units::Wall;
+
+/// Ended sessions of which it is read what they held: some of each of as many processes as are usual.
+pub const MOST_HELD: u32 = 512;
 
 /// A place that keeps history. One thread owns it, and every call may block.
 pub trait Store: Send {
@@ -61,6 +66,10 @@ pub trait Store: Send {
 
     /// The chains of agents, the newest conversations of each.
     fn chains(&mut self) -> Result<Vec<(String, KeptChain)>, StoreError>;
+
+    /// What ended runs held, as the details of their events tell it, by process: of the newest
+    /// [`MOST_HELD`] runs of this instance, oldest first.
+    fn held_before(&mut self) -> Result<Vec<(String, Value)>, StoreError>;
 
     /// Commits the batches in one transaction: all of them, or none. What was committed before is
     /// passed over, so that a commit whose outcome is unknown can simply be tried again.

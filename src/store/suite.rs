@@ -16,7 +16,7 @@ use crate::clock;
 use crate::config::plan::RetentionPlan;
 use crate::context::Context;
 use crate::ledger::entry::OpenSession;
-use crate::ledger::row::{Batch, Row};
+use crate::ledger::row::{Batch, Row, SessionEvent};
 use crate::ledger::session::{Session, SessionEnd, SessionKind, SessionState};
 use crate::ledger::store_figures::ErrorCategory;
 use crate::store::examples::{AT, bare, batch, end, event, event_of, id, sample, session, usage};
@@ -47,6 +47,7 @@ pub const CASES: &[(&str, Case)] = &[
     ("a later life that knows little closes a session without loss", later_life),
     ("every other row is kept and counts once however often it comes", counts_once),
     ("a new life reads what it must know", resumes),
+    ("what ended runs held is read by the next life", held_before),
     ("a gap and a changed line are refused and nothing of their batch is kept", refusals),
     ("a gap is taken where it is told", told_gap),
     ("history cannot be rewritten", append_only),
@@ -208,6 +209,26 @@ fn counts_once(history: &mut History<'_>) {
     ];
     assert_eq!(history.query(sql), usages);
     assert_eq!(history.query("SELECT key FROM seen_responses"), ["7"]);
+}
+
+/// Of sessions that ended, oldest first, whatever else their events tell.
+fn held_before(history: &mut History<'_>) {
+    let held = |session: u128, sequence| {
+        let Row::Event(event) = event_of(session, sequence) else { panic!("an event") };
+        let detail = serde_json::json!({ "start_bytes": session });
+        Row::Event(SessionEvent { event_type: "memory_history".into(), detail, ..event })
+    };
+    for number in 1..=3 {
+        history.commit(vec![event_of(number, 0), held(number, 1), session(number)]);
+    }
+    assert_eq!(history.store().held_before().expect("read"), [], "none has ended");
+    history.commit(vec![ended(2, SessionState::Completed, Wall(AT.0 + 20))]);
+    history.commit(vec![ended(1, SessionState::Completed, Wall(AT.0 + 10))]);
+    history.close();
+    let found = history.store().held_before().expect("read");
+    let starts: Vec<_> = found.iter().map(|(_, detail)| detail["start_bytes"].as_u64()).collect();
+    assert_eq!(starts, [Some(1), Some(2)]);
+    assert!(found.iter().all(|(process, _)| process == "web"), "{found:?}");
 }
 
 fn resumes(history: &mut History<'_>) {

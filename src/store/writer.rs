@@ -15,6 +15,7 @@ use std::sync::mpsc::{Receiver, sync_channel};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
+use serde_json::Value;
 use tokio::sync::{oneshot, watch};
 
 use crate::chains::chain::KeptChain;
@@ -65,6 +66,8 @@ pub struct Resume {
     pub tokens: TokenResume,
     /// The chains of agents.
     pub chains: Vec<(String, KeptChain)>,
+    /// What ended runs held, by process.
+    pub held: Vec<(String, Value)>,
 }
 
 /// The outer side of the thread.

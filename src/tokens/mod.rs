@@ -8,6 +8,7 @@
 //! `stdout` is what agents print of it. `tally` sums whole histories up.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
@@ -221,6 +222,28 @@ pub struct CountedBefore {
     pub latest: Wall,
 }
 
+/// What earlier lives counted of late in one minute, for budgets that go on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SpentBefore {
+    /// The process whose it was.
+    pub process: String,
+    /// The agent whose it was.
+    pub agent: String,
+    /// The beginning of the minute in which the responses were given.
+    pub minute: Wall,
+    /// Tokens, either of priced responses or of unpriced ones.
+    pub tokens: TokenCounts,
+    /// What they cost.
+    pub cost: Cost,
+}
+
+/// How far back that is read: the longest day, which has twenty-five hours, and what a clock that was
+/// put on skips.
+pub const SPENT_OF_LATE: Duration = Duration::from_secs(26 * 3600);
+
+/// Minutes of that at most, the newest.
+pub const MOST_SPENT: u32 = 50_000;
+
 /// A short hash of what a response is known by (`message.id` for Claude): 64 bits make a collision
 /// among ten million responses less likely than one in a hundred thousand.
 #[derive(
@@ -342,4 +365,6 @@ pub struct TokenResume {
     pub elsewhere: Vec<UsageKey>,
     /// What was counted of the conversations of the last days, by source.
     pub counted: Vec<CountedBefore>,
+    /// What was spent of late.
+    pub spent: Vec<SpentBefore>,
 }

@@ -43,6 +43,7 @@ pub fn plan(rng: &mut fastrand::Rng) -> Plan {
         privacy: PrivacyPlan::default(),
         sessions: SessionsPlan::default(),
         tokens: TokensPlan::default(),
+        budgets: Vec::new(),
         file_digest: None,
     }
 }

@@ -1,4 +1,5 @@
-// A server on node's own http, with the load of whoever asks: `server.mjs PORT ok|closures|cache|bounded`.
+// A server on node's own http, with the load of whoever asks: `server.mjs PORT KIND`, where KIND is ok,
+// closures, cache, bounded, buffers or waiting.
 import http from "node:http";
 import { EventEmitter } from "node:events";
 const [port, kind] = [Number(process.argv[2]), process.argv[3]];
@@ -14,6 +15,12 @@ http.createServer((request, response) => {
   if (kind === "bounded") {
     cache.set(`/page?n=${n}`, page);
     if (cache.size > 2500) cache.delete(cache.keys().next().value);
+  }
+  if (kind === "buffers" || kind === "waiting") {
+    // Outside the heap, as what sockets and files are read into; freed when it is collected.
+    const body = Buffer.alloc(60_000 + (n % 9) * 1_000, page);
+    const answered = kind === "waiting" && n % 2 ? new Promise((resolve) => bus.once(`answer ${n}`, resolve)) : Promise.resolve();
+    answered.then(() => body.length);
   }
   response.end(page);
 }).listen(port, "127.0.0.1");

@@ -191,9 +191,20 @@ fn against(held: &Held) -> String {
 
 fn judged(leak: &Leak) -> String {
     let growth = leak.growth_bytes_per_second.map(|growth| format!(", {}", rate(growth)));
-    let limit = leak.seconds_to_limit.map(|left| format!(", {} to the limit", span(left)));
+    let limit = leak.seconds_to_limit.map(|left| format!(", {} to {}", span(left), limit_of(leak)));
     let (growth, limit) = (growth.unwrap_or_default(), limit.unwrap_or_default());
     format!("{} since {}{growth}{limit}", leak.state, leak.since)
+}
+
+/// Which limit it is, and what it comes to.
+fn limit_of(leak: &Leak) -> String {
+    let whose = match leak.limit.as_deref() {
+        Some("critical") => "the critical threshold",
+        Some("container") => "the container's limit",
+        Some("machine") => "the machine's memory",
+        _ => return "the limit".to_owned(),
+    };
+    leak.limit_bytes.map_or_else(|| whose.to_owned(), |at| format!("{whose} of {}", size(Some(at))))
 }
 
 /// Every value of the verdict, with what it is held against.
@@ -260,6 +271,8 @@ mod tests {
                 growth_bytes_per_second: Some(-2048.0),
                 growth_between: Some([1024.0, 4096.0]),
                 seconds_to_limit: Some(3700.0),
+                limit_bytes: Some(512 << 20),
+                limit: Some("container".into()),
                 evidence: "8 of 9 steps rose".into(),
                 explained: vec![explained],
             }),
@@ -273,7 +286,7 @@ mod tests {
         assert_eq!(
             explained(&found),
             "web: level warning: 2.0 MiB (proportional), warning at 1.0 MiB, critical at -\n\
-             leak: suspected since 2026-01-01T00:00:00Z, -2.0 KiB/s, 1h 1m to the limit\n\
+             leak: suspected since 2026-01-01T00:00:00Z, -2.0 KiB/s, 1h 1m to the container's limit of 512.0 MiB\n\
              growth is between 1.0 KiB/s and 4.0 KiB/s\n\
              8 of 9 steps rose\n\
              WHAT          VALUE  FOR A LEAK  MET\n\

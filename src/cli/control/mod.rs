@@ -5,6 +5,7 @@
 
 mod audit;
 mod agents;
+mod budgets;
 mod completions;
 mod enough;
 mod events;
@@ -75,6 +76,8 @@ pub(super) enum Verb {
     Agents(agents::Options),
     /// Show what was spent on models, and tell of calls.
     Tokens(tokens::Options),
+    /// Show what may be spent on models, what was, and how long that lasts.
+    Budgets(budgets::Options),
     /// Print a script that completes words in a shell.
     Completions(completions::Options),
 }
@@ -137,6 +140,7 @@ async fn answer(verb: &Verb) -> Result<(), Failure> {
         Verb::Signal(options) => signal::signal(options).await,
         Verb::Reload(options) => reload::reload(options).await,
         Verb::Shutdown(options) => reload::shut_down(options).await,
+        Verb::Budgets(options) => budgets::budgets(options).await,
         Verb::Memory(options) => memory::memory(options).await,
         Verb::Logs(options) => logs::logs(options).await,
         Verb::Spawn(options) => spawn::spawn(options).await,

@@ -69,6 +69,15 @@ impl Zone {
         }
     }
 
+    /// The day that a time lies in: from its first moment to that of the next. A day in which clocks are
+    /// put on or back is an hour shorter or longer.
+    pub fn day(&self, at: Wall) -> Option<(Wall, Wall)> {
+        let today = timestamp(at)?.to_zoned(self.rules.clone()).start_of_day().ok()?;
+        let next = today.tomorrow().ok()?.start_of_day().ok()?;
+        let wall = |zoned: &jiff::Zoned| Wall(zoned.timestamp().as_millisecond());
+        Some((wall(&today), wall(&next)))
+    }
+
     fn offset(&self, at: Wall) -> i64 {
         timestamp(at).map_or(0, |at| i64::from(self.rules.to_offset(at).seconds()) * 1000)
     }
@@ -130,6 +139,23 @@ mod tests {
             assert_eq!(zone.stretch(Wall(spring.0 - 1)).offset, HOUR);
             assert_eq!(zone.name(), "Berlin");
         }
+    }
+
+    #[test]
+    fn a_day_begins_at_midnight_where_the_clock_hangs() {
+        let berlin = Zone::of_rule(BERLIN).expect("a zone");
+        let day = |zone: &Zone, of: &str| zone.day(at(of)).expect("a day");
+        for (of, first, next) in [
+            ("2026-11-21T22:59:59Z", "2026-11-20T23:00:00Z", "2026-11-21T23:00:00Z"),
+            ("2026-11-21T23:00:00Z", "2026-11-21T23:00:00Z", "2026-11-22T23:00:00Z"),
+            ("2026-03-29T12:00:00Z", "2026-03-28T23:00:00Z", "2026-03-29T22:00:00Z"),
+            ("2026-10-25T12:00:00Z", "2026-10-24T22:00:00Z", "2026-10-25T23:00:00Z"),
+        ] {
+            assert_eq!(day(&berlin, of), (at(first), at(next)), "{of}");
+        }
+        let utc = day(&Zone::default(), "2026-11-21T22:59:59Z");
+        assert_eq!(utc, (at("2026-11-21T00:00:00Z"), at("2026-11-22T00:00:00Z")));
+        assert_eq!(Zone::default().day(Wall(i64::MAX)), None);
     }
 
     #[test]

@@ -17,7 +17,7 @@ const DATABASES: [&str; 4] =
 const LOCAL: &str = "/etc/localtime";
 
 /// `UTC`, a name such as `Europe/Berlin`, or `local`.
-pub(super) fn zone(at: &Cursor<'_>, around: &Surroundings<'_>) -> Option<Zone> {
+pub(in crate::config) fn zone(at: &Cursor<'_>, around: &Surroundings<'_>) -> Option<Zone> {
     let text = at.text("`UTC`, `local`, or the name of a time zone such as `Europe/Berlin`")?;
     if UTC.contains(&text) {
         return Some(Zone::default());

@@ -1,5 +1,6 @@
 //! The table of every key that a configuration can have, with what each means.
 
+use super::budget_keys::BUDGET;
 use super::form::Form::{
     Database, Duration, Either, Flag, List, Many, Map, Named, NamedOrBare, Number, Off, Percent,
     Size, Text, Whole, Words,
@@ -12,7 +13,7 @@ pub(super) const OFF_OR_TEXT: Form = Either(&[Off, Text]);
 const PATHS: Form = Many(&Text);
 
 /// The top of the file.
-pub(super) const FILE: [Key; 14] = [
+pub(super) const FILE: [Key; 15] = [
     ("processes", Named(&Map(&PROCESS, &[])), "What to run, by name."),
     (
         "exit_code_from",
@@ -63,6 +64,11 @@ pub(super) const FILE: [Key; 14] = [
     ),
     ("privacy", Map(&PRIVACY, &[]), "What is learnt of those who work here, and what is masked."),
     ("tokens", Map(&TOKENS, &[]), "Where tokens are told of, beside the agents' logs."),
+    (
+        "budgets",
+        Named(&Map(&BUDGET, &[])),
+        "What may be spent by whom in which time, by name, and what follows when it is spent.",
+    ),
 ];
 
 const TOKENS: [Key; 6] = [

@@ -1,5 +1,7 @@
 //! Stories of memory: what is acted upon, what follows, and leaks that outlive restarts.
 
+use serde_json::json;
+
 use super::*;
 use crate::config::plan::{MemoryActions, MemoryEnd};
 use crate::ledger::request::{Knock, Refusal, Reply, Request};
@@ -108,8 +110,17 @@ fn a_peak_between_two_samples_ends_nobody() {
     assert_eq!(ledger.take_knocks(), []);
 }
 
-/// A run of ten minutes that grows by so much a sample.
+/// A run of ten minutes that grows by so much a sample, and what is told at its end.
 fn lives(ledger: &mut Ledger, n: u64, growth: u64) -> Vec<String> {
+    let batches = batches_of_life(ledger, n, growth);
+    kinds(&batches)
+}
+
+fn lives_rows(ledger: &mut Ledger, n: u64, growth: u64) -> Vec<Row> {
+    batches_of_life(ledger, n, growth).into_iter().flat_map(|batch| batch.rows).collect()
+}
+
+fn batches_of_life(ledger: &mut Ledger, n: u64, growth: u64) -> Vec<Batch> {
     let began = n * 20 * 60 * SECOND;
     ledger.fold(opened(began, n, WEB, u32::try_from(n).expect("few")));
     for nth in 0..120 {
@@ -117,7 +128,7 @@ fn lives(ledger: &mut Ledger, n: u64, growth: u64) -> Vec<String> {
         ledger.fold(sampled(&[sample(began + nth * 5 * SECOND, n, size, size - size % 2)]));
     }
     let end = ended(began + 601 * SECOND, n, ExitStatus::Code(0), EndReason::Requested, false);
-    kinds(&ledger.fold(end))
+    ledger.fold(end)
 }
 
 #[test]
@@ -135,6 +146,38 @@ fn a_leak_that_each_run_has_alike_is_found_though_none_lived_long() {
     assert!((found.slope / growth - 1.0).abs() < 0.05, "{}", found.slope);
     assert_eq!(lives(&mut ledger, 5, 0), ["memory_history", "ended"]);
     assert_eq!(ledger.snapshot(1, at(0)).processes[0].recurring, None, "it was mended");
+}
+
+#[test]
+fn a_leak_that_runs_have_alike_is_found_over_a_restart_of_ours_and_not_told_twice() {
+    let told = |ledger: &mut Ledger, n| {
+        let rows = lives_rows(ledger, n, MIB);
+        let events = rows.into_iter().filter_map(|row| match row {
+            Row::Event(event) if event.event_type == "memory_history" => Some(event.detail),
+            _ => None,
+        });
+        ("web".to_owned(), events.last().expect("what it held"))
+    };
+    let mut before = guarded(Thresholds::default());
+    let held: Vec<_> = (1..=3).map(|n| told(&mut before, n)).collect();
+    let other = ("nobody".to_owned(), json!({}));
+    // Two of them, and a third run of this life.
+    let mut ledger = guarded(Thresholds::default());
+    ledger.fold(Entry::HeldFound(vec![held[0].clone(), other, held[1].clone()]));
+    assert_eq!(ledger.snapshot(1, at(0)).processes[0].recurring, None);
+    assert_eq!(lives(&mut ledger, 4, MIB), ["memory_history", "leak_recurring", "ended"]);
+    // All three: known from the start, and told by the life before.
+    let mut ledger = guarded(Thresholds::default());
+    ledger.fold(Entry::HeldFound(held));
+    let found = ledger.snapshot(1, at(0)).processes[0].recurring.expect("three alike");
+    assert_eq!(found.runs, 3);
+    assert_eq!(lives(&mut ledger, 4, MIB), ["memory_history", "ended"]);
+    assert_eq!(ledger.snapshot(1, at(0)).processes[0].recurring.map(|it| it.runs), Some(4));
+    // What an older version kept says nothing.
+    let mut ledger = guarded(Thresholds::default());
+    let old = || ("web".to_owned(), json!({"history": [], "slope_bytes_per_second": 1.0}));
+    ledger.fold(Entry::HeldFound(vec![old(), old(), old()]));
+    assert_eq!(ledger.snapshot(1, at(0)).processes[0].recurring, None);
 }
 
 #[test]

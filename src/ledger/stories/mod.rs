@@ -1,5 +1,6 @@
 //! Stories as data: what the ledger is told on one side, what it keeps and shows on the other.
 
+mod budgets;
 mod care;
 mod chains;
 mod external;
@@ -59,6 +60,7 @@ pub(super) fn plan() -> Plan {
         privacy: PrivacyPlan::default(),
         sessions: SessionsPlan::default(),
         tokens: TokensPlan::default(),
+        budgets: Vec::new(),
         file_digest: Some("0".into()),
     }
 }

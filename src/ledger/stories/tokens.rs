@@ -182,7 +182,12 @@ fn two_sources_of_one_conversation_are_counted_once_also_after_a_restart() {
         withheld: 15,
         latest: at(12).wall,
     };
-    let found = Entry::CountedFound { counted: vec![row], keys: vec![UsageKey(1)] };
+    let found = Entry::CountedFound {
+        at: at(0),
+        counted: vec![row],
+        keys: vec![UsageKey(1)],
+        spent: vec![],
+    };
     let mut next = self::ledger();
     told_by(&mut next, std::iter::once(found).chain(story([3, 4])).collect());
     assert_eq!(tokens(&next), 15, "the transcript alone");

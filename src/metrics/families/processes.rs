@@ -75,7 +75,7 @@ pub(super) fn put_memory(families: &mut Families, snapshot: &Snapshot) {
     families.each(&row::LEAK_SUSPECTED, runs().filter_map(|(p, run)| seen(p, suspected(run))));
     families.each(&row::LEAK_CONFIRMED, runs().filter_map(|(p, run)| seen(p, confirmed(run))));
     families.each(&row::LEAK_GROWTH, runs().filter_map(|(p, run)| seen(p, growth(run))));
-    families.each(&row::LEAK_TO_LIMIT, runs().filter_map(|(p, run)| seen(p, to_limit(run))));
+    families.each(&row::LEAK_TO_LIMIT, runs().filter_map(|(p, run)| to_limit(p, run)));
     families
         .each(&row::LEAKS_SUSPECTED, each().map(|p| ([p.name.as_str()], count(p.leaks_suspected))));
     families
@@ -169,8 +169,9 @@ fn confirmed(run: &RunView) -> Option<f64> {
     run.verdict.as_ref()?.state.is_confirmed().map(f64::from)
 }
 
-fn to_limit(run: &RunView) -> Option<f64> {
-    run.verdict.as_ref()?.to_limit.map(|span| span.as_secs_f64())
+fn to_limit<'a>(process: &'a ProcessView, run: &RunView) -> Option<([&'a str; 2], f64)> {
+    let span = run.verdict.as_ref()?.to_limit?;
+    Some(([process.name.as_str(), run.limit?.of.as_str()], span.as_secs_f64()))
 }
 
 fn growth(run: &RunView) -> Option<f64> {

@@ -3,7 +3,7 @@
 use crate::ledger::session::{Session, SessionKind};
 use crate::ledger::snapshot::{Snapshot, TokenSeries};
 use crate::metrics::catalogue as row;
-use crate::metrics::families::{Families, count, sessions};
+use crate::metrics::families::{Families, budgets, count, sessions};
 use crate::tokens::otlp::{Figures, Signal};
 use crate::tokens::{LineCounts, TokenCounts, TokenKind};
 use crate::units::Wall;
@@ -35,6 +35,7 @@ pub(super) fn put(families: &mut Families, snapshot: &Snapshot) {
     put_requests(families, snapshot);
     put_corrections(families, snapshot);
     put_conversations(families, snapshot);
+    budgets::put(families, snapshot);
     put_ingest(families, snapshot);
     put_otlp(families, snapshot);
     let apart = snapshot.apart.iter();

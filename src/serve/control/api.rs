@@ -16,7 +16,8 @@ use super::role::{Caller, Limits};
 use super::spawned::Spawned;
 use super::trail::Asked;
 use super::{
-    Desk, chains, external, history, logs, memory, orders, orphans, reading, request, rights,
+    Desk, budgets, chains, external, history, logs, memory, orders, orphans, reading, request,
+    rights,
 };
 use super::{spawned, spawning, statistics, usage, watching};
 use crate::clock;
@@ -68,6 +69,8 @@ pub(super) enum What {
     Memory(memory::What),
     /// What was spent.
     Usage(usage::What),
+    /// What may be spent.
+    Budgets(budgets::What),
 }
 
 pub(super) const fn get(
@@ -105,6 +108,7 @@ const TABLES: &[&[Route]] = &[
     chains::ROUTES,
     memory::ROUTES,
     usage::ROUTES,
+    budgets::ROUTES,
     spawned::ROUTES,
     orphans::ROUTES,
     rights::ROUTES,
@@ -291,6 +295,7 @@ async fn serve(
         What::Events => watching::answer(desk, &query, request.headers()),
         What::Agents(asked) => chains::answer(desk, caller, asked, name, &query, request).await,
         What::Usage(what) => usage::answer(desk, caller, what, &query, request).await,
+        What::Budgets(what) => budgets::answer(desk, what, name),
         What::Memory(what) => memory::answer(desk, caller, what, name, request).await,
         What::Describe => Ok(whole(StatusCode::OK, JSON, OPENAPI)),
         _ => read(desk, caller, what, name, &query),

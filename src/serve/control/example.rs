@@ -35,6 +35,7 @@ pub fn plan(names: &[&str]) -> Plan {
         privacy: PrivacyPlan::default(),
         sessions: SessionsPlan::default(),
         tokens: TokensPlan::default(),
+        budgets: Vec::new(),
         file_digest: None,
     }
 }

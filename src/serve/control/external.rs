@@ -297,6 +297,7 @@ pub(super) fn refused(desk: &Desk, refusal: Refusal) -> Problem {
             Problem::conflict("session-stopping", "the session is being ended", detail)
         }
         Refusal::Limit { limit } => Problem::too_many_sessions(limit),
+        Refusal::BudgetSpent { budget, until } => Problem::budget_spent(&budget, until),
         Refusal::GoingDown => Problem::going_down(),
     }
 }

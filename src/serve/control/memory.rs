@@ -15,6 +15,7 @@ use crate::ledger::snapshot::{ProcessView, RunView, Snapshot};
 use crate::memory::container::ContainerFigures;
 use crate::memory::history::{Point, sparkline};
 use crate::memory::leak::evidence::Criterion;
+use crate::memory::limit::Limit;
 use crate::memory::recurring::Recurring;
 use crate::memory::{LeakState, Verdict};
 use crate::serve::wire::memory as wire;
@@ -132,7 +133,7 @@ fn held(process: &ProcessView, now: Wall) -> wire::Held {
         average_bytes: bytes(run.history.average()),
         samples: run.history.samples(),
         label: run.label.as_ref().map(|label| label.to_string()),
-        leak: run.verdict.as_ref().map(|verdict| leak(verdict)),
+        leak: run.verdict.as_ref().map(|verdict| leak(verdict, run.limit)),
         ..about
     };
     with_costlier(with_sample(about, run), run, now)
@@ -163,7 +164,7 @@ fn with_costlier(held: wire::Held, run: &RunView, now: Wall) -> wire::Held {
     }
 }
 
-fn leak(verdict: &Verdict) -> wire::Leak {
+fn leak(verdict: &Verdict, limit: Option<Limit>) -> wire::Leak {
     let explanation = verdict.evidence.explain();
     let is_known = verdict.state != LeakState::Unknown;
     wire::Leak {
@@ -172,6 +173,8 @@ fn leak(verdict: &Verdict) -> wire::Leak {
         growth_bytes_per_second: verdict.growth.filter(|_| is_known),
         growth_between: verdict.growth_range.map(|range| [range.low, range.high]),
         seconds_to_limit: verdict.to_limit.map(|span| span.as_secs_f64()),
+        limit_bytes: limit.map(|limit| limit.bytes.0),
+        limit: limit.map(|limit| limit.of.as_str().to_owned()),
         evidence: explanation.sentence,
         explained: explanation.criteria.iter().map(explained).collect(),
     }

@@ -23,9 +23,10 @@ pub mod tcp;
 
 mod answer;
 mod awaiting;
-mod earlier;
+mod budgets;
 mod chains;
 mod door;
+mod earlier;
 mod external;
 pub mod history;
 mod orders;

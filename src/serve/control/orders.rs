@@ -11,7 +11,7 @@ use super::answer::{Answer, json};
 use super::awaiting::{FRESH, Goal, is_over};
 use super::problem::Problem;
 use super::role::Caller;
-use super::{Busy, Desk, NotRead, reading};
+use super::{Busy, Desk, NotRead, budgets, reading};
 use crate::clock;
 use crate::ledger::snapshot::Snapshot;
 use crate::serve::wire;
@@ -45,6 +45,9 @@ pub(super) async fn move_to(
     let given = async {
         check(&names)?;
         caller.may_order(&names, &before)?;
+        if goal != Goal::Down {
+            budgets::afford(&before, &names)?;
+        }
         give(desk, wish(names)).await
     };
     let places = match audited(caller, &said, given.await)? {

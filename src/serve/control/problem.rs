@@ -4,7 +4,9 @@ use hyper::StatusCode;
 use hyper::header::{ALLOW, CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
 
 use super::answer::{Answer, json};
+use crate::clock;
 use crate::serve::wire;
+use crate::units::Wall;
 
 const PROBLEM_JSON: &str = "application/problem+json";
 
@@ -170,6 +172,20 @@ impl Problem {
             "close one, or raise `sessions.max_concurrent` in the file (SESSION_MAX_CONCURRENT in \
              the environment where the file is silent)",
         )
+    }
+
+    /// A budget that is spent refuses what is new, until then where that is known.
+    pub(super) fn budget_spent(budget: &str, until: Option<Wall>) -> Self {
+        let status = StatusCode::TOO_MANY_REQUESTS;
+        let detail = match until {
+            Some(until) => format!("the budget {budget:?} is spent; it opens again at {until}"),
+            None => format!("the budget {budget:?} is spent"),
+        };
+        let problem = Self::new(status, "budget-spent", "a budget is spent", detail);
+        let seconds = until.map(|until| until.0.saturating_sub(clock::now().wall.0).max(0));
+        let header = seconds.map(|left| (RETRY_AFTER, (left / 1000 + 1).to_string()));
+        let look = format!("`procession budgets {budget}` tells of it; raise it in the file");
+        Self { header, ..problem }.suggest(look)
     }
 
     /// It may be possible in a moment.

@@ -17,6 +17,7 @@ use super::query::Query;
 use super::role::{Caller, Role};
 use super::{Desk, reading, request};
 use crate::ledger::beside::Command;
+use crate::ledger::session::{Session, SessionEnd, SessionKind};
 use crate::ledger::written::Written;
 use crate::output::plan::Which;
 use crate::output::tape::{Recording, Reel, Tape, Wanted};
@@ -81,13 +82,19 @@ pub(super) async fn answer(
             feed(desk, caller, &command, query.is_set("close")?, request).await
         }
         Spawned::Terminate => {
-            let (command, wait) = (find(desk, id)?, query.wait()?);
-            terminate(desk, caller, &command, request::body(request).await?, wait).await
+            let (found, wait) = (find(desk, id), query.wait()?);
+            let body = request::body(request).await?;
+            match found {
+                Ok(command) => terminate(desk, caller, &command, body, wait).await,
+                Err(unknown) => over_before(desk, id, unknown).await,
+            }
         }
         Spawned::Wait => {
             let wait = query.span("timeout", LONGEST_GRACE)?.unwrap_or(USUAL_END);
-            let command = over(desk, find(desk, id)?, wait).await;
-            Ok(whether_over(&command))
+            match find(desk, id) {
+                Ok(command) => Ok(whether_over(&over(desk, command, wait).await)),
+                Err(unknown) => over_before(desk, id, unknown).await,
+            }
         }
     }
 }
@@ -323,6 +330,51 @@ async fn over(desk: &Desk, command: Command, wait: Duration) -> Command {
     }
 }
 
+/// One that ended in an earlier life, or so long ago that memory has forgotten it.
+async fn over_before(desk: &Desk, id: &str, unknown: Problem) -> Result<Answer, Problem> {
+    if SessionId::parse(id).is_none() || reading::find_session(&desk.picture(), id).is_some() {
+        return Err(unknown);
+    }
+    match desk.sources.history.ask(Question::Session(id.to_owned())).await {
+        Ok(Told::Session(Some(kept))) if kept.kind == SessionKind::Process => {
+            let Some(end) = &kept.end else { return Err(unknown) };
+            Ok(json(StatusCode::OK, &told_of_kept(&kept, end)))
+        }
+        _ => Err(unknown),
+    }
+}
+
+fn told_of_kept(kept: &Session, end: &SessionEnd) -> wire::Command {
+    let status = end.status.unwrap_or(ExitStatus::Unknown);
+    wire::Command {
+        session: kept.id.to_string(),
+        process: kept.process.clone(),
+        run: None,
+        pid: kept.main.map(|main| main.pid),
+        state: kept.state.as_str().to_owned(),
+        started: kept.started.to_string(),
+        end: Some(wire::CommandEnd {
+            at: end.at.to_string(),
+            duration_seconds: end.duration.as_secs_f64(),
+            exit_code: exit_code(status),
+            signal: signal(status),
+            reason: end.reason.clone(),
+            cpu_seconds: kept.figures.cpu_seconds,
+        }),
+    }
+}
+
+fn exit_code(status: ExitStatus) -> Option<u8> {
+    (status != ExitStatus::Unknown).then(|| status.code())
+}
+
+fn signal(status: ExitStatus) -> Option<String> {
+    match status {
+        ExitStatus::Signal(signal) => Some(signal.to_string()),
+        ExitStatus::Code(_) | ExitStatus::Unknown => None,
+    }
+}
+
 fn whether_over(command: &Command) -> Answer {
     let status = if command.end.is_some() { StatusCode::OK } else { StatusCode::ACCEPTED };
     json(status, &told(command))
@@ -344,18 +396,15 @@ fn told(command: &Command) -> wire::Command {
     wire::Command {
         session: command.session.to_string(),
         process: command.process.clone(),
-        run: command.run.0,
+        run: Some(command.run.0),
         pid: command.main.map(|main| main.pid),
         state: command.state.as_str().to_owned(),
         started: command.started.to_string(),
         end: command.end.as_ref().map(|end| wire::CommandEnd {
             at: end.at.to_string(),
             duration_seconds: end.duration.as_secs_f64(),
-            exit_code: (end.status != ExitStatus::Unknown).then(|| end.status.code()),
-            signal: match end.status {
-                ExitStatus::Signal(signal) => Some(signal.to_string()),
-                ExitStatus::Code(_) | ExitStatus::Unknown => None,
-            },
+            exit_code: exit_code(end.status),
+            signal: signal(end.status),
             reason: end.reason.clone(),
             cpu_seconds: end.cpu.map(|cpu| cpu.as_secs_f64()),
         }),

@@ -124,6 +124,12 @@ pub struct Leak {
     /// How long it takes to the limit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub seconds_to_limit: Option<f64>,
+    /// What the limit is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limit_bytes: Option<u64>,
+    /// Whose it is: the process's `critical` threshold, the `container` or the `machine`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limit: Option<String>,
     /// What the rule has seen, in words.
     pub evidence: String,
     /// Every value that the rule looked at, with what it is held against.

@@ -18,8 +18,9 @@ pub struct Command {
     pub session: String,
     /// The name that it runs under.
     pub process: String,
-    /// Its run, numbered within this life.
-    pub run: u64,
+    /// Its run, numbered within this life; absent for one of an earlier life.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub run: Option<u64>,
     /// Its main process.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pid: Option<i32>,

@@ -29,6 +29,7 @@ use std::pin::{Pin, pin};
 use std::task::Poll;
 use std::time::Duration;
 
+use serde_json::Value;
 use tokio::runtime::{Builder, Runtime};
 use tokio::time::timeout;
 use tokio_postgres::Error;
@@ -133,6 +134,10 @@ impl Store for PostgresStore {
 
     fn chains(&mut self) -> Result<Vec<(String, KeptChain)>, StoreError> {
         self.with("read the chains from", chains::chains)
+    }
+
+    fn held_before(&mut self) -> Result<Vec<(String, Value)>, StoreError> {
+        self.with("read what was held from", resume::held_before)
     }
 
     fn commit(&mut self, batches: &[Batch]) -> Result<(), StoreError> {

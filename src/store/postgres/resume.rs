@@ -4,17 +4,23 @@ use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt;
 use std::path::PathBuf;
 
+use serde_json::Value;
 use tokio_postgres::{Error, Row};
 
 use super::chains;
 use super::fault::Fault;
 use super::link::Link;
 use super::lives::{self, HOUSE};
+use crate::clock;
 use crate::ledger::entry::OpenSession;
 use crate::ledger::session::{SessionKind, SessionState};
+use crate::store::MOST_HELD;
 use crate::store::life::Identity;
-use crate::tokens::{CountedBefore, FileProgress, MOST_FILES, TokenResume, UsageKey, UsageSource};
-use crate::units::{SessionId, Wall};
+use crate::tokens::{
+    Cost, CountedBefore, FileProgress, MOST_FILES, MOST_SPENT, SPENT_OF_LATE, SpentBefore,
+    TokenCounts, TokenResume, UsageKey, UsageSource,
+};
+use crate::units::{Money, SessionId, Wall};
 
 /// Responses whose keys are read at the start, the newest first: 8 MB.
 const MAX_SEEN: i64 = 1_000_000;
@@ -65,6 +71,27 @@ pub async fn open_sessions(link: &mut Link, us: &Identity) -> Result<Vec<OpenSes
     let sessions: Result<Vec<_>, Error> =
         rows.iter().filter_map(|row| open_session(row).transpose()).collect();
     Ok(sessions?)
+}
+
+/// What the newest ended sessions of this instance held, oldest first.
+pub async fn held_before(link: &mut Link, us: &Identity) -> Result<Vec<(String, Value)>, Fault> {
+    let rows = link
+        .client()
+        .query(
+            "SELECT s.process, e.detail::text FROM (SELECT id, process, ended_ms FROM sessions \
+             WHERE ended_ms IS NOT NULL AND supervisor IN (SELECT life FROM supervisors WHERE \
+             instance = $1) ORDER BY ended_ms DESC LIMIT $2) AS s JOIN session_events AS e ON \
+             e.session_id = s.id AND e.event_type = 'memory_history' ORDER BY s.ended_ms",
+            &[&us.life().instance, &i64::from(MOST_HELD)],
+        )
+        .await?;
+    let held: Result<Vec<_>, Error> = rows.iter().map(held).collect();
+    Ok(held?)
+}
+
+fn held(row: &Row) -> Result<(String, Value), Error> {
+    let detail: &str = row.try_get(1)?;
+    Ok((row.try_get(0)?, serde_json::from_str(detail).unwrap_or_default()))
 }
 
 /// `None` for a row that no version of ours has written.
@@ -118,7 +145,8 @@ pub async fn token_resume(link: &mut Link, us: &Identity) -> Result<TokenResume,
     let seen = seen.into_iter().map(|key| UsageKey(key.cast_unsigned())).collect();
     let told = chains::told(link, us).await?;
     let (elsewhere, counted) = sources(link, instance).await?;
-    Ok(TokenResume { progress: progress?, seen, told, elsewhere, counted })
+    let spent = spent(link, instance).await?;
+    Ok(TokenResume { progress: progress?, seen, told, elsewhere, counted, spent })
 }
 
 /// What was counted from elsewhere than transcripts, and how much of each conversation from where.
@@ -152,6 +180,49 @@ async fn sources(
     let counted: Result<Vec<_>, Error> =
         rows.iter().filter_map(|row| counted(row).transpose()).collect();
     Ok((keys.into_iter().map(|key| UsageKey(key.cast_unsigned())).collect(), counted?))
+}
+
+/// Minute by minute, by the agents' clocks.
+async fn spent(link: &mut Link, instance: &str) -> Result<Vec<SpentBefore>, Fault> {
+    let late = i64::try_from(SPENT_OF_LATE.as_millis()).unwrap_or(i64::MAX);
+    let since = clock::now().wall.0.saturating_sub(late);
+    let rows = link
+        .client()
+        .query(
+            "SELECT process, agent, at_ms / 60000 AS minute, sum(tokens_input)::bigint AS input, \
+             sum(tokens_output)::bigint AS output, sum(tokens_cache_read)::bigint AS cache_read, \
+             sum(tokens_cache_write_5m)::bigint AS cache_write_5m, \
+             sum(tokens_cache_write_1h)::bigint AS cache_write_1h, \
+             sum(tokens_cache_write)::bigint AS cache_write, \
+             sum(cost_nanodollars)::bigint AS cost FROM token_usage \
+             WHERE stored_ms > $2 AND at_ms > $2 AND supervisor IN \
+             (SELECT life FROM supervisors WHERE instance = $1) \
+             GROUP BY process, agent, at_ms / 60000, cost_nanodollars IS NULL \
+             ORDER BY at_ms / 60000 DESC LIMIT $3",
+            &[&instance, &since, &i64::from(MOST_SPENT)],
+        )
+        .await?;
+    let spent: Result<Vec<_>, Error> = rows.iter().map(spent_before).collect();
+    Ok(spent?)
+}
+
+fn spent_before(row: &Row) -> Result<SpentBefore, Error> {
+    let count = |column| row.try_get::<_, i64>(column).map(i64::cast_unsigned);
+    let cost = row.try_get::<_, Option<i64>>("cost")?;
+    Ok(SpentBefore {
+        process: row.try_get("process")?,
+        agent: row.try_get("agent")?,
+        minute: Wall(row.try_get::<_, i64>("minute")?.saturating_mul(60_000)),
+        tokens: TokenCounts {
+            input: count("input")?,
+            output: count("output")?,
+            cache_read: count("cache_read")?,
+            cache_write_5m: count("cache_write_5m")?,
+            cache_write_1h: count("cache_write_1h")?,
+            cache_write: count("cache_write")?,
+        },
+        cost: cost.map_or(Cost::Unpriced, |nanos| Cost::Priced(Money(nanos))),
+    })
 }
 
 /// `None` for a source that no version of ours has written.

@@ -34,6 +34,7 @@ mod tests;
 use std::path::{Path, PathBuf};
 
 use rusqlite::Connection;
+use serde_json::Value;
 
 use self::fault::Fault;
 use self::file::OpenFile;
@@ -168,6 +169,10 @@ impl Store for SqliteStore {
 
     fn chains(&mut self) -> Result<Vec<(String, KeptChain)>, StoreError> {
         self.with("read the chains from", |db| Ok(chains::chains(db)?))
+    }
+
+    fn held_before(&mut self) -> Result<Vec<(String, Value)>, StoreError> {
+        self.with("read what was held from", |db| Ok(resume::held_before(db)?))
     }
 
     fn commit(&mut self, batches: &[Batch]) -> Result<(), StoreError> {

@@ -5,12 +5,18 @@ use std::os::unix::ffi::OsStringExt;
 use std::path::PathBuf;
 
 use rusqlite::{Connection, Row};
+use serde_json::Value;
 
 use super::chains;
+use crate::clock;
 use crate::ledger::entry::OpenSession;
 use crate::ledger::session::{SessionKind, SessionState};
-use crate::tokens::{CountedBefore, FileProgress, MOST_FILES, TokenResume, UsageKey, UsageSource};
-use crate::units::{SessionId, Wall};
+use crate::store::MOST_HELD;
+use crate::tokens::{
+    Cost, CountedBefore, FileProgress, MOST_FILES, MOST_SPENT, SPENT_OF_LATE, SpentBefore,
+    TokenCounts, TokenResume, UsageKey, UsageSource,
+};
+use crate::units::{Money, SessionId, Wall};
 
 /// Responses whose keys are read at the start, the newest first: 8 MB, and about three years of
 /// an agent that is never idle.
@@ -31,6 +37,7 @@ pub fn token_resume(db: &Connection) -> rusqlite::Result<TokenResume> {
         told: chains::told(db)?,
         elsewhere: elsewhere(db)?,
         counted: counted(db)?,
+        spent: spent(db)?,
     })
 }
 
@@ -45,6 +52,20 @@ pub fn open_sessions(db: &Connection) -> rusqlite::Result<Vec<OpenSession>> {
     )?;
     let rows = statement.query_map([MAX_OPEN], open_session)?;
     rows.filter_map(Result::transpose).collect()
+}
+
+/// What the newest ended sessions held, oldest first.
+pub fn held_before(db: &Connection) -> rusqlite::Result<Vec<(String, Value)>> {
+    let mut statement = db.prepare(
+        "SELECT s.process, e.detail FROM (SELECT id, process, ended_ms FROM sessions WHERE ended_ms \
+         IS NOT NULL ORDER BY ended_ms DESC LIMIT ?1) AS s JOIN session_events AS e ON \
+         e.session_id = s.id AND e.event_type = 'memory_history' ORDER BY s.ended_ms",
+    )?;
+    let rows = statement.query_map([MOST_HELD], |row| {
+        let (process, detail): (String, String) = (row.get(0)?, row.get(1)?);
+        Ok((process, serde_json::from_str(&detail).unwrap_or_default()))
+    })?;
+    rows.collect()
 }
 
 /// `None` for a row that no version of ours has written.
@@ -129,4 +150,38 @@ fn counted(db: &Connection) -> rusqlite::Result<Vec<CountedBefore>> {
         });
     }
     Ok(found)
+}
+
+/// Minute by minute, by the agents' clocks.
+fn spent(db: &Connection) -> rusqlite::Result<Vec<SpentBefore>> {
+    let late = i64::try_from(SPENT_OF_LATE.as_millis()).unwrap_or(i64::MAX);
+    let since = clock::now().wall.0.saturating_sub(late);
+    let mut statement = db.prepare(
+        "SELECT process, agent, at_ms / 60000, sum(tokens_input), sum(tokens_output), \
+         sum(tokens_cache_read), sum(tokens_cache_write_5m), sum(tokens_cache_write_1h), \
+         sum(tokens_cache_write), sum(cost_nanodollars) FROM token_usage \
+         WHERE stored_ms > ?1 AND at_ms > ?1 \
+         GROUP BY process, agent, at_ms / 60000, cost_nanodollars IS NULL \
+         ORDER BY at_ms / 60000 DESC LIMIT ?2",
+    )?;
+    let rows = statement.query_map([since, i64::from(MOST_SPENT)], |row| {
+        let count = |column| row.get::<_, i64>(column).map(i64::cast_unsigned);
+        Ok(SpentBefore {
+            process: row.get(0)?,
+            agent: row.get(1)?,
+            minute: Wall(row.get::<_, i64>(2)?.saturating_mul(60_000)),
+            tokens: TokenCounts {
+                input: count(3)?,
+                output: count(4)?,
+                cache_read: count(5)?,
+                cache_write_5m: count(6)?,
+                cache_write_1h: count(7)?,
+                cache_write: count(8)?,
+            },
+            cost: row
+                .get::<_, Option<i64>>(9)?
+                .map_or(Cost::Unpriced, |it| Cost::Priced(Money(it))),
+        })
+    })?;
+    rows.collect()
 }

@@ -90,6 +90,10 @@ impl Store for Fake {
         Ok(Vec::new())
     }
 
+    fn held_before(&mut self) -> Result<Vec<(String, Value)>, StoreError> {
+        Ok(Vec::new())
+    }
+
     fn commit(&mut self, batches: &[Batch]) -> Result<(), StoreError> {
         self.state().attempts += 1;
         while self.state().trouble == Trouble::Hangs {

@@ -22,6 +22,9 @@ _procession() {
             procession,audit)
                 cmd="procession__subcmd__audit"
                 ;;
+            procession,budgets)
+                cmd="procession__subcmd__budgets"
+                ;;
             procession,check)
                 cmd="procession__subcmd__check"
                 ;;
@@ -85,6 +88,9 @@ _procession() {
             procession__subcmd__agents,continuation)
                 cmd="procession__subcmd__agents__subcmd__continuation"
                 ;;
+            procession__subcmd__agents,conversations)
+                cmd="procession__subcmd__agents__subcmd__conversations"
+                ;;
             procession__subcmd__agents,hand-over)
                 cmd="procession__subcmd__agents__subcmd__hand__subcmd__over"
                 ;;
@@ -115,6 +121,9 @@ _procession() {
             procession__subcmd__agents__subcmd__help,continuation)
                 cmd="procession__subcmd__agents__subcmd__help__subcmd__continuation"
                 ;;
+            procession__subcmd__agents__subcmd__help,conversations)
+                cmd="procession__subcmd__agents__subcmd__help__subcmd__conversations"
+                ;;
             procession__subcmd__agents__subcmd__help,hand-over)
                 cmd="procession__subcmd__agents__subcmd__help__subcmd__hand__subcmd__over"
                 ;;
@@ -144,6 +153,9 @@ _procession() {
                 ;;
             procession__subcmd__help,audit)
                 cmd="procession__subcmd__help__subcmd__audit"
+                ;;
+            procession__subcmd__help,budgets)
+                cmd="procession__subcmd__help__subcmd__budgets"
                 ;;
             procession__subcmd__help,check)
                 cmd="procession__subcmd__help__subcmd__check"
@@ -207,6 +219,9 @@ _procession() {
                 ;;
             procession__subcmd__help__subcmd__agents,continuation)
                 cmd="procession__subcmd__help__subcmd__agents__subcmd__continuation"
+                ;;
+            procession__subcmd__help__subcmd__agents,conversations)
+                cmd="procession__subcmd__help__subcmd__agents__subcmd__conversations"
                 ;;
             procession__subcmd__help__subcmd__agents,hand-over)
                 cmd="procession__subcmd__help__subcmd__agents__subcmd__hand__subcmd__over"
@@ -434,7 +449,7 @@ _procession() {
 
     case "${cmd}" in
         procession)
-            opts="-g -c -r -e -p -s -w -v -l -h -V --listen --store --single-child --rewrite --verbose --log-level --log-format --help --version run check schema ps start stop restart signal reload shutdown memory logs spawn orphans sessions events audit agents tokens completions help"
+            opts="-g -c -r -e -p -s -w -v -l -h -V --listen --store --single-child --rewrite --verbose --log-level --log-format --help --version run check schema ps start stop restart signal reload shutdown memory logs spawn orphans sessions events audit agents tokens budgets completions help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -480,7 +495,7 @@ _procession() {
             return 0
             ;;
         procession__subcmd__agents)
-            opts="-h --help list show contains continuation hand-over interactions reset validate info help"
+            opts="-h --help list show conversations contains continuation hand-over interactions reset validate info help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -549,6 +564,48 @@ _procession() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        procession__subcmd__agents__subcmd__conversations)
+            opts="-n -c -h --before --number --limit --json --socket --config --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --before)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --number)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --limit)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -n)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --socket)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -c)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         procession__subcmd__agents__subcmd__hand__subcmd__over)
             opts="-c -h --conversation --json --socket --config --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
@@ -580,7 +637,7 @@ _procession() {
             return 0
             ;;
         procession__subcmd__agents__subcmd__help)
-            opts="list show contains continuation hand-over interactions reset validate info help"
+            opts="list show conversations contains continuation hand-over interactions reset validate info help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -608,6 +665,20 @@ _procession() {
             return 0
             ;;
         procession__subcmd__agents__subcmd__help__subcmd__continuation)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        procession__subcmd__agents__subcmd__help__subcmd__conversations)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -919,6 +990,32 @@ _procession() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        procession__subcmd__budgets)
+            opts="-c -h --json --socket --config --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --socket)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -c)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         procession__subcmd__check)
             opts="-c -h --config --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
@@ -998,7 +1095,7 @@ _procession() {
             return 0
             ;;
         procession__subcmd__help)
-            opts="run check schema ps start stop restart signal reload shutdown memory logs spawn orphans sessions events audit agents tokens completions help"
+            opts="run check schema ps start stop restart signal reload shutdown memory logs spawn orphans sessions events audit agents tokens budgets completions help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1012,7 +1109,7 @@ _procession() {
             return 0
             ;;
         procession__subcmd__help__subcmd__agents)
-            opts="list show contains continuation hand-over interactions reset validate info"
+            opts="list show conversations contains continuation hand-over interactions reset validate info"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1040,6 +1137,20 @@ _procession() {
             return 0
             ;;
         procession__subcmd__help__subcmd__agents__subcmd__continuation)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        procession__subcmd__help__subcmd__agents__subcmd__conversations)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -1152,6 +1263,20 @@ _procession() {
             return 0
             ;;
         procession__subcmd__help__subcmd__audit)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        procession__subcmd__help__subcmd__budgets)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )

@@ -698,6 +698,21 @@ _arguments "${_arguments_options[@]}" : \
 ':agent -- The agent:_default' \
 && ret=0
 ;;
+(conversations)
+_arguments "${_arguments_options[@]}" : \
+'--before=[Only those with a lower number\: \`next\` of the last page]:NUMBER:_default' \
+'--number=[Only the one with this number]:NUMBER:_default' \
+'-n+[How many at most]:COUNT:_default' \
+'--limit=[How many at most]:COUNT:_default' \
+'--socket=[The control socket; by default that of the configuration, or the one in the usual folder]:PATH:_files' \
+'-c+[The configuration that the procession runs, which says where its socket is]:FILE:_files' \
+'--config=[The configuration that the procession runs, which says where its socket is]:FILE:_files' \
+'--json[Print JSON]' \
+'-h[Print help]' \
+'--help[Print help]' \
+':agent -- The agent:_default' \
+&& ret=0
+;;
 (contains)
 _arguments "${_arguments_options[@]}" : \
 '--socket=[The control socket; by default that of the configuration, or the one in the usual folder]:PATH:_files' \
@@ -790,6 +805,10 @@ _arguments "${_arguments_options[@]}" : \
 && ret=0
 ;;
 (show)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(conversations)
 _arguments "${_arguments_options[@]}" : \
 && ret=0
 ;;
@@ -918,6 +937,17 @@ esac
         esac
     ;;
 esac
+;;
+(budgets)
+_arguments "${_arguments_options[@]}" : \
+'--socket=[The control socket; by default that of the configuration, or the one in the usual folder]:PATH:_files' \
+'-c+[The configuration that the procession runs, which says where its socket is]:FILE:_files' \
+'--config=[The configuration that the procession runs, which says where its socket is]:FILE:_files' \
+'--json[Print JSON]' \
+'-h[Print help]' \
+'--help[Print help]' \
+'::name -- Only this budget, with everything that is known of it; all of them at a glance when not given:_default' \
+&& ret=0
 ;;
 (completions)
 _arguments "${_arguments_options[@]}" : \
@@ -1124,6 +1154,10 @@ _arguments "${_arguments_options[@]}" : \
 _arguments "${_arguments_options[@]}" : \
 && ret=0
 ;;
+(conversations)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
 (contains)
 _arguments "${_arguments_options[@]}" : \
 && ret=0
@@ -1180,6 +1214,10 @@ _arguments "${_arguments_options[@]}" : \
     ;;
 esac
 ;;
+(budgets)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
 (completions)
 _arguments "${_arguments_options[@]}" : \
 && ret=0
@@ -1219,6 +1257,7 @@ _procession_commands() {
 'audit:Show who asked for what at the control doors, and what they got' \
 'agents:Show the chains of agents\: their conversations, how full they are, and what to hand over' \
 'tokens:Show what was spent on models, and tell of calls' \
+'budgets:Show what may be spent on models, what was, and how long that lasts' \
 'completions:Print a script that completes words in a shell' \
 'help:Print this message or the help of the given subcommand(s)' \
     )
@@ -1229,6 +1268,7 @@ _procession__subcmd__agents_commands() {
     local commands; commands=(
 'list:List the agents with their current conversation and how full it is' \
 'show:Show the conversations of an agent in order' \
+'conversations:List the conversations of an agent, newest first, page by page' \
 'contains:Say whether a conversation is in the chain of an agent\: 0 if it is, 1 if not' \
 'continuation:Show what a conversation worked on\: files, tools and tasks' \
 'hand-over:Say what the next conversation needs to know\: to be put in front of it' \
@@ -1250,6 +1290,11 @@ _procession__subcmd__agents__subcmd__continuation_commands() {
     local commands; commands=()
     _describe -t commands 'procession agents continuation commands' commands "$@"
 }
+(( $+functions[_procession__subcmd__agents__subcmd__conversations_commands] )) ||
+_procession__subcmd__agents__subcmd__conversations_commands() {
+    local commands; commands=()
+    _describe -t commands 'procession agents conversations commands' commands "$@"
+}
 (( $+functions[_procession__subcmd__agents__subcmd__hand-over_commands] )) ||
 _procession__subcmd__agents__subcmd__hand-over_commands() {
     local commands; commands=()
@@ -1260,6 +1305,7 @@ _procession__subcmd__agents__subcmd__help_commands() {
     local commands; commands=(
 'list:List the agents with their current conversation and how full it is' \
 'show:Show the conversations of an agent in order' \
+'conversations:List the conversations of an agent, newest first, page by page' \
 'contains:Say whether a conversation is in the chain of an agent\: 0 if it is, 1 if not' \
 'continuation:Show what a conversation worked on\: files, tools and tasks' \
 'hand-over:Say what the next conversation needs to know\: to be put in front of it' \
@@ -1280,6 +1326,11 @@ _procession__subcmd__agents__subcmd__help__subcmd__contains_commands() {
 _procession__subcmd__agents__subcmd__help__subcmd__continuation_commands() {
     local commands; commands=()
     _describe -t commands 'procession agents help continuation commands' commands "$@"
+}
+(( $+functions[_procession__subcmd__agents__subcmd__help__subcmd__conversations_commands] )) ||
+_procession__subcmd__agents__subcmd__help__subcmd__conversations_commands() {
+    local commands; commands=()
+    _describe -t commands 'procession agents help conversations commands' commands "$@"
 }
 (( $+functions[_procession__subcmd__agents__subcmd__help__subcmd__hand-over_commands] )) ||
 _procession__subcmd__agents__subcmd__help__subcmd__hand-over_commands() {
@@ -1356,6 +1407,11 @@ _procession__subcmd__audit_commands() {
     local commands; commands=()
     _describe -t commands 'procession audit commands' commands "$@"
 }
+(( $+functions[_procession__subcmd__budgets_commands] )) ||
+_procession__subcmd__budgets_commands() {
+    local commands; commands=()
+    _describe -t commands 'procession budgets commands' commands "$@"
+}
 (( $+functions[_procession__subcmd__check_commands] )) ||
 _procession__subcmd__check_commands() {
     local commands; commands=()
@@ -1393,6 +1449,7 @@ _procession__subcmd__help_commands() {
 'audit:Show who asked for what at the control doors, and what they got' \
 'agents:Show the chains of agents\: their conversations, how full they are, and what to hand over' \
 'tokens:Show what was spent on models, and tell of calls' \
+'budgets:Show what may be spent on models, what was, and how long that lasts' \
 'completions:Print a script that completes words in a shell' \
 'help:Print this message or the help of the given subcommand(s)' \
     )
@@ -1403,6 +1460,7 @@ _procession__subcmd__help__subcmd__agents_commands() {
     local commands; commands=(
 'list:List the agents with their current conversation and how full it is' \
 'show:Show the conversations of an agent in order' \
+'conversations:List the conversations of an agent, newest first, page by page' \
 'contains:Say whether a conversation is in the chain of an agent\: 0 if it is, 1 if not' \
 'continuation:Show what a conversation worked on\: files, tools and tasks' \
 'hand-over:Say what the next conversation needs to know\: to be put in front of it' \
@@ -1422,6 +1480,11 @@ _procession__subcmd__help__subcmd__agents__subcmd__contains_commands() {
 _procession__subcmd__help__subcmd__agents__subcmd__continuation_commands() {
     local commands; commands=()
     _describe -t commands 'procession help agents continuation commands' commands "$@"
+}
+(( $+functions[_procession__subcmd__help__subcmd__agents__subcmd__conversations_commands] )) ||
+_procession__subcmd__help__subcmd__agents__subcmd__conversations_commands() {
+    local commands; commands=()
+    _describe -t commands 'procession help agents conversations commands' commands "$@"
 }
 (( $+functions[_procession__subcmd__help__subcmd__agents__subcmd__hand-over_commands] )) ||
 _procession__subcmd__help__subcmd__agents__subcmd__hand-over_commands() {
@@ -1462,6 +1525,11 @@ _procession__subcmd__help__subcmd__agents__subcmd__validate_commands() {
 _procession__subcmd__help__subcmd__audit_commands() {
     local commands; commands=()
     _describe -t commands 'procession help audit commands' commands "$@"
+}
+(( $+functions[_procession__subcmd__help__subcmd__budgets_commands] )) ||
+_procession__subcmd__help__subcmd__budgets_commands() {
+    local commands; commands=()
+    _describe -t commands 'procession help budgets commands' commands "$@"
 }
 (( $+functions[_procession__subcmd__help__subcmd__check_commands] )) ||
 _procession__subcmd__help__subcmd__check_commands() {

@@ -1,0 +1,176 @@
+//! Stories of budgets: who is told, what is asked for at the door, and what is refused.
+
+use super::*;
+use crate::ledger::request::{Knock, Opening, Refusal, Reply, Request};
+use crate::ledger::snapshot::BudgetView;
+use crate::tokens::call::Call;
+
+const S: u64 = 1_000;
+
+fn budget(name: &str, scope: BudgetScope, most: u64, actions: BudgetActions) -> BudgetPlan {
+    BudgetPlan {
+        name: name.into(),
+        scope,
+        window: BudgetWindow::Day(Zone::default()),
+        limit: BudgetLimit::Tokens { most, kinds: CountedKinds::ALL },
+        warn: vec![50],
+        actions,
+    }
+}
+
+fn coder(most: u64, actions: BudgetActions) -> BudgetPlan {
+    budget("b", BudgetScope::Process("coder".into()), most, actions)
+}
+
+fn with(budgets: Vec<BudgetPlan>) -> Ledger {
+    let plan = Plan { budgets, ..plan() };
+    Ledger::new(&plan, at(0), true, |_| Box::new(Scripted(None)), 7)
+}
+
+/// `coder` runs and spends 15 tokens with each response.
+fn spend(ledger: &mut Ledger, ms: u64, key: u64) {
+    let response = usage(ms, key, "c1", Cost::Priced(Money(2)));
+    ledger.fold(read(ms, Some("coder"), vec![response]));
+}
+
+fn events(batches: &[Batch]) -> Vec<String> {
+    let rows = batches.iter().flat_map(|batch| &batch.rows);
+    let budget = |row: &Row| match row {
+        Row::Event(event) if event.trigger == "budget" => Some(event.event_type.to_string()),
+        _ => None,
+    };
+    rows.filter_map(budget).collect()
+}
+
+fn only(ledger: &Ledger, ms: u64) -> BudgetView {
+    ledger.snapshot(1, at(ms)).budgets.first().expect("a budget").clone()
+}
+
+#[test]
+fn it_is_told_at_its_parts_and_the_action_is_asked_for_once() {
+    let actions = BudgetActions { signal: Some(Signal::USR1), stop: true, refuse: false };
+    let mut ledger = with(vec![coder(40, actions)]);
+    ledger.fold(opened(0, 1, CODER, 0));
+    ledger.fold(opened(0, 2, WEB, 0));
+    let spend = |ledger: &mut Ledger, ms, key| {
+        let usage = usage(ms, key, "c1", Cost::Unpriced);
+        events(&ledger.fold(read(ms, Some("coder"), vec![usage])))
+    };
+    assert_eq!(spend(&mut ledger, 1, 1), [""; 0]);
+    assert_eq!(spend(&mut ledger, 2, 2), ["budget_warning"]);
+    assert!(ledger.take_knocks().is_empty());
+    assert_eq!(spend(&mut ledger, 3, 3), ["budget_exceeded", "budget_action", "budget_action"]);
+    let stop = || Knock::Stop("coder".into());
+    let signal = Knock::Signal { process: "coder".into(), signal: Signal::USR1 };
+    assert_eq!(ledger.take_knocks(), [signal, stop()]);
+    // It goes on spending while it is being stopped: once a minute is enough.
+    assert_eq!(spend(&mut ledger, 4, 4), [""; 0]);
+    ledger.fold(Entry::TimePassed { at: at(59 * S) });
+    assert!(ledger.take_knocks().is_empty());
+    ledger.fold(Entry::TimePassed { at: at(61 * S) });
+    assert_eq!(ledger.take_knocks(), [stop()]);
+    ledger.fold(exited(62 * S, 1, 0));
+    ledger.fold(Entry::TimePassed { at: at(200 * S) });
+    assert!(ledger.take_knocks().is_empty());
+    // Somebody starts it again: what was given before is of the run that is over.
+    ledger.fold(opened(300 * S, 3, CODER, 1));
+    let late = usage(60 * S, 5, "c1", Cost::Unpriced);
+    ledger.fold(read(300 * S + 1, Some("coder"), vec![late]));
+    assert!(ledger.take_knocks().is_empty());
+    spend(&mut ledger, 301 * S, 6);
+    assert_eq!(ledger.take_knocks(), [stop()]);
+    let view = only(&ledger, 301 * S);
+    assert_eq!((view.spent, view.is_spent, view.warnings), (90, true, 1));
+    assert_eq!(view.exceeded, [("event", 1), ("signal", 1), ("stop", 1)].into());
+}
+
+#[test]
+fn one_of_an_agent_or_of_everybody_is_about_those_who_declare_one() {
+    let stop = BudgetActions { stop: true, ..BudgetActions::default() };
+    for scope in [BudgetScope::Agent("claude".into()), BudgetScope::Container] {
+        let mut ledger = with(vec![budget("b", scope.clone(), 10, stop)]);
+        ledger.fold(opened(0, 1, CODER, 0));
+        ledger.fold(opened(0, 2, WEB, 0));
+        // Of whose process it is not known.
+        ledger.fold(read(1, None, vec![usage(1, 1, "c", Cost::Unpriced)]));
+        assert_eq!(ledger.take_knocks(), [Knock::Stop("coder".into())], "{scope:?}");
+    }
+    let web = budget("b", BudgetScope::Process("web".into()), 10, stop);
+    let mut ledger = with(vec![web]);
+    ledger.fold(opened(0, 1, CODER, 0));
+    spend(&mut ledger, 1, 1);
+    assert_eq!((only(&ledger, 2).spent, ledger.take_knocks()), (0, vec![]));
+}
+
+#[test]
+fn what_is_spent_refuses_what_is_new_until_its_window_is_over() {
+    let refuse = BudgetActions { refuse: true, ..BudgetActions::default() };
+    let agent = BudgetScope::Agent("claude".into());
+    let mut ledger = with(vec![budget("daily", agent, 15, refuse)]);
+    let open = |ledger: &mut Ledger, ms: u64, agent: &str, id: &str| {
+        let mut opening = Opening { native_id: Some(id.into()), ..Opening::default() };
+        opening.own.agent = Some(agent.into());
+        ledger.ask(at(ms), Request::Open(Box::new(opening))).0
+    };
+    assert!(matches!(open(&mut ledger, 1, "claude", "a"), Reply::Opened { .. }));
+    ledger.fold(opened(2, 1, CODER, 0));
+    spend(&mut ledger, 3, 1);
+    let closes = only(&ledger, 4).closes.expect("a day ends");
+    let refused = Refusal::BudgetSpent { budget: "daily".into(), until: Some(closes) };
+    assert_eq!(open(&mut ledger, 4, "claude", "b"), Reply::Refused(refused));
+    assert!(matches!(open(&mut ledger, 5, "claude", "a"), Reply::Opened { new: false, .. }));
+    assert!(matches!(open(&mut ledger, 6, "other", "c"), Reply::Opened { .. }));
+    assert_eq!(ledger.ask(at(7), Request::Admit).0, Reply::Admitted);
+    let tomorrow = u64::try_from(closes.0 - at(0).wall.0).expect("later");
+    assert!(matches!(open(&mut ledger, tomorrow, "claude", "b"), Reply::Opened { .. }));
+    assert_eq!(only(&ledger, tomorrow).spent, 0);
+    // One of everybody is about commands that are spawned as well.
+    let mut ledger = with(vec![budget("all", BudgetScope::Container, 15, refuse)]);
+    spend(&mut ledger, 3, 1);
+    assert!(matches!(
+        ledger.ask(at(7), Request::Admit).0,
+        Reply::Refused(Refusal::BudgetSpent { .. })
+    ));
+}
+
+#[test]
+fn a_next_life_goes_on_where_the_last_one_was() {
+    let refuse = BudgetActions { refuse: true, ..BudgetActions::default() };
+    let mut ledger = with(vec![coder(40, refuse)]);
+    let before = |process: &str, minute: Wall, input| SpentBefore {
+        process: process.into(),
+        agent: "claude".into(),
+        minute,
+        tokens: TokenCounts { input, ..TokenCounts::default() },
+        cost: Cost::Unpriced,
+    };
+    let today = only(&ledger, 0).opens.expect("a day begins");
+    let found = |spent| Entry::CountedFound { at: at(0), counted: vec![], keys: vec![], spent };
+    ledger.fold(found(vec![
+        before("coder", today, 25),
+        before("coder", Wall(today.0 - 60_000), 100),
+        before("web", today, 1_000),
+    ]));
+    assert_eq!(only(&ledger, 1).spent, 25);
+    ledger.fold(opened(0, 1, CODER, 0));
+    let response = usage(1, 1, "c1", Cost::Unpriced);
+    let told = events(&ledger.fold(read(1, Some("coder"), vec![response])));
+    assert_eq!(told, ["budget_exceeded"], "the half was told of in the life before");
+}
+
+#[test]
+fn calls_that_are_told_at_a_door_are_charged_too_and_once() {
+    let mut ledger = with(vec![budget("b", BudgetScope::Container, 100, BudgetActions::default())]);
+    let call = Call {
+        model: "some".into(),
+        tokens: TokenCounts { input: 60, ..TokenCounts::default() },
+        key: Some(UsageKey(9)),
+        source: UsageSource::Ingest,
+        ..Call::default()
+    };
+    let told = || Request::Count { calls: vec![call.clone()], within: None, heard: None };
+    ledger.ask(at(1), told());
+    ledger.ask(at(2), told());
+    let view = only(&ledger, 3);
+    assert_eq!((view.spent, view.warnings), (60, 1));
+}
