@@ -7,6 +7,7 @@ use super::form::Form::{
 };
 use super::form::{Form, Key};
 use super::session_keys::{PRIVACY, SESSION, SESSIONS};
+use super::token_keys::TOKENS;
 
 const COMMAND: Form = Either(&[Text, List(&Text)]);
 pub(super) const OFF_OR_TEXT: Form = Either(&[Off, Text]);
@@ -69,43 +70,6 @@ pub(super) const FILE: [Key; 15] = [
         Named(&Map(&BUDGET, &[])),
         "What may be spent by whom in which time, by name, and what follows when it is spent.",
     ),
-];
-
-const TOKENS: [Key; 6] = [
-    (
-        "otlp",
-        Either(&[Off, Words(&["auto", "off"]), Whole(1, 65_535)]),
-        "Where agents send what OpenTelemetry has them send, on the loopback address: `auto` for a free port where a process declares an agent, or a port.",
-    ),
-    (
-        "pricing_file",
-        OFF_OR_TEXT,
-        "Prices in the form of LiteLLM's `model_prices_and_context_window.json`, laid over those of the binary; refused whole where it has a fault.",
-    ),
-    ("prices", Named(&Map(&PRICES, &[])), "Prices of single models, over all others."),
-    (
-        "fallback_model",
-        Text,
-        "The model by whose prices unknown ones are estimated; such an estimate is in no cost.",
-    ),
-    (
-        "report",
-        OFF_OR_TEXT,
-        "The file that holds the sums of this life as JSON; none unless written.",
-    ),
-    ("log", OFF_OR_TEXT, "The file that gets a line for each call; none unless written."),
-];
-
-const DOLLARS: Form = Number(0.0, 1e6);
-
-const PRICES: [Key; 7] = [
-    ("input", DOLLARS, "Dollars for a million prompt tokens that no cache has to do with."),
-    ("output", DOLLARS, "Of generated ones."),
-    ("cache_read", DOLLARS, "Of those read from a cache."),
-    ("cache_write_5m", DOLLARS, "Of those written to a cache for five minutes."),
-    ("cache_write_1h", DOLLARS, "Of those written to a cache for an hour."),
-    ("cache_write", DOLLARS, "Of those written to a cache for an unknown time."),
-    ("context_window", Whole(1_000, 100_000_000), "Tokens that its window holds."),
 ];
 
 pub(super) const OFF_OR_DURATION: Form = Either(&[Off, Duration]);
