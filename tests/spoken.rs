@@ -138,3 +138,31 @@ fn what_a_transcript_tells_is_not_counted_again_where_it_is_printed() {
     assert_eq!(told["series"][0]["agent"], "coder", "{told}");
     drop(house);
 }
+
+const PRICED: &str = "control: DIR/c.sock\nstore: {sqlite: DIR/history.db}\ntokens: {pricing_file: \
+    DIR/prices.json, prices: {second: {output: 3}}}\nprocesses: {it: {command: sleep 100000}}\n";
+
+#[test]
+fn prices_are_read_anew_with_the_configuration_and_those_with_a_fault_are_not() {
+    let of = |price: &str| format!(r#"{{"first": {{"output_cost_per_token": {price}}}}}"#);
+    let house = house(PRICED, &[("prices.json", of("1e-06"))]);
+    let dir = house.dir().to_owned();
+    let spend = |model: &str| {
+        until("it is counted", || {
+            let before = report(&dir)["totals"]["cost_nano_usd"].as_u64()?;
+            procession(&dir, &["tokens", "record", model, "--output", "1000"]);
+            let shown = || report(&dir)["totals"]["cost_nano_usd"].as_u64();
+            Some(until("it is shown", || shown().filter(|now| *now != before)) - before)
+        })
+    };
+    assert_eq!((spend("first"), spend("second")), (1_000_000, 3_000_000));
+    let set = |text: &str| fs::write(dir.join("prices.json"), text).expect("room");
+    set(&of("-1"));
+    procession(&dir, &["reload"]);
+    until("it is refused", || house.log().contains("the prices stay as they were").then_some(()));
+    assert_eq!(spend("first"), 1_000_000);
+    set(&of("5e-06"));
+    procession(&dir, &["reload"]);
+    until("the new price holds", || (spend("first") == 5_000_000).then_some(()));
+    assert_eq!(spend("second"), 3_000_000, "what the configuration says is over it");
+}

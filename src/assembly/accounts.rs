@@ -7,10 +7,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde::Serialize;
-use tokio::sync::watch;
+use tokio::sync::mpsc::WeakSender;
+use tokio::sync::{Notify, watch};
 
 use crate::config::plan::TokensPlan;
 use crate::ledger::calls::Called;
+use crate::ledger::entry::Entry;
 use crate::ledger::snapshot::Snapshot;
 use crate::tokens::TokenCounts;
 use crate::tokens::price::Prices;
@@ -42,15 +44,48 @@ struct Report {
 /// The prices of this life: the table of the binary, with what the plan lays over it. A file that
 /// cannot be read changes nothing, which is said.
 pub(super) fn prices(plan: &TokensPlan) -> Prices {
+    read(plan).unwrap_or_else(|why| {
+        tracing::warn!(target: "tokens", "{why}; the table of the binary is used");
+        said(plan, Prices::embedded())
+    })
+}
+
+/// Reads the file of prices whenever that is asked for. One with a fault leaves the prices as they
+/// were.
+pub(super) async fn reprice(
+    plan: TokensPlan,
+    asked: Arc<Notify>,
+    prices: watch::Sender<Prices>,
+    entries: WeakSender<Entry>,
+) {
+    if plan.pricing_file.is_none() {
+        return;
+    }
+    loop {
+        asked.notified().await;
+        let plan = plan.clone();
+        match tokio::task::spawn_blocking(move || read(&plan)).await {
+            Ok(Ok(read)) => {
+                let Some(entries) = entries.upgrade() else { return };
+                let _ = entries.send(Entry::PricesRead(Box::new(read.clone()))).await;
+                prices.send_replace(read);
+            }
+            Ok(Err(why)) => tracing::warn!(target: "tokens", "{why}; the prices stay as they were"),
+            Err(_) => {}
+        }
+    }
+}
+
+fn read(plan: &TokensPlan) -> Result<Prices, String> {
     let embedded = Prices::embedded();
-    let prices = match &plan.pricing_file {
-        Some(path) => laid_over(&embedded, path).unwrap_or_else(|why| {
-            let path = path.display();
-            tracing::warn!(target: "tokens", "{path}: {why}; the table of the binary is used");
-            embedded.clone()
-        }),
-        None => embedded,
-    };
+    let Some(path) = &plan.pricing_file else { return Ok(said(plan, embedded)) };
+    let laid = laid_over(&embedded, path).map_err(|why| format!("{}: {why}", path.display()))?;
+    Ok(said(plan, laid))
+}
+
+/// With what the plan itself says.
+fn said(plan: &TokensPlan, prices: Prices) -> Prices {
+    let prices = prices.with_overrides(&plan.prices);
     match &plan.fallback_model {
         Some(model) => prices.clone().with_fallback(model).unwrap_or_else(|| {
             tracing::warn!(target: "tokens", "no price is known of {model}, by which unknown models \

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::runtime::{Builder, Runtime};
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{Notify, mpsc, oneshot, watch};
 use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::timeout;
 
@@ -108,7 +108,9 @@ impl Below {
         let (opened, contexts) = mpsc::channel(CONTEXTS);
         let (resumed, resume) = oneshot::channel();
         let (requests, asked) = mpsc::channel(task::REQUESTS);
-        let (prices, veil) = (accounts::prices(&plan.tokens), keeping::veil(plan));
+        let prices = accounts::prices(&plan.tokens);
+        let (repriced, priced) = watch::channel(prices.clone());
+        let (reread, veil) = (Arc::new(Notify::new()), keeping::veil(plan));
         let ledger = keeping::new_ledger(plan, &stand, &prices, veil.clone());
         let mut kept = Kept::begin(plan, stand.beginnings(), stand.owner);
         let beside = control::beside(plan, output.clone());
@@ -126,8 +128,9 @@ impl Below {
         };
         let ledger = tokio::spawn(task::run(ledger, queue, asked, outlets));
         let (plans, stdin) = (tasks.plans.clone(), control::feed(&beside, fed));
-        let reading = spoken::read(spoken, prices.clone(), entries.clone(), stopped.clone());
-        let start = Following { plans: plans.clone(), began: stand.began.wall, prices, resume };
+        let reading = spoken::read(spoken, priced.clone(), entries.clone(), stopped.clone());
+        let start =
+            Following { plans: plans.clone(), began: stand.began.wall, prices: priced, resume };
         let Kept { writer, reports, keeper, journal, .. } = kept;
         let mut patient = recording::begin(plan, &output, &beside, &writer, &stopped);
         patient.spawn(follow(start, entries.clone(), stopped.clone()));
@@ -137,10 +140,15 @@ impl Below {
         patient.spawn(accounts::report(report, pictures.clone(), stopped.clone()));
         let around = Around { plan, doors: &doors, pictures: &pictures, entries, output: &output };
         let running = Running { runs, keeper: keeper.clone(), health: reports.health };
-        let mut senses = around.sense(tasks, contexts, source.clone(), stdin, running);
+        let mut senses =
+            around.sense(tasks, contexts, (source.clone(), Arc::clone(&reread)), stdin, running);
+        let tokens = plan.tokens.clone();
+        let weak = entries.downgrade();
+        senses.spawn(accounts::reprice(tokens, Arc::clone(&reread), repriced, weak));
         senses.spawn(receiving::receive(reserved, requests.clone(), stopped.clone()));
         let tied = Tied {
             source,
+            reread,
             doors,
             pictures: pictures.clone(),
             events,

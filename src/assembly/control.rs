@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio::sync::mpsc::WeakSender;
 use tokio::sync::mpsc::error::TrySendError;
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{Notify, mpsc, oneshot, watch};
 
 use crate::assembly::spenders::{self, Behind};
 use crate::config::beside::Asked;
@@ -42,6 +42,8 @@ type Ear = Box<dyn FnMut(&Entry) + Send>;
 pub(super) struct Tied {
     /// Where the plan was read from.
     pub(super) source: Option<PathBuf>,
+    /// Told when the configuration was read anew.
+    pub(super) reread: Arc<Notify>,
     /// Where orders go.
     pub(super) doors: Doors,
     /// The latest picture.
@@ -70,6 +72,7 @@ pub(super) struct Tied {
 pub(super) async fn take_orders(plan: Arc<Plan>, tied: Tied, stopped: watch::Receiver<bool>) {
     let Tied {
         source,
+        reread,
         doors,
         pictures,
         events,
@@ -92,7 +95,7 @@ pub(super) async fn take_orders(plan: Arc<Plan>, tied: Tied, stopped: watch::Rec
             let (reply, answer) = oneshot::channel();
             requests.try_send(task::Asked { request, reply }).map(|()| answer).map_err(busy)
         }),
-        read_plan: read_plan(source),
+        read_plan: read_plan(source, reread),
         read_command: Arc::new(read_command),
         logs,
         beside,
@@ -216,7 +219,7 @@ fn read_command(body: &SpawnBody, usual: ProcessPlan) -> Result<ProcessPlan, Vec
     load::beside(&asked, usual)
 }
 
-fn read_plan(source: Option<PathBuf>) -> ReadPlan {
+fn read_plan(source: Option<PathBuf>, reread: Arc<Notify>) -> ReadPlan {
     Arc::new(move || {
         let path = source.as_ref().ok_or(NotRead::NoFile)?;
         match load(path) {
@@ -224,6 +227,7 @@ fn read_plan(source: Option<PathBuf>) -> ReadPlan {
                 for warning in loaded.warnings.iter() {
                     tracing::warn!(target: "config", "{warning}");
                 }
+                reread.notify_one();
                 Ok(Arc::new(loaded.plan))
             }
             Err(problems) => {

@@ -13,7 +13,7 @@ use crate::ledger::entry::Entry;
 use crate::tokens::TokenResume;
 use crate::tokens::price::Prices;
 use crate::tokens::source::Source;
-use crate::tokens::tail::{self, Follower, Start};
+use crate::tokens::tail::{self, Follower, Start, Tidings};
 use crate::units::Wall;
 
 /// Batches of tokens that wait for the ledger; the offset in the file is the real queue.
@@ -26,7 +26,7 @@ const RESUME_PATIENCE: Duration = Duration::from_secs(5);
 pub(super) struct Following {
     pub(super) plans: watch::Receiver<Arc<Plan>>,
     pub(super) began: Wall,
-    pub(super) prices: Prices,
+    pub(super) prices: watch::Receiver<Prices>,
     pub(super) resume: oneshot::Receiver<TokenResume>,
 }
 
@@ -67,7 +67,7 @@ pub(super) async fn follow(
         at: began,
         resume,
         count_history: false,
-        prices: prices.clone(),
+        prices: prices.borrow().clone(),
         excerpts: excerpts.clone(),
     });
     let (batches, mut found) = mpsc::channel(TOKEN_BATCHES);
@@ -77,13 +77,14 @@ pub(super) async fn follow(
             at: clock::now().wall,
             resume: TokenResume::default(),
             count_history: false,
-            prices: prices.clone(),
+            prices: prices.borrow().clone(),
             excerpts: excerpts.clone(),
         });
         let mut stopped = stopped.clone();
         let stop = async move { drop(stopped.wait_for(|stop| *stop).await) };
         let follower = Follower::new(sources.borrow().clone(), start);
-        tail::follow(follower, sources.clone(), batches.clone(), stop)
+        let told = Tidings { sources: sources.clone(), prices: prices.clone() };
+        tail::follow(follower, told, batches.clone(), stop)
     });
     let tell_of_new_agents = async {
         while plans.changed().await.is_ok() {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{Notify, mpsc, oneshot};
 use tokio::time::timeout;
 
 use crate::config::problem::Problems;
@@ -23,6 +23,7 @@ pub(super) async fn answer(
     source: Option<PathBuf>,
     mut readings: mpsc::Receiver<()>,
     doors: Doors,
+    reread: Arc<Notify>,
 ) {
     while readings.recv().await.is_some() {
         let Some(path) = &source else {
@@ -30,7 +31,12 @@ pub(super) async fn answer(
             continue;
         };
         let told = match read(path).await {
-            Some(read) => tell(read, &doors).await,
+            Some(read) => {
+                if read.is_ok() {
+                    reread.notify_one();
+                }
+                tell(read, &doors).await
+            }
             None => doors.tidings.send(Fact::ReloadFailed { faults: 0 }).await.ok(),
         };
         if told.is_none() {

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::mpsc::{self, WeakSender};
-use tokio::sync::{oneshot, watch};
+use tokio::sync::{Notify, oneshot, watch};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
@@ -61,7 +61,7 @@ impl Around<'_> {
         &self,
         tasks: Tasks,
         contexts: mpsc::Receiver<(ProcessIx, SessionId)>,
-        source: Option<PathBuf>,
+        (source, reread): (Option<PathBuf>, Arc<Notify>),
         stdin: impl Future<Output = ()> + Send + 'static,
         running: Running,
     ) -> JoinSet<()> {
@@ -74,7 +74,7 @@ impl Around<'_> {
         let captured = contexts::capture_each(plans, contexts, weak.clone());
         senses.spawn(until_lost("context", captured));
         senses.spawn(until_lost("probing", probe_health(probes, doors.clone())));
-        let reloads = reload::answer(source, readings, doors.clone());
+        let reloads = reload::answer(source, readings, doors.clone(), reread);
         senses.spawn(until_lost("reload", reloads));
         senses.spawn(until_lost("stdin", stdin));
         senses.spawn(report_store(health, weak.clone()));

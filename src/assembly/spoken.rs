@@ -111,12 +111,15 @@ impl Queue {
 /// Reads them until we are to stop.
 pub(super) async fn read(
     mut queue: Queue,
-    prices: Prices,
+    mut prices: watch::Receiver<Prices>,
     entries: mpsc::Sender<Entry>,
     mut stopped: watch::Receiver<bool>,
 ) {
-    let mut stdout = Stdout::new(prices);
+    let mut stdout = Stdout::new(prices.borrow_and_update().clone());
     loop {
+        if prices.has_changed().unwrap_or(false) {
+            stdout.reprice(prices.borrow_and_update().clone());
+        }
         let wait = stdout.due().map(|due| due.since(clock::now().mono));
         tokio::select! {
             biased;

@@ -41,7 +41,7 @@ pub use self::schedule::Schedule;
 pub use self::sessions::{SessionRule, SessionsPlan};
 pub use self::store::{Password, PostgresHost, PostgresPlan, Roots, StorePlan, Tls};
 pub use self::succession::Changes;
-pub use self::tokens::{OrphanedSpenders, Otlp, TokensPlan};
+pub use self::tokens::{ModelPrice, OrphanedSpenders, Otlp, TokensPlan};
 pub use self::watch::WatchRule;
 pub use self::world::{IoPriority, Limit, Resource, Secret, Stdin, User, World};
 pub use self::zone::Zone;

@@ -9,6 +9,7 @@ mod budget_keys;
 mod form;
 mod keys;
 mod session_keys;
+mod token_keys;
 
 use serde_json::{Value, json};
 

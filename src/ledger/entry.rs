@@ -14,6 +14,7 @@ use crate::memory::container::ContainerFigures;
 use crate::memory::parts::TreeParts;
 use crate::memory::{PartsCost, TreeSample};
 use crate::supervise::lifecycle::Lifecycle;
+use crate::tokens::price::Prices;
 use crate::tokens::stdout;
 use crate::tokens::{CountedBefore, SpentBefore, TokenBatch, UsageKey};
 use crate::units::{Now, SessionId, Wall};
@@ -69,6 +70,8 @@ pub enum Entry {
         /// What was told.
         batch: stdout::Batch,
     },
+    /// From the file of prices, when it was read anew: what tokens cost from now on.
+    PricesRead(Box<Prices>),
     /// From the readers of output, at most once a tick: who wrote something.
     OutputSeen {
         /// When that was looked at.

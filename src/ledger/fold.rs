@@ -226,6 +226,11 @@ impl Ledger {
                 batches.extend(batch(self.output_seen(at, &processes)));
                 batches
             }
+            Entry::PricesRead(prices) => {
+                self.prices_as_of = prices.as_of();
+                self.prices = *prices;
+                Vec::new()
+            }
             Entry::TimePassed { at } => self.turn_to(at),
             Entry::OpenSessionsFound { at, sessions } => self.open_sessions_found(at, sessions),
             Entry::ChainsFound(found) => {

@@ -120,6 +120,11 @@ impl Book {
         book
     }
 
+    /// Uses these prices for what is closed from now on.
+    pub fn reprice(&mut self, prices: Prices) {
+        self.prices = prices;
+    }
+
     /// Tokens that the window of a model holds, where that is known.
     pub fn window(&self, model: &str) -> Option<u64> {
         self.prices.context_window(model)

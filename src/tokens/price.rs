@@ -7,6 +7,7 @@
 //! free. What was priced once is never priced again.
 
 mod litellm;
+mod overrides;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -66,7 +67,8 @@ struct Model {
 struct Price {
     from: Wall,
     rates: Rates,
-    above: Option<Above>,
+    /// By how long a prompt they begin, the shortest first.
+    above: Vec<Above>,
 }
 
 /// Pico-dollars per token; absent where no price is known.
@@ -259,10 +261,9 @@ impl Model {
 impl Price {
     /// Of tokens that are `summed` over several requests no prompt is known to be long.
     fn pico(&self, tokens: &TokenCounts, summed: bool) -> Option<i128> {
-        let rates = match &self.above {
-            Some(above) if !summed && prompt(tokens) > above.tokens => &above.rates,
-            _ => &self.rates,
-        };
+        let prompt = if summed { 0 } else { prompt(tokens) };
+        let above = self.above.iter().rev().find(|above| prompt > above.tokens);
+        let rates = above.map_or(&self.rates, |above| &above.rates);
         TokenKind::ALL.iter().try_fold(0i128, |sum, kind| {
             let used = tokens.of(*kind);
             let rate = if used == 0 { 0 } else { rates.of(*kind)? };
@@ -272,6 +273,18 @@ impl Price {
 }
 
 impl Rates {
+    /// These, and where there is none those of `other`.
+    fn or(&self, other: &Self) -> Self {
+        Self {
+            input: self.input.or(other.input),
+            output: self.output.or(other.output),
+            cache_read: self.cache_read.or(other.cache_read),
+            cache_write_5m: self.cache_write_5m.or(other.cache_write_5m),
+            cache_write_1h: self.cache_write_1h.or(other.cache_write_1h),
+            cache_write: self.cache_write.or(other.cache_write),
+        }
+    }
+
     fn of(&self, kind: TokenKind) -> Option<u64> {
         match kind {
             TokenKind::Input => self.input,
@@ -289,7 +302,11 @@ impl FileModel {
         let mut prices = Vec::with_capacity(self.prices.len());
         for price in self.prices {
             let from = price.from.as_deref().map_or(Ok(Wall(i64::MIN)), day)?;
-            prices.push(Price { from, rates: price.rates, above: price.above });
+            prices.push(Price {
+                from,
+                rates: price.rates,
+                above: price.above.into_iter().collect(),
+            });
         }
         if prices.is_empty() || !prices.is_sorted_by(|a, b| a.from < b.from) {
             return Err(format!(

@@ -9,6 +9,8 @@ pub struct TokensPlan {
     pub otlp: Otlp,
     /// Prices in LiteLLM's form that are laid over those of the binary.
     pub pricing_file: Option<PathBuf>,
+    /// Prices of single models, over all others.
+    pub prices: Vec<ModelPrice>,
     /// The model by whose prices unknown ones are estimated.
     pub fallback_model: Option<String>,
     /// The file that holds the sums of this life.
@@ -40,6 +42,33 @@ impl OrphanedSpenders {
             Self::End => "end",
         }
     }
+}
+
+/// What the tokens of a model cost, in pico-dollars a token: a dollar a million tokens is a million of
+/// them. Absent where it is not said.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ModelPrice {
+    /// The model.
+    pub model: String,
+    /// Prompt tokens that no cache has to do with.
+    pub input: Option<u64>,
+    /// Generated ones.
+    pub output: Option<u64>,
+    /// Those read from a cache.
+    pub cache_read: Option<u64>,
+    /// Those written to a cache for five minutes.
+    pub cache_write_5m: Option<u64>,
+    /// Those written to a cache for an hour.
+    pub cache_write_1h: Option<u64>,
+    /// Those written to a cache for an unknown time.
+    pub cache_write: Option<u64>,
+    /// Tokens that its window holds.
+    pub context_window: Option<u64>,
+}
+
+impl ModelPrice {
+    /// Pico-dollars a token in a dollar for a million.
+    pub const PICO: f64 = 1e6;
 }
 
 /// Where OpenTelemetry's protocol is received, on the loopback address.

@@ -7,6 +7,7 @@ use super::form::Form::{
 };
 use super::form::{Form, Key};
 use super::session_keys::{PRIVACY, SESSION, SESSIONS};
+use super::token_keys::TOKENS;
 
 const COMMAND: Form = Either(&[Text, List(&Text)]);
 pub(super) const OFF_OR_TEXT: Form = Either(&[Off, Text]);
@@ -68,35 +69,6 @@ pub(super) const FILE: [Key; 15] = [
         "budgets",
         Named(&Map(&BUDGET, &[])),
         "What may be spent by whom in which time, by name, and what follows when it is spent.",
-    ),
-];
-
-const TOKENS: [Key; 6] = [
-    (
-        "otlp",
-        Either(&[Off, Words(&["auto", "off"]), Whole(1, 65_535)]),
-        "Where agents send what OpenTelemetry has them send, on the loopback address: `auto` for a free port where a process declares an agent, or a port.",
-    ),
-    (
-        "pricing_file",
-        OFF_OR_TEXT,
-        "Prices in the form of LiteLLM's `model_prices_and_context_window.json`, laid over those of the binary; refused whole where it has a fault.",
-    ),
-    (
-        "fallback_model",
-        Text,
-        "The model by whose prices unknown ones are estimated; such an estimate is in no cost.",
-    ),
-    (
-        "report",
-        OFF_OR_TEXT,
-        "The file that holds the sums of this life as JSON; none unless written.",
-    ),
-    ("log", OFF_OR_TEXT, "The file that gets a line for each call; none unless written."),
-    (
-        "orphaned_spenders",
-        Words(&["report", "end"]),
-        "What becomes of agents that go on spending behind the end of their run: `report`, an event and a metric, or `end`, whoever is seen to have been left behind by it is ended besides.",
     ),
 ];
 

@@ -89,8 +89,13 @@ fn model(known: &Prices, name: &str, entry: &Map<String, Value>) -> Result<Optio
     if rates.input.is_none() && rates.output.is_none() {
         return Ok(None);
     }
-    // Of several thresholds the lowest that a request can be above is the one that matters most.
-    let above = tiers.into_iter().next().map(|(tokens, rates)| Above { tokens, rates });
+    // What a longer prompt makes no dearer is left out there.
+    let mut below = rates;
+    let above = tiers.into_iter().map(|(tokens, rates)| {
+        below = rates.or(&below);
+        Above { tokens, rates: below }
+    });
+    let above = above.collect();
     let embedded = known.find(name).map(|(model, _)| model);
     let specific = entry.get("provider_specific_entry");
     let per_cent = |what: &str| {
@@ -209,7 +214,7 @@ mod tests {
             "cache_creation_input_token_cost_above_1hr": 6e-06,
             "cache_read_input_token_cost": 3e-07, "input_cost_per_token_above_200k_tokens": 6e-06,
             "output_cost_per_token_above_200k_tokens": 2.25e-05, "input_cost_per_token_batches":
-            1.5e-06, "output_cost_per_token_batches": 7.5e-06, "max_input_tokens": 1000000,
+            1.5e-06, "input_cost_per_token_above_512k_tokens": 9e-06, "output_cost_per_token_batches": 7.5e-06, "max_input_tokens": 1000000,
             "litellm_provider": "anthropic", "supports_vision": true},
         "openai/gpt-5.5": {"input_cost_per_token": 1e-06, "output_cost_per_token": 2e-06,
             "litellm_provider": "openai", "cache_read_input_token_cost": null},
@@ -234,6 +239,11 @@ mod tests {
         assert_eq!(nanos(&prices, "new-model", of(1000, 100), true), Some(2_250_000));
         let above = nanos(&prices, "new-model", of(300_000, 100), false);
         assert_eq!(above, Some(1_802_250_000), "the whole request");
+        let read = TokenCounts { cache_read: 300_000, ..TokenCounts::default() };
+        let kept = nanos(&prices, "new-model", read, false);
+        assert_eq!(kept, Some(90_000_000), "what the tier leaves out costs what it did");
+        let twice = nanos(&prices, "new-model", of(600_000, 100), false);
+        assert_eq!(twice, Some(5_402_250_000), "the highest tier that the prompt is above");
         let hour = TokenCounts { cache_write_1h: 1000, ..TokenCounts::default() };
         assert_eq!(nanos(&prices, "new-model", hour, false), Some(6_000_000));
         assert_eq!(nanos(&prices, "gpt-5.5", of(1000, 0), false), Some(1_000_000));

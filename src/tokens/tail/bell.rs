@@ -27,13 +27,15 @@ pub struct Bell {
     /// Nothing where the kernel gives none.
     inotify: Option<Inotify>,
     folders: HashMap<WatchDescriptor, PathBuf>,
+    /// Some folder could not be watched.
+    misses: bool,
 }
 
 impl Bell {
     /// A bell that is told nothing yet.
     pub fn new() -> Self {
         let inotify = Inotify::init(InitFlags::IN_NONBLOCK | InitFlags::IN_CLOEXEC).ok();
-        Self { inotify, folders: HashMap::new() }
+        Self { misses: inotify.is_none(), inotify, folders: HashMap::new() }
     }
 
     /// Rings for what is written in this folder from now on, if it can.
@@ -44,11 +46,19 @@ impl Bell {
             | AddWatchFlags::IN_ONLYDIR;
         let Some(inotify) = self.inotify.as_ref().filter(|_| self.folders.len() < MOST_FOLDERS)
         else {
+            self.misses = true;
             return;
         };
-        if let Ok(watch) = inotify.add_watch(folder, wanted) {
-            self.folders.insert(watch, folder.to_owned());
+        match inotify.add_watch(folder, wanted) {
+            Ok(watch) => drop(self.folders.insert(watch, folder.to_owned())),
+            // It may be gone again already; else it is one that nothing is told of.
+            Err(error) => self.misses |= error != Errno::ENOENT,
         }
+    }
+
+    /// Whether it rings for every folder that it was asked to.
+    pub fn hears_all(&self) -> bool {
+        !self.misses
     }
 
     /// What it rang for since it was last asked.

@@ -10,6 +10,7 @@ use crate::chains::step::Step;
 use crate::secret::masker::Masker;
 use crate::tokens::agents::{self, Decoder, Shape};
 use crate::tokens::book::{Book, Closed, FileId};
+use crate::tokens::price::Prices;
 use crate::tokens::quota::Quota;
 use crate::tokens::source::Source;
 use crate::tokens::tail::Start;
@@ -118,6 +119,11 @@ impl Follower {
         }
     }
 
+    /// Uses these prices from now on: what was counted keeps its cost.
+    pub fn reprice(&mut self, prices: Prices) {
+        self.book.reprice(prices);
+    }
+
     /// The places of all roots, those within others first so that they win.
     fn inner_first(&self) -> Vec<usize> {
         let mut places: Vec<usize> = (0..self.roots.len()).collect();
@@ -174,7 +180,7 @@ impl Follower {
     /// Finds new files, oldest first, since a fork's copies come after their origin.
     fn look(&mut self, now: Now) {
         for source in self.inner_first() {
-            let found = self.roots[source].tree.look(now);
+            let found = self.roots[source].tree.look(now, self.bell.hears_all());
             let bell = &mut self.bell;
             self.roots[source].tree.fresh().iter().for_each(|folder| bell.watch(folder));
             let fresh = found.into_iter().filter(|path| !self.shelf.has(path));
@@ -233,7 +239,7 @@ impl Follower {
 
     /// Looks for changes in the files that are followed.
     fn check(&mut self, now: Now) {
-        for (id, change) in self.shelf.check(now) {
+        for (id, change) in self.shelf.check(now, self.bell.hears_all()) {
             if matches!(change, Change::Gone | Change::Replaced) {
                 self.book.forget(id);
                 self.talks.forget(id);

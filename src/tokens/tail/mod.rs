@@ -60,20 +60,32 @@ pub struct Start {
     pub excerpts: Option<Masker>,
 }
 
+/// What is told while something is followed.
+pub struct Tidings {
+    /// The folders to follow.
+    pub sources: watch::Receiver<Vec<Source>>,
+    /// What tokens cost from now on.
+    pub prices: watch::Receiver<Prices>,
+}
+
 /// Follows until `stop` is ready or nobody receives any more, then reads what is left once more and
 /// closes every response. Folders that `sources` tells of meanwhile are followed as well.
 pub async fn follow(
     mut follower: Follower,
-    mut sources: watch::Receiver<Vec<Source>>,
+    told: Tidings,
     sender: mpsc::Sender<TokenBatch>,
     stop: impl Future<Output = ()>,
 ) {
+    let Tidings { mut sources, mut prices } = told;
     let mut stop = pin!(stop);
     // They may have changed since the follower was made.
     sources.mark_changed();
     loop {
         if sources.has_changed().unwrap_or(false) {
             follower.follow(&sources.borrow_and_update());
+        }
+        if prices.has_changed().unwrap_or(false) {
+            follower.reprice(prices.borrow_and_update().clone());
         }
         let batches;
         (follower, batches) = on_a_thread(follower, Follower::poll).await;

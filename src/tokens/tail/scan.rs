@@ -25,6 +25,8 @@ const NEW_AT_ONCE: usize = 256;
 
 /// Folders that did not change for a while and are looked at nonetheless, in one look.
 const COLD_AT_ONCE: usize = 16;
+/// And where the kernel tells of all that changes.
+const COLD_WHERE_TOLD: usize = 2;
 
 /// What changed within this time is looked at every time.
 pub const HOT: Duration = Duration::from_secs(600);
@@ -35,6 +37,8 @@ const COARSE_MS: i64 = 2_000;
 /// A folder is listed again after this time even if it did not change, for file systems that tell
 /// no change.
 const RELIST: Duration = Duration::from_secs(60);
+/// And where the kernel tells of all that changes.
+const RELIST_WHERE_TOLD: Duration = Duration::from_secs(600);
 
 /// A folder and all within it.
 pub struct Tree {
@@ -87,14 +91,14 @@ impl Tree {
 
     /// Looks for changes, and gives the transcripts of every folder that may have changed; most of
     /// them are known already.
-    pub fn look(&mut self, now: Now) -> Vec<PathBuf> {
+    pub fn look(&mut self, now: Now, told: bool) -> Vec<PathBuf> {
         let mut found = Vec::new();
         let mut gone = false;
-        for index in self.due(now.mono) {
+        for index in self.due(now.mono, told) {
             if self.dirs[index].listed.is_none() {
                 self.fresh.push(self.dirs[index].path.clone());
             }
-            match self.dirs[index].list_if_changed(self.dialect, now) {
+            match self.dirs[index].list_if_changed(self.dialect, now, told) {
                 Ok(None) => {}
                 Ok(Some(list)) => {
                     found.extend(list.transcripts);
@@ -125,15 +129,16 @@ impl Tree {
     }
 
     /// The folders to look at now: new ones, hot ones, and some of the others in turn.
-    fn due(&mut self, now: Mono) -> Vec<usize> {
+    fn due(&mut self, now: Mono, told: bool) -> Vec<usize> {
         let (mut fresh, mut cold) = (0, 0);
+        let in_turn = if told { COLD_WHERE_TOLD } else { COLD_AT_ONCE };
         let mut due = Vec::new();
         for step in 0..self.dirs.len() {
             let index = (self.cursor + step) % self.dirs.len();
             let dir = &self.dirs[index];
             let (used, most) = match (dir.listed, dir.hot_until > now) {
                 (None, _) => (&mut fresh, NEW_AT_ONCE),
-                (Some(_), false) => (&mut cold, COLD_AT_ONCE),
+                (Some(_), false) => (&mut cold, in_turn),
                 (Some(_), true) => (&mut 0, 1),
             };
             if *used < most {
@@ -141,7 +146,7 @@ impl Tree {
                 due.push(index);
             }
         }
-        self.cursor = (self.cursor + COLD_AT_ONCE) % self.dirs.len();
+        self.cursor = (self.cursor + in_turn) % self.dirs.len();
         due
     }
 
@@ -184,14 +189,20 @@ impl Dir {
         }
     }
 
-    fn list_if_changed(&mut self, dialect: Dialect, now: Now) -> io::Result<Option<List>> {
+    fn list_if_changed(
+        &mut self,
+        dialect: Dialect,
+        now: Now,
+        told: bool,
+    ) -> io::Result<Option<List>> {
         let meta = fs::metadata(&self.path)?;
         let changed = (meta.mtime(), meta.mtime_nsec());
         let age_ms = now.wall.0.saturating_sub(meta.mtime().saturating_mul(1_000));
         if age_ms < i64::try_from(HOT.as_millis()).unwrap_or(i64::MAX) {
             self.hot_until = now.mono.after(HOT);
         }
-        let fresh = self.listed.is_some_and(|at| now.mono.since(at) < RELIST);
+        let rest = if told { RELIST_WHERE_TOLD } else { RELIST };
+        let fresh = self.listed.is_some_and(|at| now.mono.since(at) < rest);
         if fresh && self.changed == Some(changed) && age_ms > COARSE_MS {
             return Ok(None);
         }

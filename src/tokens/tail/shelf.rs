@@ -15,6 +15,8 @@ use crate::units::{Mono, Now};
 /// each is seen within half a second, with 10,000 within a minute. Where the kernel tells of
 /// changes, this is for what it does not tell.
 const COLD_AT_ONCE: usize = 32;
+/// And where the kernel tells of all that is written here.
+const COLD_WHERE_TOLD: usize = 6;
 
 /// All files that are followed.
 #[derive(Default)]
@@ -100,9 +102,10 @@ impl Shelf {
         self.hot.extend(self.files.keys().copied());
     }
 
-    /// Looks at the files that changed lately, and at some of the others, and tells which changed.
-    pub fn check(&mut self, now: Now) -> Vec<(FileId, Change)> {
-        let some = COLD_AT_ONCE.min(self.round.len());
+    /// Looks at the files that changed lately, and at some of the others, fewer where the kernel tells
+    /// of changes, and tells which changed.
+    pub fn check(&mut self, now: Now, told: bool) -> Vec<(FileId, Change)> {
+        let some = if told { COLD_WHERE_TOLD } else { COLD_AT_ONCE }.min(self.round.len());
         let mut due = self.hot.clone();
         due.extend(self.round.iter().take(some));
         self.round.rotate_left(some);

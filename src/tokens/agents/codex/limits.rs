@@ -21,7 +21,7 @@ pub fn told(payload: &Payload, at: Option<Wall>, each: &mut impl FnMut(Line)) {
 fn quota(limit: &RateLimit, at: Wall) -> Option<Quota> {
     let used = limit.used_percent.0.filter(|used| *used >= 0.0)? / 100.0;
     let minutes = limit.window_minutes.0.filter(|minutes| (0.0..LONGEST).contains(minutes));
-    let moment = |seconds: f64| (0.0..1e11).contains(&seconds).then(|| (seconds * 1000.0) as i64);
+    let moment = |seconds: f64| (0.0..1e11).contains(&seconds).then_some((seconds * 1000.0) as i64);
     let then = limit.resets_at.0.and_then(moment).map(Wall);
     let later = || limit.resets_in_seconds.0.and_then(moment).map(|ms| Wall(at.0 + ms));
     let window = minutes.map_or(Window::Other, |minutes| Window::of_minutes(minutes as u64));

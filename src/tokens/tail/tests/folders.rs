@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 
 use crate::clock;
 use crate::secret::masker::Masker;
@@ -11,7 +11,7 @@ use crate::tokens::price::Prices;
 use crate::tokens::source::Source;
 use crate::tokens::tail::corpus::append;
 use crate::tokens::tail::scene::{EARLY, claim, line, line_of, owner};
-use crate::tokens::tail::{Follower, Start, follow};
+use crate::tokens::tail::{Follower, Start, Tidings, follow};
 
 #[test]
 fn processes_that_share_a_folder_are_told_apart_by_where_they_work() {
@@ -61,8 +61,8 @@ async fn a_full_queue_is_waited_for_and_the_end_closes_what_is_open() {
     };
     let follower = Follower::new(Source::merged(claims), start);
     let (sender, mut receiver) = mpsc::channel(1);
-    let (_told, sources) = tokio::sync::watch::channel(Vec::new());
-    let task = tokio::spawn(follow(follower, sources, sender, std::future::ready(())));
+    let (_told, sources) = watch::channel(Vec::new());
+    let task = tokio::spawn(follow(follower, tidings(sources), sender, std::future::ready(())));
     let mut count = 0;
     while let Some(batch) = receiver.recv().await {
         count += batch.usages.len();
@@ -84,10 +84,10 @@ async fn folders_that_are_told_of_later_are_followed_and_inner_ones_win() {
         prices: Prices::embedded(),
         excerpts: Some(Masker::default()),
     };
-    let (told, sources) = tokio::sync::watch::channel(Source::merged(outer.clone()));
+    let (told, sources) = watch::channel(Source::merged(outer.clone()));
     let follower = Follower::new(sources.borrow().clone(), start);
     let (sender, mut receiver) = mpsc::channel(8);
-    let task = tokio::spawn(follow(follower, sources, sender, std::future::pending()));
+    let task = tokio::spawn(follow(follower, tidings(sources), sender, std::future::pending()));
     append(&dir.path().join("a.jsonl"), line("first", 1).as_bytes());
     let mut next = async || loop {
         let batch = receiver.recv().await.expect("it follows");
@@ -106,4 +106,9 @@ async fn folders_that_are_told_of_later_are_followed_and_inner_ones_win() {
     append(&inner.join("b.jsonl"), line("fourth", 4).as_bytes());
     assert_eq!(next().await, (Some("inner".to_owned()), 4));
     task.abort();
+}
+
+/// Of folders that may change, and of prices that do not.
+fn tidings(sources: watch::Receiver<Vec<Source>>) -> Tidings {
+    Tidings { sources, prices: watch::channel(Prices::embedded()).1 }
 }
