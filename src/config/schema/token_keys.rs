@@ -27,11 +27,7 @@ pub(super) const TOKENS: [Key; 7] = [
         "The file that holds the sums of this life as JSON; none unless written.",
     ),
     ("log", OFF_OR_TEXT, "The file that gets a line for each call; none unless written."),
-    (
-        "orphaned_spenders",
-        Words(&["report", "end"]),
-        "What becomes of agents that go on spending behind the end of their run: `report`, an event and a metric, or `end`, whoever is seen to have been left behind by it is ended besides.",
-    ),
+    ("orphaned_spenders", Words(&["report", "end"]), "What becomes of who spends behind its end."),
 ];
 
 const DOLLARS: Form = Number(0.0, 1e6);
