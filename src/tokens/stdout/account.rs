@@ -125,6 +125,10 @@ impl Account {
     /// What a sum since the beginning holds that was not told yet.
     fn sum(&mut self, total: &Total, resumed: bool) -> (TokenCounts, u64, u64) {
         let now = total.tokens;
+        if self.last == Some(now) {
+            // The same sum, told again.
+            return (TokenCounts::default(), 0, 0);
+        }
         match self.last {
             None if resumed => self.begin_behind(total),
             Some(last) if fell(&last, &now) || lacks(&now.minus(&last), total.lately.as_ref()) => {
