@@ -43,35 +43,58 @@ struct Report {
 
 /// The prices of this life: the table of the binary, with what the plan lays over it. A file that
 /// cannot be read changes nothing, which is said.
-pub(super) fn prices(plan: &TokensPlan) -> Prices {
+fn prices(plan: &TokensPlan) -> Prices {
     read(plan).unwrap_or_else(|why| {
         tracing::warn!(target: "tokens", "{why}; the table of the binary is used");
         said(plan, Prices::embedded())
     })
 }
 
-/// Reads the file of prices whenever that is asked for. One with a fault leaves the prices as they
-/// were.
-pub(super) async fn reprice(
+/// The prices of this life, which a reload may change.
+pub(super) struct Pricing {
     plan: TokensPlan,
+    changed: watch::Sender<Prices>,
     asked: Arc<Notify>,
-    prices: watch::Sender<Prices>,
-    entries: WeakSender<Entry>,
-) {
-    if plan.pricing_file.is_none() {
-        return;
+}
+
+impl Pricing {
+    /// As the plan has them.
+    pub(super) fn begin(plan: &TokensPlan) -> Self {
+        let (changed, asked) = (watch::Sender::new(prices(plan)), Arc::default());
+        Self { plan: plan.clone(), changed, asked }
     }
-    loop {
-        asked.notified().await;
-        let plan = plan.clone();
-        match tokio::task::spawn_blocking(move || read(&plan)).await {
-            Ok(Ok(read)) => {
-                let Some(entries) = entries.upgrade() else { return };
-                let _ = entries.send(Entry::PricesRead(Box::new(read.clone()))).await;
-                prices.send_replace(read);
+
+    /// As they are now, and as they come to be.
+    pub(super) fn now(&self) -> watch::Receiver<Prices> {
+        self.changed.subscribe()
+    }
+
+    /// What asks for the file of prices to be read anew.
+    pub(super) fn reread(&self) -> Arc<Notify> {
+        Arc::clone(&self.asked)
+    }
+
+    /// Reads the file of prices whenever that is asked for. One with a fault leaves the prices as
+    /// they were.
+    pub(super) async fn follow(self, entries: WeakSender<Entry>) {
+        let Self { plan, changed, asked } = self;
+        if plan.pricing_file.is_none() {
+            return;
+        }
+        loop {
+            asked.notified().await;
+            let plan = plan.clone();
+            match tokio::task::spawn_blocking(move || read(&plan)).await {
+                Ok(Ok(read)) => {
+                    let Some(entries) = entries.upgrade() else { return };
+                    let _ = entries.send(Entry::PricesRead(Box::new(read.clone()))).await;
+                    changed.send_replace(read);
+                }
+                Ok(Err(why)) => {
+                    tracing::warn!(target: "tokens", "{why}; the prices stay as they were");
+                }
+                Err(_) => {}
             }
-            Ok(Err(why)) => tracing::warn!(target: "tokens", "{why}; the prices stay as they were"),
-            Err(_) => {}
         }
     }
 }

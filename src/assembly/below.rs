@@ -10,10 +10,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::runtime::{Builder, Runtime};
-use tokio::sync::{Notify, mpsc, oneshot, watch};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::timeout;
 
+use crate::assembly::accounts::Pricing;
 use crate::assembly::control::{self, Tied};
 use crate::assembly::following::{Following, follow};
 use crate::assembly::journal::Written;
@@ -24,7 +25,7 @@ use crate::clock;
 use crate::config::plan::Plan;
 use crate::ledger::entry::{Entry, SurvivorOutcome};
 use crate::ledger::snapshot::Snapshot;
-use crate::ledger::task::{self, Outlets};
+use crate::ledger::task;
 use crate::store::runfile::RunKeeper;
 use crate::store::writer::Writer;
 use crate::units::{Mono, ProcessIx, SessionId};
@@ -108,24 +109,14 @@ impl Below {
         let (opened, contexts) = mpsc::channel(CONTEXTS);
         let (resumed, resume) = oneshot::channel();
         let (requests, asked) = mpsc::channel(task::REQUESTS);
-        let prices = accounts::prices(&plan.tokens);
-        let (repriced, priced) = watch::channel(prices.clone());
-        let (reread, veil) = (Arc::new(Notify::new()), keeping::veil(plan));
-        let ledger = keeping::new_ledger(plan, &stand, &prices, veil.clone());
+        let (pricing, veil) = (Pricing::begin(&plan.tokens), keeping::veil(plan));
+        let (reread, priced) = (pricing.reread(), pricing.now());
+        let ledger = keeping::new_ledger(plan, &stand, &priced.borrow(), veil.clone());
         let mut kept = Kept::begin(plan, stand.beginnings(), stand.owner);
         let beside = control::beside(plan, output.clone());
         let (events, heard) = control::events(plan, stand.began.wall, &beside);
-        let outlets = Outlets {
-            rows: kept.submit(),
-            over: kept.hurry(),
-            waiting: kept.waiting(),
-            opened: pass_on(opened),
-            heard,
-            called: kept.calls(),
-            knock: control::knocks_at(&doors, snapshots.subscribe()),
-            snapshots,
-            live_runs,
-        };
+        let knock = control::knocks_at(&doors, snapshots.subscribe());
+        let outlets = kept.outlets(pass_on(opened), heard, knock, snapshots, live_runs);
         let ledger = tokio::spawn(task::run(ledger, queue, asked, outlets));
         let (plans, stdin) = (tasks.plans.clone(), control::feed(&beside, fed));
         let reading = spoken::read(spoken, priced.clone(), entries.clone(), stopped.clone());
@@ -142,9 +133,7 @@ impl Below {
         let running = Running { runs, keeper: keeper.clone(), health: reports.health };
         let mut senses =
             around.sense(tasks, contexts, (source.clone(), Arc::clone(&reread)), stdin, running);
-        let tokens = plan.tokens.clone();
-        let weak = entries.downgrade();
-        senses.spawn(accounts::reprice(tokens, Arc::clone(&reread), repriced, weak));
+        senses.spawn(pricing.follow(entries.downgrade()));
         senses.spawn(receiving::receive(reserved, requests.clone(), stopped.clone()));
         let tied = Tied {
             source,

@@ -3,14 +3,18 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use tokio::sync::watch;
+
 use super::accounts;
 use super::journal::{Journal, Written};
 use super::{Stand, seed};
 use crate::config::plan::Plan;
-use crate::ledger::entry::Waiting;
+use crate::ledger::entry::{Entry, Waiting};
 use crate::ledger::fold::Ledger;
+use crate::ledger::request::Knock;
 use crate::ledger::row::{Batch, Row};
-use crate::ledger::task::CallListener;
+use crate::ledger::snapshot::{LiveRun, Snapshot};
+use crate::ledger::task::{CallListener, Outlets};
 use crate::ledger::veil::Veil;
 use crate::memory::leak;
 use crate::memory::marker::SESSION_VARIABLE;
@@ -20,7 +24,7 @@ use crate::store::runfile::{Owner, RunKeeper};
 use crate::store::salt;
 use crate::store::writer::{self, Reports, Writer};
 use crate::tokens::price::Prices;
-use crate::units::SessionId;
+use crate::units::{ProcessIx, SessionId};
 
 /// Everything that history is written by.
 pub(super) struct Kept {
@@ -54,8 +58,23 @@ impl Kept {
         Self { writer, reports, keeper, events, untold, calls, journal }
     }
 
+    /// Where the ledger puts what it makes of its entries: what is kept goes to us, the rest to those
+    /// who are named.
+    pub(super) fn outlets<O: Fn(ProcessIx, SessionId)>(
+        &mut self,
+        opened: O,
+        heard: Box<dyn FnMut(&Entry) + Send>,
+        knock: Box<dyn FnMut(Knock) -> bool + Send>,
+        snapshots: watch::Sender<Arc<Snapshot>>,
+        live_runs: watch::Sender<Vec<LiveRun>>,
+    ) -> Outlets<impl FnMut(Batch) + use<O>, O> {
+        let (rows, over, waiting) = (self.submit(), self.hurry(), self.waiting());
+        let called = self.calls();
+        Outlets { rows, over, waiting, opened, heard, called, knock, snapshots, live_runs }
+    }
+
     /// Takes rows, for the store and for the file of events. It is given away once.
-    pub(super) fn submit(&mut self) -> impl FnMut(Batch) + use<> {
+    fn submit(&mut self) -> impl FnMut(Batch) + use<> {
         let (writer, events) = (Arc::clone(&self.writer), self.events.take());
         move |batch| {
             if let Some(events) = &events {
@@ -66,13 +85,13 @@ impl Kept {
     }
 
     /// Has the last rows committed while everything else ends.
-    pub(super) fn hurry(&self) -> Box<dyn Fn() + Send> {
+    fn hurry(&self) -> Box<dyn Fn() + Send> {
         let writer = Arc::clone(&self.writer);
         Box::new(move || writer.hurry())
     }
 
     /// Says what is not committed yet.
-    pub(super) fn waiting(&self) -> Box<dyn Fn() -> Waiting + Send> {
+    fn waiting(&self) -> Box<dyn Fn() -> Waiting + Send> {
         let (writer, untold) = (Arc::clone(&self.writer), self.untold.clone());
         Box::new(move || {
             let untold = untold.as_ref().map(|lines| lines.load(Ordering::Relaxed));
@@ -112,7 +131,7 @@ pub(super) fn audit(writer: &Arc<Writer>) -> trail::Keep {
 
 impl Kept {
     /// Takes calls in, where a line is kept of each.
-    pub(super) fn calls(&mut self) -> Option<CallListener> {
+    fn calls(&mut self) -> Option<CallListener> {
         let journal = self.calls.take()?;
         Some(Box::new(move |called| journal.line(accounts::line(called))))
     }

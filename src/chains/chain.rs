@@ -14,6 +14,9 @@ use crate::units::{SessionId, Wall};
 
 /// Conversations of one agent that are kept in memory, the newest.
 pub const LINKS_KEPT: usize = 100;
+/// Older ones whose numbers and counts are still in memory, so that one of them that is heard of again
+/// goes on: some 300 KiB of an agent that has held so many.
+const OLDER_KEPT: usize = 1_000;
 /// Conversations whose files, tools and tasks are kept in memory.
 const CONTINUATIONS_KEPT: usize = 10;
 /// Interactions of one agent that are kept in memory, the newest.
@@ -69,6 +72,8 @@ pub struct Chain {
     pub current: Option<String>,
     /// The newest, by number.
     pub links: VecDeque<Arc<Link>>,
+    /// Those before them, by number; they are shown from the store.
+    older: VecDeque<Arc<Link>>,
     /// The newest interactions, oldest first.
     pub interactions: VecDeque<Arc<Interaction>>,
     /// Times that a hand-over began to be due, in this life.
@@ -133,7 +138,7 @@ impl Chain {
 
     /// A conversation that is in memory.
     pub fn get(&self, id: &str) -> Option<&Arc<Link>> {
-        self.links.iter().rev().find(|link| link.id == id)
+        self.links.iter().rev().chain(self.older.iter().rev()).find(|link| link.id == id)
     }
 
     /// The conversation that was last heard of.
@@ -143,14 +148,19 @@ impl Chain {
 
     /// The conversation of this id, begun if it is new; it is the current one from now on.
     fn link(&mut self, id: &str, at: Wall) -> &mut Link {
-        let place = match self.links.iter().rposition(|link| link.id == id) {
-            Some(place) => place,
-            None => self.begin(id, at),
+        let place = |links: &VecDeque<Arc<Link>>| links.iter().rposition(|link| link.id == id);
+        let link = match (place(&self.links), place(&self.older)) {
+            (Some(newer), _) => &mut self.links[newer],
+            (None, Some(older)) => &mut self.older[older],
+            (None, None) => {
+                let newest = self.begin(id, at);
+                &mut self.links[newest]
+            }
         };
         if self.current.as_deref() != Some(id) {
             self.current = Some(id.to_owned());
         }
-        let link = Arc::make_mut(&mut self.links[place]);
+        let link = Arc::make_mut(link);
         (link.first, link.last) = (link.first.min(at), link.last.max(at));
         link
     }
@@ -159,15 +169,21 @@ impl Chain {
         self.count += 1;
         self.first.get_or_insert_with(|| id.to_owned());
         self.links.push_back(Arc::new(Link::new(self.count, id, at)));
-        if self.links.len() > LINKS_KEPT {
-            self.links.pop_front();
-        }
+        self.let_go();
         if let Some(old) = self.links.len().checked_sub(CONTINUATIONS_KEPT + 1)
             && !self.links[old].continuation.is_empty()
         {
             Arc::make_mut(&mut self.links[old]).continuation = Arc::default();
         }
         self.links.len() - 1
+    }
+
+    /// Keeps the newest as such, and of those before them as many as there is room for.
+    fn let_go(&mut self) {
+        let surplus = self.links.len().saturating_sub(LINKS_KEPT);
+        self.older.extend(self.links.drain(..surplus));
+        let surplus = self.older.len().saturating_sub(OLDER_KEPT);
+        self.older.drain(..surplus);
     }
 
     /// Takes in what happened in one of its conversations, and says what follows.
@@ -227,7 +243,7 @@ impl Chain {
     fn descends(&self, id: &str, ancestor: &str) -> bool {
         let mut at = self.get(id);
         // There can be no more than these between the two.
-        for _ in 0..self.links.len() {
+        for _ in 0..self.links.len() + self.older.len() {
             let Some(before) = at.and_then(|link| link.resumes.as_deref()) else { return false };
             if before == ancestor {
                 return true;
@@ -337,11 +353,14 @@ impl Chain {
     /// none is left, so that it begins anew.
     pub fn forget(&mut self, lives: impl Fn(&Link) -> bool) -> bool {
         self.links.retain(|link| lives(link));
-        if self.links.is_empty() {
+        self.older.retain(|link| lives(link));
+        if self.links.is_empty() && self.older.is_empty() {
             self.reset();
             return true;
         }
-        let is_left = |id: &String| self.links.iter().any(|link| link.id == *id);
+        let left: Vec<&str> =
+            self.links.iter().chain(&self.older).map(|link| link.id.as_str()).collect();
+        let is_left = |id: &String| left.contains(&id.as_str());
         self.interactions.retain(|one| is_left(&one.conversation));
         self.first = self.first.take().filter(is_left);
         self.current = self.current.take().filter(is_left);
@@ -351,7 +370,8 @@ impl Chain {
     /// Puts what earlier lives kept before what is known. Conversations of this life that were
     /// numbered already come behind.
     pub fn restore(&mut self, kept: KeptChain) {
-        let ours: Vec<_> = std::mem::take(&mut self.links).into();
+        let older = std::mem::take(&mut self.older);
+        let ours: Vec<_> = older.into_iter().chain(std::mem::take(&mut self.links)).collect();
         self.links = kept.links.into_iter().map(Arc::new).collect();
         let newest = self.links.iter().max_by_key(|link| (link.last, link.number));
         self.current = self.current.take().or(newest.map(|link| link.id.clone()));
@@ -363,8 +383,7 @@ impl Chain {
                 self.links.push_back(Arc::new(Link { number: self.count, ..Link::clone(&link) }));
             }
         }
-        let surplus = self.links.len().saturating_sub(LINKS_KEPT);
-        self.links.drain(..surplus);
+        self.let_go();
         let ours = std::mem::take(&mut self.interactions);
         self.interactions = kept.interactions.into_iter().map(Arc::new).chain(ours).collect();
         let surplus = self.interactions.len().saturating_sub(INTERACTIONS_KEPT);

@@ -85,9 +85,17 @@ fn what_is_old_gives_way_and_the_count_goes_on() {
     }
     assert_eq!((chain.links.len(), chain.count), (LINKS_KEPT, LINKS_KEPT as u64 + 5));
     assert_eq!(chain.first.as_deref(), Some("c0"));
-    assert!(chain.get("c0").is_none());
+    assert!(chain.links.iter().all(|link| link.id != "c0"));
     let kept = chain.links.iter().filter(|link| !link.continuation.is_empty()).count();
     assert_eq!(kept, 10);
+    // One that gave way goes on as what it was, until far more have come.
+    chain.responded("c0", Wall(9), None);
+    assert_eq!(chain.count, LINKS_KEPT as u64 + 5);
+    assert_eq!(chain.get("c0").map(|link| (link.number, link.responses)), Some((1, 1)));
+    for n in 0..2_000 {
+        chain.take(used(&format!("d{n}"), "/f"));
+    }
+    assert!(chain.get("c0").is_none());
 }
 
 #[test]

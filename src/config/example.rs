@@ -71,8 +71,7 @@ fn every_key_reaches_the_plan() {
     assert_eq!(store.roots, Roots::File("/app/ca.pem".into()));
     assert_eq!(store.password_file.as_deref(), Some(Path::new("/app/db.password")));
     assert_eq!(plan.state_dir, Path::new("/home/me/state"));
-    assert_eq!(plan.recovery, Recovery::Adopt);
-    assert_eq!(plan.cgroups, ControlGroups::Off);
+    assert_eq!((plan.recovery, plan.cgroups), (Recovery::Adopt, ControlGroups::Off));
     assert_eq!(plan.memory.interval, Duration::from_millis(1500));
 
     assert_eq!(db.command, ["postgres", "-D", "data dir"]);

@@ -191,11 +191,7 @@ impl Ledger {
     /// Takes an entry in and answers with what is to be kept, in order.
     pub fn fold(&mut self, entry: Entry) -> Vec<Batch> {
         match entry {
-            Entry::Lifecycle { at, event } => {
-                let mut batches = self.turn_to(at);
-                batches.extend(batch(self.lifecycle(at, event)));
-                batches
-            }
+            Entry::Lifecycle { at, event } => self.told_at(at, |it| it.lifecycle(at, event)),
             Entry::ContextCaptured { session, context } => self.context_captured(session, context),
             Entry::Sampled { samples, unreaped, skipped } => {
                 self.house.samples_skipped += skipped;
@@ -206,25 +202,16 @@ impl Ledger {
                 batches.extend(self.sampled(&samples));
                 batches
             }
-            Entry::PartsRead { at: _, trees, cost } => {
-                self.parts_read(trees, cost);
-                Vec::new()
-            }
+            Entry::PartsRead { at: _, trees, cost } => self.learn(|it| it.parts_read(trees, cost)),
             Entry::ContainerRead(figures) => self.house_is(|it| it.container = Some(*figures)),
             Entry::TokensRead { at, batch: read } => {
-                let mut batches = self.turn_to(at);
-                batches.extend(batch(self.tokens_read(at, read)));
-                batches
+                self.told_at(at, |it| it.tokens_read(at, read))
             }
             Entry::StdoutRead { at, batch: read } => {
-                let mut batches = self.turn_to(at);
-                batches.extend(batch(self.stdout_read(at, read)));
-                batches
+                self.told_at(at, |it| it.stdout_read(at, read))
             }
             Entry::OutputSeen { at, processes } => {
-                let mut batches = self.turn_to(at);
-                batches.extend(batch(self.output_seen(at, &processes)));
-                batches
+                self.told_at(at, |it| it.output_seen(at, &processes))
             }
             Entry::PricesRead(prices) => {
                 self.prices_as_of = prices.as_of();
@@ -233,14 +220,8 @@ impl Ledger {
             }
             Entry::TimePassed { at } => self.turn_to(at),
             Entry::OpenSessionsFound { at, sessions } => self.open_sessions_found(at, sessions),
-            Entry::ChainsFound(found) => {
-                self.chains_found(found);
-                Vec::new()
-            }
-            Entry::HeldFound(found) => {
-                self.held_found(found);
-                Vec::new()
-            }
+            Entry::ChainsFound(found) => self.learn(|it| it.chains_found(found)),
+            Entry::HeldFound(found) => self.learn(|it| it.held_found(found)),
             Entry::CountedFound { at, counted, keys, spent } => {
                 self.precedence.resume(counted, keys);
                 self.spent_before(at, &spent);
@@ -262,6 +243,19 @@ impl Ledger {
                 batch(self.sessions.mark_incomplete(self.now, count)).into_iter().collect()
             }
         }
+    }
+
+    /// Rows of what was told at a time, to which time goes on first.
+    fn told_at(&mut self, at: Now, told: impl FnOnce(&mut Self) -> Vec<Row>) -> Vec<Batch> {
+        let mut batches = self.turn_to(at);
+        batches.extend(batch(told(self)));
+        batches
+    }
+
+    /// What is known from now on, of which nothing is to be kept.
+    fn learn(&mut self, what: impl FnOnce(&mut Self)) -> Vec<Batch> {
+        what(self);
+        Vec::new()
     }
 
     fn house_is(&mut self, change: impl FnOnce(&mut HouseView)) -> Vec<Batch> {

@@ -148,10 +148,13 @@ mod tests {
     use super::*;
     use crate::serve::control::api::routes;
 
+    /// What one budget limits may be what everybody spends.
+    const OF_EVERYBODY: [&str; 1] = ["/v1/budgets/{name}"];
+
     #[test]
     fn every_address_is_about_somebody_and_takes_a_role() {
         for route in routes() {
-            let named = route.path.contains('{');
+            let named = route.path.contains('{') && !OF_EVERYBODY.contains(&route.path);
             let one = matches!(about(route), About::Process | About::Session | About::Agent);
             assert_eq!(named, one, "{} {}", route.method, route.path);
             if route.method == "POST" {
