@@ -111,6 +111,9 @@ fn what_is_no_longer_in_memory_is_listed_shown_and_told_from_the_store() {
     assert_eq!((&ended["subtype"], &ended["source"]), (&"failed".into(), &"init".into()));
     let tree = told(&house, &["sessions", "tree", oldest]);
     assert!(tree.starts_with(oldest), "{tree}");
+    let living = told(&house, &["sessions", "tree"]);
+    assert_eq!(living.lines().count(), 1, "{living}");
+    assert!(living.starts_with(&ids(&live)[0]), "{living}");
     let counted = told(&house, &["sessions", "stats", "--json"]);
     let counted: Value = serde_json::from_str(&counted).expect("JSON");
     assert_eq!(complaints(&counted, &schema("Statistics"), "Statistics"), [""; 0]);

@@ -17,8 +17,9 @@ pub const LINKS_KEPT: usize = 100;
 /// Older ones whose numbers and counts are still in memory, so that one of them that is heard of again
 /// goes on: some 300 KiB of an agent that has held so many.
 const OLDER_KEPT: usize = 1_000;
-/// Conversations whose files, tools and tasks are kept in memory.
-const CONTINUATIONS_KEPT: usize = 10;
+/// What the newest conversations of one agent worked on is kept in memory up to this many bytes: of a
+/// hundred, where each touched thirty files.
+const CONTINUATIONS_SIZE: usize = 256 << 10;
 /// Interactions of one agent that are kept in memory, the newest.
 pub const INTERACTIONS_KEPT: usize = 100;
 /// Agents that have a chain; a label has as many values at most.
@@ -170,18 +171,25 @@ impl Chain {
         self.first.get_or_insert_with(|| id.to_owned());
         self.links.push_back(Arc::new(Link::new(self.count, id, at)));
         self.let_go();
-        if let Some(old) = self.links.len().checked_sub(CONTINUATIONS_KEPT + 1)
-            && !self.links[old].continuation.is_empty()
-        {
-            Arc::make_mut(&mut self.links[old]).continuation = Arc::default();
-        }
+        self.bound_continuations();
         self.links.len() - 1
+    }
+
+    /// Lets go of what the oldest worked on, where that of the newer ones leaves no room for it.
+    fn bound_continuations(&mut self) {
+        let mut room = CONTINUATIONS_SIZE;
+        for link in self.links.iter_mut().rev().filter(|link| !link.continuation.is_empty()) {
+            room = room.saturating_sub(link.continuation.size());
+            if room == 0 {
+                Arc::make_mut(link).continuation = Arc::default();
+            }
+        }
     }
 
     /// Keeps the newest as such, and of those before them as many as there is room for.
     fn let_go(&mut self) {
         let surplus = self.links.len().saturating_sub(LINKS_KEPT);
-        self.older.extend(self.links.drain(..surplus));
+        self.older.extend(self.links.drain(..surplus).map(without_continuation));
         let surplus = self.older.len().saturating_sub(OLDER_KEPT);
         self.older.drain(..surplus);
     }
@@ -389,6 +397,13 @@ impl Chain {
         let surplus = self.interactions.len().saturating_sub(INTERACTIONS_KEPT);
         self.interactions.drain(..surplus);
     }
+}
+
+fn without_continuation(mut link: Arc<Link>) -> Arc<Link> {
+    if !link.continuation.is_empty() {
+        Arc::make_mut(&mut link).continuation = Arc::default();
+    }
+    link
 }
 
 /// What earlier lives kept of one agent.

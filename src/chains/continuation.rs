@@ -39,6 +39,11 @@ impl Continuation {
         kept
     }
 
+    /// The bytes of its words.
+    pub fn size(&self) -> usize {
+        [&self.files, &self.tools, &self.tasks].into_iter().flatten().map(String::len).sum()
+    }
+
     /// Whether nothing is known.
     pub fn is_empty(&self) -> bool {
         self.files.is_empty() && self.tools.is_empty() && self.tasks.is_empty()

@@ -86,8 +86,9 @@ fn what_is_old_gives_way_and_the_count_goes_on() {
     assert_eq!((chain.links.len(), chain.count), (LINKS_KEPT, LINKS_KEPT as u64 + 5));
     assert_eq!(chain.first.as_deref(), Some("c0"));
     assert!(chain.links.iter().all(|link| link.id != "c0"));
-    let kept = chain.links.iter().filter(|link| !link.continuation.is_empty()).count();
-    assert_eq!(kept, 10);
+    let kept =
+        |chain: &Chain| chain.links.iter().filter(|link| !link.continuation.is_empty()).count();
+    assert_eq!(kept(&chain), LINKS_KEPT);
     // One that gave way goes on as what it was, until far more have come.
     chain.responded("c0", Wall(9), None);
     assert_eq!(chain.count, LINKS_KEPT as u64 + 5);
@@ -96,6 +97,15 @@ fn what_is_old_gives_way_and_the_count_goes_on() {
         chain.take(used(&format!("d{n}"), "/f"));
     }
     assert!(chain.get("c0").is_none());
+    // What they worked on is bounded by its size.
+    for n in 0..100 {
+        let files: Vec<String> = (0..32).map(|file| format!("/{n}/{file:01000}")).collect();
+        files.iter().for_each(|file| drop(chain.take(used(&format!("e{n}"), file))));
+    }
+    let newest = chain.get("e99").expect("known").continuation.size();
+    let sizes: usize = chain.links.iter().map(|link| link.continuation.size()).sum();
+    assert!(newest > 32_000 && kept(&chain) > 1, "{newest} {}", kept(&chain));
+    assert!(sizes <= (256 << 10) + newest, "{sizes}");
 }
 
 #[test]

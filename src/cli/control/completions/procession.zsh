@@ -369,7 +369,7 @@ _arguments "${_arguments_options[@]}" : \
 '--json[Print JSON]' \
 '-h[Print help]' \
 '--help[Print help]' \
-':id -- The session, by its identity or its own id:_default' \
+'::id -- The session, by its identity or its own id; without it all that live:_default' \
 && ret=0
 ;;
 (stats)

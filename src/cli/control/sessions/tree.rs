@@ -1,18 +1,20 @@
-//! `procession sessions tree ID`: a session with all that are a part of it.
+//! `procession sessions tree [ID]`: a session with all that are a part of it, or all that live.
+
+use std::collections::{BTreeMap, BTreeSet};
 
 use clap::Args;
 
-use crate::cli::control::knock::encoded;
+use crate::cli::control::knock::{Client, encoded};
 use crate::cli::control::phrase::{harmless, span};
 use crate::cli::control::{Door, Failure, note, print};
 use crate::serve::wire::Session;
-use crate::serve::wire::history::{Node, SessionTree};
+use crate::serve::wire::history::{Node, SessionTree, Sessions};
 
 #[derive(Debug, Args)]
 pub struct Options {
-    /// The session, by its identity or its own id.
+    /// The session, by its identity or its own id; without it all that live.
     #[arg(value_name = "ID")]
-    id: String,
+    id: Option<String>,
 
     /// Print JSON.
     #[arg(long)]
@@ -23,9 +25,55 @@ pub struct Options {
 }
 
 pub async fn tree(options: &Options) -> Result<(), Failure> {
-    let path = format!("/v1/sessions/{}/tree", encoded(&options.id));
     let client = options.door.client()?;
-    if options.json {
+    match &options.id {
+        Some(id) => one(&client, id, options.json).await,
+        None => all(&client, options.json).await,
+    }
+}
+
+/// All that live, each below what it is a part of; the newest thousand.
+async fn all(client: &Client, json: bool) -> Result<(), Failure> {
+    let found: Sessions = client.get("/v1/sessions?standing=live&limit=1000").await?;
+    let trees = forest(found.sessions);
+    if json {
+        return print(&serde_json::to_string(&trees).unwrap_or_default());
+    }
+    let mut lines = Vec::new();
+    for tree in &trees {
+        lines.push(line(&tree.session));
+        branches(tree, "", &mut lines);
+    }
+    lines.iter().try_for_each(|line| print(line))?;
+    if found.next.is_some() {
+        note("there are more than are shown: name one, or `sessions list --live`");
+    }
+    Ok(())
+}
+
+/// Trees of sessions that came newest first. Whose parent is not among them is a root.
+fn forest(sessions: Vec<Session>) -> Vec<Node> {
+    let known: BTreeSet<String> = sessions.iter().map(|session| session.id.clone()).collect();
+    let mut parts: BTreeMap<Option<String>, Vec<Session>> = BTreeMap::new();
+    for session in sessions.into_iter().rev() {
+        let parent = session.parent.clone().filter(|parent| known.contains(parent));
+        parts.entry(parent).or_default().push(session);
+    }
+    below(None, &mut parts)
+}
+
+fn below(parent: Option<String>, parts: &mut BTreeMap<Option<String>, Vec<Session>>) -> Vec<Node> {
+    let children = parts.remove(&parent).unwrap_or_default();
+    let mut node = |session: Session| {
+        let children = below(Some(session.id.clone()), parts);
+        Node { session, children }
+    };
+    children.into_iter().map(&mut node).collect()
+}
+
+async fn one(client: &Client, id: &str, json: bool) -> Result<(), Failure> {
+    let path = format!("/v1/sessions/{}/tree", encoded(id));
+    if json {
         return print(client.get_text(&path).await?.trim_end());
     }
     let told: SessionTree = client.get(&path).await?;
@@ -71,6 +119,22 @@ mod tests {
             "last_activity": "T", "events": 1, "tokens": 0, "cost_nano_usd": 0,
         });
         Node { session: serde_json::from_value(session).expect("a session"), children }
+    }
+
+    #[test]
+    fn all_that_live_hang_below_what_they_are_a_part_of() {
+        let with = |id: &str, parent: Option<&str>| {
+            let parent = parent.map(str::to_owned);
+            Session { parent, ..node(id, Vec::new()).session }
+        };
+        // Newest first, and the parent of one is over.
+        let told =
+            [with("d", Some("gone")), with("c", Some("a")), with("b", None), with("a", None)];
+        let trees = forest(told.into());
+        let roots: Vec<&str> = trees.iter().map(|tree| tree.session.id.as_str()).collect();
+        assert_eq!(roots, ["a", "b", "d"]);
+        let parts: Vec<usize> = trees.iter().map(|tree| tree.children.len()).collect();
+        assert_eq!((parts, trees[0].children[0].session.id.as_str()), (vec![1, 0, 0], "c"));
     }
 
     #[test]
