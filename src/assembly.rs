@@ -20,6 +20,7 @@ mod recording;
 mod control;
 mod reload;
 mod senses;
+mod hooking;
 mod spenders;
 mod spoken;
 pub mod replay;

@@ -88,6 +88,26 @@ fn events(folder: &Path) -> Vec<String> {
 }
 
 #[test]
+fn the_command_of_a_budget_is_run_once_when_it_is_spent() {
+    let mut house = house(
+        "  it: {agent: coder, window: life, tokens: 1000, warn: [], action: hook, hook: {command: [sh, -c, \
+         \"echo $$PROCESSION_HOOK $$PROCESSION_BUDGET $$PROCESSION_BUDGET_SPENT $$PROCESSION_BUDGET_LIMIT \
+         $$PROCESSION_BUDGET_UNIT $$PROCESSION_PROCESS >> DIR/hook\"]}}\n",
+    );
+    let dir = house.dir().to_owned();
+    append(&dir, "1", 999);
+    spent(&dir, "it", 999);
+    assert!(!dir.join("hook").exists());
+    append(&dir, "2", 501);
+    assert_eq!(house.await_lines("hook", 1), ["budget it 1500 1000 tokens it"]);
+    append(&dir, "3", 500);
+    assert_eq!(spent(&dir, "it", 2_000)["exceeded"], json!({"event": 1, "hook": 1}));
+    assert_eq!(house.await_lines("hook", 1).len(), 1);
+    house.signal(15);
+    house.end();
+}
+
+#[test]
 fn a_budget_is_told_of_then_signals_refuses_and_stops() {
     let mut house = house(
         "  told: {agent: coder, window: hour, tokens: 1000, warn: 50%, action: [USR1, refuse]}\n  \

@@ -178,3 +178,39 @@ fn what_may_not_be_seen_is_absent_and_the_rest_is_told() {
     house.signal(15);
     house.end();
 }
+
+/// What commands for levels and budgets are told, sorted.
+const TELLS: &str =
+    "env | grep -E '^PROCESSION_(HOOK|PROCESS|MEMORY|BUDGET)' | sort > DIR/hook; pwd >> DIR/hook";
+
+#[test]
+fn the_command_of_a_level_is_run_beside_the_plan_where_its_process_is_and_as_a_session() {
+    // `tail` holds what has no newline for as long as its input is open.
+    let holds = "{ head -c 40000000 /dev/zero; exec sleep 100000; } | tail";
+    let config = format!(
+        "control: DIR/c.sock\nstore: memory\nmemory: {{interval: 100ms}}\nprocesses:\n  big:\n    \
+         command: [sh, -c, {holds:?}]\n    working_dir: /\n    memory:\n      warning: 20MiB\n      \
+         critical: 4GiB\n      on_warning: hook\n      \
+         hook: {{command: [sh, -c, {TELLS:?}], timeout: 20s}}\n"
+    );
+    let mut house = House::of_config(As::Subreaper, &config);
+    let told = house.await_lines("hook", 5);
+    assert!(
+        told[1]
+            .strip_prefix("PROCESSION_MEMORY_BYTES=")
+            .is_some_and(|size| { size.parse::<u64>().is_ok_and(|size| size >= 20 << 20) })
+    );
+    let rest: Vec<&str> = told.iter().map(String::as_str).collect();
+    assert_eq!(rest[0], "PROCESSION_HOOK=memory");
+    assert_eq!(rest[2..], ["PROCESSION_MEMORY_LEVEL=warning", "PROCESSION_PROCESS=big", "/"]);
+    let socket = house.dir().join("c.sock");
+    until("its session is over", || {
+        let mut list = Command::new(BINARY);
+        list.args(["sessions", "list", "--ended", "--process", "big-hook", "--json"]);
+        let output = list.env("PROCESSION_SOCKET", &socket).output().expect("our own binary");
+        let found: Value = serde_json::from_slice(&output.stdout).ok()?;
+        (found["sessions"][0]["state"] == "completed").then_some(())
+    });
+    house.signal(15);
+    house.end();
+}

@@ -138,7 +138,7 @@ fn budgets() -> Vec<BudgetView> {
     let day = || BudgetWindow::Day(Zone::default());
     let plan = |name: &str, scope, limit, actions| {
         let (name, warn) = (name.to_owned(), vec![50, 80]);
-        Arc::new(BudgetPlan { name, scope, window: day(), limit, warn, actions })
+        Arc::new(BudgetPlan { name, scope, window: day(), limit, warn, actions, hook: None })
     };
     let most = 2_000_000;
     let tokens = BudgetLimit::Tokens { most, kinds: CountedKinds::ALL };

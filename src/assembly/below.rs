@@ -115,7 +115,7 @@ impl Below {
         let mut kept = Kept::begin(plan, stand.beginnings(), stand.owner);
         let beside = control::beside(plan, output.clone());
         let (events, heard) = control::events(plan, stand.began.wall, &beside);
-        let knock = control::knocks_at(&doors, snapshots.subscribe());
+        let knock = control::knocks_at(&doors, snapshots.subscribe(), tasks.plans.clone());
         let outlets = kept.outlets(pass_on(opened), heard, knock, snapshots, live_runs);
         let ledger = tokio::spawn(task::run(ledger, queue, asked, outlets));
         let (plans, stdin) = (tasks.plans.clone(), control::feed(&beside, fed));

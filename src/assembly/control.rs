@@ -8,6 +8,7 @@ use tokio::sync::mpsc::WeakSender;
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{Notify, mpsc, oneshot, watch};
 
+use crate::assembly::hooking;
 use crate::assembly::spenders::{self, Behind};
 use crate::config::beside::Asked;
 use crate::config::load::{self, load};
@@ -170,6 +171,7 @@ pub(super) fn events(plan: &Arc<Plan>, began: Wall, beside: &Arc<Beside>) -> (Ar
 pub(super) fn knocks_at(
     doors: &Doors,
     pictures: watch::Receiver<Arc<Snapshot>>,
+    plans: watch::Receiver<Arc<Plan>>,
 ) -> Box<dyn FnMut(Knock) -> bool + Send> {
     let orders = doors.orders.clone();
     Box::new(move |knock| {
@@ -179,6 +181,7 @@ pub(super) fn knocks_at(
                 tokio::spawn(spenders::end(known, orders.clone()));
                 return true;
             }
+            Knock::Hook(hooked) => return hooking::run(&plans.borrow(), &hooked, &orders),
             Knock::End(session) => Wish::End { session, grace: None },
             Knock::Restart(process) => Wish::Restart(vec![process]),
             Knock::Stop(process) => Wish::Stop(vec![process]),

@@ -6,6 +6,7 @@ use super::plan::{
     Zone,
 };
 use super::problem::{nearest, quoted, shortened};
+use super::process::hooks;
 use super::process::zone::zone;
 use super::quantity;
 use super::read;
@@ -22,7 +23,7 @@ const MOST_WARNINGS: usize = 10;
 const USUAL_WARNINGS: [u8; 3] = [50, 80, 95];
 
 /// The words of what follows, beside signals.
-const FOLLOWS: &str = "`event`, `stop`, `refuse` or a signal";
+const FOLLOWS: &str = "`event`, `hook`, `stop`, `refuse` or a signal";
 
 /// What people write for the windows.
 const OTHER_WINDOWS: [(&str, &str); 5] = [
@@ -79,6 +80,7 @@ fn budget(
     let limit = limit(&mut fields);
     let warn = fields.read("warn", warnings).unwrap_or(USUAL_WARNINGS.to_vec());
     let actions = fields.read("action", actions).unwrap_or_default();
+    let hook = hooks::named(&mut fields, actions.hook, "`action: hook`", None);
     fields.finish(&[
         ("limit", "write `tokens: 5M` or `cost: 20 USD`"),
         ("usd", "did you mean `cost`?"),
@@ -86,7 +88,8 @@ fn budget(
         ("period", "did you mean `window`?"),
         ("on_exceeded", "did you mean `action`?"),
     ]);
-    Some(BudgetPlan { name: name.to_owned(), scope, window: window?, limit: limit?, warn, actions })
+    let (name, window, limit) = (name.to_owned(), window?, limit?);
+    Some(BudgetPlan { name, scope, window, limit, warn, actions, hook })
 }
 
 /// Whose spending counts: that of everybody where nobody is named.
@@ -227,12 +230,13 @@ fn warnings(at: &Cursor<'_>) -> Option<Vec<u8>> {
     Some(found)
 }
 
-/// One word or a list of them: `event`, `stop`, `refuse`, a signal.
+/// One word or a list of them: `event`, `hook`, `stop`, `refuse`, a signal.
 fn actions(at: &Cursor<'_>) -> Option<BudgetActions> {
     let mut actions = BudgetActions::default();
     for item in at.one_or_many(&format!("{FOLLOWS}, or a list of them"))? {
         match (item.text(FOLLOWS)?, &mut actions) {
             ("event", _) => {}
+            ("hook", actions) => actions.hook = true,
             ("stop", actions) => actions.stop = true,
             ("refuse", actions) => actions.refuse = true,
             (text, actions) => match (Signal::parse(text), actions.signal) {
@@ -241,7 +245,8 @@ fn actions(at: &Cursor<'_>) -> Option<BudgetActions> {
                     item.fault("it can get one signal only", "remove one of them");
                 }
                 (None, _) => {
-                    let meant = nearest(text, ["event", "stop", "refuse"]).map(did_you_mean);
+                    let meant =
+                        nearest(text, ["event", "hook", "stop", "refuse"]).map(did_you_mean);
                     return item.expected(FOLLOWS, meant.unwrap_or_default());
                 }
             },

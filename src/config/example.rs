@@ -169,8 +169,8 @@ fn what_follows_a_level_is_a_word_or_a_list() {
         let thresholds = plan(&text).processes[0].thresholds;
         [thresholds.on_warning, thresholds.on_critical]
     };
-    let signal = |signal| MemoryActions { signal: Some(signal), end: None };
-    let end = |end| MemoryActions { signal: None, end: Some(end) };
+    let signal = |signal| MemoryActions { signal: Some(signal), ..MemoryActions::default() };
+    let end = |end| MemoryActions { end: Some(end), ..MemoryActions::default() };
     let none = MemoryActions::default();
     assert_eq!(follows("{on_warning: event}"), [none, none]);
     assert_eq!(
@@ -204,7 +204,7 @@ fn budgets_reach_the_plan() {
     assert_eq!((&daily.scope, &*daily.warn), (&BudgetScope::Agent("coder".into()), &[60, 90][..]));
     assert_eq!(daily.limit, BudgetLimit::Cost(Money(12_500_000_000)));
     assert!(matches!(&daily.window, BudgetWindow::Day(zone) if zone.name() == "Europe/Berlin"));
-    let all = BudgetActions { signal: Some(Signal::USR1), stop: true, refuse: true };
+    let all = BudgetActions { signal: Some(Signal::USR1), stop: true, refuse: true, hook: true };
     assert_eq!((daily.actions, whole.actions), (all, BudgetActions::default()));
     let kinds = CountedKinds([true, true, false, false, false, false]);
     assert_eq!(hourly.limit, BudgetLimit::Tokens { most: 250_000, kinds });

@@ -10,12 +10,12 @@ use super::cursor::{Cursor, Fields};
 use super::links::{Names, dependencies};
 use super::parse::parse;
 use super::plan::{
-    ControlGroups, LeakRule, MemoryPlan, Mode, OutputPlan, Passing, Plan, ProcessPlan, Recovery,
-    Thresholds,
+    ControlGroups, Hook, LeakRule, MemoryPlan, Mode, OutputPlan, Passing, Plan, ProcessPlan,
+    Recovery, Thresholds,
 };
 use super::privacy::privacy;
 use super::problem::{Problems, Sink, quoted};
-use super::process::memory::thresholds;
+use super::process::memory::{hook, thresholds};
 use super::process::output::{USUAL_MODE, output as process_output};
 use super::process::{Draft, Usual, process};
 use super::quantity::print_duration;
@@ -89,8 +89,8 @@ fn whole(at: &Cursor<'_>, digest: String, around: &Surroundings<'_>) -> Option<P
         return None;
     }
     let mut fields = at.fields("a map with `processes`")?;
-    let (memory, thresholds) = memory(&mut fields);
-    let usual = Usual { thresholds, output: output(&mut fields, around) };
+    let (memory, thresholds, on_memory) = memory(&mut fields);
+    let usual = Usual { thresholds, on_memory, output: output(&mut fields, around) };
     let shutdown_timeout = fields
         .read("shutdown_timeout", |at| {
             read::duration_from(at, LEAST_SHUTDOWN, "ending processes takes time")
@@ -241,19 +241,20 @@ fn output(fields: &mut Fields<'_>, around: &Surroundings<'_>) -> OutputPlan {
     OutputPlan { file: None, ..said }
 }
 
-fn memory(fields: &mut Fields<'_>) -> (MemoryPlan, Thresholds) {
+fn memory(fields: &mut Fields<'_>) -> (MemoryPlan, Thresholds, Option<Hook>) {
     let mut plan = MemoryPlan { interval: DEFAULT_INTERVAL, leak_rule: LeakRule::default() };
-    let mut limits = Thresholds::default();
+    let (mut limits, mut on_memory) = (Thresholds::default(), None);
     if let Some(mut fields) = fields.read("memory", |at| at.fields("a map")) {
         let interval =
             |at: &Cursor<'_>| read::duration_from(at, LEAST_INTERVAL, "sampling costs CPU time");
         plan.interval = fields.read("interval", interval).unwrap_or(plan.interval);
         limits = thresholds(&mut fields, limits);
+        on_memory = hook(&mut fields, limits, None);
         let rule = fields.read("leak_rule", |at| at.choice(&LeakRule::NAMES));
         plan.leak_rule = rule.unwrap_or(plan.leak_rule);
         fields.finish(&[]);
     }
-    (plan, limits)
+    (plan, limits, on_memory)
 }
 
 /// `metrics: {listen: ADDRESS}`; `false` in place of either turns it off.

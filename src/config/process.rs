@@ -5,7 +5,7 @@ mod clockwork;
 mod depends;
 mod develop;
 mod health;
-mod hooks;
+pub(super) mod hooks;
 pub(super) mod memory;
 pub(super) mod output;
 mod restart;
@@ -20,7 +20,7 @@ use std::time::Duration;
 use super::cursor::{Cursor, Fields};
 use super::environment::{env_files, environment};
 use super::plan::{
-    OutputMode, OutputPlan, ProcessPlan, ReadyPlan, Standing, Stdin, Thresholds, World,
+    Hook, Hooks, OutputMode, OutputPlan, ProcessPlan, ReadyPlan, Standing, Stdin, Thresholds, World,
 };
 use super::read;
 use super::sessions::session;
@@ -54,6 +54,7 @@ const OTHER_WORDS: [(&str, &str); 17] = [
 /// What holds for every process that does not say otherwise.
 pub(super) struct Usual {
     pub thresholds: Thresholds,
+    pub on_memory: Option<Hook>,
     pub output: OutputPlan,
 }
 
@@ -110,6 +111,9 @@ pub(super) fn process<'a>(
     let (stdin, output, stdin_at) = streams(&mut fields, &usual.output, around);
     let (rule, max_duration) = fields.read("session", session).unwrap_or_default();
     let spending = fields.get("tokens");
+    let own = |at: &Cursor<'_>| memory::memory(at, usual.thresholds, usual.on_memory.as_ref());
+    let (thresholds, on_memory) =
+        fields.read("memory", own).unwrap_or_else(|| (usual.thresholds, usual.on_memory.clone()));
     let plan = ProcessPlan {
         standing,
         working_dir: fields.read("working_dir", |at| read::path(at, around)),
@@ -118,7 +122,7 @@ pub(super) fn process<'a>(
         ready: ready(&mut fields, &output),
         health: fields.read("healthcheck", |at| health::health(at, restart.policy)),
         watchdog: fields.read("watchdog", health::watchdog),
-        hooks: hooks::hooks(&mut fields),
+        hooks: Hooks { on_memory, ..hooks::hooks(&mut fields) },
         schedule: clockwork::schedule(&mut fields, (kind, restart.policy, standing), around),
         watch: fields.read("develop", |at| develop::develop(at, around)).unwrap_or_default(),
         restart,
@@ -126,9 +130,7 @@ pub(super) fn process<'a>(
         stop_signal: fields.read("stop_signal", read::signal).unwrap_or(Signal::TERM),
         stop_grace_period,
         forward_signals: fields.read("forward_signals", signals).unwrap_or_default(),
-        thresholds: fields
-            .read("memory", |at| memory::memory(at, usual.thresholds))
-            .unwrap_or(usual.thresholds),
+        thresholds,
         agent: fields.read("agent", |at| agent::agent(at, around)),
         reads_stdout: spending.as_ref().and_then(spending::tokens).unwrap_or_default(),
         session: rule,

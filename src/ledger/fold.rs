@@ -103,6 +103,8 @@ pub(super) struct Process {
     pub(super) trends: VecDeque<RunTrend>,
     /// When it was last restarted for its memory.
     pub(super) memory_restart: Option<Mono>,
+    /// When the command for its memory was last run.
+    pub(super) memory_hook: Option<Mono>,
     /// The run that is over and goes on spending, and when its end was last asked for.
     pub(super) orphaned: Option<(SessionId, Mono)>,
 }
@@ -290,6 +292,7 @@ impl Process {
             spawned,
             trends: VecDeque::new(),
             memory_restart: None,
+            memory_hook: None,
             orphaned: None,
         }
     }

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use crate::config::plan::{BudgetActions, BudgetLimit, BudgetPlan, BudgetScope, BudgetWindow};
 use crate::ledger::budget::{Account, Charge, Passed, is_about};
 use crate::ledger::fold::{Ledger, Process};
-use crate::ledger::request::{Knock, Refusal};
+use crate::ledger::request::{HookCause, Hooked, Knock, Refusal};
 use crate::ledger::row::{EventSource, Row};
 use crate::ledger::session::Session;
 use crate::ledger::sessions::Note;
@@ -168,6 +168,9 @@ impl Ledger {
                 self.knocks.push(Knock::Signal { process, signal });
             }
         }
+        if plan.actions.hook {
+            rows.extend(self.hook_for_budget(at, place, witness));
+        }
         if plan.actions.stop {
             for ix in meant {
                 rows.extend(self.stop_for_budget(at, place, ix));
@@ -195,6 +198,17 @@ impl Ledger {
             (Some(ix), Some(run)) if run.started <= usage.at => self.stop_for_budget(at, place, ix),
             _ => Vec::new(),
         }
+    }
+
+    /// Asks for the command of a budget that is spent to be run.
+    fn hook_for_budget(&mut self, at: Now, place: usize, witness: Option<ProcessIx>) -> Vec<Row> {
+        let view = self.budgets.0[place].view(at);
+        let (name, spent, limit) = (view.plan.name.clone(), view.spent, view.limit);
+        let detail = json!({ "budget": name, "action": "hook" });
+        let process = witness.map(|ix| self.processes[ix.0].view.name.clone());
+        let cause = HookCause::Budget { name, spent, limit };
+        self.knocks.push(Knock::Hook(Hooked { process, cause }));
+        self.witnessed(at, witness, "budget_action", detail)
     }
 
     fn stop_for_budget(&mut self, at: Now, place: usize, ix: ProcessIx) -> Vec<Row> {
@@ -336,8 +350,15 @@ impl Ledger {
 
 /// What follows when it is spent, as counters have it.
 fn actions(actions: BudgetActions) -> impl Iterator<Item = &'static str> {
-    let BudgetActions { signal, stop, refuse } = actions;
-    let all = [("event", true), ("signal", signal.is_some()), ("stop", stop), ("refuse", refuse)];
+    let BudgetActions { signal, stop, refuse, hook } = actions;
+    let on = |word, follows| (word, follows);
+    let all = [
+        on("event", true),
+        on("signal", signal.is_some()),
+        on("hook", hook),
+        on("stop", stop),
+        on("refuse", refuse),
+    ];
     all.into_iter().filter(|(_, follows)| *follows).map(|(action, _)| action)
 }
 

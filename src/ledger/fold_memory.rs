@@ -8,8 +8,8 @@ use crate::config::plan::MemoryEnd;
 use crate::ledger::fold::{Ledger, batch};
 use crate::ledger::fold_parts::told;
 use crate::ledger::fold_runs::sample_row;
-use crate::ledger::levels::may_restart;
-use crate::ledger::request::Knock;
+use crate::ledger::levels::{may_hook, may_restart};
+use crate::ledger::request::{HookCause, Hooked, Knock};
 use crate::ledger::row::{Batch, EventSource, Row};
 use crate::ledger::sessions::Note;
 use crate::ledger::watch::LeakChange;
@@ -99,10 +99,31 @@ impl Ledger {
             rows.extend(self.sessions.note(id, sample.at, action_note(detail)));
             self.knocks.push(Knock::Signal { process: name, signal });
         }
+        if let Some(level) = passed.level.filter(|_| passed.hook) {
+            rows.extend(self.hook_for_memory(ix, id, sample.at, HookCause::Memory { level, size }));
+        }
         if let Some(end) = passed.end {
             rows.extend(self.end_for_memory(ix, id, sample.at, end));
         }
         rows
+    }
+
+    /// Asks for the command of a level to be run, where that was not done a moment ago.
+    fn hook_for_memory(
+        &mut self,
+        ix: ProcessIx,
+        id: SessionId,
+        at: Now,
+        cause: HookCause,
+    ) -> Vec<Row> {
+        let Some(process) = self.process(ix) else { return Vec::new() };
+        if !may_hook(process.memory_hook, at.mono) {
+            return Vec::new();
+        }
+        process.memory_hook = Some(at.mono);
+        let process = Some(process.view.name.clone());
+        self.knocks.push(Knock::Hook(Hooked { process, cause }));
+        self.sessions.note(id, at, action_note(json!({ "action": "hook" })))
     }
 
     /// Asks for the end of a process that is too large, at the door as anybody would. A restart that

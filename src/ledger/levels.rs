@@ -15,6 +15,10 @@ pub const HELD_SAMPLES: u32 = 3;
 /// by another one, and whoever is restarted in a circle does nothing else.
 pub const RESTARTS_APART: Duration = Duration::from_secs(600);
 
+/// Between two hooks of one process for its memory: a size that swings about a threshold runs no
+/// command in a circle.
+pub const HOOKS_APART: Duration = Duration::from_secs(60);
+
 /// The level of one run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LevelWatch {
@@ -32,6 +36,8 @@ pub struct Passed {
     pub level: Option<MemoryLevel>,
     /// The signal that it is to get.
     pub signal: Option<Signal>,
+    /// Whether the command for that is to be run.
+    pub hook: bool,
     /// How it is to be ended; asked for with each sample until that is done.
     pub end: Option<MemoryEnd>,
 }
@@ -60,6 +66,7 @@ impl LevelWatch {
         Passed {
             level: is_new.then_some(level),
             signal: actions.signal.filter(|_| rises),
+            hook: actions.hook && rises,
             end: actions.end.filter(|_| waits),
         }
     }
@@ -76,6 +83,11 @@ fn actions(thresholds: &Thresholds, level: MemoryLevel) -> MemoryActions {
         MemoryLevel::Warning => thresholds.on_warning,
         MemoryLevel::Critical => thresholds.on_critical,
     }
+}
+
+/// Whether the command for its memory may be run again.
+pub fn may_hook(last: Option<Mono>, now: Mono) -> bool {
+    last.is_none_or(|last| now.since(last) >= HOOKS_APART)
 }
 
 /// Whether a process may be restarted for its memory again.
@@ -110,8 +122,8 @@ mod tests {
 
     #[test]
     fn a_signal_is_sent_on_the_way_up_and_an_end_asked_for_when_it_stays() {
-        let warn = MemoryActions { signal: Some(Signal::USR1), end: None };
-        let end = MemoryActions { signal: None, end: Some(MemoryEnd::Restart) };
+        let warn = MemoryActions { signal: Some(Signal::USR1), ..MemoryActions::default() };
+        let end = MemoryActions { end: Some(MemoryEnd::Restart), ..MemoryActions::default() };
         let sizes = Thresholds::of_sizes(Bytes(100), Bytes(200));
         let thresholds = Thresholds { on_warning: warn, on_critical: end, ..sizes };
         let signals = |sizes: &[u64]| -> Vec<bool> {

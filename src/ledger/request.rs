@@ -8,10 +8,11 @@ use std::sync::Arc;
 
 use crate::ledger::chain_request::{ChainReply, ChainRequest};
 use crate::ledger::session::{OnParentEnd, Session, SessionState};
+use crate::memory::MemoryLevel;
 use crate::tokens::TokenCounts;
 use crate::tokens::call::Call;
 use crate::tokens::otlp::{self, Figures};
-use crate::units::{Money, SessionId, Signal, Wall};
+use crate::units::{Bytes, Money, SessionId, Signal, Wall};
 
 /// The longest id that an application may give its session.
 pub const LONGEST_ID: usize = 128;
@@ -224,6 +225,36 @@ pub enum Refusal {
     GoingDown,
 }
 
+/// A command of the plan that is to be run for what happened.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Hooked {
+    /// The process that it is about, as which it runs.
+    pub process: Option<String>,
+    /// What happened.
+    pub cause: HookCause,
+}
+
+/// Why a command is run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum HookCause {
+    /// Memory rose to a level.
+    Memory {
+        /// This one.
+        level: MemoryLevel,
+        /// To this size.
+        size: Bytes,
+    },
+    /// A budget is spent.
+    Budget {
+        /// Its name.
+        name: String,
+        /// What was spent, in tokens or nano-dollars.
+        spent: u64,
+        /// What may be, in the same.
+        limit: u64,
+    },
+}
+
 /// What the ledger asks for at the control door, like any operator: it ends nothing by itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Knock {
@@ -240,6 +271,8 @@ pub enum Knock {
         /// Its last run.
         session: SessionId,
     },
+    /// That a command is run.
+    Hook(Hooked),
     /// That a process gets a signal.
     Signal {
         /// Its name.

@@ -177,7 +177,7 @@ fn hooks(rng: &mut fastrand::Rng) -> Hooks {
         };
         (0..count).map(hook).collect()
     };
-    Hooks { post_start: list(), pre_stop: list(), post_exit: list() }
+    Hooks { post_start: list(), pre_stop: list(), post_exit: list(), on_memory: None }
 }
 
 /// True once in so many times.

@@ -1,6 +1,6 @@
 //! What may be spent in a time, and what follows when it is spent.
 
-use crate::config::plan::Zone;
+use crate::config::plan::{Hook, Zone};
 use crate::units::{Money, Signal};
 
 /// One entry of `budgets`.
@@ -18,6 +18,8 @@ pub struct BudgetPlan {
     pub warn: Vec<u8>,
     /// What is done beside the event and the metric when it is spent.
     pub actions: BudgetActions,
+    /// The command that is run then, where the actions name it.
+    pub hook: Option<Hook>,
 }
 
 /// Whose spending counts.
@@ -97,4 +99,6 @@ pub struct BudgetActions {
     pub stop: bool,
     /// Nothing new of it is begun by an order until its window is over.
     pub refuse: bool,
+    /// The command for that is run.
+    pub hook: bool,
 }

@@ -11,6 +11,9 @@ pub struct Hooks {
     pub pre_stop: Vec<Hook>,
     /// After the run has ended, before a next one begins.
     pub post_exit: Vec<Hook>,
+    /// When its memory rises to a level whose actions name it; as a command of its own beside the plan,
+    /// with `PROCESSION_HOOK` and what it says of the level.
+    pub on_memory: Option<Hook>,
 }
 
 /// A command that is run beside a process: in its working directory, with its environment and user,

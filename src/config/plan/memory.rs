@@ -65,6 +65,8 @@ pub struct MemoryActions {
     pub signal: Option<Signal>,
     /// It is ended.
     pub end: Option<MemoryEnd>,
+    /// The command for that is run.
+    pub hook: bool,
 }
 
 /// How a process that is too large is ended.

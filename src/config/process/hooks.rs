@@ -28,6 +28,7 @@ pub(super) fn hooks(fields: &mut Fields<'_>) -> Hooks {
         post_start: list("post_start"),
         pre_stop: list("pre_stop"),
         post_exit: list("post_exit"),
+        on_memory: None,
     }
 }
 
@@ -44,6 +45,32 @@ fn hook_list(at: &Cursor<'_>) -> Option<Vec<Hook>> {
         return at.expected(&format!("at most {MAX_HOOKS} hooks"), "write a script for them");
     }
     Some(items.iter().filter_map(hook).collect())
+}
+
+/// A command, or one hook.
+pub(in crate::config) fn one(at: &Cursor<'_>) -> Option<Hook> {
+    if at.is_map() {
+        return hook(at);
+    }
+    Some(Hook { command: read::command(at)?, timeout: TIMEOUT })
+}
+
+/// `hook` beside the actions that may name it; one without the other means nothing.
+pub(in crate::config) fn named(
+    fields: &mut Fields<'_>,
+    is_named: bool,
+    names: &str,
+    usual: Option<&Hook>,
+) -> Option<Hook> {
+    let at = fields.get("hook");
+    match &at {
+        Some(at) if !is_named => at.fault("nothing runs it", format!("write {names}")),
+        None if is_named && usual.is_none() => {
+            fields.missing("hook", "write `hook: COMMAND`", &[]);
+        }
+        _ => {}
+    }
+    at.as_ref().and_then(one).or_else(|| usual.cloned())
 }
 
 fn hook(at: &Cursor<'_>) -> Option<Hook> {

@@ -1,7 +1,8 @@
 //! `memory: {warning, critical, on_warning, on_critical}`.
 
 use crate::config::cursor::{Cursor, Fields};
-use crate::config::plan::{MemoryActions, MemoryEnd, Threshold, Thresholds};
+use crate::config::plan::{Hook, MemoryActions, MemoryEnd, Threshold, Thresholds};
+use crate::config::process::hooks;
 use crate::config::quantity;
 use crate::units::{Bytes, Signal};
 
@@ -11,13 +12,34 @@ pub(in crate::config) const EVENT: &str = "event";
 pub(in crate::config) const ENDS: [(&str, MemoryEnd); 2] =
     [("restart", MemoryEnd::Restart), ("stop", MemoryEnd::Stop)];
 
-/// The thresholds of one process.
-pub(super) fn memory(at: &Cursor<'_>, usual: Thresholds) -> Option<Thresholds> {
+/// What stands for the command of `hook`.
+pub(in crate::config) const HOOK: &str = "hook";
+
+/// The words of what follows, beside signals.
+const FOLLOWS: &str = "`event`, `hook`, `restart`, `stop` or a signal";
+
+/// The thresholds of one process, and the command that they may run.
+pub(super) fn memory(
+    at: &Cursor<'_>,
+    usual: Thresholds,
+    usual_hook: Option<&Hook>,
+) -> Option<(Thresholds, Option<Hook>)> {
     let mut fields = at.fields("a map with `warning` and `critical`")?;
     let thresholds = thresholds(&mut fields, usual);
+    let hook = hook(&mut fields, thresholds, usual_hook);
     let elsewhere = "it is the same for all processes: write it under the top-level `memory`";
     fields.finish(&[("interval", elsewhere), ("leak_rule", elsewhere)]);
-    Some(thresholds)
+    Some((thresholds, hook))
+}
+
+/// `hook`, which is run at levels whose actions name it.
+pub(in crate::config) fn hook(
+    fields: &mut Fields<'_>,
+    thresholds: Thresholds,
+    usual: Option<&Hook>,
+) -> Option<Hook> {
+    let is_named = thresholds.on_warning.hook || thresholds.on_critical.hook;
+    hooks::named(fields, is_named, "`on_warning: hook`, or `on_critical: hook`", usual)
 }
 
 /// The same keys wherever they stand. Where only one size is written, the other keeps its distance:
@@ -109,21 +131,22 @@ fn below(critical: Threshold, usual: Threshold) -> Threshold {
     }
 }
 
-/// One word or a list of them: `event`, `restart` or `stop`, a signal.
+/// One word or a list of them: `event`, `hook`, `restart` or `stop`, a signal.
 fn actions(at: &Cursor<'_>) -> Option<MemoryActions> {
     let mut actions = MemoryActions::default();
-    for item in at.one_or_many("`event`, `restart`, `stop` or a signal, or a list of them")? {
-        let text = item.text("`event`, `restart`, `stop` or a signal")?;
+    for item in at.one_or_many(&format!("{FOLLOWS}, or a list of them"))? {
+        let text = item.text(FOLLOWS)?;
         let end = ENDS.iter().find(|(word, _)| *word == text).map(|(_, end)| *end);
         let signal = Signal::parse(text);
         match (end, signal) {
             _ if text == EVENT => {}
+            _ if text == HOOK => actions.hook = true,
             (Some(end), _) if actions.end.is_none() => actions.end = Some(end),
             (Some(_), _) => item.fault("it can be ended in one way only", "remove one of them"),
             (None, Some(signal)) if actions.signal.is_none() => actions.signal = Some(signal),
             (None, Some(_)) => item.fault("it can get one signal only", "remove one of them"),
             (None, None) => {
-                return item.expected("`event`, `restart`, `stop` or a signal", "");
+                return item.expected(FOLLOWS, "");
             }
         }
     }

@@ -2,9 +2,10 @@
 
 use super::form::Form::{Many, Percent, Text, Words};
 use super::form::Key;
+use super::keys::ONE_HOOK;
 use crate::config::plan::CountedKinds;
 
-pub(super) const BUDGET: [Key; 9] = [
+pub(super) const BUDGET: [Key; 10] = [
     ("process", Text, "The process whose spending counts, with all its replicas, or one replica."),
     ("agent", Text, "The agent whose spending counts; without it and `process` everything counts."),
     (
@@ -36,6 +37,7 @@ pub(super) const BUDGET: [Key; 9] = [
     (
         "action",
         Many(&Text),
-        "What follows beside the event when it is spent: a signal to the main processes, `stop`, or `refuse`, so that nothing of it is begun by an order until its window is over; nothing unless written.",
+        "What follows beside the event when it is spent: a signal to the main processes, `hook`, `stop`, or `refuse`, so that nothing of it is begun by an order until its window is over; nothing unless written.",
     ),
+    ("hook", ONE_HOOK, "The command that is run when it is spent, where `action` names `hook`."),
 ];

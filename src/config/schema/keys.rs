@@ -120,12 +120,13 @@ const STORE: [Key; 5] = [
     ),
 ];
 
-const MEMORY: [Key; 6] = [
+const MEMORY: [Key; 7] = [
     ("interval", Duration, "From one sample to the next; 5s unless written."),
     ("warning", THRESHOLD, WARNING),
     ("critical", THRESHOLD, CRITICAL),
     ("on_warning", MEMORY_ACTIONS, ON_WARNING),
     ("on_critical", MEMORY_ACTIONS, ON_CRITICAL),
+    ("hook", ONE_HOOK, ON_MEMORY),
     (
         "leak_rule",
         Words(&["robust", "growth-count"]),
@@ -140,14 +141,15 @@ const CRITICAL: &str =
     "The memory of a tree that is worth a page; 6000MiB unless written, or 90% where that is less.";
 
 const MEMORY_ACTIONS: Form = Many(&Text);
-const ON_WARNING: &str = "What follows a warning beside the event: a signal to its main process, `restart` or `stop`; nothing unless written.";
+const ON_WARNING: &str = "What follows a warning beside the event: a signal to its main process, `hook`, `restart` or `stop`; nothing unless written.";
 const ON_CRITICAL: &str = "What follows when it is critical; see `on_warning`. Its end is asked for when it stays so for three samples, a restart once in ten minutes.";
 
-const THRESHOLDS: [Key; 4] = [
+const THRESHOLDS: [Key; 5] = [
     ("warning", THRESHOLD, WARNING),
     ("critical", THRESHOLD, CRITICAL),
     ("on_warning", MEMORY_ACTIONS, ON_WARNING),
     ("on_critical", MEMORY_ACTIONS, ON_CRITICAL),
+    ("hook", ONE_HOOK, ON_MEMORY),
 ];
 
 /// A process.
@@ -373,6 +375,11 @@ const RESTART: [Key; 7] = [
         "What follows when it is given up: the others stay, or all end with code 75.",
     ),
 ];
+
+const ON_MEMORY: &str = "The command that is run when a level is reached whose actions name `hook`, as a command of its own beside the plan, once in a minute at most.";
+
+/// A command, or one hook.
+pub(super) const ONE_HOOK: Form = Either(&[Text, Map(&HOOK_KEYS, &["command"]), List(&Text)]);
 
 const HOOK: Form = Either(&[
     Text,

@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use super::plain;
+use super::process::{ShownHook, hook};
 use crate::config::plan::{
     BudgetActions, BudgetLimit, BudgetPlan, BudgetScope, BudgetWindow, CountedKinds,
 };
@@ -26,6 +27,8 @@ pub(super) struct Budget {
     kinds: Vec<&'static str>,
     warn: Vec<String>,
     action: Vec<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    hook: Option<ShownHook>,
 }
 
 pub(super) fn budget(plan: &BudgetPlan) -> Budget {
@@ -51,6 +54,7 @@ pub(super) fn budget(plan: &BudgetPlan) -> Budget {
         kinds,
         warn: plan.warn.iter().map(|percent| format!("{percent}%")).collect(),
         action: actions(plan.actions),
+        hook: plan.hook.as_ref().map(hook),
     }
 }
 
@@ -59,8 +63,9 @@ fn some(kinds: CountedKinds) -> Vec<&'static str> {
 }
 
 fn actions(actions: BudgetActions) -> Vec<String> {
-    let BudgetActions { signal, stop, refuse } = actions;
-    let words = [("stop", stop), ("refuse", refuse)].into_iter().filter(|(_, on)| *on);
+    let BudgetActions { signal, stop, refuse, hook } = actions;
+    let words =
+        [("hook", hook), ("stop", stop), ("refuse", refuse)].into_iter().filter(|(_, on)| *on);
     let words = words.map(|(word, _)| word.to_owned());
     let said: Vec<String> =
         signal.map(|signal| signal.to_string()).into_iter().chain(words).collect();

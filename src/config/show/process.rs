@@ -120,7 +120,7 @@ struct Health {
 }
 
 #[derive(Serialize)]
-struct ShownHook {
+pub(super) struct ShownHook {
     command: Vec<String>,
     timeout: String,
 }
@@ -198,7 +198,7 @@ pub(super) fn process(plan: &Plan, one: &ProcessPlan, replicas: Option<u32>) -> 
         output: output(&one.output, one.replica.is_some()),
         develop: (!one.watch.is_empty())
             .then(|| Develop { watch: one.watch.iter().map(watch).collect() }),
-        memory: memory(&one.thresholds),
+        memory: memory(&one.thresholds, one.hooks.on_memory.as_ref()),
         agent: one.agent.as_ref().map(agent),
         tokens: match one.reads_stdout {
             ReadsStdout::Auto => None,
@@ -270,7 +270,7 @@ fn health(plan: &HealthPlan) -> Health {
     }
 }
 
-fn hook(plan: &Hook) -> ShownHook {
+pub(super) fn hook(plan: &Hook) -> ShownHook {
     ShownHook { command: command(&plan.command), timeout: print_duration(plan.timeout) }
 }
 

@@ -22,6 +22,7 @@ fn plan(window: BudgetWindow, most: u64) -> BudgetPlan {
         limit: BudgetLimit::Tokens { most, kinds: CountedKinds::ALL },
         warn: vec![50, 80],
         actions: BudgetActions::default(),
+        hook: None,
     }
 }
 

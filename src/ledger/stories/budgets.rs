@@ -1,7 +1,7 @@
 //! Stories of budgets: who is told, what is asked for at the door, and what is refused.
 
 use super::*;
-use crate::ledger::request::{Knock, Opening, Refusal, Reply, Request};
+use crate::ledger::request::{HookCause, Hooked, Knock, Opening, Refusal, Reply, Request};
 use crate::ledger::snapshot::BudgetView;
 use crate::tokens::call::Call;
 
@@ -15,6 +15,7 @@ fn budget(name: &str, scope: BudgetScope, most: u64, actions: BudgetActions) -> 
         limit: BudgetLimit::Tokens { most, kinds: CountedKinds::ALL },
         warn: vec![50],
         actions,
+        hook: None,
     }
 }
 
@@ -48,7 +49,8 @@ fn only(ledger: &Ledger, ms: u64) -> BudgetView {
 
 #[test]
 fn it_is_told_at_its_parts_and_the_action_is_asked_for_once() {
-    let actions = BudgetActions { signal: Some(Signal::USR1), stop: true, refuse: false };
+    let actions =
+        BudgetActions { signal: Some(Signal::USR1), stop: true, hook: true, refuse: false };
     let mut ledger = with(vec![coder(40, actions)]);
     ledger.fold(opened(0, 1, CODER, 0));
     ledger.fold(opened(0, 2, WEB, 0));
@@ -59,10 +61,15 @@ fn it_is_told_at_its_parts_and_the_action_is_asked_for_once() {
     assert_eq!(spend(&mut ledger, 1, 1), [""; 0]);
     assert_eq!(spend(&mut ledger, 2, 2), ["budget_warning"]);
     assert!(ledger.take_knocks().is_empty());
-    assert_eq!(spend(&mut ledger, 3, 3), ["budget_exceeded", "budget_action", "budget_action"]);
+    assert_eq!(
+        spend(&mut ledger, 3, 3),
+        ["budget_exceeded", "budget_action", "budget_action", "budget_action"]
+    );
     let stop = || Knock::Stop("coder".into());
     let signal = Knock::Signal { process: "coder".into(), signal: Signal::USR1 };
-    assert_eq!(ledger.take_knocks(), [signal, stop()]);
+    let cause = HookCause::Budget { name: "b".into(), spent: 45, limit: 40 };
+    let hook = Knock::Hook(Hooked { process: Some("coder".into()), cause });
+    assert_eq!(ledger.take_knocks(), [signal, hook, stop()]);
     // It goes on spending while it is being stopped: once a minute is enough.
     assert_eq!(spend(&mut ledger, 4, 4), [""; 0]);
     ledger.fold(Entry::TimePassed { at: at(59 * S) });
@@ -81,7 +88,7 @@ fn it_is_told_at_its_parts_and_the_action_is_asked_for_once() {
     assert_eq!(ledger.take_knocks(), [stop()]);
     let view = only(&ledger, 301 * S);
     assert_eq!((view.spent, view.is_spent, view.warnings), (90, true, 1));
-    assert_eq!(view.exceeded, [("event", 1), ("signal", 1), ("stop", 1)].into());
+    assert_eq!(view.exceeded, [("event", 1), ("signal", 1), ("hook", 1), ("stop", 1)].into());
 }
 
 #[test]

@@ -4,7 +4,8 @@ use serde_json::json;
 
 use super::*;
 use crate::config::plan::{MemoryActions, MemoryEnd};
-use crate::ledger::request::{Knock, Refusal, Reply, Request};
+use crate::ledger::request::{HookCause, Hooked, Knock, Refusal, Reply, Request};
+use crate::memory::MemoryLevel;
 use crate::memory::PartsCost;
 use crate::memory::container::ContainerFigures;
 use crate::memory::level::Basis;
@@ -21,7 +22,7 @@ fn guarded(thresholds: Thresholds) -> Ledger {
 }
 
 fn restarts(size: u64) -> Thresholds {
-    let on_critical = MemoryActions { signal: None, end: Some(MemoryEnd::Restart) };
+    let on_critical = MemoryActions { end: Some(MemoryEnd::Restart), ..MemoryActions::default() };
     Thresholds { on_critical, ..Thresholds::of_sizes(Bytes(size / 2), Bytes(size)) }
 }
 
@@ -97,6 +98,28 @@ fn a_process_that_stays_critical_is_restarted_but_not_in_a_circle() {
         ledger.fold(exited(began + 10 * SECOND, run, 0));
     }
     assert_eq!(ledger.snapshot(1, at(0)).processes[0].memory_ends, 2);
+}
+
+#[test]
+fn the_command_of_a_level_is_run_as_it_is_reached_and_once_a_minute() {
+    let on_warning = MemoryActions { hook: true, ..MemoryActions::default() };
+    let mut ledger = guarded(Thresholds { on_warning, ..restarts(200) });
+    ledger.fold(opened(0, 1, WEB, 0));
+    let asked = |ledger: &mut Ledger, second: u64, size: u64| {
+        let told = ledger.fold(sampled(&[sample(second * SECOND, 1, 900, size)]));
+        let knocks = ledger.take_knocks();
+        let acts = kinds(&told).iter().filter(|kind| *kind == "memory_action").count();
+        assert_eq!(acts, knocks.len(), "second {second}");
+        knocks
+    };
+    let cause = |size| HookCause::Memory { level: MemoryLevel::Warning, size: Bytes(size) };
+    let hook = |size| Knock::Hook(Hooked { process: Some("web".to_owned()), cause: cause(size) });
+    assert_eq!(asked(&mut ledger, 1, 110), [hook(110)]);
+    assert_eq!(asked(&mut ledger, 2, 120), [], "it is still so");
+    asked(&mut ledger, 3, 90);
+    assert_eq!(asked(&mut ledger, 60, 110), [], "too soon");
+    asked(&mut ledger, 62, 90);
+    assert_eq!(asked(&mut ledger, 63, 130), [hook(130)]);
 }
 
 #[test]
