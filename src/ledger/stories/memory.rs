@@ -120,6 +120,8 @@ fn the_command_of_a_level_is_run_as_it_is_reached_and_once_a_minute() {
     assert_eq!(asked(&mut ledger, 60, 110), [], "too soon");
     asked(&mut ledger, 62, 90);
     assert_eq!(asked(&mut ledger, 63, 130), [hook(130)]);
+    assert_eq!(asked(&mut ledger, 200, 210), [], "critical has none");
+    assert_eq!(asked(&mut ledger, 201, 150), [], "on the way down");
 }
 
 #[test]
