@@ -181,7 +181,10 @@ pub(super) fn knocks_at(
                 tokio::spawn(spenders::end(known, orders.clone()));
                 return true;
             }
-            Knock::Hook(hooked) => return hooking::run(&plans.borrow(), &hooked, &orders),
+            Knock::Hook(hooked) => match hooking::wish(&plans.borrow(), &hooked) {
+                Some(wish) => wish,
+                None => return true,
+            },
             Knock::End(session) => Wish::End { session, grace: None },
             Knock::Restart(process) => Wish::Restart(vec![process]),
             Knock::Stop(process) => Wish::Stop(vec![process]),

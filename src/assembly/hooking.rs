@@ -1,30 +1,16 @@
 //! Commands that the plan has for what the ledger notices: each runs beside the plan, as a session of
 //! its own, in the world of the process that it is about.
 
-use tokio::sync::{mpsc, oneshot};
-
 use crate::config::plan::{
     BudgetLimit, Hook, OutputMode, OutputPlan, Plan, ProcessPlan, Standing, Stdin, World,
 };
-use crate::init::inward::Order;
 use crate::ledger::request::{HookCause, Hooked};
-use crate::supervise::wish::{Reply, Wish};
+use crate::supervise::wish::Wish;
 
-/// Asks for it as an order; false where that could not be passed on. A command that is still running
-/// is not run a second time, which is said, as is any other refusal.
-pub(super) fn run(plan: &Plan, hooked: &Hooked, orders: &mpsc::Sender<Order>) -> bool {
-    // A reload may have taken the command away meanwhile.
-    let Some(process) = process_of(plan, hooked) else { return true };
-    let name = process.name.clone();
-    let (reply, replied) = oneshot::channel();
-    let wish = Wish::Spawn(Box::new(process));
-    let is_passed = orders.try_send(Order { wish, reply }).is_ok();
-    tokio::spawn(async move {
-        if let Ok(Reply::Refused(why)) = replied.await {
-            tracing::warn!(target: "control", "the command {name} was not run: {why:?}");
-        }
-    });
-    is_passed
+/// The order for it; none where a reload took the command away meanwhile. A command that is still
+/// running is refused a second time, and the loop says so.
+pub(super) fn wish(plan: &Plan, hooked: &Hooked) -> Option<Wish> {
+    Some(Wish::Spawn(Box::new(process_of(plan, hooked)?)))
 }
 
 fn process_of(plan: &Plan, hooked: &Hooked) -> Option<ProcessPlan> {
