@@ -272,14 +272,17 @@ fn is_output(row: &Row) -> bool {
 }
 
 /// Removes each picture of a session, a conversation or an output that a later one replaces: nothing is
-/// lost by that.
+/// lost by that. A conversation that is not whole adds to what comes before it, and replaces nothing.
 fn leave_out_superseded(batches: &mut [Batch]) {
     let (mut newer, mut newer_links) = (BTreeSet::new(), BTreeSet::new());
     let mut newer_outputs = BTreeSet::new();
     for batch in batches.iter_mut().rev() {
         let mut kept: Vec<Row> = batch.rows.drain(..).rev().collect();
         kept.retain(|row| session_of(row).is_none_or(|id| newer.insert(id)));
-        kept.retain(|row| link_of(row).is_none_or(|link| newer_links.insert(link)));
+        kept.retain(|row| {
+            let Some((link, whole)) = link_of(row) else { return true };
+            if whole { newer_links.insert(link) } else { !newer_links.contains(&link) }
+        });
         kept.retain(|row| output_of(row).is_none_or(|id| newer_outputs.insert(id)));
         kept.reverse();
         batch.rows = kept;
@@ -364,9 +367,10 @@ fn session_of(row: &Row) -> Option<SessionId> {
     }
 }
 
-fn link_of(row: &Row) -> Option<(String, String)> {
+/// Which conversation a row is a picture of, and whether it is a whole one.
+fn link_of(row: &Row) -> Option<((String, String), bool)> {
     match row {
-        Row::Link { agent, link } => Some((agent.clone(), link.id.clone())),
+        Row::Link { agent, link } => Some(((agent.clone(), link.id.clone()), !link.let_go)),
         _ => None,
     }
 }

@@ -34,6 +34,7 @@ pub fn link(number: u64, conversation: &str) -> Link {
         context: Some(Context { tokens: 900, model: "m".into(), window: Some(1000) }),
         fullness: Fullness::Due,
         continuation: Arc::new(continuation),
+        let_go: false,
         asked: Some(u64::MAX),
     }
 }
@@ -85,14 +86,59 @@ pub fn kept(history: &mut History<'_>) {
     }
 }
 
-/// The newest hundred come back, the first by its name, and the rest can be asked for.
+/// What memory let go of stays, what comes later is added to it, each once, and the newest of all of it.
+pub fn added_to(history: &mut History<'_>) {
+    let names = |range: std::ops::Range<usize>| range.map(|n| format!("n{n:03}")).collect();
+    let worked = |range: std::ops::Range<usize>| Continuation {
+        files: names(range.clone()),
+        tools: names(range.clone()),
+        tasks: names(range),
+    };
+    let told = |continuation, let_go| {
+        row("claude", Link { continuation: Arc::new(continuation), let_go, ..link(1, "c1") })
+    };
+    let kept = |history: &mut History<'_>| {
+        let chains = history.store().chains().expect("read");
+        let link = chains[0].1.links[0].clone();
+        assert!(!link.let_go, "{link:?}");
+        Continuation::clone(&link.continuation)
+    };
+    history.commit(vec![told(worked(0..40), false)]);
+    history.commit(vec![told(Continuation::default(), true)]);
+    assert_eq!(kept(history), worked(0..40));
+    // Told twice, as it is where the outcome of a commit is unknown.
+    for _ in 0..2 {
+        history.commit(vec![told(worked(5..7), true), told(worked(90..92), true)]);
+        let found = kept(history);
+        let last = |names: &[String]| names[names.len() - 4..].to_vec();
+        let newest: Vec<String> = names(5..7).into_iter().chain(names(90..92)).collect();
+        assert_eq!((found.files.len(), last(&found.files)), (42, newest.clone()));
+        assert_eq!((last(&found.tools), last(&found.tasks)), (newest.clone(), newest));
+    }
+    history.commit(vec![told(worked(100..190), true)]);
+    let found = kept(history);
+    assert_eq!((found.files.len(), found.tools.len(), found.tasks.len()), (100, 50, 50));
+    assert_eq!((&*found.files[99], &*found.tools[0]), ("n189", "n140"));
+    history.commit(vec![told(worked(1..2), false)]);
+    assert_eq!(kept(history), worked(1..2), "what is whole replaces it");
+}
+
+/// The newest come back, the first by its name, and the rest can be asked for.
 pub fn bounded(history: &mut History<'_>) {
     history.commit((1..=150).map(|n| row("claude", link(n, &format!("c{n}")))).collect());
+    history.commit(vec![row("many", link(1, "m1")), row("many", link(9_000, "m9000"))]);
+    history.commit(vec![row("many", link(7_901, "m7901")), row("many", link(7_900, "m7900"))]);
     history.commit((0..150).map(|n| Row::Interaction(Arc::new(said(n, n as i64)))).collect());
     let chains = history.store().chains().expect("read");
     let kept = &chains[0].1;
-    assert_eq!((kept.links.len(), kept.interactions.len()), (100, 100));
-    assert_eq!((kept.first.as_deref(), kept.links[0].number), (Some("c1"), 51));
+    assert_eq!((kept.links.len(), kept.interactions.len()), (150, 100));
+    assert_eq!((kept.first.as_deref(), kept.links[0].number), (Some("c1"), 1));
+    // Of those that memory knows by their numbers it is not read what they worked on.
+    let whole = |link: &Link| (link.let_go, link.continuation.is_empty());
+    assert!(kept.links[..50].iter().all(|link| whole(link) == (true, true)));
+    assert!(kept.links[50..].iter().all(|link| whole(link) == (false, false)));
+    let many: Vec<u64> = chains[1].1.links.iter().map(|link| link.number).collect();
+    assert_eq!((many, chains[1].1.first.as_deref()), (vec![1, 7_901, 9_000], Some("m1")));
     assert_eq!(kept.interactions[0].at, Wall(AT.0 + 50));
     let mut ask = |wanted: LinksWanted| {
         let wanted = LinksWanted { agent: "claude".to_owned(), limit: 3, ..wanted };
