@@ -125,8 +125,10 @@ fn one_that_memory_let_go_of_says_that_it_is_not_whole() {
     chain.replace("c0", Wall(9), Continuation::default(), None);
     assert!(!chain.get("c0").expect("known").let_go, "an application said all there is");
     let mut next = self::chain();
-    let links = (1..=LINKS_KEPT as u64 + 2).map(|n| {
-        Link { number: n, let_go: n <= 2, ..Link::clone(chain.links.back().expect("some")) }
+    let links = (1..=LINKS_KEPT as u64 + 2).map(|n| Link {
+        number: n,
+        let_go: n <= 2,
+        ..Link::clone(chain.links.back().expect("some"))
     });
     let links = links.map(|link| Link { id: format!("d{}", link.number), ..link }).collect();
     next.restore(KeptChain { first: None, links, interactions: Vec::new() });

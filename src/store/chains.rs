@@ -109,7 +109,8 @@ pub struct InteractionColumns {
 }
 
 impl InteractionColumns {
-    fn interaction(self) -> Option<Interaction> {
+    /// As it was written; nothing where no version of ours wrote it.
+    pub fn interaction(self) -> Option<Interaction> {
         Some(Interaction {
             key: self.key.cast_unsigned(),
             agent: self.agent,

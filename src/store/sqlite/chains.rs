@@ -95,7 +95,8 @@ pub fn chains(db: &Connection) -> rusqlite::Result<Vec<(String, KeptChain)>> {
          GROUP BY agent) ON agent = whose WHERE number = 1 OR number > newest - ?1 \
          ORDER BY agent, number",
     )?;
-    let links = statement.query_map([MOST_LINKS, MOST_WHOLE], link)?.collect::<rusqlite::Result<_>>()?;
+    let links =
+        statement.query_map([MOST_LINKS, MOST_WHOLE], link)?.collect::<rusqlite::Result<_>>()?;
     let mut statement = db.prepare(
         "SELECT key, agent, conversation, session_id, at_ms, origin, prompt, response, metadata \
          FROM (SELECT *, row_number() OVER (PARTITION BY agent ORDER BY at_ms DESC, key) AS place \

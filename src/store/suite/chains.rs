@@ -10,7 +10,7 @@ use crate::chains::limits::Fullness;
 use crate::chains::step::Context;
 use crate::ledger::row::Row;
 use crate::store::examples::{AT, id, usage};
-use crate::store::reading::{Answer, LinksWanted, Page, Question};
+use crate::store::reading::{Answer, LinksWanted, Page, Question, SaidWanted};
 use crate::tokens::UsageKey;
 use crate::units::Wall;
 
@@ -123,6 +123,49 @@ pub fn added_to(history: &mut History<'_>) {
     assert_eq!(kept(history), worked(1..2), "what is whole replaces it");
 }
 
+/// Some conversations, and whether there are more.
+fn asked(history: &mut History<'_>, wanted: LinksWanted) -> (Vec<Link>, bool) {
+    let wanted = LinksWanted { agent: "claude".to_owned(), limit: 3, ..wanted };
+    match history.store().answer(&Question::Conversations(Box::new(wanted))).expect("answered") {
+        Answer::Conversations(Page { items, more }) => (items, more),
+        other => panic!("{other:?}"),
+    }
+}
+
+/// What was said, newest first, page by page: of one time by their keys.
+fn said_before(history: &mut History<'_>) {
+    let other = Interaction { conversation: "c2".into(), ..said(1_000, 149) };
+    let negative = said(u64::MAX, 149);
+    history.commit([&other, &negative].map(|one| Row::Interaction(Arc::new(one.clone()))).to_vec());
+    let mut ask = |conversation: Option<&str>, before, limit| {
+        let wanted = SaidWanted {
+            agent: "claude".to_owned(),
+            conversation: conversation.map(str::to_owned),
+            before,
+            limit,
+        };
+        match history.store().answer(&Question::Interactions(Box::new(wanted))).expect("answered") {
+            Answer::Interactions(Page { items, more }) => (items, more),
+            other => panic!("{other:?}"),
+        }
+    };
+    let (first, more) = ask(None, None, 3);
+    assert_eq!((&first, more), (&vec![other.clone(), said(149, 149), negative.clone()], true));
+    let (mut all, mut before) = (Vec::new(), None);
+    loop {
+        let (items, more) = ask(None, before, 50);
+        before = items.last().map(|one| (one.at, one.key.cast_signed()));
+        all.extend(items.into_iter().map(|one| one.key));
+        if !more {
+            break;
+        }
+    }
+    let expected: Vec<u64> = [1_000, 149, u64::MAX].into_iter().chain((0..149).rev()).collect();
+    assert_eq!(all, expected);
+    assert_eq!(ask(Some("c2"), None, 9), (vec![other], false));
+    assert_eq!(ask(None, Some((Wall(AT.0 + 149), 149)), 1), (vec![negative], true));
+}
+
 /// The newest come back, the first by its name, and the rest can be asked for.
 pub fn bounded(history: &mut History<'_>) {
     history.commit((1..=150).map(|n| row("claude", link(n, &format!("c{n}")))).collect());
@@ -140,20 +183,15 @@ pub fn bounded(history: &mut History<'_>) {
     let many: Vec<u64> = chains[1].1.links.iter().map(|link| link.number).collect();
     assert_eq!((many, chains[1].1.first.as_deref()), (vec![1, 7_901, 9_000], Some("m1")));
     assert_eq!(kept.interactions[0].at, Wall(AT.0 + 50));
-    let mut ask = |wanted: LinksWanted| {
-        let wanted = LinksWanted { agent: "claude".to_owned(), limit: 3, ..wanted };
-        match history.store().answer(&Question::Conversations(Box::new(wanted))).expect("answered")
-        {
-            Answer::Conversations(Page { items, more }) => (items, more),
-            other => panic!("{other:?}"),
-        }
-    };
+    let mut ask = |wanted: LinksWanted| asked(history, wanted);
     for name in ["c3", "c150"] {
         let found = ask(LinksWanted { id: Some(name.to_owned()), ..LinksWanted::default() });
         assert_eq!(found, (vec![link(name[1..].parse().expect("a number"), name)], false));
     }
     let nobody = LinksWanted { id: Some("nobody".to_owned()), ..LinksWanted::default() };
     assert_eq!(ask(nobody), (vec![], false));
+    said_before(history);
+    let mut ask = |wanted: LinksWanted| asked(history, wanted);
     let by_number = LinksWanted { number: Some(7), ..LinksWanted::default() };
     assert_eq!(ask(by_number).0, [link(7, "c7")]);
     let before = |number| LinksWanted { before: Some(number), ..LinksWanted::default() };
