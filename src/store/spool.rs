@@ -98,6 +98,8 @@ impl Spool {
         let mut group: Vec<Batch> = self.batches.drain(..length.min(self.batches.len())).collect();
         self.rows -= rows_of(&group);
         leave_out_superseded(&mut group);
+        // Who takes rows knows by now what was kept, and tells these again under their numbers.
+        group.iter_mut().for_each(|batch| batch.rows.retain(|row| !is_unheard(row)));
         group.retain(|batch| !batch.rows.is_empty());
         self.in_flight = rows_of(&group);
         group
@@ -262,9 +264,13 @@ fn is_of_the_logs(row: &Row) -> bool {
     match row {
         Row::Usage { .. } | Row::Progress(_) | Row::Seen(_) => true,
         Row::Link { .. } | Row::Interaction(_) | Row::ChainReset(_) => true,
-        Row::Event(_) | Row::Session(_) | Row::Close(_) | Row::Sample(_) | Row::Audit(_) => false,
-        Row::Output(_) => false,
+        Row::Event(_) | Row::Unheard(_) | Row::Session(_) | Row::Close(_) => false,
+        Row::Sample(_) | Row::Audit(_) | Row::Output(_) => false,
     }
+}
+
+fn is_unheard(row: &Row) -> bool {
+    matches!(row, Row::Unheard(_))
 }
 
 fn is_output(row: &Row) -> bool {
@@ -386,6 +392,7 @@ fn output_of(row: &Row) -> Option<SessionId> {
 fn subject(row: &Row) -> Option<SessionId> {
     match row {
         Row::Event(event) => Some(event.session),
+        Row::Unheard(event) => Some(event.session),
         Row::Session(session) => Some(session.id),
         Row::Close(close) => Some(close.session),
         _ => None,
