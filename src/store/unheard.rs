@@ -4,9 +4,9 @@
 
 use std::collections::BTreeMap;
 
-use crate::ledger::replay::{Line, replay};
+use crate::ledger::replay::{Line, add_before, replay};
 use crate::ledger::row::{Batch, RESUMED, Row, SessionEvent};
-use crate::ledger::session::SessionState;
+use crate::ledger::session::Session;
 use crate::store::life::Life;
 use crate::store::reading::compare::events;
 use crate::store::reading::{Answer, Question};
@@ -20,12 +20,12 @@ pub(super) struct Behind {
 }
 
 /// Where those of one session belong.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 enum Place {
     /// Nothing was kept of it: it begins there.
     First,
-    /// Behind so many, after which it was in this state.
-    After(u64, SessionState),
+    /// Behind so many, of which this was kept.
+    After(u64, Box<Session>),
     /// It has ended for whoever looked; nothing comes behind an end.
     Nowhere,
 }
@@ -51,20 +51,18 @@ impl Behind {
         store: &mut dyn Store,
         mut event: SessionEvent,
     ) -> Result<Option<SessionEvent>, StoreError> {
-        let place = match self.places.get(&event.session) {
-            Some(place) => *place,
-            None => {
-                let place = look(store, &event)?;
-                self.places.insert(event.session, place);
-                place
-            }
-        };
-        match place {
+        if !self.places.contains_key(&event.session) {
+            self.places.insert(event.session, look(store, &event)?);
+        }
+        match &self.places[&event.session] {
             Place::First => {}
             Place::Nowhere => return Ok(None),
-            Place::After(events, state) => {
+            Place::After(events, kept) => {
                 if event.sequence == 0 {
-                    event.goes_on_from(state);
+                    event.goes_on_from(kept.state);
+                }
+                if event.event_type == "ended" {
+                    add_before(&mut event, kept, *events);
                 }
                 event.sequence += events;
             }
@@ -77,11 +75,13 @@ impl Behind {
         for (id, place) in &self.places {
             let told = replay(*id, &events(store, *id)?).map(|replayed| replayed.session);
             match (place, told) {
-                (Place::First, Some(told)) => {
-                    let rows = vec![Row::Session(Box::new(told))];
-                    store.commit_for(life, &[Batch { rows }])?;
+                // The figures of one that lives on are told at its end.
+                (Place::After(..), Some(told)) if told.end.is_none() => store.repair(&told)?,
+                (Place::First | Place::After(..), Some(told)) => {
+                    let last_activity = told.end.as_ref().map_or(told.started, |end| end.at);
+                    let row = Row::Session(Box::new(Session { last_activity, ..told }));
+                    store.commit_for(life, &[Batch { rows: vec![row] }])?;
                 }
-                (Place::After(..), Some(told)) => store.repair(&told)?,
                 (Place::Nowhere, _) | (_, None) => {}
             }
         }
@@ -101,8 +101,8 @@ fn look(store: &mut dyn Store, first: &SessionEvent) -> Result<Place, StoreError
     let next = lines.last().map_or(0, |line| line.sequence + 1);
     Ok(match (kept, before) {
         (None, _) => Place::First,
-        (Some(kept), Some(before)) => Place::After(before, kept.state),
-        (Some(kept), None) if kept.end.is_none() => Place::After(next, kept.state),
+        (Some(kept), Some(before)) => Place::After(before, kept),
+        (Some(kept), None) if kept.end.is_none() => Place::After(next, kept),
         (Some(_), None) => Place::Nowhere,
     })
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::{Live, Note, Sessions};
 use crate::ledger::outcome::wall_span;
+use crate::ledger::replay::add_before;
 use crate::ledger::row::Row;
 use crate::ledger::session::{Session, SessionState};
 use crate::ledger::transition::allowed;
@@ -41,6 +42,9 @@ impl Sessions {
                 first.goes_on_from(kept.state);
             }
             events.iter_mut().for_each(|event| event.sequence += base);
+            if let Some(end) = events.iter_mut().find(|event| event.event_type == "ended") {
+                add_before(end, kept, base);
+            }
             self.go_on_from(id, kept, base);
         }
         let projection = self.projection(id);
@@ -54,6 +58,9 @@ impl Sessions {
         let Some(session) = self.edit(id) else { return };
         session.events += base;
         session.started = kept.started;
+        if let Some(end) = &mut session.end {
+            end.duration = wall_span(kept.started, end.at);
+        }
         session.parent = session.parent.or(kept.parent);
         session.context = session.context.take().or_else(|| kept.context.clone());
         let (ours, theirs) = (&mut session.figures, &kept.figures);

@@ -457,6 +457,7 @@ _arguments "${_arguments_options[@]}" : \
 '--config=[The configuration that the procession runs, which says where its socket is]:FILE:_files' \
 '--anonymise[Put hashes in the place of whatever could say who, where and on what]' \
 '--events[What happened to each session as well; not in a table]' \
+'(--anonymise)--output[What spawned commands wrote last as well, masked as it is kept; not in a table, and not with --anonymise\: nobody knows whose names are in it]' \
 '-h[Print help]' \
 '--help[Print help]' \
 && ret=0
@@ -727,7 +728,7 @@ _arguments "${_arguments_options[@]}" : \
 ;;
 (continuation)
 _arguments "${_arguments_options[@]}" : \
-'--conversation=[The conversation; the current one unless said, and all of them for interactions]:ID:_default' \
+'--conversation=[The conversation; the current one unless said]:ID:_default' \
 '--socket=[The control socket; by default that of the configuration, or the one in the usual folder]:PATH:_files' \
 '-c+[The configuration that the procession runs, which says where its socket is]:FILE:_files' \
 '--config=[The configuration that the procession runs, which says where its socket is]:FILE:_files' \
@@ -739,7 +740,7 @@ _arguments "${_arguments_options[@]}" : \
 ;;
 (hand-over)
 _arguments "${_arguments_options[@]}" : \
-'--conversation=[The conversation; the current one unless said, and all of them for interactions]:ID:_default' \
+'--conversation=[The conversation; the current one unless said]:ID:_default' \
 '--socket=[The control socket; by default that of the configuration, or the one in the usual folder]:PATH:_files' \
 '-c+[The configuration that the procession runs, which says where its socket is]:FILE:_files' \
 '--config=[The configuration that the procession runs, which says where its socket is]:FILE:_files' \
@@ -751,7 +752,10 @@ _arguments "${_arguments_options[@]}" : \
 ;;
 (interactions)
 _arguments "${_arguments_options[@]}" : \
-'--conversation=[The conversation; the current one unless said, and all of them for interactions]:ID:_default' \
+'--conversation=[Only those of this conversation]:ID:_default' \
+'--before=[Only those that come before a page\: its \`next\`]:PLACE:_default' \
+'-n+[How many at most]:COUNT:_default' \
+'--limit=[How many at most]:COUNT:_default' \
 '--socket=[The control socket; by default that of the configuration, or the one in the usual folder]:PATH:_files' \
 '-c+[The configuration that the procession runs, which says where its socket is]:FILE:_files' \
 '--config=[The configuration that the procession runs, which says where its socket is]:FILE:_files' \
@@ -1272,7 +1276,7 @@ _procession__subcmd__agents_commands() {
 'contains:Say whether a conversation is in the chain of an agent\: 0 if it is, 1 if not' \
 'continuation:Show what a conversation worked on\: files, tools and tasks' \
 'hand-over:Say what the next conversation needs to know\: to be put in front of it' \
-'interactions:Show what was asked and answered last' \
+'interactions:Show what was asked and answered last, and page by page what came before' \
 'reset:Begin the chain of an agent anew\: the next conversation is number 1' \
 'validate:Say whether every line of a transcript on disk parses, and which does not' \
 'info:Show how large a transcript on disk is, its messages, and its first and last time' \
@@ -1309,7 +1313,7 @@ _procession__subcmd__agents__subcmd__help_commands() {
 'contains:Say whether a conversation is in the chain of an agent\: 0 if it is, 1 if not' \
 'continuation:Show what a conversation worked on\: files, tools and tasks' \
 'hand-over:Say what the next conversation needs to know\: to be put in front of it' \
-'interactions:Show what was asked and answered last' \
+'interactions:Show what was asked and answered last, and page by page what came before' \
 'reset:Begin the chain of an agent anew\: the next conversation is number 1' \
 'validate:Say whether every line of a transcript on disk parses, and which does not' \
 'info:Show how large a transcript on disk is, its messages, and its first and last time' \
@@ -1464,7 +1468,7 @@ _procession__subcmd__help__subcmd__agents_commands() {
 'contains:Say whether a conversation is in the chain of an agent\: 0 if it is, 1 if not' \
 'continuation:Show what a conversation worked on\: files, tools and tasks' \
 'hand-over:Say what the next conversation needs to know\: to be put in front of it' \
-'interactions:Show what was asked and answered last' \
+'interactions:Show what was asked and answered last, and page by page what came before' \
 'reset:Begin the chain of an agent anew\: the next conversation is number 1' \
 'validate:Say whether every line of a transcript on disk parses, and which does not' \
 'info:Show how large a transcript on disk is, its messages, and its first and last time' \
