@@ -819,25 +819,13 @@ _procession() {
             return 0
             ;;
         procession__subcmd__agents__subcmd__interactions)
-            opts="-n -c -h --conversation --before --limit --json --socket --config --help"
+            opts="-c -h --conversation --json --socket --config --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
                 --conversation)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --before)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --limit)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                -n)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -953,7 +941,7 @@ _procession() {
             return 0
             ;;
         procession__subcmd__audit)
-            opts="-n -c -h --since --until --action --target --refused --tail --json --csv --socket --config --help"
+            opts="-n -c -h --since --until --action --target --refused --tail --json --csv --store --socket --config --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -980,6 +968,10 @@ _procession() {
                     return 0
                     ;;
                 -n)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --store)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -2229,13 +2221,17 @@ _procession() {
             return 0
             ;;
         procession__subcmd__sessions__subcmd__events)
-            opts="-c -h --from --json --socket --config --help"
+            opts="-c -h --from --json --store --socket --config --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
                 --from)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --store)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -2259,7 +2255,7 @@ _procession() {
             return 0
             ;;
         procession__subcmd__sessions__subcmd__export)
-            opts="-c -h --format --user --agent --process --since --until --anonymise --events --output --socket --config --help"
+            opts="-c -h --format --user --agent --process --since --until --anonymise --events --store --socket --config --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2286,6 +2282,10 @@ _procession() {
                     return 0
                     ;;
                 --until)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --store)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -2637,7 +2637,7 @@ _procession() {
             return 0
             ;;
         procession__subcmd__sessions__subcmd__list)
-            opts="-s -k -p -u -a -n -c -h --state --kind --process --user --agent --parent --project --since --until --live --ended --limit --cursor --json --socket --config --help"
+            opts="-s -k -p -u -a -n -c -h --state --kind --process --user --agent --parent --project --since --until --live --ended --limit --cursor --json --store --socket --config --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2708,6 +2708,10 @@ _procession() {
                     return 0
                     ;;
                 --cursor)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --store)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -2793,7 +2797,7 @@ _procession() {
             return 0
             ;;
         procession__subcmd__sessions__subcmd__output)
-            opts="-f -c -h --follow --cursor --stream --json --socket --config --help"
+            opts="-f -c -h --follow --cursor --stream --json --store --socket --config --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2805,6 +2809,10 @@ _procession() {
                     ;;
                 --stream)
                     COMPREPLY=($(compgen -W "stdout stderr both" -- "${cur}"))
+                    return 0
+                    ;;
+                --store)
+                    COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 --socket)
@@ -2895,12 +2903,16 @@ _procession() {
             return 0
             ;;
         procession__subcmd__sessions__subcmd__show)
-            opts="-c -h --json --socket --config --help"
+            opts="-c -h --json --store --socket --config --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
+                --store)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --socket)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -2921,7 +2933,7 @@ _procession() {
             return 0
             ;;
         procession__subcmd__sessions__subcmd__stats)
-            opts="-c -h --by --since --until --json --socket --config --help"
+            opts="-c -h --by --since --until --json --store --socket --config --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2936,6 +2948,10 @@ _procession() {
                     return 0
                     ;;
                 --until)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --store)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -2989,12 +3005,16 @@ _procession() {
             return 0
             ;;
         procession__subcmd__sessions__subcmd__tree)
-            opts="-c -h --json --socket --config --help"
+            opts="-c -h --json --store --socket --config --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
+                --store)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --socket)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
