@@ -63,10 +63,7 @@ impl Sessions {
         }
         session.parent = session.parent.or(kept.parent);
         session.context = session.context.take().or_else(|| kept.context.clone());
-        let (ours, theirs) = (&mut session.figures, &kept.figures);
-        ours.tokens = ours.tokens.plus(&theirs.tokens);
-        ours.cost = ours.cost.saturating_add(theirs.cost);
-        ours.unpriced_tokens = ours.unpriced_tokens.saturating_add(theirs.unpriced_tokens);
+        session.figures = session.figures.behind(&kept.figures);
         let (ours, theirs) = (&mut session.total, &kept.total);
         ours.tokens = ours.tokens.plus(&theirs.tokens);
         ours.cost = ours.cost.saturating_add(theirs.cost);
