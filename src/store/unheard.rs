@@ -3,6 +3,7 @@
 //! comes behind what was kept, and what is kept of the sessions follows from all their events.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 
 use crate::ledger::replay::{Line, add_before, replay};
 use crate::ledger::row::{Batch, RESUMED, Row, SessionEvent};
@@ -51,10 +52,11 @@ impl Behind {
         store: &mut dyn Store,
         mut event: SessionEvent,
     ) -> Result<Option<SessionEvent>, StoreError> {
-        if !self.places.contains_key(&event.session) {
-            self.places.insert(event.session, look(store, &event)?);
-        }
-        match &self.places[&event.session] {
+        let place = match self.places.entry(event.session) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(free) => free.insert(look(store, &event)?),
+        };
+        match place {
             Place::First => {}
             Place::Nowhere => return Ok(None),
             Place::After(events, kept) => {
@@ -64,7 +66,7 @@ impl Behind {
                 if event.event_type == "ended" {
                     add_before(&mut event, kept, *events);
                 }
-                event.sequence += events;
+                event.sequence += *events;
             }
         }
         Ok(Some(event))
