@@ -227,9 +227,49 @@ fn conversations_that_memory_forgot_are_told_from_the_store_and_what_comes_next_
     let house = kill(house);
     until("the next life knows the chain", || current(&dir).filter(|it| it["count"] == ALL));
     until("the file is of the next life", is_told);
+    goes_on_behind_the_newest(&dir);
+    says_all_that_was_said(&dir, ALL as usize);
     assert!(procession(&dir, &["agents", "reset", "coder"]).status.success());
     until("it goes with its chain", || (!file.exists()).then_some(()));
     drop(house);
+}
+
+/// A conversation of which memory knows only the number goes on as itself, and what it worked on before
+/// stays, in a life that has not heard of it yet.
+fn goes_on_behind_the_newest(dir: &Path) {
+    for (turn, files) in [("again", vec!["5", "again"]), ("later", vec!["5", "again", "later"])] {
+        append(dir, "talk-5", &[response("talk-5", turn, 2_000, &format!("/src/x/{turn}.rs"))]);
+        let files: Vec<String> = files.iter().map(|file| format!("/src/x/{file}.rs")).collect();
+        let asked = ["agents", "continuation", "coder", "--conversation", "talk-5"];
+        let told = until("what it worked on is told", || {
+            told(dir, &asked).filter(|it| it["files"] == json!(files))
+        });
+        assert_eq!(told["number"], 5, "{told}");
+    }
+    let inside = told(dir, &["agents", "contains", "coder", "talk-5"]).expect("an answer");
+    assert_eq!(inside["number"], 5);
+}
+
+/// What was asked is there page by page, each once.
+fn says_all_that_was_said(dir: &Path, all: usize) {
+    let (mut found, mut before) = (Vec::new(), String::new());
+    loop {
+        let words = ["agents", "interactions", "coder", "-n", "40"];
+        let more = ["--before", before.as_str()];
+        let words = [&words[..], if before.is_empty() { &[] } else { &more }].concat();
+        let page = told(dir, &words).expect("a page");
+        let said = page["interactions"].as_array().expect("a list").clone();
+        assert!(said.len() <= 40 && said.is_sorted_by_key(|one| one["at"].to_string()), "{page}");
+        found.extend(said.into_iter().map(|one| one["conversation"].to_string()));
+        match page["next"].as_str() {
+            Some(next) => before = next.to_owned(),
+            None => break,
+        }
+    }
+    let each: std::collections::BTreeSet<_> = found.iter().collect();
+    assert_eq!((found.len(), each.len()), (all, all));
+    let strange = procession(dir, &["agents", "interactions", "coder", "--before", "x"]);
+    assert!(String::from_utf8_lossy(&strange.stderr).contains("before"), "{strange:?}");
 }
 
 #[test]

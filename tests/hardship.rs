@@ -72,9 +72,19 @@ fn an_unusable_store_is_said_and_hinders_nobody() {
             .expect("a mode");
     };
     let folder = |dir: &Path| fs::create_dir_all(dir.join("history/h.db")).expect("a folder");
+    let newer = |dir: &Path| {
+        fs::create_dir(dir.join("history")).expect("a folder");
+        let db = rusqlite::Connection::open(dir.join("history/h.db")).expect("a file");
+        let ours =
+            "PRAGMA application_id = 1886547811; PRAGMA user_version = 99; CREATE TABLE t (x)";
+        db.execute_batch(ours).expect("written");
+    };
     type Case<'a> = (&'a [&'a str], &'a dyn Fn(&Path), &'a str);
-    let cases: [Case<'_>; 2] =
-        [(&no_override, &read_only, "Permission denied"), (&[], &folder, "it is a folder")];
+    let cases: [Case<'_>; 3] = [
+        (&no_override, &read_only, "Permission denied"),
+        (&[], &folder, "it is a folder"),
+        (&[], &newer, "written by a newer procession"),
+    ];
     for (wrapper, prepare, why) in cases {
         let port = free_port();
         let dir = listening(port, &format!("store: {{sqlite: DIR/history/h.db}}\n{STEADY}"));

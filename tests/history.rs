@@ -57,40 +57,53 @@ fn number(db: &Connection, query: &str) -> u64 {
 /// What must hold of every history: each session has its events from 0 on without a gap, one start,
 /// and one end where it has ended. Answers with the sessions and those that ended.
 fn sound(folder: &Path) -> (u64, u64) {
+    sound_from(folder, "")
+}
+
+/// The same of those sessions alone whose identity does not come before this text.
+fn sound_from(folder: &Path, first: &str) -> (u64, u64) {
     let db = Connection::open(folder.join("history.db")).expect("the history");
-    let count = |query: &str| number(&db, query);
-    let gaps = "SELECT count(*) FROM (SELECT 1 FROM session_events GROUP BY session_id HAVING \
+    let events = format!("(SELECT * FROM session_events WHERE session_id >= '{first}')");
+    let sessions = format!("(SELECT * FROM sessions WHERE id >= '{first}')");
+    let count =
+        |query: &str| number(&db, &query.replace("EVENTS", &events).replace("SESSIONS", &sessions));
+    let gaps = "SELECT count(*) FROM (SELECT 1 FROM EVENTS GROUP BY session_id HAVING \
                 count(*) <> max(sequence) + 1 OR min(sequence) <> 0)";
     assert_eq!(count(gaps), 0, "sessions with a gap");
-    let lost = "SELECT count(*) FROM session_events WHERE event_type = 'events_lost'";
+    let lost = "SELECT count(*) FROM EVENTS WHERE event_type = 'events_lost'";
     assert_eq!(count(lost), 0, "events that were given up");
-    let differ = "SELECT count(*) FROM sessions WHERE events <> (SELECT count(*) FROM \
+    let differ = "SELECT count(*) FROM SESSIONS WHERE events <> (SELECT count(*) FROM \
                   session_events WHERE session_id = id)";
     assert_eq!(count(differ), 0, "sessions that count other events than they have");
-    let orphaned = "SELECT count(*) FROM session_events WHERE session_id NOT IN (SELECT id FROM \
+    let orphaned = "SELECT count(*) FROM EVENTS WHERE session_id NOT IN (SELECT id FROM \
                     sessions)";
     assert_eq!(count(orphaned), 0, "events without a session");
-    let twice = "SELECT count(*) FROM (SELECT 1 FROM session_events WHERE event_type IN \
+    let twice = "SELECT count(*) FROM (SELECT 1 FROM EVENTS WHERE event_type IN \
                  ('opened', 'ended', 'lost') GROUP BY session_id, event_type IN ('opened') HAVING \
                  count(*) > 1)";
     assert_eq!(count(twice), 0, "starts or ends that are there twice");
-    let opened = count("SELECT count(*) FROM session_events WHERE event_type = 'opened'");
-    assert_eq!(opened, count("SELECT count(*) FROM sessions"), "sessions without a start");
-    let ended = count("SELECT count(*) FROM session_events WHERE event_type IN ('ended', 'lost')");
-    let closed = count("SELECT count(*) FROM sessions WHERE ended_ms IS NOT NULL");
+    let opened = count("SELECT count(*) FROM EVENTS WHERE event_type = 'opened'");
+    assert_eq!(opened, count("SELECT count(*) FROM SESSIONS"), "sessions without a start");
+    let ended = count("SELECT count(*) FROM EVENTS WHERE event_type IN ('ended', 'lost')");
+    let closed = count("SELECT count(*) FROM SESSIONS WHERE ended_ms IS NOT NULL");
     assert_eq!(ended, closed, "ends without their event");
     (opened, ended)
 }
 
 /// What is kept of each session is what its events tell. Answers with the sessions.
 fn replays(folder: &Path) -> u64 {
+    replays_from(folder, "")
+}
+
+/// The same, newest first, until the sessions come before this text.
+fn replays_from(folder: &Path, first: &str) -> u64 {
     let mut store = SqliteStore::open(&folder.join("history.db")).expect("the history");
     let (mut same, mut after) = (0, None);
     loop {
         let compared = compare(&mut store, after).expect("readable");
         assert_eq!(compared.different, [], "the replay is not the projection");
         same += compared.same;
-        after = compared.next;
+        after = compared.next.filter(|place| place.id.to_string().as_str() >= first);
         if after.is_none() {
             return same;
         }
@@ -284,24 +297,77 @@ fn acknowledged(page: &str) -> Acknowledged {
     }
 }
 
-/// What a kill leaves, looked at in a copy, so that the next life finds it as it was left.
-fn left_by_kill(folder: &Path) -> (u64, u64) {
-    let copy = tempfile::tempdir().expect("a folder");
-    for name in ["history.db", "history.db-wal"] {
-        let _ = fs::copy(folder.join(name), copy.path().join(name));
+/// Kills from one look at the whole history to the next. Between them it is looked at what one life
+/// can have changed, so that a run of many kills takes time by their number and not by its square.
+const WHOLE_AFTER: u64 = 20;
+
+/// The history as it was seen after the last kill.
+#[derive(Default)]
+struct Seen {
+    /// Starts and ends in all; an end as lost, which the next life tells, is none.
+    all: (u64, u64),
+    /// Where the identities begin that a life since then can have touched, and how many starts and
+    /// ends there are before them.
+    first: String,
+    before: (u64, u64),
+    /// Sessions that were held against their events, each as often as that was done.
+    replayed: u64,
+}
+
+impl Seen {
+    /// Looks at what a kill left, in a copy, so that the next life finds it as it was left.
+    fn look(&mut self, folder: &Path, whole: bool) {
+        let copy = tempfile::tempdir().expect("a folder");
+        for name in ["history.db", "history.db-wal"] {
+            let _ = fs::copy(folder.join(name), copy.path().join(name));
+        }
+        let empty = fs::metadata(copy.path().join("history.db")).map_or(0, |file| file.len()) == 0;
+        if empty && !copy.path().join("history.db-wal").exists() {
+            return;
+        }
+        let first = if whole { "" } else { self.first.as_str() };
+        let (opened, _) = sound_from(copy.path(), first);
+        let replayed = replays_from(copy.path(), first);
+        assert!(replayed >= opened, "{replayed} of {opened} are held against their events");
+        self.replayed += replayed;
+        self.count(&Connection::open(copy.path().join("history.db")).expect("the history"), whole);
     }
-    if fs::metadata(copy.path().join("history.db")).map_or(0, |file| file.len()) == 0
-        && !copy.path().join("history.db-wal").exists()
-    {
-        return (0, 0);
+
+    fn count(&mut self, db: &Connection, whole: bool) {
+        let (opened, ended) = starts_and_ends(db, &self.first, LAST);
+        self.all = (self.before.0 + opened, self.before.1 + ended);
+        if whole {
+            assert_eq!(self.all, starts_and_ends(db, "", LAST), "what was there is there still");
+        }
+        let first = first_to_change(db);
+        let (opened, ended) = starts_and_ends(db, &self.first, &first);
+        self.before = (self.before.0 + opened, self.before.1 + ended);
+        self.first = first;
     }
-    let (opened, _) = sound(copy.path());
-    assert_eq!(replays(copy.path()), opened, "all of them are held against their events");
-    let db = Connection::open(copy.path().join("history.db")).expect("the history");
+}
+
+/// Comes behind all identities.
+const LAST: &str = "~";
+
+/// The starts and ends of those sessions whose identities lie between two texts.
+fn starts_and_ends(db: &Connection, first: &str, end: &str) -> (u64, u64) {
     let of = |event: &str| {
-        number(&db, &format!("SELECT count(*) FROM session_events WHERE event_type = '{event}'"))
+        let query = format!(
+            "SELECT count(*) FROM session_events WHERE event_type = '{event}' AND session_id >= \
+             '{first}' AND session_id < '{end}'"
+        );
+        number(db, &query)
     };
     (of("opened"), of("ended"))
+}
+
+/// Where the identities of those sessions begin that a next life can touch: of all that have not
+/// ended, and of all that are new. What comes in the millisecond of the newest one may sort before it.
+fn first_to_change(db: &Connection) -> String {
+    let query = "SELECT min(id) FROM (SELECT min(id) AS id FROM sessions WHERE ended_ms IS NULL \
+                 UNION ALL SELECT max(id) FROM sessions)";
+    let id = db.query_row(query, [], |row| row.get::<_, Option<String>>(0)).expect("sound");
+    id.map(|id| id[..10].to_owned()).unwrap_or_default()
 }
 
 /// Kills in the ordinary run of the tests; `PROCESSION_KILLS` sets another number, and
@@ -338,14 +404,14 @@ fn no_kill_at_any_moment_loses_or_doubles_what_was_committed() {
                     replicas: 8\n    restart_policy: {delay: 10ms, factor: 1}\n";
     let config = format!("recovery: end\nstore: {{sqlite: DIR/history.db}}\n{restless}");
     let mut house = House::of_config_listening(As::Subreaper, &config, port);
-    let (mut before, mut sure) = ((0, 0), Acknowledged::default());
+    let (mut seen, mut sure) = (Seen::default(), Acknowledged::default());
     for kill in 1..=kills {
         let last = killed_at_random(&mut house, port);
-        let after = left_by_kill(house.dir());
-        let (opened, ended) = (after.0 - before.0, after.1 - before.1);
+        let before = seen.all;
+        seen.look(house.dir(), kill % WHOLE_AFTER == 0 || kill == kills);
+        let (opened, ended) = (seen.all.0 - before.0, seen.all.1 - before.1);
         assert!(opened >= last.opened, "kill {kill}: {opened} of {} starts", last.opened);
         assert!(ended >= last.ended, "kill {kill}: {ended} of {} ends", last.ended);
-        before = after;
         (sure.opened, sure.ended) = (sure.opened + last.opened, sure.ended + last.ended);
         house = house.again();
     }
@@ -361,9 +427,10 @@ fn no_kill_at_any_moment_loses_or_doubles_what_was_committed() {
             "kills": kills,
             "sessions": opened,
             "replayed": replays(house.dir()),
+            "replayed_after_kills": seen.replayed,
             "starts_acknowledged": sure.opened,
             "ends_acknowledged": sure.ended,
-            "ends_seen": before.1,
+            "ends_seen": seen.all.1,
             "closed_as_lost": number(
                 &Connection::open(house.dir().join("history.db")).expect("the history"),
                 "SELECT count(*) FROM sessions WHERE state = 'lost'",

@@ -105,6 +105,8 @@ fn what_an_earlier_life_left_is_taken_over_where_the_policy_says_so() {
     let numbers: Vec<_> = events.iter().filter_map(|line| line.split('|').next()).collect();
     let expected: Vec<_> = (0..numbers.len()).map(|at| at.to_string()).collect();
     assert_eq!(numbers, expected, "no gap and nothing twice: {events:?}");
+    let counted = rows(second.dir(), "SELECT events FROM sessions");
+    assert_eq!(counted, [numbers.len().to_string()], "it counts those of both lives");
     let resumed = events.iter().position(|line| line.ends_with("|resumed"));
     assert!(resumed.is_some_and(|at| at >= 2 && at + 1 < events.len()), "{events:?}");
 }

@@ -282,6 +282,7 @@ fn what_one_wrote_is_read_from_the_store_when_memory_and_the_life_are_over() {
     assert_eq!(it.all(&id, "stream=stdout"), "first\nhalf é");
     assert_eq!(it.all(&id, "stream=stdout&limit=4"), "first\nhalf é", "in small parts");
     it.get(&format!("/v1/sessions/{id}/output?cursor=31")).refuses(409, "strange-cursor");
+    is_taken_out(&it, &id);
     let raw = it.get(&format!("/v1/sessions/{id}/output?encoding=raw&stream=stdout"));
     let told = (&raw.body[..], raw.header("procession-stored"), raw.header("procession-next"));
     assert_eq!(told, ("first\nhalf é".as_bytes(), Some("true"), Some("30")));
@@ -289,6 +290,36 @@ fn what_one_wrote_is_read_from_the_store_when_memory_and_the_life_are_over() {
     assert_eq!((&ended["end"]["exit_code"], ended.get("run")), (&json!(0), None));
     let again = it.post(&format!("/v1/sessions/{id}/terminate"), &json!({}));
     assert_eq!(again.check(200, "Command"), ended, "who ended long ago need not be ended");
+}
+
+/// What a command wrote is told with its session where that is asked for, masked as it is kept.
+fn is_taken_out(it: &Sandbox, id: &str) {
+    let output = it.command(&["sessions", "export", "--output"]).output().expect("our own binary");
+    let text = String::from_utf8(output.stdout).expect("text");
+    let lines: Vec<Value> =
+        text.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+    let of_it = |line: &&Value| line["session_id"] == id && line["type"] == "output";
+    let told: Vec<&Value> = lines.iter().filter(of_it).collect();
+    let [told] = told[..] else { panic!("once: {text}") };
+    let parts = told["parts"].as_array().expect("a list");
+    let of = |stream: &str| -> String {
+        let own = parts.iter().filter(|part| part["stream"] == stream);
+        own.filter_map(|part| part["text"].as_str()).collect()
+    };
+    assert_eq!((&*of("stdout"), &*of("stderr")), ("first\nhalf é", "password=***    \n"));
+    assert_eq!((&told["missed"], &told["ended"]), (&json!(0), &json!(true)));
+    assert!(!text.contains("hunter2"), "{text}");
+    let words = ["sessions", "export", "--output", "--format", "json"];
+    let output = it.command(&words).output().expect("our own binary");
+    let array: Value = serde_json::from_slice(&output.stdout).expect("an array");
+    let own = array.as_array().expect("an array").iter().find(|one| one["id"] == id);
+    assert_eq!(own.expect("it is there")["output"]["parts"], told["parts"]);
+    let without = it.command(&["sessions", "export"]).output().expect("our own binary");
+    let without = String::from_utf8_lossy(&without.stdout).into_owned();
+    assert!(!without.contains("\"output\""), "only where it is asked for: {without}");
+    for refused in ["output&format=csv", "output&anonymise"] {
+        assert_eq!(it.get(&format!("/v1/export?{refused}")).status, 422, "{refused}");
+    }
 }
 
 #[test]

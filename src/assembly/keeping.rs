@@ -8,7 +8,7 @@ use tokio::sync::watch;
 use super::accounts;
 use super::journal::{Journal, Written};
 use super::{Stand, noticing, seed};
-use crate::config::plan::Plan;
+use crate::config::plan::{Plan, StorePlan};
 use crate::ledger::entry::{Entry, Waiting};
 use crate::ledger::fold::Ledger;
 use crate::ledger::request::Knock;
@@ -114,10 +114,12 @@ fn around() -> Option<SessionId> {
     std::env::var(SESSION_VARIABLE).ok().as_deref().and_then(SessionId::parse)
 }
 
-/// What `privacy` asks for; a salt is only read where something is hashed.
+/// What `privacy` asks for. A salt is kept where something is hashed, and where history outlives us: an
+/// id in which something is masked is a hash as well, and has to be the same in the next life.
 pub(super) fn veil(plan: &Plan) -> Veil {
     let passing = salt::passing();
-    let salt = if plan.privacy.hashes() { salt::kept(&plan.state_dir) } else { passing };
+    let keeps = plan.privacy.hashes() || plan.store != StorePlan::Memory;
+    let salt = if keeps { salt::kept(&plan.state_dir) } else { passing };
     Veil::new(plan.privacy.clone(), salt, passing)
 }
 

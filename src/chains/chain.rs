@@ -16,7 +16,7 @@ use crate::units::{SessionId, Wall};
 pub const LINKS_KEPT: usize = 100;
 /// Older ones whose numbers and counts are still in memory, so that one of them that is heard of again
 /// goes on: some 300 KiB of an agent that has held so many.
-const OLDER_KEPT: usize = 1_000;
+pub const OLDER_KEPT: usize = 1_000;
 /// What the newest conversations of one agent worked on is kept in memory up to this many bytes: of a
 /// hundred, where each touched thirty files.
 const CONTINUATIONS_SIZE: usize = 256 << 10;
@@ -54,6 +54,9 @@ pub struct Link {
     pub fullness: Fullness,
     /// What it worked on.
     pub continuation: Arc<Continuation>,
+    /// What it worked on was let go of: here is only what came since, and the store has the rest.
+    #[serde(default)]
+    pub let_go: bool,
     /// The interaction that is being answered.
     pub asked: Option<u64>,
 }
@@ -111,8 +114,22 @@ impl Link {
             context: None,
             fullness: Fullness::Room,
             continuation: Arc::default(),
+            let_go: false,
             asked: None,
         }
+    }
+
+    /// Lets go of what it worked on; what comes from now on is noted beside what the store has.
+    fn let_go_of_work(&mut self) {
+        (self.continuation, self.let_go) = (Arc::default(), true);
+    }
+
+    /// What it worked on in all, of what the store has of it.
+    pub fn whole_work(&self, kept: &Continuation) -> Continuation {
+        let mut whole = if self.let_go { kept.clone() } else { Continuation::default() };
+        let own = &self.continuation;
+        whole.note(&own.files, &own.tools, &own.tasks);
+        whole
     }
 
     /// The tokens that its window holds.
@@ -178,10 +195,11 @@ impl Chain {
     /// Lets go of what the oldest worked on, where that of the newer ones leaves no room for it.
     fn bound_continuations(&mut self) {
         let mut room = CONTINUATIONS_SIZE;
-        for link in self.links.iter_mut().rev().filter(|link| !link.continuation.is_empty()) {
+        let newest_first = self.links.iter_mut().rev().chain(self.older.iter_mut().rev());
+        for link in newest_first.filter(|link| !link.continuation.is_empty()) {
             room = room.saturating_sub(link.continuation.size());
             if room == 0 {
-                Arc::make_mut(link).continuation = Arc::default();
+                Arc::make_mut(link).let_go_of_work();
             }
         }
     }
@@ -346,7 +364,8 @@ impl Chain {
         continuation: Continuation,
         context: Option<Context>,
     ) -> Vec<News> {
-        self.link(id, at).continuation = Arc::new(continuation.bounded());
+        let link = self.link(id, at);
+        (link.continuation, link.let_go) = (Arc::new(continuation.bounded()), false);
         context.map(|context| self.fill(id, at, context)).unwrap_or_default()
     }
 
@@ -401,7 +420,7 @@ impl Chain {
 
 fn without_continuation(mut link: Arc<Link>) -> Arc<Link> {
     if !link.continuation.is_empty() {
-        Arc::make_mut(&mut link).continuation = Arc::default();
+        Arc::make_mut(&mut link).let_go_of_work();
     }
     link
 }

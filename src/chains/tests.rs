@@ -1,6 +1,6 @@
 //! Chains by example: order, links, bounds, marks, and the words of a hand-over.
 
-use super::chain::{Chain, KeptChain, LINKS_KEPT, News};
+use super::chain::{Chain, KeptChain, LINKS_KEPT, Link, News};
 use super::continuation::{Continuation, MOST_FILES, MOST_TASKS, MOST_TOOLS};
 use super::handover::HandOver;
 use super::interaction::excerpt;
@@ -106,6 +106,36 @@ fn what_is_old_gives_way_and_the_count_goes_on() {
     let sizes: usize = chain.links.iter().map(|link| link.continuation.size()).sum();
     assert!(newest > 32_000 && kept(&chain) > 1, "{newest} {}", kept(&chain));
     assert!(sizes <= (256 << 10) + newest, "{sizes}");
+}
+
+#[test]
+fn one_that_memory_let_go_of_says_that_it_is_not_whole() {
+    let mut chain = chain();
+    for n in 0..LINKS_KEPT as u64 + 2 {
+        chain.take(used(&format!("c{n}"), "/before"));
+    }
+    chain.take(used("c0", "/after"));
+    let link = chain.get("c0").expect("known");
+    assert!(link.let_go && !chain.get("c9").expect("known").let_go);
+    assert_eq!(link.continuation.files, ["/after"]);
+    let kept = Continuation { files: vec!["/before".into(), "/x".into()], ..Default::default() };
+    assert_eq!(link.whole_work(&kept).files, ["/before", "/x", "/after"]);
+    let whole = chain.get("c9").expect("known").whole_work(&kept);
+    assert_eq!(whole.files, ["/before"], "what is whole needs nothing of the store");
+    chain.replace("c0", Wall(9), Continuation::default(), None);
+    assert!(!chain.get("c0").expect("known").let_go, "an application said all there is");
+    let mut next = self::chain();
+    let links = (1..=LINKS_KEPT as u64 + 2).map(|n| Link {
+        number: n,
+        let_go: n <= 2,
+        ..Link::clone(chain.links.back().expect("some"))
+    });
+    let links = links.map(|link| Link { id: format!("d{}", link.number), ..link }).collect();
+    next.restore(KeptChain { first: None, links, interactions: Vec::new() });
+    assert_eq!((next.links.len(), next.count), (LINKS_KEPT, LINKS_KEPT as u64 + 2));
+    next.take(used("d1", "/later"));
+    let link = next.get("d1").expect("its number is known in the next life too");
+    assert_eq!((link.number, link.let_go, next.count), (1, true, LINKS_KEPT as u64 + 2));
 }
 
 #[test]

@@ -149,7 +149,7 @@ impl Ledger {
         let opened = Session { parent: self.around, ..Session::opened(session, name, at.wall) };
         if adopted && self.awaits_earlier() {
             let opened = Session { state: SessionState::Active, ..opened };
-            self.sessions.open_unheard(opened, at, note);
+            rows.extend(self.sessions.open_unheard(opened, at, note));
         } else {
             rows.extend(self.sessions.open(opened, at, note));
         }

@@ -10,6 +10,8 @@ use std::time::Duration;
 
 use serde_json::Value;
 
+use crate::ledger::outcome::wall_span;
+use crate::ledger::row::SessionEvent;
 use crate::ledger::session::{Figures, Session, SessionEnd, SessionKind, SessionState, Totals};
 use crate::ledger::transition::{allowed, may_open_as};
 use crate::tokens::TokenKind;
@@ -78,6 +80,28 @@ pub fn replay(id: SessionId, lines: &[Line]) -> Option<Replay> {
 pub fn replay_from_snapshot(id: SessionId, lines: &[Line]) -> Option<Replay> {
     let last = lines.iter().rposition(|line| line.event_type == "snapshot").unwrap_or(0);
     replay(id, lines.get(last..)?)
+}
+
+/// Adds what was used before to the summary of an end, which a life wrote that took the session over and
+/// did not know yet what was kept of it: so many events, and these figures.
+pub fn add_before(end: &mut SessionEvent, kept: &Session, events: u64) {
+    let all = figures(&end.detail).behind(&kept.figures);
+    let duration = wall_span(kept.started, end.at).as_secs_f64();
+    let Some(fields) = end.detail.as_object_mut() else { return };
+    let counted = fields.get("events").and_then(Value::as_u64).unwrap_or(0);
+    let kinds = TokenKind::ALL.iter();
+    let kinds = kinds.map(|kind| (kind.as_str().to_owned(), all.tokens.of(*kind).into())).collect();
+    fields.extend([
+        ("events".to_owned(), (counted + events).into()),
+        ("duration_seconds".to_owned(), duration.into()),
+        ("tokens".to_owned(), Value::Object(kinds)),
+        ("tokens_total".to_owned(), all.tokens.total().into()),
+        ("unpriced_tokens".to_owned(), all.unpriced_tokens.into()),
+        ("cost_nano_usd".to_owned(), all.cost.0.into()),
+        ("peak_memory_bytes".to_owned(), all.peak_memory.map(|bytes| bytes.0).into()),
+        ("mean_memory_bytes".to_owned(), all.mean_memory.map(|bytes| bytes.0).into()),
+        ("memory_samples".to_owned(), all.samples.into()),
+    ]);
 }
 
 impl Replay {

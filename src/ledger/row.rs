@@ -21,6 +21,10 @@ pub type Word = Cow<'static, str>;
 pub enum Row {
     /// A line of a session's append-only history.
     Event(SessionEvent),
+    /// A line of a session that goes on, counted from where this life took it over: what was kept of it
+    /// is not known yet. No store takes it: either we learn that and tell all of them again under
+    /// their numbers, or the next life finds it in the spool and puts it behind what was kept.
+    Unheard(Box<SessionEvent>),
     /// The projection of one session, replacing the one that was kept.
     Session(Box<Session>),
     /// The end of a session that an earlier life left open: changes the projection that was kept.
@@ -68,7 +72,10 @@ impl Batch {
     /// Whether a session's start, change or end is among the rows: such batches are kept when
     /// others have to be dropped.
     pub fn is_lifecycle(&self) -> bool {
-        self.rows.iter().any(|row| matches!(row, Row::Event(_) | Row::Session(_) | Row::Close(_)))
+        let is_lifecycle = |row: &Row| {
+            matches!(row, Row::Event(_) | Row::Unheard(_) | Row::Session(_) | Row::Close(_))
+        };
+        self.rows.iter().any(is_lifecycle)
     }
 }
 
@@ -97,6 +104,20 @@ pub struct SessionEvent {
     /// told.
     pub detail: serde_json::Value,
 }
+
+impl SessionEvent {
+    /// The first event of a life that took a session over, where that was in this state.
+    pub fn goes_on_from(&mut self, kept: SessionState) {
+        let changed = kept != SessionState::Active;
+        self.event_type = RESUMED.into();
+        self.source = EventSource::Recovery;
+        self.previous_state = changed.then(|| kept.as_str().into());
+        self.new_state = self.new_state.take().filter(|_| changed);
+    }
+}
+
+/// The type of the event that says that a session of an earlier life goes on.
+pub const RESUMED: &str = "resumed";
 
 /// The version of the shape of events: what a type and its context mean.
 pub const EVENT_VERSION: u32 = 1;

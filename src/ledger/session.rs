@@ -198,6 +198,22 @@ pub struct Figures {
     pub unpriced_tokens: u64,
 }
 
+impl Figures {
+    /// Of the same session in a later life, with what an earlier one knew. Amounts are added; of memory
+    /// the peak is that of both, and what only the earlier one saw is its own.
+    pub fn behind(&self, before: &Self) -> Self {
+        Self {
+            peak_memory: self.peak_memory.max(before.peak_memory),
+            mean_memory: self.mean_memory.or(before.mean_memory),
+            samples: self.samples.max(before.samples),
+            cpu_seconds: self.cpu_seconds,
+            tokens: self.tokens.plus(&before.tokens),
+            cost: self.cost.saturating_add(before.cost),
+            unpriced_tokens: self.unpriced_tokens.saturating_add(before.unpriced_tokens),
+        }
+    }
+}
+
 /// What a session and everything below it used so far. Memory is not among it: a tree's own size
 /// counts all that runs in it already.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]

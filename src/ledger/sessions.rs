@@ -372,10 +372,11 @@ impl Sessions {
         let projection = Row::Session(Box::new(session.clone()));
         match self.unheard.get_mut(&id) {
             Some(unheard) => {
-                if unheard.len() < going_on::MOST_UNHEARD {
-                    unheard.push(event);
+                if unheard.len() >= going_on::MOST_UNHEARD {
+                    return Vec::new();
                 }
-                Vec::new()
+                unheard.push(event.clone());
+                vec![Row::Unheard(Box::new(event))]
             }
             None => vec![Row::Event(event), projection],
         }

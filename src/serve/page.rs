@@ -8,11 +8,11 @@ use crate::ledger::session::{Session, SessionState};
 use crate::ledger::snapshot::{ProcessView, RunView, Snapshot};
 use crate::memory::level::Basis;
 use crate::memory::{LeakState, MemoryLevel};
-use crate::serve::phrase::{Escaped, NOTHING, ago, counted, dollars, grouped, span};
+use crate::serve::phrase::{Escaped, NOTHING, ago, counted, dollars, span};
 use crate::serve::sparkline::drawn;
 use crate::serve::table::{Column, table};
 use crate::supervise::lifecycle::PhaseName;
-use crate::units::{Bytes, Money, Wall};
+use crate::units::{Bytes, Money, Wall, grouped};
 
 /// The page with its places to fill in.
 const TEMPLATE: &str = include_str!("page.html");

@@ -5,14 +5,16 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::chains::chain::{KeptChain, Link};
+use crate::chains::chain::{KeptChain, LINKS_KEPT, Link, OLDER_KEPT};
 use crate::chains::interaction::{Interaction, Origin};
 use crate::chains::limits::Fullness;
 use crate::chains::step::Context;
 use crate::units::{SessionId, Wall};
 
 /// Conversations that are read of each agent at the start; as many as memory keeps.
-pub const MOST_LINKS: i64 = 100;
+pub const MOST_LINKS: i64 = (LINKS_KEPT + OLDER_KEPT) as i64;
+/// Of so many of them it is read what they worked on.
+pub const MOST_WHOLE: i64 = LINKS_KEPT as i64;
 /// Interactions that are read of each agent at the start; as many as memory keeps.
 pub const MOST_INTERACTIONS: i64 = 100;
 /// Responses and prompts whose conversation is read at the start, the newest.
@@ -85,6 +87,8 @@ impl LinkColumns {
             compactions: state.compactions,
             context: state.tokens.map(|tokens| Context { tokens, model, window }),
             fullness: Fullness::parse(&state.fullness),
+            // It is left out of those that memory knows by their numbers alone.
+            let_go: self.continuation.is_empty(),
             continuation: Arc::new(serde_json::from_str(&self.continuation).unwrap_or_default()),
             asked: state.asked.map(i64::cast_unsigned),
         }
@@ -105,7 +109,8 @@ pub struct InteractionColumns {
 }
 
 impl InteractionColumns {
-    fn interaction(self) -> Option<Interaction> {
+    /// As it was written; nothing where no version of ours wrote it.
+    pub fn interaction(self) -> Option<Interaction> {
         Some(Interaction {
             key: self.key.cast_unsigned(),
             agent: self.agent,

@@ -33,6 +33,7 @@ pub mod shelf;
 pub mod spool;
 mod spool_file;
 mod spooler;
+mod unheard;
 #[cfg(feature = "sqlite")]
 pub mod sqlite;
 #[cfg(test)]

@@ -98,6 +98,8 @@ impl Spool {
         let mut group: Vec<Batch> = self.batches.drain(..length.min(self.batches.len())).collect();
         self.rows -= rows_of(&group);
         leave_out_superseded(&mut group);
+        // Who takes rows knows by now what was kept, and tells these again under their numbers.
+        group.iter_mut().for_each(|batch| batch.rows.retain(|row| !is_unheard(row)));
         group.retain(|batch| !batch.rows.is_empty());
         self.in_flight = rows_of(&group);
         group
@@ -262,9 +264,13 @@ fn is_of_the_logs(row: &Row) -> bool {
     match row {
         Row::Usage { .. } | Row::Progress(_) | Row::Seen(_) => true,
         Row::Link { .. } | Row::Interaction(_) | Row::ChainReset(_) => true,
-        Row::Event(_) | Row::Session(_) | Row::Close(_) | Row::Sample(_) | Row::Audit(_) => false,
-        Row::Output(_) => false,
+        Row::Event(_) | Row::Unheard(_) | Row::Session(_) | Row::Close(_) => false,
+        Row::Sample(_) | Row::Audit(_) | Row::Output(_) => false,
     }
+}
+
+fn is_unheard(row: &Row) -> bool {
+    matches!(row, Row::Unheard(_))
 }
 
 fn is_output(row: &Row) -> bool {
@@ -272,14 +278,17 @@ fn is_output(row: &Row) -> bool {
 }
 
 /// Removes each picture of a session, a conversation or an output that a later one replaces: nothing is
-/// lost by that.
+/// lost by that. A conversation that is not whole adds to what comes before it, and replaces nothing.
 fn leave_out_superseded(batches: &mut [Batch]) {
     let (mut newer, mut newer_links) = (BTreeSet::new(), BTreeSet::new());
     let mut newer_outputs = BTreeSet::new();
     for batch in batches.iter_mut().rev() {
         let mut kept: Vec<Row> = batch.rows.drain(..).rev().collect();
         kept.retain(|row| session_of(row).is_none_or(|id| newer.insert(id)));
-        kept.retain(|row| link_of(row).is_none_or(|link| newer_links.insert(link)));
+        kept.retain(|row| {
+            let Some((link, whole)) = link_of(row) else { return true };
+            if whole { newer_links.insert(link) } else { !newer_links.contains(&link) }
+        });
         kept.retain(|row| output_of(row).is_none_or(|id| newer_outputs.insert(id)));
         kept.reverse();
         batch.rows = kept;
@@ -364,9 +373,10 @@ fn session_of(row: &Row) -> Option<SessionId> {
     }
 }
 
-fn link_of(row: &Row) -> Option<(String, String)> {
+/// Which conversation a row is a picture of, and whether it is a whole one.
+fn link_of(row: &Row) -> Option<((String, String), bool)> {
     match row {
-        Row::Link { agent, link } => Some((agent.clone(), link.id.clone())),
+        Row::Link { agent, link } => Some(((agent.clone(), link.id.clone()), !link.let_go)),
         _ => None,
     }
 }
@@ -382,6 +392,7 @@ fn output_of(row: &Row) -> Option<SessionId> {
 fn subject(row: &Row) -> Option<SessionId> {
     match row {
         Row::Event(event) => Some(event.session),
+        Row::Unheard(event) => Some(event.session),
         Row::Session(session) => Some(session.id),
         Row::Close(close) => Some(close.session),
         _ => None,

@@ -23,6 +23,7 @@ use crate::store::opening::Who;
 use crate::store::shelf::{Copies, Shelf};
 use crate::store::spool::Spool;
 use crate::store::spool_file::{LeftSpool, SpoolFile, find_left};
+use crate::store::unheard::Behind;
 use crate::store::{Store, StoreError};
 use crate::units::{Bytes, Mono};
 
@@ -104,11 +105,13 @@ impl Spooler {
 /// Commits what one file holds, in its order, and removes it. Answers with the rows.
 fn replay_one(mut left: LeftSpool, store: &mut dyn Store) -> Result<u64, StoreError> {
     let (mut spool, mut rows, mut ended) = (Spool::default(), 0, false);
+    let mut behind = Behind::default();
     while !ended {
-        ended = !fill(&mut spool, &mut left);
+        ended = !fill(&mut spool, &mut left, &mut behind, store)?;
         rows += spool.rows() as u64;
         commit_all(&mut spool, &left.life, store)?;
     }
+    behind.project(store, &left.life)?;
     tracing::info!(target: "store", rows, damaged = left.damaged, life = %left.life.id,
         "what an earlier life could not keep is kept now");
     if let Err(error) = left.discard() {
@@ -118,18 +121,23 @@ fn replay_one(mut left: LeftSpool, store: &mut dyn Store) -> Result<u64, StoreEr
 }
 
 /// Reads about as much as one transaction takes; false at the end of the file.
-fn fill(spool: &mut Spool, left: &mut LeftSpool) -> bool {
+fn fill(
+    spool: &mut Spool,
+    left: &mut LeftSpool,
+    behind: &mut Behind,
+    store: &mut dyn Store,
+) -> Result<bool, StoreError> {
     while !spool.is_full_group() {
         match left.next_batch() {
-            Ok(Some(batch)) => spool.push(batch),
-            Ok(None) => return false,
+            Ok(Some(batch)) => spool.push(behind.numbered(store, batch)?),
+            Ok(None) => return Ok(false),
             Err(error) => {
                 tracing::warn!(target: "store", "cannot read a spool to its end: {error}");
-                return false;
+                return Ok(false);
             }
         }
     }
-    true
+    Ok(true)
 }
 
 fn commit_all(spool: &mut Spool, life: &Life, store: &mut dyn Store) -> Result<(), StoreError> {

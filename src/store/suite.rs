@@ -70,6 +70,7 @@ pub const CASES: &[(&str, Case)] = &[
     ("the audit trail is kept, found and not changed", rights::audited),
     ("a history that was not brought up is brought up once", brought_up_once),
     ("what is known of chains comes back in a next life", chains::kept),
+    ("what a conversation works on later is added to what memory let go of", chains::added_to),
     ("of chains the newest come back and the rest can be asked for", chains::bounded),
     ("chains are forgotten on request and when they are old", chains::forgotten),
     ("what a command wrote last is kept and read back", output::kept),

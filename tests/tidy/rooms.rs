@@ -219,7 +219,7 @@ const ROOMS: &[Row] = &[
     ),
     (
         "store",
-        "ledger::audit ledger::entry ledger::forget ledger::row ledger::session ledger::store_figures ledger::written names context chains tokens secret \
+        "ledger::audit ledger::entry ledger::forget ledger::replay ledger::row ledger::session ledger::store_figures ledger::written names context chains tokens secret \
          config::plan config::postgres",
     ),
     ("memory::probe", "ledger::entry ledger::snapshot supervise::lifecycle config::plan"),

@@ -38,8 +38,8 @@ enum Verb {
     Continuation(OfConversation),
     /// Say what the next conversation needs to know: to be put in front of it.
     HandOver(OfConversation),
-    /// Show what was asked and answered last.
-    Interactions(OfConversation),
+    /// Show what was asked and answered last, and page by page what came before.
+    Interactions(Said),
     /// Begin the chain of an agent anew: the next conversation is number 1.
     Reset(OfOne),
     /// Say whether every line of a transcript on disk parses, and which does not.
@@ -122,9 +122,35 @@ struct OfConversation {
     #[arg(value_name = "AGENT")]
     agent: String,
 
-    /// The conversation; the current one unless said, and all of them for interactions.
+    /// The conversation; the current one unless said.
     #[arg(long, value_name = "ID")]
     conversation: Option<String>,
+
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
+
+    #[command(flatten)]
+    door: Door,
+}
+
+#[derive(Debug, Args)]
+struct Said {
+    /// The agent.
+    #[arg(value_name = "AGENT")]
+    agent: String,
+
+    /// Only those of this conversation.
+    #[arg(long, value_name = "ID")]
+    conversation: Option<String>,
+
+    /// Only those that come before a page: its `next`.
+    #[arg(long, value_name = "PLACE")]
+    before: Option<String>,
+
+    /// How many at most.
+    #[arg(short = 'n', long, value_name = "COUNT", default_value_t = 100)]
+    limit: u32,
 
     /// Print JSON.
     #[arg(long)]
@@ -263,8 +289,18 @@ async fn hand_over(options: &OfConversation) -> Result<(), Failure> {
     print(&if options.json { as_json(&found) } else { found.text.trim_end().to_owned() })
 }
 
-async fn interactions(options: &OfConversation) -> Result<(), Failure> {
-    let found: wire::Interactions = options.ask("interactions").await?;
+async fn interactions(options: &Said) -> Result<(), Failure> {
+    let Said { agent, conversation, before, limit, .. } = options;
+    let of = |name: &str, value: &Option<String>| {
+        value.as_ref().map(|value| format!("&{name}={}", encoded(value))).unwrap_or_default()
+    };
+    let path = format!(
+        "/v1/agents/{}/interactions?limit={limit}{}{}",
+        encoded(agent),
+        of("conversation", conversation),
+        of("before", before)
+    );
+    let found: wire::Interactions = options.door.client()?.get(&path).await?;
     if options.json {
         return print(&as_json(&found));
     }
@@ -277,7 +313,11 @@ async fn interactions(options: &OfConversation) -> Result<(), Failure> {
             or_nothing(one.response.as_deref()),
         ]
     };
-    print(&table(&INTERACTIONS, &found.interactions.iter().map(row).collect::<Vec<_>>()))
+    print(&table(&INTERACTIONS, &found.interactions.iter().map(row).collect::<Vec<_>>()))?;
+    match found.next {
+        Some(next) => print(&format!("more: --before {next}")),
+        None => Ok(()),
+    }
 }
 
 async fn reset(options: &OfOne) -> Result<(), Failure> {

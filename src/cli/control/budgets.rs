@@ -6,6 +6,7 @@ use super::knock::encoded;
 use super::phrase::{NOTHING, harmless, span, table};
 use super::{Door, Failure, print};
 use crate::serve::wire::budgets::{Budget, Budgets};
+use crate::units::grouped;
 
 const HEADINGS: [&str; 8] = ["NAME", "OF", "WINDOW", "SPENT", "LIMIT", "USED", "PER HOUR", "LASTS"];
 
@@ -77,18 +78,6 @@ fn amount(budget: &Budget, amount: u64) -> String {
     let places = if amount < 1_000_000_000 && !amount.is_multiple_of(10_000_000) { 6 } else { 2 };
     let fraction = format!("{:09}", amount % 1_000_000_000);
     format!("{}.{} USD", grouped(amount / 1_000_000_000), &fraction[..places])
-}
-
-fn grouped(number: u64) -> String {
-    let digits = number.to_string();
-    let mut text = String::new();
-    for (at, digit) in digits.chars().enumerate() {
-        if at > 0 && (digits.len() - at).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
 }
 
 /// One budget for people.

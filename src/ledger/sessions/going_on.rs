@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use super::{Live, Note, Sessions};
 use crate::ledger::outcome::wall_span;
-use crate::ledger::row::{EventSource, Row};
+use crate::ledger::replay::add_before;
+use crate::ledger::row::Row;
 use crate::ledger::session::{Session, SessionState};
 use crate::ledger::transition::allowed;
 use crate::units::{Now, SessionId};
@@ -15,13 +16,11 @@ pub(super) const MOST_UNHEARD: usize = 1_000;
 
 impl Sessions {
     /// Takes in a session of an earlier life that goes on, of which it is not known yet what was kept:
-    /// nothing of it is written before [`Sessions::heard`].
-    pub fn open_unheard(&mut self, session: Session, at: Now, note: Note) {
+    /// no store takes anything of it before [`Sessions::heard`].
+    pub fn open_unheard(&mut self, session: Session, at: Now, note: Note) -> Vec<Row> {
         let id = session.id;
         self.unheard.insert(id, Vec::new());
-        if self.get(id).is_none() {
-            self.open(session, at, note);
-        }
+        if self.get(id).is_some() { Vec::new() } else { self.open(session, at, note) }
     }
 
     /// Whether it is not known yet what was kept of a session.
@@ -40,13 +39,12 @@ impl Sessions {
         let Some(mut events) = self.unheard.remove(&id) else { return Vec::new() };
         if let Some((kept, base)) = kept {
             if let Some(first) = events.first_mut() {
-                let changed = kept.state != SessionState::Active;
-                first.event_type = "resumed".into();
-                first.source = EventSource::Recovery;
-                first.previous_state = changed.then(|| kept.state.as_str().into());
-                first.new_state = first.new_state.take().filter(|_| changed);
+                first.goes_on_from(kept.state);
             }
             events.iter_mut().for_each(|event| event.sequence += base);
+            if let Some(end) = events.iter_mut().find(|event| event.event_type == "ended") {
+                add_before(end, kept, base);
+            }
             self.go_on_from(id, kept, base);
         }
         let projection = self.projection(id);
@@ -60,12 +58,12 @@ impl Sessions {
         let Some(session) = self.edit(id) else { return };
         session.events += base;
         session.started = kept.started;
+        if let Some(end) = &mut session.end {
+            end.duration = wall_span(kept.started, end.at);
+        }
         session.parent = session.parent.or(kept.parent);
         session.context = session.context.take().or_else(|| kept.context.clone());
-        let (ours, theirs) = (&mut session.figures, &kept.figures);
-        ours.tokens = ours.tokens.plus(&theirs.tokens);
-        ours.cost = ours.cost.saturating_add(theirs.cost);
-        ours.unpriced_tokens = ours.unpriced_tokens.saturating_add(theirs.unpriced_tokens);
+        session.figures = session.figures.behind(&kept.figures);
         let (ours, theirs) = (&mut session.total, &kept.total);
         ours.tokens = ours.tokens.plus(&theirs.tokens);
         ours.cost = ours.cost.saturating_add(theirs.cost);

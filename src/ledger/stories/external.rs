@@ -393,6 +393,31 @@ fn our_own_runs_are_part_of_the_session_that_we_were_started_in() {
 /// A day of ten thousand sessions an hour, most closed, some forgotten by their applications, in
 /// families of three: what is held stays small, and nothing is lost.
 #[test]
+fn a_clock_that_jumps_ends_nothing_early_and_makes_nothing_longer() {
+    const YEAR: i64 = 365 * 86_400_000;
+    let jumped = |seconds: u64, by: i64| {
+        let now = at(seconds * 1_000);
+        Now { wall: Wall(now.wall.0 + by), ..now }
+    };
+    let mut ledger = strict_with(|_| ());
+    let (_, mut batches) = ledger.ask(at(0), Request::Open(Box::new(opening("job"))));
+    for (seconds, by) in [(10, YEAR), (20, -YEAR)] {
+        batches.extend(ledger.fold(Entry::TimePassed { at: jumped(seconds, by) }));
+        let live = ledger.snapshot(1, jumped(seconds, by)).sessions;
+        assert_eq!(live[0].state, SessionState::Active, "{by}");
+    }
+    batches.extend(ledger.ask(jumped(30, -YEAR), close("job")).1);
+    let ended = ledger.snapshot(2, jumped(30, -YEAR)).ended;
+    let end = ended[0].end.clone().expect("it is closed");
+    assert_eq!(end.duration, Duration::from_secs(30), "by the clock that nobody sets");
+    let rows = batches.into_iter().flat_map(|batch| batch.rows);
+    let numbers: Vec<u64> = rows
+        .filter_map(|row| if let Row::Event(event) = row { Some(event.sequence) } else { None })
+        .collect();
+    assert_eq!(numbers, (0..numbers.len() as u64).collect::<Vec<_>>());
+}
+
+#[test]
 fn a_day_of_sessions_leaves_nothing_behind() {
     const DAY: u64 = 24 * 10_000;
     const GAP: u64 = 360;

@@ -208,6 +208,9 @@ fn a_run_that_is_taken_over_goes_on_as_the_session_that_it_was() {
     let snapshot = check(
         story(found(SessionState::Active)),
         &[
+            "S1.+0 opened",
+            "S1.+1 forked",
+            "S1.+2 started",
             "S1.3 resumed | S1.4 forked | S1.5 started | =active",
             "S1.6 ended active>completed | =completed",
         ],
@@ -219,6 +222,9 @@ fn a_run_that_is_taken_over_goes_on_as_the_session_that_it_was() {
     check(
         story(found(SessionState::Idle)),
         &[
+            "S1.+0 opened",
+            "S1.+1 forked",
+            "S1.+2 started",
             "S1.3 resumed idle>active | S1.4 forked | S1.5 started | =active",
             "S1.6 ended active>completed | =completed",
         ],
@@ -226,6 +232,9 @@ fn a_run_that_is_taken_over_goes_on_as_the_session_that_it_was() {
     check(
         story(Entry::OpenSessionsFound { at: at(2000), sessions: Vec::new() }),
         &[
+            "S1.+0 opened",
+            "S1.+1 forked",
+            "S1.+2 started",
             "S1.0 opened >active | S1.1 forked | S1.2 started | =active",
             "S1.3 ended active>completed | =completed",
         ],

@@ -214,6 +214,9 @@ fn render(batch: &Batch, names: &mut BTreeMap<SessionId, usize>) -> String {
             };
             format!("{}.{} {}{change}", name(event.session), event.sequence, event.event_type)
         }
+        Row::Unheard(event) => {
+            format!("{}.+{} {}", name(event.session), event.sequence, event.event_type)
+        }
         Row::Session(session) => format!("={}", session.state.as_str()),
         Row::Close(close) => format!("close {}", close.state.as_str()),
         Row::Sample(sample) => format!("{} {}", sample.label, sample.resident.0),

@@ -13,8 +13,8 @@ use super::orders::audited;
 use super::problem::Problem;
 use super::query::Query;
 use super::role::{Caller, Role};
-use super::{Desk, earlier, external, reading, request};
-use crate::chains::chain::{Chain, INTERACTIONS_KEPT, Link};
+use super::{Desk, earlier, external, reading, request, said};
+use crate::chains::chain::{Chain, Link};
 use crate::chains::continuation::Continuation;
 use crate::chains::handover::HandOver;
 use crate::chains::interaction::Interaction;
@@ -60,7 +60,7 @@ pub(super) const ROUTES: &[Route] = &[
     get("/v1/agents/{agent}/contains", &["id"], What::Agents(Asked::Contains)),
     get(
         "/v1/agents/{agent}/interactions",
-        &["conversation", "limit"],
+        &["conversation", "limit", "before"],
         What::Agents(Asked::Interactions),
     ),
     get("/v1/agents/{agent}/continuation", OF_ONE, What::Agents(Asked::Continuation)),
@@ -92,7 +92,7 @@ pub(super) async fn answer(
     let chain = find(&picture, agent)?;
     match asked {
         Asked::Contains => contains(desk, chain, query).await,
-        Asked::Interactions => interactions(chain, query),
+        Asked::Interactions => said::page(desk, chain, query).await,
         Asked::Continuation => {
             let link = conversation(desk, chain, query).await?;
             Ok(json(StatusCode::OK, &continuation(chain, &link)))
@@ -214,16 +214,6 @@ pub fn saved(chain: &Chain) -> Option<wire::Saved> {
     })
 }
 
-fn interactions(chain: &Chain, query: &Query) -> Result<Answer, Problem> {
-    let limit = query.number::<usize>("limit")?.unwrap_or(INTERACTIONS_KEPT);
-    let of = query.text("conversation");
-    let asked = |one: &&Arc<Interaction>| of.is_none_or(|id| one.conversation == id);
-    let mut newest: Vec<_> = chain.interactions.iter().rev().filter(asked).take(limit).collect();
-    newest.reverse();
-    let interactions = newest.into_iter().map(|one| interaction(one)).collect();
-    Ok(json(StatusCode::OK, &wire::Interactions { agent: chain.agent.clone(), interactions }))
-}
-
 pub(super) fn interaction(one: &Interaction) -> wire::Interaction {
     wire::Interaction {
         id: format!("{:016x}", one.key),
@@ -261,11 +251,9 @@ fn find<'p>(picture: &'p Snapshot, agent: &str) -> Result<&'p Arc<Chain>, Proble
 
 /// The conversation that is asked for, in memory or in the store; the current one unless said.
 async fn conversation(desk: &Desk, chain: &Chain, query: &Query) -> Result<Arc<Link>, Problem> {
-    let Some(id) = query.text("conversation") else {
-        return chain.current().cloned().ok_or_else(|| {
-            let detail = format!("{} has had no conversation yet", chain.agent);
-            Problem::unknown("conversation", "current", &[]).suggest(detail)
-        });
+    let Some(id) = query.text("conversation").or(chain.current.as_deref()) else {
+        let detail = format!("{} has had no conversation yet", chain.agent);
+        return Err(Problem::unknown("conversation", "current", &[]).suggest(detail));
     };
     earlier::whole(desk, chain, id).await?.ok_or_else(|| {
         let problem = Problem::unknown("conversation", id, &[]);

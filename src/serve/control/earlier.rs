@@ -64,14 +64,15 @@ pub(super) async fn whole(
     id: &str,
 ) -> Result<Option<Arc<Link>>, Problem> {
     let known = chain.get(id);
-    if let Some(link) = known.filter(|link| !link.continuation.is_empty()) {
+    if let Some(link) = known.filter(|link| !link.let_go) {
         return Ok(Some(Arc::clone(link)));
     }
     let wanted = LinksWanted { id: Some(id.to_owned()), limit: 1, ..of(chain) };
     let kept = ask(desk, wanted).await?.items.pop();
     Ok(match (known, kept) {
         (Some(known), Some(kept)) => {
-            Some(Arc::new(Link { continuation: kept.continuation, ..Link::clone(known) }))
+            let continuation = Arc::new(known.whole_work(&kept.continuation));
+            Some(Arc::new(Link { continuation, ..Link::clone(known) }))
         }
         (known, kept) => kept.map(Arc::new).or_else(|| known.cloned()),
     })

@@ -13,6 +13,7 @@ use super::problem::Problem;
 use super::query::Query;
 use super::{Desk, reading, rights};
 use crate::ledger::session::Session;
+use crate::ledger::written::{Part, Written};
 use crate::secret::keyed::Salt;
 use crate::store::reading::kept::KeptEvent;
 use crate::store::reading::place::Place;
@@ -22,8 +23,8 @@ use crate::store::reading::{Answer as Told, Question};
 use crate::units::SessionId;
 
 /// What can be asked for.
-pub(super) const PARAMETERS: [&str; 8] =
-    ["format", "user", "agent", "process", "since", "until", "anonymise", "events"];
+pub(super) const PARAMETERS: [&str; 9] =
+    ["format", "user", "agent", "process", "since", "until", "anonymise", "events", "output"];
 
 const CSV: &str = "text/csv; charset=utf-8";
 
@@ -66,6 +67,7 @@ struct Asked {
     form: Form,
     wanted: Wanted,
     events: bool,
+    output: bool,
     /// Where nobody's name is to be in it.
     salt: Option<Salt>,
 }
@@ -77,10 +79,15 @@ pub(super) async fn answer(desk: &Arc<Desk>, query: &Query) -> Result<Answer, Pr
         Some("csv") => Form::Csv,
         _ => Form::Lines,
     };
-    let events = query.is_set("events")?;
-    if events && form == Form::Csv {
+    let (events, output) = (query.is_set("events")?, query.is_set("output")?);
+    if (events || output) && form == Form::Csv {
         let problem = Problem::invalid("a table has sessions only");
-        return Err(problem.suggest("ask for events as `format=jsonl` or `format=json`"));
+        return Err(problem.suggest("ask for the rest as `format=jsonl` or `format=json`"));
+    }
+    let anonymise = query.is_set("anonymise")?;
+    if output && anonymise {
+        let problem = Problem::invalid("nobody knows whose names are in what commands wrote");
+        return Err(problem.suggest("ask for `output` without `anonymise`, or for one of them"));
     }
     let own = |name| query.words(name).into_iter().map(str::to_owned).collect();
     let wanted = Wanted {
@@ -92,7 +99,7 @@ pub(super) async fn answer(desk: &Arc<Desk>, query: &Query) -> Result<Answer, Pr
         limit: PAGE,
         ..Wanted::default()
     };
-    let salt = if query.is_set("anonymise")? { Some(salt(desk).await?) } else { None };
+    let salt = if anonymise { Some(salt(desk).await?) } else { None };
     let turn = desk.streams.clone().try_acquire_owned();
     let turn = turn.map_err(|_| Problem::busy("too many answers are streamed"))?;
     let kind = match form {
@@ -101,7 +108,7 @@ pub(super) async fn answer(desk: &Arc<Desk>, query: &Query) -> Result<Answer, Pr
         Form::Csv => CSV,
     };
     let (pieces, answer) = streamed(kind);
-    let (desk, asked) = (Arc::clone(desk), Asked { form, wanted, events, salt });
+    let (desk, asked) = (Arc::clone(desk), Asked { form, wanted, events, output, salt });
     tokio::spawn(async move {
         // Who stops listening is told no more.
         let _ = tell(&desk, asked, &pieces).await;
@@ -201,10 +208,14 @@ async fn piece(desk: &Desk, asked: &Asked, it: &Session, first: bool) -> Result<
     if let Some(salt) = &asked.salt {
         events.iter_mut().for_each(|event| anonymise_event(event, salt));
     }
+    let written = if asked.output { written(desk, it.id).await? } else { None };
     let mut text = String::new();
     if asked.form == Form::Json {
         if asked.events {
             session["history"] = Value::Array(events);
+        }
+        if let Some(written) = written {
+            session["output"] = written;
         }
         text.push_str(if first { "\n" } else { ",\n" });
         let _ = write!(text, "{session}");
@@ -213,6 +224,9 @@ async fn piece(desk: &Desk, asked: &Asked, it: &Session, first: bool) -> Result<
     let _ = writeln!(text, "{}", typed("session", session));
     for event in events {
         let _ = writeln!(text, "{}", typed("event", event));
+    }
+    if let Some(written) = written {
+        let _ = writeln!(text, "{}", typed("output", written));
     }
     Ok(text)
 }
@@ -253,6 +267,29 @@ fn event(it: KeptEvent) -> Value {
         "context": it.context,
         "source": it.source,
         "version": it.version,
+    })
+}
+
+/// What a command wrote last, as it is kept: masked, and as text whatever it was.
+async fn written(desk: &Desk, session: SessionId) -> Result<Option<Value>, Stop> {
+    match rights::ask(desk, Question::Output(session)).await {
+        Ok(Told::Output(found)) => Ok(found.map(|found| output(&found))),
+        Ok(_) | Err(Unanswered::InMemory) => Ok(None),
+        Err(error) => Err(Stop::Unanswered(error)),
+    }
+}
+
+fn output(it: &Written) -> Value {
+    let part = |part: &Part| {
+        let stream = if part.stderr { "stderr" } else { "stdout" };
+        json!({ "stream": stream, "text": String::from_utf8_lossy(&part.bytes.0) })
+    };
+    json!({
+        "session_id": it.session.to_string(),
+        "timestamp": it.at.to_string(),
+        "missed": it.begin,
+        "ended": it.over,
+        "parts": it.parts.iter().map(part).collect::<Vec<_>>(),
     })
 }
 
@@ -366,6 +403,8 @@ fn cell(value: &Value) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ledger::written::Raw;
+    use crate::units::Wall;
 
     #[test]
     fn a_table_has_no_formula_and_no_broken_line() {
@@ -379,6 +418,20 @@ mod tests {
             "end": { "at": "U", "duration_seconds": 1.5, "reason": "no", "exit_code": 1 },
         });
         assert_eq!(row(&session), "X,process,,web,,,jane,failed,T,U,1.5,1,,,5,0\r\n");
+    }
+
+    #[test]
+    fn what_a_command_wrote_is_told_with_where_it_went_and_what_is_missing() {
+        let part = |stderr, bytes: &[u8]| Part { stderr, bytes: Raw(bytes.to_vec()) };
+        let session = SessionId::new(Wall(5), 7);
+        let parts = vec![part(false, b"a\xff\n"), part(true, b"no")];
+        let told = output(&Written { session, at: Wall(0), begin: 9, over: true, parts });
+        assert_eq!(told["session_id"], session.to_string());
+        assert_eq!((&told["missed"], &told["ended"]), (&json!(9), &json!(true)));
+        let parts = json!([
+            { "stream": "stdout", "text": "a\u{fffd}\n" }, { "stream": "stderr", "text": "no" }
+        ]);
+        assert_eq!(told["parts"], parts);
     }
 
     #[test]

@@ -38,6 +38,7 @@ mod query;
 mod reading;
 mod request;
 mod rights;
+mod said;
 mod role;
 pub mod trail;
 mod spawned;

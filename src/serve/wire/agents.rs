@@ -130,8 +130,11 @@ pub struct Contains {
 pub struct Interactions {
     /// The agent.
     pub agent: String,
-    /// The newest, oldest first.
+    /// The newest of those that are asked for, oldest first.
     pub interactions: Vec<Interaction>,
+    /// `before` of the page with those that come before them, where there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next: Option<String>,
 }
 
 /// A prompt with its answer.

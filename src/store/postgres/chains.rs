@@ -6,10 +6,11 @@ use super::fault::Fault;
 use super::link::Link as Server;
 use super::rows::{Stamp, Value, Write, text};
 use crate::chains::chain::{KeptChain, Link};
+use crate::chains::continuation::{MOST_FILES, MOST_TASKS, MOST_TOOLS};
 use crate::chains::interaction::Interaction;
 use crate::store::chains::{
-    InteractionColumns, LinkColumns, MOST_INTERACTIONS, MOST_LINKS, MOST_TOLD, continuation_json,
-    kept, state_json,
+    InteractionColumns, LinkColumns, MOST_INTERACTIONS, MOST_LINKS, MOST_TOLD, MOST_WHOLE,
+    continuation_json, kept, state_json,
 };
 use crate::store::columns::signed;
 use crate::store::life::Identity;
@@ -19,18 +20,47 @@ macro_rules! values {
     ($($value:expr),* $(,)?) => { vec![$(Box::new($value) as Value),*] };
 }
 
-/// Replaces what is kept of a conversation.
+/// What is kept of the names of one kind with those that come, each once and the newest of them.
+macro_rules! merged {
+    ($kind:literal, $most:literal) => {
+        concat!(
+            "(SELECT coalesce(json_agg(name ORDER BY place), '[]') FROM (SELECT name, max(place) \
+             AS place FROM (SELECT value AS name, ordinality AS place FROM \
+             json_array_elements_text(agent_chains.continuation->'",
+            $kind,
+            "') WITH ORDINALITY UNION ALL SELECT value, ordinality + 100000 FROM \
+             json_array_elements_text(excluded.continuation->'",
+            $kind,
+            "') WITH ORDINALITY) AS each GROUP BY name ORDER BY max(place) DESC LIMIT ",
+            $most,
+            ") AS newest)"
+        )
+    };
+}
+
+// The numbers in the statement below; a literal is what it is put together from.
+const _: () = assert!(MOST_FILES == 100 && MOST_TOOLS == 50 && MOST_TASKS == 50);
+
+/// Replaces what is kept of a conversation. What it worked on is added to, where memory let go of it.
 pub fn put_link(agent: &str, link: &Link, stamp: &Stamp) -> Write {
     Write {
-        statement: "INSERT INTO agent_chains (instance, agent, conversation, number, process, \
-                    session_id, resumes, first_ms, last_ms, prompts, responses, state, \
-                    continuation) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, \
-                    $12::text::json, $13::text::json) ON CONFLICT (instance, agent, conversation) \
-                    DO UPDATE SET number = excluded.number, process = excluded.process, \
-                    session_id = excluded.session_id, resumes = excluded.resumes, \
-                    first_ms = excluded.first_ms, last_ms = excluded.last_ms, \
-                    prompts = excluded.prompts, responses = excluded.responses, \
-                    state = excluded.state, continuation = excluded.continuation",
+        statement: concat!(
+            "INSERT INTO agent_chains (instance, agent, conversation, number, process, \
+             session_id, resumes, first_ms, last_ms, prompts, responses, state, \
+             continuation) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, \
+             $12::text::json, $13::text::json) ON CONFLICT (instance, agent, conversation) \
+             DO UPDATE SET number = excluded.number, process = excluded.process, \
+             session_id = excluded.session_id, resumes = excluded.resumes, \
+             first_ms = excluded.first_ms, last_ms = excluded.last_ms, \
+             prompts = excluded.prompts, responses = excluded.responses, \
+             state = excluded.state, continuation = CASE WHEN $14 THEN json_build_object('files', ",
+            merged!("files", "100"),
+            ", 'tools', ",
+            merged!("tools", "50"),
+            ", 'tasks', ",
+            merged!("tasks", "50"),
+            ") ELSE excluded.continuation END"
+        ),
         values: values![
             stamp.instance(),
             text(agent),
@@ -45,6 +75,7 @@ pub fn put_link(agent: &str, link: &Link, stamp: &Stamp) -> Write {
             signed(link.responses),
             state_json(link),
             continuation_json(link),
+            link.let_go,
         ],
     }
 }
@@ -89,10 +120,12 @@ pub async fn chains(server: &mut Server, us: &Identity) -> Result<Vec<(String, K
     let links = client
         .query(
             "SELECT agent, conversation, number, process, session_id, resumes, first_ms, last_ms, \
-             prompts, responses, state::text, continuation::text FROM agent_chains AS kept \
-             WHERE instance = $1 AND (number = 1 OR number > (SELECT max(number) FROM \
-             agent_chains WHERE instance = $1 AND agent = kept.agent) - $2) ORDER BY agent, number",
-            &[instance, &MOST_LINKS],
+             prompts, responses, state::text, CASE WHEN number > newest - $3 \
+             THEN continuation::text ELSE '' END FROM agent_chains JOIN (SELECT agent AS whose, \
+             max(number) AS newest FROM agent_chains WHERE instance = $1 GROUP BY agent) AS n \
+             ON agent = whose WHERE instance = $1 AND (number = 1 OR number > newest - $2) \
+             ORDER BY agent, number",
+            &[instance, &MOST_LINKS, &MOST_WHOLE],
         )
         .await?;
     let interactions = client

@@ -169,17 +169,18 @@ impl Store for PostgresStore {
 }
 
 /// All rows in one transaction, all on their way at once.
-async fn commit(link: &mut Link, rows: &[&Row], stamp: &Stamp) -> Result<(), Fault> {
+async fn commit<'r>(link: &mut Link, rows: &[&'r Row], stamp: &Stamp) -> Result<(), Fault> {
     let note = lives::note();
-    let mut writes: Vec<Write> = rows.iter().map(|row| rows::write(row, stamp)).collect();
-    let mut texts: Vec<&str> = writes.iter().map(|write| write.statement).collect();
+    let asked = |row: &&'r Row| Some((*row, rows::write(row, stamp)?));
+    let writes: Vec<(&Row, Write)> = rows.iter().filter_map(asked).collect();
+    let mut texts: Vec<&str> = writes.iter().map(|(_, write)| write.statement).collect();
     texts.push(&note);
     texts.sort_unstable();
     texts.dedup();
     let (transaction, statements) = link.begin(&texts).await?;
     let mut known = Known::read(&transaction, rows.iter().copied()).await?;
     let mut sent = Vec::with_capacity(writes.len() + 1);
-    for (row, mut write) in rows.iter().zip(writes.drain(..)) {
+    for (row, mut write) in writes {
         if let Row::Event(event) = row {
             match known.take(event)? {
                 Place::Taken => continue,

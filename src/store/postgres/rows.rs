@@ -57,9 +57,11 @@ macro_rules! values {
     ($($value:expr),* $(,)?) => { vec![$(Box::new($value) as Value),*] };
 }
 
-/// What a row asks of the database.
-pub fn write(row: &Row, stamp: &Stamp) -> Write {
-    match row {
+/// What a row asks of the database; nothing where it has no number here, and whoever has one for it
+/// makes an event of it.
+pub fn write(row: &Row, stamp: &Stamp) -> Option<Write> {
+    Some(match row {
+        Row::Unheard(_) => return None,
         Row::Event(event) => append(event, &event.detail),
         Row::Session(session) => project(session, stamp),
         Row::Close(close) => closed(close),
@@ -76,7 +78,7 @@ pub fn write(row: &Row, stamp: &Stamp) -> Write {
         Row::Interaction(interaction) => chains::put_interaction(interaction, stamp),
         Row::ChainReset(agent) => chains::reset(agent, stamp),
         Row::Output(written) => output::put(written, stamp),
-    }
+    })
 }
 
 /// Text as the database takes it: it knows no NUL character.

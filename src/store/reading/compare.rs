@@ -74,7 +74,11 @@ fn judge(compared: &mut Compared, kept: &Session, lines: &[Line]) {
     }
 }
 
-fn events(store: &mut dyn Store, session: SessionId) -> Result<Vec<Line>, StoreError> {
+/// All that is kept of what happened to a session, in order.
+pub(in crate::store) fn events(
+    store: &mut dyn Store,
+    session: SessionId,
+) -> Result<Vec<Line>, StoreError> {
     let mut lines: Vec<Line> = Vec::new();
     loop {
         let from = lines.last().map_or(0, |line| line.sequence + 1);

@@ -85,6 +85,7 @@ pub fn answer<C: Columns>(question: &Question, rows: &[C]) -> Result<Answer, C::
             Answer::Events(page(rows, *limit, |row| event(row).map(Some))?)
         }
         Question::Conversations(wanted) => chains::answer(rows, wanted.limit)?,
+        Question::Interactions(wanted) => chains::said_answer(rows, wanted.limit)?,
         Question::Output(_) => output::answer(rows)?,
         Question::Statistics { .. } => Answer::Statistics(statistics::groups(rows)?),
         Question::Compare { .. } => Answer::Sessions(page(rows, AT_ONCE, session)?),

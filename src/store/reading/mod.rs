@@ -31,6 +31,7 @@ use self::place::Place;
 use self::statistics::{By, Groups};
 use self::wanted::Wanted;
 use crate::chains::chain::Link;
+use crate::chains::interaction::Interaction;
 use crate::ledger::audit::AuditRow;
 use crate::ledger::forget::Whose;
 use crate::ledger::session::Session;
@@ -101,6 +102,8 @@ pub enum Question {
     Output(SessionId),
     /// Conversations in the chain of an agent, newest first, page by page.
     Conversations(Box<LinksWanted>),
+    /// What was asked and answered in the conversations of an agent, newest first, page by page.
+    Interactions(Box<SaidWanted>),
     /// Sessions that were opened in a span of time, counted by what they have in common.
     Statistics {
         /// What they have in common.
@@ -127,6 +130,19 @@ pub struct LinksWanted {
     pub limit: u32,
 }
 
+/// What that was asked and answered in the conversations of an agent is asked for.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SaidWanted {
+    /// Whose.
+    pub agent: String,
+    /// Only in the conversation that the agent calls so.
+    pub conversation: Option<String>,
+    /// Only those before this time, and those of that time with a lower key, as the store orders keys.
+    pub before: Option<(Wall, i64)>,
+    /// How many at most.
+    pub limit: u32,
+}
+
 /// What is answered, each to the question of its name.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Answer {
@@ -144,6 +160,8 @@ pub enum Answer {
     Output(Option<Box<Written>>),
     /// Conversations, newest first.
     Conversations(Page<Link>),
+    /// What was asked and answered, newest first.
+    Interactions(Page<Interaction>),
     /// Lines of the audit trail, newest first.
     Audit(Page<AuditRow>),
     /// What was forgotten, or would be.

@@ -38,6 +38,7 @@ const DEEPEST: u32 = 32;
 pub fn of_instance(question: &Question, instance: &str) -> Statement {
     match question {
         Question::Conversations(wanted) => chains::statement(wanted, Some(instance)),
+        Question::Interactions(wanted) => chains::said(wanted, Some(instance)),
         question => of(question),
     }
 }
@@ -56,6 +57,7 @@ pub fn of(question: &Question) -> Statement {
             it
         }
         Question::Conversations(wanted) => chains::statement(wanted, None),
+        Question::Interactions(wanted) => chains::said(wanted, None),
         Question::Output(session) => output::statement(*session),
         Question::Children { parent, limit } => {
             let mut it = Statement::from(format!("SELECT {SESSION} FROM sessions WHERE "));

@@ -4,8 +4,10 @@ use std::sync::Arc;
 
 use super::event_of as event_of_row;
 use super::*;
+use crate::chains::chain::Link;
 use crate::ledger::written::Written;
 use crate::store::examples::{AT, batch, event, event_of, id, sample, session, usage};
+use crate::store::suite;
 
 /// Fills a spool with `count` batches of what `make` makes.
 fn filled(count: usize, make: impl Fn(usize) -> Vec<Row>) -> Spool {
@@ -55,6 +57,22 @@ fn of_several_pictures_only_the_last_is_committed() {
     spool.push(batch(vec![session(2)]));
     let expected = [event(0), event(1), event(2), session(1), session(2)];
     assert_eq!(rows(&spool.take_group()), expected);
+}
+
+#[test]
+fn a_conversation_that_is_not_whole_replaces_nothing() {
+    let told = |number: u64, let_go| {
+        let link = suite::chains::link(number, "c1");
+        suite::chains::row("claude", Link { let_go, ..link })
+    };
+    let taken = |all: &[(u64, bool)]| {
+        let mut spool = Spool::default();
+        all.iter().for_each(|(number, let_go)| spool.push(batch(vec![told(*number, *let_go)])));
+        rows(&spool.take_group())
+    };
+    let all = [(1, false), (2, false), (3, true), (4, true)];
+    assert_eq!(taken(&all), [told(2, false), told(3, true), told(4, true)]);
+    assert_eq!(taken(&[(1, false), (2, true), (3, false)]), [told(3, false)]);
 }
 
 #[test]

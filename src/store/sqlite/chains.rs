@@ -1,18 +1,23 @@
 //! The chains of agents: what is written of them, and what a new life reads.
 
-use rusqlite::{Connection, Row, named_params, params};
+use rusqlite::{Connection, OptionalExtension, Row, named_params, params};
 
 use crate::chains::chain::{KeptChain, Link};
+use crate::chains::continuation::Continuation;
 use crate::chains::interaction::Interaction;
 use crate::store::chains::{
-    InteractionColumns, LinkColumns, MOST_INTERACTIONS, MOST_LINKS, MOST_TOLD, continuation_json,
-    kept, state_json,
+    InteractionColumns, LinkColumns, MOST_INTERACTIONS, MOST_LINKS, MOST_TOLD, MOST_WHOLE,
+    continuation_json, kept, state_json,
 };
 use crate::store::columns::signed;
 use crate::tokens::UsageKey;
 
-/// Replaces what is kept of a conversation.
+/// Replaces what is kept of a conversation. What it worked on is added to, where memory let go of it.
 pub fn put_link(db: &Connection, agent: &str, link: &Link) -> rusqlite::Result<()> {
+    let continuation = match link.let_go {
+        true => serde_json::to_string(&link.whole_work(&work(db, agent, &link.id)?)),
+        false => Ok(continuation_json(link)),
+    };
     db.prepare_cached(
         "INSERT INTO agent_chains (agent, conversation, number, process, session_id, resumes, \
          first_ms, last_ms, prompts, responses, state, continuation) VALUES (:agent, \
@@ -35,9 +40,20 @@ pub fn put_link(db: &Connection, agent: &str, link: &Link) -> rusqlite::Result<(
         ":prompts": signed(link.prompts),
         ":responses": signed(link.responses),
         ":state": state_json(link),
-        ":continuation": continuation_json(link),
+        ":continuation": continuation.unwrap_or_default(),
     })?;
     Ok(())
+}
+
+/// What is kept of what a conversation worked on.
+fn work(db: &Connection, agent: &str, conversation: &str) -> rusqlite::Result<Continuation> {
+    let kept: Option<String> = db
+        .prepare_cached(
+            "SELECT continuation FROM agent_chains WHERE agent = ?1 AND conversation = ?2",
+        )?
+        .query_row([agent, conversation], |row| row.get(0))
+        .optional()?;
+    Ok(kept.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default())
 }
 
 /// Replaces what is kept of an interaction.
@@ -74,11 +90,13 @@ pub fn reset(db: &Connection, agent: &str) -> rusqlite::Result<()> {
 pub fn chains(db: &Connection) -> rusqlite::Result<Vec<(String, KeptChain)>> {
     let mut statement = db.prepare(
         "SELECT agent, conversation, number, process, session_id, resumes, first_ms, last_ms, \
-         prompts, responses, state, continuation FROM agent_chains AS kept WHERE number = 1 \
-         OR number > (SELECT max(number) FROM agent_chains WHERE agent = kept.agent) - ?1 \
+         prompts, responses, state, CASE WHEN number > newest - ?2 THEN continuation ELSE '' END \
+         FROM agent_chains JOIN (SELECT agent AS whose, max(number) AS newest FROM agent_chains \
+         GROUP BY agent) ON agent = whose WHERE number = 1 OR number > newest - ?1 \
          ORDER BY agent, number",
     )?;
-    let links = statement.query_map([MOST_LINKS], link)?.collect::<rusqlite::Result<_>>()?;
+    let links =
+        statement.query_map([MOST_LINKS, MOST_WHOLE], link)?.collect::<rusqlite::Result<_>>()?;
     let mut statement = db.prepare(
         "SELECT key, agent, conversation, session_id, at_ms, origin, prompt, response, metadata \
          FROM (SELECT *, row_number() OVER (PARTITION BY agent ORDER BY at_ms DESC, key) AS place \

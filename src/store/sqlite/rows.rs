@@ -32,6 +32,8 @@ pub fn write(db: &Connection, row: &Row, stamp: Stamp<'_>) -> Result<(), Fault> 
     let stored = stamp.at;
     match row {
         Row::Event(event) => append(db, event),
+        // It has no number here; whoever has one for it makes an event of it.
+        Row::Unheard(_) => Ok(()),
         Row::Session(session) => Ok(project(db, session, stamp.life)?),
         Row::Close(close) => Ok(closed(db, close)?),
         Row::Sample(sample) => Ok(sampled(db, sample)?),

@@ -10,6 +10,8 @@ use super::*;
 use crate::ledger::row::Row;
 use crate::ledger::session::{SessionEnd, SessionState};
 use crate::store::examples::{AT, bare, batch, end, event, event_of, id, session};
+use crate::store::reading::SaidWanted;
+use crate::store::reading::statement::{self, Statement};
 use crate::store::runfile::Owner;
 use crate::store::suite::{self, Place};
 use crate::units::ProcId;
@@ -103,6 +105,21 @@ impl Place for InFile {
 
     fn plan(&self, sql: &str) -> String {
         self.query(&format!("EXPLAIN QUERY PLAN {sql}")).expect("it is planned").join("\n")
+    }
+}
+
+#[test]
+fn what_was_said_last_is_found_in_its_order_by_an_index() {
+    let folder = folder();
+    drop(opened(&folder));
+    let db = Connection::open(path(&folder)).expect("opened");
+    for before in [None, Some((AT, 7))] {
+        let agent = "claude".to_owned();
+        let wanted = SaidWanted { agent, before, limit: 9, ..SaidWanted::default() };
+        let Statement { text, .. } = statement::of(&Question::Interactions(Box::new(wanted)));
+        let text = text.replace("$1", "'claude'").replace("$2", "9").replace("$3", "9");
+        let plan = lines(&db, &format!("EXPLAIN QUERY PLAN {text}")).expect("planned").join("\n");
+        assert!(plan.contains("interactions_by_agent") && !plan.contains("TEMP B-TREE"), "{plan}");
     }
 }
 

@@ -448,6 +448,13 @@ fn what_could_not_be_kept_by_one_life_is_kept_by_the_next_before_it_looks_for_op
     assert_eq!(writer.close(PATIENCE), 0);
     let left = std::fs::read_dir(folder.path().join("spool")).expect("listed").count();
     assert_eq!(left, 0);
+    // In its order, so that nothing of it was given up.
+    let mut store = crate::store::sqlite::SqliteStore::open(&place.join("history.db")).unwrap();
+    let Row::Event(told) = event(0) else { unreachable!() };
+    let asked = Question::Events { session: told.session, from: 0, limit: 9 };
+    let Answer::Events(kept) = store.answer(&asked).expect("an answer") else { unreachable!() };
+    let kept: Vec<_> = kept.items.iter().map(|it| (it.sequence, it.event_type.as_str())).collect();
+    assert_eq!(kept, [(0, &*told.event_type), (1, &*told.event_type)]);
 }
 
 #[test]
@@ -477,3 +484,6 @@ fn a_store_that_hangs_is_copied_beside_and_the_copy_goes_when_it_is_back() {
     let left = std::fs::read_dir(folder.path().join("spool")).expect("listed").count();
     assert_eq!(left, 0);
 }
+
+#[cfg(feature = "sqlite")]
+mod unheard;

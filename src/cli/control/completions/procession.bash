@@ -819,13 +819,25 @@ _procession() {
             return 0
             ;;
         procession__subcmd__agents__subcmd__interactions)
-            opts="-c -h --conversation --json --socket --config --help"
+            opts="-n -c -h --conversation --before --limit --json --socket --config --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
                 --conversation)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --before)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --limit)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -n)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -2255,7 +2267,7 @@ _procession() {
             return 0
             ;;
         procession__subcmd__sessions__subcmd__export)
-            opts="-c -h --format --user --agent --process --since --until --anonymise --events --store --socket --config --help"
+            opts="-c -h --format --user --agent --process --since --until --anonymise --events --output --store --socket --config --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0

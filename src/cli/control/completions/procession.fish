@@ -272,6 +272,7 @@ complete -c procession -n "__fish_procession_using_subcommand sessions; and __fi
 complete -c procession -n "__fish_procession_using_subcommand sessions; and __fish_seen_subcommand_from export" -s c -l config -d 'The configuration that the procession runs, which says where its socket is' -r -F
 complete -c procession -n "__fish_procession_using_subcommand sessions; and __fish_seen_subcommand_from export" -l anonymise -d 'Put hashes in the place of whatever could say who, where and on what'
 complete -c procession -n "__fish_procession_using_subcommand sessions; and __fish_seen_subcommand_from export" -l events -d 'What happened to each session as well; not in a table'
+complete -c procession -n "__fish_procession_using_subcommand sessions; and __fish_seen_subcommand_from export" -l output -d 'What spawned commands wrote last as well, masked as it is kept; not in a table, and not with --anonymise: nobody knows whose names are in it'
 complete -c procession -n "__fish_procession_using_subcommand sessions; and __fish_seen_subcommand_from export" -s h -l help -d 'Print help'
 complete -c procession -n "__fish_procession_using_subcommand sessions; and __fish_seen_subcommand_from purge" -l older-than -d 'Those that ended so long ago: 7d, 12h, …' -r
 complete -c procession -n "__fish_procession_using_subcommand sessions; and __fish_seen_subcommand_from purge" -l state -d 'Only those that ended as one of these' -r -f -a "completed\t''
@@ -362,7 +363,7 @@ complete -c procession -n "__fish_procession_using_subcommand agents; and not __
 complete -c procession -n "__fish_procession_using_subcommand agents; and not __fish_seen_subcommand_from list show conversations contains continuation hand-over interactions reset validate info help" -f -a "contains" -d 'Say whether a conversation is in the chain of an agent: 0 if it is, 1 if not'
 complete -c procession -n "__fish_procession_using_subcommand agents; and not __fish_seen_subcommand_from list show conversations contains continuation hand-over interactions reset validate info help" -f -a "continuation" -d 'Show what a conversation worked on: files, tools and tasks'
 complete -c procession -n "__fish_procession_using_subcommand agents; and not __fish_seen_subcommand_from list show conversations contains continuation hand-over interactions reset validate info help" -f -a "hand-over" -d 'Say what the next conversation needs to know: to be put in front of it'
-complete -c procession -n "__fish_procession_using_subcommand agents; and not __fish_seen_subcommand_from list show conversations contains continuation hand-over interactions reset validate info help" -f -a "interactions" -d 'Show what was asked and answered last'
+complete -c procession -n "__fish_procession_using_subcommand agents; and not __fish_seen_subcommand_from list show conversations contains continuation hand-over interactions reset validate info help" -f -a "interactions" -d 'Show what was asked and answered last, and page by page what came before'
 complete -c procession -n "__fish_procession_using_subcommand agents; and not __fish_seen_subcommand_from list show conversations contains continuation hand-over interactions reset validate info help" -f -a "reset" -d 'Begin the chain of an agent anew: the next conversation is number 1'
 complete -c procession -n "__fish_procession_using_subcommand agents; and not __fish_seen_subcommand_from list show conversations contains continuation hand-over interactions reset validate info help" -f -a "validate" -d 'Say whether every line of a transcript on disk parses, and which does not'
 complete -c procession -n "__fish_procession_using_subcommand agents; and not __fish_seen_subcommand_from list show conversations contains continuation hand-over interactions reset validate info help" -f -a "info" -d 'Show how large a transcript on disk is, its messages, and its first and last time'
@@ -386,17 +387,19 @@ complete -c procession -n "__fish_procession_using_subcommand agents; and __fish
 complete -c procession -n "__fish_procession_using_subcommand agents; and __fish_seen_subcommand_from contains" -s c -l config -d 'The configuration that the procession runs, which says where its socket is' -r -F
 complete -c procession -n "__fish_procession_using_subcommand agents; and __fish_seen_subcommand_from contains" -l json -d 'Print JSON'
 complete -c procession -n "__fish_procession_using_subcommand agents; and __fish_seen_subcommand_from contains" -s h -l help -d 'Print help'
-complete -c procession -n "__fish_procession_using_subcommand agents; and __fish_seen_subcommand_from continuation" -l conversation -d 'The conversation; the current one unless said, and all of them for interactions' -r
+complete -c procession -n "__fish_procession_using_subcommand agents; and __fish_seen_subcommand_from continuation" -l conversation -d 'The conversation; the current one unless said' -r
 complete -c procession -n "__fish_procession_using_subcommand agents; and __fish_seen_subcommand_from continuation" -l socket -d 'The control socket; by default that of the configuration, or the one in the usual folder' -r -F
 complete -c procession -n "__fish_procession_using_subcommand agents; and __fish_seen_subcommand_from continuation" -s c -l config -d 'The configuration that the procession runs, which says where its socket is' -r -F
 complete -c procession -n "__fish_procession_using_subcommand agents; and __fish_seen_subcommand_from continuation" -l json -d 'Print JSON'
 complete -c procession -n "__fish_procession_using_subcommand agents; and __fish_seen_subcommand_from continuation" -s h -l help -d 'Print help'
-complete -c procession -n "__fish_procession_using_subcommand agents; and __fish_seen_subcommand_from hand-over" -l conversation -d 'The conversation; the current one unless said, and all of them for interactions' -r
+complete -c procession -n "__fish_procession_using_subcommand agents; and __fish_seen_subcommand_from hand-over" -l conversation -d 'The conversation; the current one unless said' -r
 complete -c procession -n "__fish_procession_using_subcommand agents; and __fish_seen_subcommand_from hand-over" -l socket -d 'The control socket; by default that of the configuration, or the one in the usual folder' -r -F
 complete -c procession -n "__fish_procession_using_subcommand agents; and __fish_seen_subcommand_from hand-over" -s c -l config -d 'The configuration that the procession runs, which says where its socket is' -r -F
 complete -c procession -n "__fish_procession_using_subcommand agents; and __fish_seen_subcommand_from hand-over" -l json -d 'Print JSON'
 complete -c procession -n "__fish_procession_using_subcommand agents; and __fish_seen_subcommand_from hand-over" -s h -l help -d 'Print help'
-complete -c procession -n "__fish_procession_using_subcommand agents; and __fish_seen_subcommand_from interactions" -l conversation -d 'The conversation; the current one unless said, and all of them for interactions' -r
+complete -c procession -n "__fish_procession_using_subcommand agents; and __fish_seen_subcommand_from interactions" -l conversation -d 'Only those of this conversation' -r
+complete -c procession -n "__fish_procession_using_subcommand agents; and __fish_seen_subcommand_from interactions" -l before -d 'Only those that come before a page: its `next`' -r
+complete -c procession -n "__fish_procession_using_subcommand agents; and __fish_seen_subcommand_from interactions" -s n -l limit -d 'How many at most' -r
 complete -c procession -n "__fish_procession_using_subcommand agents; and __fish_seen_subcommand_from interactions" -l socket -d 'The control socket; by default that of the configuration, or the one in the usual folder' -r -F
 complete -c procession -n "__fish_procession_using_subcommand agents; and __fish_seen_subcommand_from interactions" -s c -l config -d 'The configuration that the procession runs, which says where its socket is' -r -F
 complete -c procession -n "__fish_procession_using_subcommand agents; and __fish_seen_subcommand_from interactions" -l json -d 'Print JSON'
@@ -415,7 +418,7 @@ complete -c procession -n "__fish_procession_using_subcommand agents; and __fish
 complete -c procession -n "__fish_procession_using_subcommand agents; and __fish_seen_subcommand_from help" -f -a "contains" -d 'Say whether a conversation is in the chain of an agent: 0 if it is, 1 if not'
 complete -c procession -n "__fish_procession_using_subcommand agents; and __fish_seen_subcommand_from help" -f -a "continuation" -d 'Show what a conversation worked on: files, tools and tasks'
 complete -c procession -n "__fish_procession_using_subcommand agents; and __fish_seen_subcommand_from help" -f -a "hand-over" -d 'Say what the next conversation needs to know: to be put in front of it'
-complete -c procession -n "__fish_procession_using_subcommand agents; and __fish_seen_subcommand_from help" -f -a "interactions" -d 'Show what was asked and answered last'
+complete -c procession -n "__fish_procession_using_subcommand agents; and __fish_seen_subcommand_from help" -f -a "interactions" -d 'Show what was asked and answered last, and page by page what came before'
 complete -c procession -n "__fish_procession_using_subcommand agents; and __fish_seen_subcommand_from help" -f -a "reset" -d 'Begin the chain of an agent anew: the next conversation is number 1'
 complete -c procession -n "__fish_procession_using_subcommand agents; and __fish_seen_subcommand_from help" -f -a "validate" -d 'Say whether every line of a transcript on disk parses, and which does not'
 complete -c procession -n "__fish_procession_using_subcommand agents; and __fish_seen_subcommand_from help" -f -a "info" -d 'Show how large a transcript on disk is, its messages, and its first and last time'
@@ -504,7 +507,7 @@ complete -c procession -n "__fish_procession_using_subcommand help; and __fish_s
 complete -c procession -n "__fish_procession_using_subcommand help; and __fish_seen_subcommand_from agents" -f -a "contains" -d 'Say whether a conversation is in the chain of an agent: 0 if it is, 1 if not'
 complete -c procession -n "__fish_procession_using_subcommand help; and __fish_seen_subcommand_from agents" -f -a "continuation" -d 'Show what a conversation worked on: files, tools and tasks'
 complete -c procession -n "__fish_procession_using_subcommand help; and __fish_seen_subcommand_from agents" -f -a "hand-over" -d 'Say what the next conversation needs to know: to be put in front of it'
-complete -c procession -n "__fish_procession_using_subcommand help; and __fish_seen_subcommand_from agents" -f -a "interactions" -d 'Show what was asked and answered last'
+complete -c procession -n "__fish_procession_using_subcommand help; and __fish_seen_subcommand_from agents" -f -a "interactions" -d 'Show what was asked and answered last, and page by page what came before'
 complete -c procession -n "__fish_procession_using_subcommand help; and __fish_seen_subcommand_from agents" -f -a "reset" -d 'Begin the chain of an agent anew: the next conversation is number 1'
 complete -c procession -n "__fish_procession_using_subcommand help; and __fish_seen_subcommand_from agents" -f -a "validate" -d 'Say whether every line of a transcript on disk parses, and which does not'
 complete -c procession -n "__fish_procession_using_subcommand help; and __fish_seen_subcommand_from agents" -f -a "info" -d 'Show how large a transcript on disk is, its messages, and its first and last time'

@@ -463,6 +463,7 @@ _arguments "${_arguments_options[@]}" : \
 '--config=[The configuration that the procession runs, which says where its socket is]:FILE:_files' \
 '--anonymise[Put hashes in the place of whatever could say who, where and on what]' \
 '--events[What happened to each session as well; not in a table]' \
+'(--anonymise)--output[What spawned commands wrote last as well, masked as it is kept; not in a table, and not with --anonymise\: nobody knows whose names are in it]' \
 '-h[Print help]' \
 '--help[Print help]' \
 && ret=0
@@ -735,7 +736,7 @@ _arguments "${_arguments_options[@]}" : \
 ;;
 (continuation)
 _arguments "${_arguments_options[@]}" : \
-'--conversation=[The conversation; the current one unless said, and all of them for interactions]:ID:_default' \
+'--conversation=[The conversation; the current one unless said]:ID:_default' \
 '--socket=[The control socket; by default that of the configuration, or the one in the usual folder]:PATH:_files' \
 '-c+[The configuration that the procession runs, which says where its socket is]:FILE:_files' \
 '--config=[The configuration that the procession runs, which says where its socket is]:FILE:_files' \
@@ -747,7 +748,7 @@ _arguments "${_arguments_options[@]}" : \
 ;;
 (hand-over)
 _arguments "${_arguments_options[@]}" : \
-'--conversation=[The conversation; the current one unless said, and all of them for interactions]:ID:_default' \
+'--conversation=[The conversation; the current one unless said]:ID:_default' \
 '--socket=[The control socket; by default that of the configuration, or the one in the usual folder]:PATH:_files' \
 '-c+[The configuration that the procession runs, which says where its socket is]:FILE:_files' \
 '--config=[The configuration that the procession runs, which says where its socket is]:FILE:_files' \
@@ -759,7 +760,10 @@ _arguments "${_arguments_options[@]}" : \
 ;;
 (interactions)
 _arguments "${_arguments_options[@]}" : \
-'--conversation=[The conversation; the current one unless said, and all of them for interactions]:ID:_default' \
+'--conversation=[Only those of this conversation]:ID:_default' \
+'--before=[Only those that come before a page\: its \`next\`]:PLACE:_default' \
+'-n+[How many at most]:COUNT:_default' \
+'--limit=[How many at most]:COUNT:_default' \
 '--socket=[The control socket; by default that of the configuration, or the one in the usual folder]:PATH:_files' \
 '-c+[The configuration that the procession runs, which says where its socket is]:FILE:_files' \
 '--config=[The configuration that the procession runs, which says where its socket is]:FILE:_files' \
@@ -1280,7 +1284,7 @@ _procession__subcmd__agents_commands() {
 'contains:Say whether a conversation is in the chain of an agent\: 0 if it is, 1 if not' \
 'continuation:Show what a conversation worked on\: files, tools and tasks' \
 'hand-over:Say what the next conversation needs to know\: to be put in front of it' \
-'interactions:Show what was asked and answered last' \
+'interactions:Show what was asked and answered last, and page by page what came before' \
 'reset:Begin the chain of an agent anew\: the next conversation is number 1' \
 'validate:Say whether every line of a transcript on disk parses, and which does not' \
 'info:Show how large a transcript on disk is, its messages, and its first and last time' \
@@ -1317,7 +1321,7 @@ _procession__subcmd__agents__subcmd__help_commands() {
 'contains:Say whether a conversation is in the chain of an agent\: 0 if it is, 1 if not' \
 'continuation:Show what a conversation worked on\: files, tools and tasks' \
 'hand-over:Say what the next conversation needs to know\: to be put in front of it' \
-'interactions:Show what was asked and answered last' \
+'interactions:Show what was asked and answered last, and page by page what came before' \
 'reset:Begin the chain of an agent anew\: the next conversation is number 1' \
 'validate:Say whether every line of a transcript on disk parses, and which does not' \
 'info:Show how large a transcript on disk is, its messages, and its first and last time' \
@@ -1472,7 +1476,7 @@ _procession__subcmd__help__subcmd__agents_commands() {
 'contains:Say whether a conversation is in the chain of an agent\: 0 if it is, 1 if not' \
 'continuation:Show what a conversation worked on\: files, tools and tasks' \
 'hand-over:Say what the next conversation needs to know\: to be put in front of it' \
-'interactions:Show what was asked and answered last' \
+'interactions:Show what was asked and answered last, and page by page what came before' \
 'reset:Begin the chain of an agent anew\: the next conversation is number 1' \
 'validate:Say whether every line of a transcript on disk parses, and which does not' \
 'info:Show how large a transcript on disk is, its messages, and its first and last time' \

@@ -46,6 +46,11 @@ pub struct Options {
     #[arg(long)]
     events: bool,
 
+    /// What spawned commands wrote last as well, masked as it is kept; not in a table, and not with
+    /// --anonymise: nobody knows whose names are in it.
+    #[arg(long, conflicts_with = "anonymise")]
+    output: bool,
+
     #[command(flatten)]
     kept: Kept,
 }
@@ -79,8 +84,9 @@ pub async fn export(options: &Options) -> Result<(), Failure> {
 fn path(options: &Options) -> Result<String, Failure> {
     let format = options.format.to_possible_value();
     let format = format.map(|it| it.get_name().to_owned()).unwrap_or_default();
-    let (anonymise, events) = (options.anonymise, options.events);
-    let mut path = format!("/v1/export?format={format}&anonymise={anonymise}&events={events}");
+    let (anonymise, events, output) = (options.anonymise, options.events, options.output);
+    let mut path =
+        format!("/v1/export?format={format}&anonymise={anonymise}&events={events}&output={output}");
     for (name, words) in
         [("user", &options.user), ("agent", &options.agent), ("process", &options.process)]
     {
