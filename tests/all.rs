@@ -19,6 +19,7 @@ mod house;
 mod image;
 mod kept;
 mod leaks;
+mod live;
 mod lifecycle;
 mod memory;
 mod mind;

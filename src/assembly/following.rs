@@ -9,6 +9,7 @@ use tokio::time::timeout;
 use crate::assembly::senses::restarting;
 use crate::clock;
 use crate::config::plan::{Plan, Treatment};
+use crate::init::sys;
 use crate::ledger::entry::Entry;
 use crate::tokens::TokenResume;
 use crate::tokens::price::Prices;
@@ -73,6 +74,7 @@ pub(super) async fn follow(
     let (batches, mut found) = mpsc::channel(TOKEN_BATCHES);
     let following = restarting("tokens", move || {
         // After a panic nobody knows what was counted: what is there by then is only remembered.
+        let anew = first.is_none();
         let start = first.take().unwrap_or_else(|| Start {
             at: clock::now().wall,
             resume: TokenResume::default(),
@@ -83,7 +85,9 @@ pub(super) async fn follow(
         let mut stopped = stopped.clone();
         let stop = async move { drop(stopped.wait_for(|stop| *stop).await) };
         let follower = Follower::new(sources.borrow().clone(), start);
-        let told = Tidings { sources: sources.clone(), prices: prices.clone() };
+        let follower = if anew { follower.after_a_panic() } else { follower };
+        let (sources, prices) = (sources.clone(), prices.clone());
+        let told = Tidings { sources, prices, register: sys::watch };
         tail::follow(follower, told, batches.clone(), stop)
     });
     let tell_of_new_agents = async {

@@ -3,7 +3,7 @@
 //! A batch stays one batch: responses, how far the files are read and which keys are seen are kept
 //! together or not at all, so that a restart neither loses a token nor counts one twice.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::json;
 
@@ -47,10 +47,14 @@ impl Ledger {
             None => UNKNOWN.to_owned(),
         };
         let (changed, rows) = (BTreeSet::new(), Vec::new());
+        let telling = batch.telling;
         let mut counting = Counting { at, ix, process, changed, rows };
         let mut talked = Changed::new();
         for usage in batch.usages {
             self.count(&mut counting, usage, true, &mut talked);
+        }
+        if let Some(telling) = telling {
+            self.being_told(&mut counting, telling);
         }
         let Counting { process, changed, mut rows, .. } = counting;
         for correction in &batch.corrections {
@@ -104,6 +108,23 @@ impl Ledger {
         }
         rows.push(Row::Usage { session, process, usage: Box::new(usage) });
         true
+    }
+
+    /// Takes in all responses of a process that are being told, so that gauges show them; nothing of
+    /// them is counted, nor kept.
+    fn being_told(&mut self, counting: &mut Counting, telling: Vec<Usage>) {
+        let Counting { at, ix, process, rows, .. } = counting;
+        let mut open: BTreeMap<SessionId, Figures> = BTreeMap::new();
+        for usage in telling {
+            let Some(usage) = self.precedence.foresee(usage) else { continue };
+            let session = ix.and_then(|ix| self.attribute(*at, ix, &usage, rows));
+            if let Some(id) = session {
+                rows.extend(self.signed(*at, id));
+                book(open.entry(id).or_default(), &usage);
+            }
+        }
+        self.telling.insert(process.clone(), open);
+        self.telling.retain(|_, open| !open.is_empty());
     }
 
     /// What is kept of a session whose figures grew. One that has ended gets an event with all of

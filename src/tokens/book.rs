@@ -169,6 +169,17 @@ impl Book {
         self.close_where(now.wall, |_| true);
     }
 
+    /// Whether a response is being told.
+    pub fn is_telling(&self) -> bool {
+        !self.open.is_empty()
+    }
+
+    /// Every response that is being told, as if it were closed now, in the order of their opening.
+    pub fn telling(&self, now: Wall) -> Vec<(Whose, Usage)> {
+        let told = self.order.iter().filter_map(|key| Some((*key, self.open.get(key)?)));
+        told.map(|(key, open)| (open.whose.clone(), open.usage(key, &self.prices, now))).collect()
+    }
+
     /// What was closed since it was last taken.
     pub fn take(&mut self) -> Closed {
         std::mem::take(&mut self.closed)

@@ -274,6 +274,9 @@ pub struct TokenBatch {
     /// Changes to responses that had been counted already; booked apart, so that counters of
     /// tokens never shrink.
     pub corrections: Vec<Correction>,
+    /// Responses that are being told as far as they were, all of this process, where that changed:
+    /// for gauges alone, since only closed ones are counted.
+    pub telling: Option<Vec<Usage>>,
     /// How far each file is read.
     pub progress: Vec<FileProgress>,
     /// Keys that are known from now on without having been counted (history at first sight).

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::fs::File;
 use std::io;
+use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -20,6 +21,7 @@ use crate::tokens::tail::file::{self, Change, Identity, Look, Tracked};
 use crate::tokens::tail::read::{Position, Reader};
 use crate::tokens::tail::scan::{HOT, Tree};
 use crate::tokens::tail::shelf::{Put, Shelf};
+use crate::tokens::tail::telling::{Telling, Told};
 use crate::tokens::tail::turn;
 use crate::tokens::talks::Talks;
 use crate::tokens::{FileProgress, Lag, LineCounts, TokenBatch, TokenResume, UsageKey};
@@ -57,6 +59,18 @@ pub struct Follower {
     lag: Lag,
     /// The number of files that was told last.
     files: u64,
+    telling: Telling,
+}
+
+/// How long to wait for the next poll.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pause {
+    /// There is more to read.
+    None,
+    /// Something is to be looked at by the clock.
+    Short,
+    /// The kernel tells when there is something.
+    UntilTold,
 }
 
 struct Root {
@@ -92,6 +106,7 @@ impl Follower {
             quotas: Vec::new(),
             lag: Lag::default(),
             files: 0,
+            telling: Telling::default(),
         };
         follower.follow(&sources);
         follower
@@ -117,6 +132,14 @@ impl Follower {
                 }
             }
         }
+    }
+
+    /// Takes back what a follower before this one was telling, of which nobody knows any more.
+    pub fn after_a_panic(mut self) -> Self {
+        let owners = self.roots.iter().flat_map(|root| &root.source.owners);
+        let processes: Vec<_> = owners.map(|owner| owner.whose.process.clone()).collect();
+        self.telling.forget(processes.into_iter().chain([None]));
+        self
     }
 
     /// Uses these prices from now on: what was counted keeps its cost.
@@ -160,6 +183,20 @@ impl Follower {
     /// Whether there is more to read at once.
     pub fn is_behind(&self) -> bool {
         !self.dirty.is_empty() || self.roots.iter().any(|root| !root.tree.is_complete())
+    }
+
+    /// How long to wait for the next poll.
+    pub fn pause(&self) -> Pause {
+        match (self.is_behind(), self.bell.hears_all() && !self.book.is_telling()) {
+            (true, _) => Pause::None,
+            (false, false) => Pause::Short,
+            (false, true) => Pause::UntilTold,
+        }
+    }
+
+    /// A descriptor that is readable when the kernel told of something.
+    pub fn bell(&self) -> Option<OwnedFd> {
+        self.bell.descriptor()
     }
 
     /// Has what the kernel told of looked at: files that are known, and the folders of others.
@@ -332,7 +369,10 @@ impl Follower {
     /// What is to be handed on: a batch for each process that used something, and the offsets in
     /// the last, so that they are never stored before what they stand for.
     fn collect(&mut self, now: Now) -> Vec<TokenBatch> {
-        let mut batches = by_process(self.book.take());
+        let behind = self.is_behind();
+        // Reading what was missed opens thousands at once, which are closed as soon.
+        let telling = if behind { Vec::new() } else { self.book.telling(now.wall) };
+        let mut batches = by_process(self.book.take(), self.telling.news(telling));
         let mut last = batches.pop().unwrap_or_else(|| TokenBatch {
             process: self.only_process(),
             ..TokenBatch::default()
@@ -422,8 +462,11 @@ fn newest(quotas: Vec<Quota>) -> Vec<Quota> {
     newest.into_values().collect()
 }
 
-fn by_process(closed: Closed) -> Vec<TokenBatch> {
+fn by_process(closed: Closed, telling: Told) -> Vec<TokenBatch> {
     let mut batches: BTreeMap<Option<Arc<str>>, TokenBatch> = BTreeMap::new();
+    for (process, told) in telling {
+        batches.entry(process).or_default().telling = Some(told);
+    }
     for (whose, usage) in closed.usages {
         batches.entry(whose.process).or_default().usages.push(usage);
     }

@@ -5,6 +5,7 @@ use std::fs;
 use tokio::sync::{mpsc, watch};
 
 use crate::clock;
+use crate::init::sys;
 use crate::secret::masker::Masker;
 use crate::tokens::TokenResume;
 use crate::tokens::price::Prices;
@@ -110,5 +111,5 @@ async fn folders_that_are_told_of_later_are_followed_and_inner_ones_win() {
 
 /// Of folders that may change, and of prices that do not.
 fn tidings(sources: watch::Receiver<Vec<Source>>) -> Tidings {
-    Tidings { sources, prices: watch::channel(Prices::embedded()).1 }
+    Tidings { sources, prices: watch::channel(Prices::embedded()).1, register: sys::watch }
 }
