@@ -11,6 +11,7 @@ use crate::chains::step::Deed;
 use crate::ledger::calls::Called;
 use crate::ledger::conversations::Key;
 use crate::ledger::fold::Ledger;
+use crate::ledger::fold_budgets::Spending;
 use crate::ledger::fold_chains::{Changed, NATIVE_ID_LENGTH};
 use crate::ledger::labels::{UNKNOWN, clip};
 use crate::ledger::outcome::{Outcome, summary};
@@ -59,6 +60,7 @@ impl Ledger {
         let Counting { process, changed, mut rows, .. } = counting;
         for correction in &batch.corrections {
             self.spend.correct(&process, correction);
+            rows.extend(self.charged(at, &process, &Spending::more(correction)));
         }
         self.spend.read(&batch.lines);
         self.files = batch.files.unwrap_or(self.files);
@@ -87,7 +89,7 @@ impl Ledger {
         let Counting { at, ix, process, changed, rows } = counting;
         let (at, ix, process) = (*at, *ix, process.clone());
         self.spend.count(&process, &usage, response);
-        rows.extend(self.charged(at, &process, &usage));
+        rows.extend(self.charged(at, &process, &Spending::of(&usage)));
         rows.extend(ix.into_iter().flat_map(|ix| self.spent_behind(at, ix, &usage)));
         let session = ix.and_then(|ix| self.attribute(at, ix, &usage, rows));
         if let Some(id) = session {

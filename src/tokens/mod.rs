@@ -309,8 +309,14 @@ pub struct Correction {
     pub agent: String,
     /// Which model gave it.
     pub model: String,
+    /// When, by the agent's clock.
+    pub at: Wall,
     /// Tokens by which the counted figure was too low, or (negative) too high.
     pub tokens: i64,
+    /// The kinds of which too few were counted.
+    pub more: TokenCounts,
+    /// What those cost.
+    pub cost: Cost,
 }
 
 /// Files that are followed at most, over all sources: some 10 MiB of memory. The store remembers as

@@ -7,6 +7,12 @@ use crate::tokens::quota::{Quota, Window};
 use crate::tokens::stdout::{self, Spoken};
 use crate::units::RunId;
 
+pub(super) fn correction(ms: u64, tokens: i64, input: u64) -> Correction {
+    let more = TokenCounts { input, ..TokenCounts::default() };
+    let (agent, model) = ("claude".to_owned(), "opus".to_owned());
+    Correction { agent, model, at: at(ms).wall, tokens, more, cost: Cost::Priced(Money(7)) }
+}
+
 #[test]
 fn usage_opens_a_conversation_inside_its_run_in_one_batch() {
     let batch = TokenBatch {
@@ -16,7 +22,7 @@ fn usage_opens_a_conversation_inside_its_run_in_one_batch() {
             usage(6, 2, "c1", Cost::Unpriced),
             usage(7, 3, "c2", Cost::Priced(Money(2))),
         ],
-        corrections: vec![Correction { agent: "claude".into(), model: "opus".into(), tokens: -3 }],
+        corrections: vec![correction(10, -3, 0)],
         progress: vec![FileProgress { path: "log".into(), device: 1, inode: 2, offset: 77 }],
         seeded: vec![UsageKey(9)],
         lines: LineCounts { counted: 3, ..LineCounts::default() },
