@@ -29,7 +29,7 @@ pub fn spent_of_late(history: &mut History<'_>) {
     history.commit(vec![
         spent_at(10, "a", minute(2), priced(1)),
         spent_at(20, "a", Wall(minute(2).0 + 59_999), priced(2)),
-        spent_at(30, "a", minute(2), Cost::Unpriced),
+        spent_at(31, "a", minute(2), Cost::Unpriced),
         spent_at(40, "b", minute(2), priced(4)),
         spent_at(50, "a", minute(90), priced(8)),
         spent_at(60, "a", Wall(now.0 - late - 60_000), priced(16)),
@@ -50,8 +50,8 @@ pub fn spent_of_late(history: &mut History<'_>) {
         found,
         [
             (minute(90), "a", 50, 70, priced(8)),
-            (minute(2), "a", 30, 50, Cost::Unpriced),
             (minute(2), "a", 30, 70, priced(3)),
+            (minute(2), "a", 31, 51, Cost::Unpriced),
             (minute(2), "b", 40, 60, priced(4)),
         ]
     );

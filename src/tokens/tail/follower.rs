@@ -1,7 +1,6 @@
 //! The follower: one poll after another, from what is on the disk to what is handed on.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
-use std::fs::File;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::path::PathBuf;
@@ -18,6 +17,7 @@ use crate::tokens::tail::Start;
 use crate::tokens::tail::bell::{self, Bell};
 use crate::tokens::tail::ears::Ears;
 use crate::tokens::tail::file::{self, Change, Identity, Look, Tracked};
+use crate::tokens::tail::plain::{self, Links};
 use crate::tokens::tail::read::{Position, Reader};
 use crate::tokens::tail::scan::{HOT, Tree};
 use crate::tokens::tail::shelf::{Put, Shelf};
@@ -308,7 +308,7 @@ impl Follower {
     /// Reads one file in its turn; whether its end was reached.
     fn read_one(&mut self, reader: &mut Reader, id: FileId, now: Now) -> io::Result<bool> {
         let Some(tracked) = self.shelf.get_mut(id) else { return Ok(true) };
-        let file = File::open(&tracked.path)?;
+        let file = plain::open(&tracked.path, Links::Refuse)?;
         let meta = file.metadata()?;
         if !meta.is_file() || file::identity(&meta) != tracked.identity {
             // Replaced since we looked: the next look will tell.

@@ -35,6 +35,8 @@ mod file;
 mod follower;
 mod read;
 pub mod offline;
+mod parts;
+mod plain;
 mod scan;
 #[cfg(test)]
 mod scene;
