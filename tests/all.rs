@@ -43,4 +43,5 @@ mod tidy;
 mod tokens;
 mod usage;
 mod watch;
+mod windows;
 mod world;

@@ -46,20 +46,9 @@ pub(super) async fn follow(
         else => return,
     };
     let (told, sources) = watch::channel(first);
-    let resume = match timeout(RESUME_PATIENCE, resume).await {
-        Ok(Ok(resume)) => resume,
-        Ok(Err(_)) | Err(_) => {
-            tracing::warn!(
-                target: "tokens",
-                "the store does not say what was counted before: tokens that are in the logs \
-                 already are not counted"
-            );
-            TokenResume::default()
-        }
-    };
+    let mut resume = counted_before(resume).await;
     let privacy = plans.borrow().privacy.clone();
     let excerpts = privacy.excerpts.then_some(privacy.masker);
-    let mut resume = resume;
     if privacy.native_ids != Treatment::Collect {
         // What is kept is not what transcripts say, so that it would tell no copy.
         resume.told.clear();
@@ -104,6 +93,19 @@ pub(super) async fn follow(
         _ = async { tokio::join!(following, pass_on) } => {}
         () = async { tell_of_new_agents.await; std::future::pending().await } => {}
     }
+}
+
+/// What earlier lives counted, as far as the store says so in time.
+async fn counted_before(resume: oneshot::Receiver<TokenResume>) -> TokenResume {
+    if let Ok(Ok(resume)) = timeout(RESUME_PATIENCE, resume).await {
+        return resume;
+    }
+    tracing::warn!(
+        target: "tokens",
+        "the store does not say what was counted before: tokens that are in the logs already are \
+         not counted"
+    );
+    TokenResume::default()
 }
 
 fn has_agent(plan: &Plan) -> bool {

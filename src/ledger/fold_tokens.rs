@@ -122,6 +122,7 @@ impl Ledger {
             let session = ix.and_then(|ix| self.attribute(*at, ix, &usage, rows));
             if let Some(id) = session {
                 rows.extend(self.signed(*at, id));
+                self.attended(&usage, id);
                 book(open.entry(id).or_default(), &usage);
             }
         }
