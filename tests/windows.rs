@@ -102,17 +102,20 @@ fn part(dialect: &str, percent: u64) -> u64 {
     window * percent / 100
 }
 
-/// Waits until the conversation of each agent was answered so often.
+/// The main conversations, by the agents' own ids.
+const MAIN: [&str; 4] = ["s", "g", "ses_1", "019a0000-0000-7000-8000-00000000000a"];
+
+/// Waits until the main conversation of each agent was answered so often.
 fn answered(folder: &Path, times: u64) {
-    for (name, _) in WINDOWS {
+    for ((name, _), id) in WINDOWS.iter().zip(MAIN) {
         until(&format!("{name} was answered {times} times"), || {
             let mut command = Command::new(BINARY);
-            command.args(["agents", "list", "--json"]).stdin(Stdio::null());
+            command.args(["agents", "conversations", name, "--json"]).stdin(Stdio::null());
             let output = command.env("PROCESSION_SOCKET", folder.join("c.sock")).output();
             let found: Value = serde_json::from_slice(&output.ok()?.stdout).ok()?;
-            let agents = found["agents"].as_array()?;
-            let agent = agents.iter().find(|agent| agent["agent"] == name)?;
-            (agent["current"]["responses"].as_u64() >= Some(times)).then_some(())
+            let links = found["conversations"].as_array()?;
+            let link = links.iter().find(|link| link["id"] == id)?;
+            (link["responses"].as_u64() >= Some(times)).then_some(())
         });
     }
 }
