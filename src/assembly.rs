@@ -5,6 +5,7 @@
 //! fail, hang or be late: then less is seen, and supervising goes on.
 
 mod accounts;
+pub mod archive;
 mod below;
 mod contexts;
 mod following;
