@@ -159,8 +159,14 @@ impl Follower {
     /// the order in which it must be stored.
     pub fn poll(&mut self, now: Now) -> Vec<TokenBatch> {
         self.listen(now);
-        self.look(now);
+        let fresh = self.look(now);
         self.check(now);
+        // Behind what was written to the others until they were found, since a fork may copy that.
+        for id in fresh {
+            if !self.dirty.contains(&id) {
+                self.dirty.push_back(id);
+            }
+        }
         self.read_some(now);
         self.book.settle(now);
         self.collect(now)
@@ -215,7 +221,8 @@ impl Follower {
     }
 
     /// Finds new files, oldest first, since a fork's copies come after their origin.
-    fn look(&mut self, now: Now) {
+    fn look(&mut self, now: Now) -> Vec<FileId> {
+        let mut adopted = Vec::new();
         for source in self.inner_first() {
             let found = self.roots[source].tree.look(now, self.bell.hears_all());
             let bell = &mut self.bell;
@@ -228,15 +235,24 @@ impl Follower {
                 (a.born, x.written, p).cmp(&(b.born, y.written, q))
             });
             for (identity, look, path) in fresh {
-                self.adopt(source, path, identity, look, now);
+                adopted.extend(self.adopt(source, path, identity, look, now));
             }
             if self.roots[source].tree.is_known() {
                 self.roots[source].first_sight = false;
             }
         }
+        adopted
     }
 
-    fn adopt(&mut self, source: usize, path: PathBuf, identity: Identity, look: Look, now: Now) {
+    /// Begins to follow a file; which it is, if it is to be read.
+    fn adopt(
+        &mut self,
+        source: usize,
+        path: PathBuf,
+        identity: Identity,
+        look: Look,
+        now: Now,
+    ) -> Option<FileId> {
         let resumed = self.resume.get(&path).filter(|row| row.inode == identity.inode);
         let offset = resumed.map(|row| row.offset);
         let is_database =
@@ -246,7 +262,7 @@ impl Follower {
         let ours = identity.born.is_some_and(|born| born >= begun);
         let history = self.roots[source].first_sight && resumed.is_none() && !ours;
         let dialect = self.roots[source].source.dialect;
-        let Some(shape) = agents::shape(dialect, &path) else { return };
+        let shape = agents::shape(dialect, &path)?;
         let end = if shape == Shape::Database { self.begun.0.cast_unsigned() } else { look.size };
         let tracked = Tracked {
             source,
@@ -262,16 +278,11 @@ impl Follower {
             complained: false,
         };
         self.resume.remove(&tracked.path);
-        match self.shelf.put(tracked, now.mono) {
-            Put::New(id) => {
-                self.dirty.push_back(id);
-                self.moved.insert(id);
-            }
-            Put::Renamed(id) => {
-                self.moved.insert(id);
-            }
-            Put::Refused => {}
+        let put = self.shelf.put(tracked, now.mono);
+        if let Put::New(id) | Put::Renamed(id) = put {
+            self.moved.insert(id);
         }
+        if let Put::New(id) = put { Some(id) } else { None }
     }
 
     /// Looks for changes in the files that are followed.

@@ -208,6 +208,8 @@ mod databases {
 const PARENT: &str = "0b0f3c52-5d0a-4b1e-9a37-6d0c9b3f1a11";
 const FORK: &str = "7c1d9e80-2f44-4c55-8d21-0a9b8c7d6e5f";
 
+const SECOND: &str = "9e8d7c6b-1a2b-4c3d-8e4f-5a6b7c8d9e0f";
+
 /// A rollout's row at this second.
 fn row(second: u64, kind: &str, payload: &str) -> String {
     let at = format!("2026-10-01T10:{:02}:{:02}Z", second / 60, second % 60);
@@ -253,8 +255,14 @@ fn a_fork_whose_ids_tell_no_time_counts_what_its_parent_did_not() {
     let mut last = stage.quiet().split_off(3);
     last.sort_unstable();
     assert_eq!(last, [1, 5]);
+    // One that begins right behind what its parent just wrote, both seen at one look.
+    let second = format!("{{\"id\":\"{SECOND}\",\"forked_from_id\":\"{PARENT}\"}}");
+    append(&stage.dir.path().join(path(PARENT)), on(95).as_bytes());
+    let copied = thread(1_000, &second, &[10, 30, 35, 95, 99]);
+    append(&stage.dir.path().join(path(SECOND)), copied.as_bytes());
+    assert_eq!(stage.quiet().split_off(5), [60, 4]);
     let found = crate::tokens::tail::offline::scan(&[stage.dir.path().to_owned()]);
-    assert_eq!(found.tally.len(), 5, "the same when it is summed up");
+    assert_eq!(found.tally.len(), 7, "the same when it is summed up");
 }
 
 #[test]
