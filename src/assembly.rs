@@ -15,6 +15,7 @@ mod journal;
 mod keeping;
 mod leftovers;
 mod logs;
+mod noticing;
 mod output;
 mod receiving;
 mod recording;
