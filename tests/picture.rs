@@ -96,6 +96,7 @@ pub fn snapshot() -> Snapshot {
         ])),
         closed: Arc::new(closed()),
         tokens: vec![opus(), unknown_model()],
+        telling: BTreeMap::new(),
         process_tokens: BTreeMap::from([(
             "coder".to_owned(),
             opus().tokens.plus(&unknown_model().tokens),

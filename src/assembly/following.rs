@@ -9,6 +9,7 @@ use tokio::time::timeout;
 use crate::assembly::senses::restarting;
 use crate::clock;
 use crate::config::plan::{Plan, Treatment};
+use crate::init::sys;
 use crate::ledger::entry::Entry;
 use crate::tokens::TokenResume;
 use crate::tokens::price::Prices;
@@ -45,20 +46,9 @@ pub(super) async fn follow(
         else => return,
     };
     let (told, sources) = watch::channel(first);
-    let resume = match timeout(RESUME_PATIENCE, resume).await {
-        Ok(Ok(resume)) => resume,
-        Ok(Err(_)) | Err(_) => {
-            tracing::warn!(
-                target: "tokens",
-                "the store does not say what was counted before: tokens that are in the logs \
-                 already are not counted"
-            );
-            TokenResume::default()
-        }
-    };
+    let mut resume = counted_before(resume).await;
     let privacy = plans.borrow().privacy.clone();
     let excerpts = privacy.excerpts.then_some(privacy.masker);
-    let mut resume = resume;
     if privacy.native_ids != Treatment::Collect {
         // What is kept is not what transcripts say, so that it would tell no copy.
         resume.told.clear();
@@ -73,6 +63,7 @@ pub(super) async fn follow(
     let (batches, mut found) = mpsc::channel(TOKEN_BATCHES);
     let following = restarting("tokens", move || {
         // After a panic nobody knows what was counted: what is there by then is only remembered.
+        let anew = first.is_none();
         let start = first.take().unwrap_or_else(|| Start {
             at: clock::now().wall,
             resume: TokenResume::default(),
@@ -83,7 +74,9 @@ pub(super) async fn follow(
         let mut stopped = stopped.clone();
         let stop = async move { drop(stopped.wait_for(|stop| *stop).await) };
         let follower = Follower::new(sources.borrow().clone(), start);
-        let told = Tidings { sources: sources.clone(), prices: prices.clone() };
+        let follower = if anew { follower.after_a_panic() } else { follower };
+        let (sources, prices) = (sources.clone(), prices.clone());
+        let told = Tidings { sources, prices, register: sys::watch };
         tail::follow(follower, told, batches.clone(), stop)
     });
     let tell_of_new_agents = async {
@@ -100,6 +93,19 @@ pub(super) async fn follow(
         _ = async { tokio::join!(following, pass_on) } => {}
         () = async { tell_of_new_agents.await; std::future::pending().await } => {}
     }
+}
+
+/// What earlier lives counted, as far as the store says so in time.
+async fn counted_before(resume: oneshot::Receiver<TokenResume>) -> TokenResume {
+    if let Ok(Ok(resume)) = timeout(RESUME_PATIENCE, resume).await {
+        return resume;
+    }
+    tracing::warn!(
+        target: "tokens",
+        "the store does not say what was counted before: tokens that are in the logs already are \
+         not counted"
+    );
+    TokenResume::default()
 }
 
 fn has_agent(plan: &Plan) -> bool {

@@ -348,6 +348,11 @@ impl Chain {
         crossed.into_iter().map(News::Fuller).collect()
     }
 
+    /// Notes which session a conversation is, of which a response is only being told.
+    pub fn attended(&mut self, id: &str, at: Wall, session: SessionId) {
+        self.link(id, at).session = Some(session);
+    }
+
     /// Counts a response in a conversation's session.
     pub fn responded(&mut self, id: &str, at: Wall, session: Option<SessionId>) {
         let link = self.link(id, at);

@@ -1,7 +1,7 @@
 //! The ledger: an entry in, rows out, and at any time a picture. Pure, so that the same entries
 //! always give the same history. What each kind of entry means stands in the `fold_…` files.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use std::time::Duration;
@@ -24,7 +24,7 @@ use crate::ledger::labels::UNKNOWN;
 use crate::ledger::outcome::Outcome;
 use crate::ledger::request::{Knock, Request};
 use crate::ledger::row::{Batch, Row};
-use crate::ledger::session::SessionKind;
+use crate::ledger::session::{Figures, SessionKind};
 use crate::ledger::sessions::Sessions;
 use crate::ledger::snapshot::{HouseView, ProcessView};
 use crate::ledger::spend::Spend;
@@ -51,6 +51,8 @@ pub struct Ledger {
     pub(super) chains: Chains,
     pub(super) spend: Spend,
     pub(super) precedence: Precedence,
+    /// What is being told of conversations, by process.
+    pub(super) telling: BTreeMap<String, BTreeMap<SessionId, Figures>>,
     pub(super) budgets: Budgets,
     pub(super) orphaned_spenders: OrphanedSpenders,
     pub(super) prices: Prices,
@@ -133,6 +135,7 @@ impl Ledger {
             chains: chains(plan),
             spend: Spend::new(plan),
             precedence: Precedence::default(),
+            telling: BTreeMap::new(),
             budgets: Budgets::new(&plan.budgets, started),
             orphaned_spenders: plan.tokens.orphaned_spenders,
             prices: Prices::default(),

@@ -15,8 +15,8 @@ use crate::ledger::row::{EventSource, Row};
 use crate::ledger::session::Session;
 use crate::ledger::sessions::Note;
 use crate::ledger::snapshot::BudgetView;
-use crate::tokens::{Cost, SpentBefore, Usage};
-use crate::units::{Mono, Now, ProcessIx, SessionId};
+use crate::tokens::{Correction, Cost, SpentBefore, TokenCounts, Usage};
+use crate::units::{Mono, Now, ProcessIx, SessionId, Wall};
 
 /// Between two times that the stop of one run is asked for: an order may have been lost, and who is
 /// stopping is not helped by being asked every second.
@@ -35,6 +35,30 @@ struct Budget {
     exceeded: BTreeMap<&'static str, u64>,
     /// The live runs whose stop was asked for because it is spent, and when last.
     asked: BTreeMap<SessionId, Mono>,
+}
+
+/// What was spent at once.
+pub(super) struct Spending<'a> {
+    agent: &'a str,
+    /// When, by the agent's clock.
+    given: Wall,
+    tokens: &'a TokenCounts,
+    cost: Cost,
+}
+
+impl<'a> Spending<'a> {
+    /// What a response took.
+    pub(super) fn of(usage: &'a Usage) -> Self {
+        let Usage { agent, at, tokens, cost, .. } = usage;
+        Self { agent, given: *at, tokens, cost: *cost }
+    }
+
+    /// What a response took beyond what it was counted for. What it was counted for too much stays
+    /// spent, as counters have it.
+    pub(super) fn more(correction: &'a Correction) -> Self {
+        let Correction { agent, at, more, cost, .. } = correction;
+        Self { agent, given: *at, tokens: more, cost: *cost }
+    }
 }
 
 impl Budgets {
@@ -104,8 +128,8 @@ impl Budget {
 }
 
 impl Ledger {
-    /// Charges a response of `process` to every budget that is about it.
-    pub(super) fn charged(&mut self, at: Now, process: &str, usage: &Usage) -> Vec<Row> {
+    /// Charges what `process` spent to every budget that is about it.
+    pub(super) fn charged(&mut self, at: Now, process: &str, spending: &Spending<'_>) -> Vec<Row> {
         if self.budgets.0.is_empty() {
             return Vec::new();
         }
@@ -115,14 +139,14 @@ impl Ledger {
         for place in 0..self.budgets.0.len() {
             let account = &mut self.budgets.0[place].account;
             let plan = Arc::clone(account.plan());
-            if !is_about(&plan.scope, process, &family, Some(&usage.agent)) {
+            if !is_about(&plan.scope, process, &family, Some(spending.agent)) {
                 continue;
             }
-            let charge = Charge::of(&plan.limit, &usage.tokens, usage.cost);
-            for passed in account.charge(at, usage.at, charge) {
+            let charge = Charge::of(&plan.limit, spending.tokens, spending.cost);
+            for passed in account.charge(at, spending.given, charge) {
                 rows.extend(self.passed(at, place, ix, passed));
             }
-            rows.extend(self.goes_on(at, place, ix, usage));
+            rows.extend(self.goes_on(at, place, ix, spending.given));
         }
         rows
     }
@@ -186,7 +210,7 @@ impl Ledger {
         at: Now,
         place: usize,
         spender: Option<ProcessIx>,
-        usage: &Usage,
+        given: Wall,
     ) -> Vec<Row> {
         let account = &self.budgets.0[place].account;
         if !(account.is_spent() && account.plan().actions.stop) {
@@ -195,7 +219,7 @@ impl Ledger {
         // A response is closed later than it was given: maybe by a run that is over.
         let run = spender.and_then(|ix| self.processes[ix.0].run.as_ref());
         match (spender, run) {
-            (Some(ix), Some(run)) if run.started <= usage.at => self.stop_for_budget(at, place, ix),
+            (Some(ix), Some(run)) if run.started <= given => self.stop_for_budget(at, place, ix),
             _ => Vec::new(),
         }
     }

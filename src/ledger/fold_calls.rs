@@ -4,13 +4,14 @@ use std::sync::Arc;
 
 use crate::ledger::calls::{self, Called};
 use crate::ledger::fold::Ledger;
+use crate::ledger::fold_budgets::Spending;
 use crate::ledger::fold_chains::Changed;
 use crate::ledger::labels::UNKNOWN;
-use crate::ledger::request::{Named, Refusal, Reply, Spent};
+use crate::ledger::request::{Beat, Named, Refusal, Reply, Spent};
 use crate::ledger::row::Row;
 use crate::ledger::session::SessionKind;
 use crate::tokens::call::Call;
-use crate::tokens::{Usage, UsageKey, UsageSource};
+use crate::tokens::{Cost, Usage, UsageKey, UsageSource};
 use crate::units::{Now, SessionId};
 
 /// Whose call it is.
@@ -60,7 +61,7 @@ impl Ledger {
         self.requested(&payer.process, &usage, failed);
         if usage.tokens.total() > 0 || usage.withheld > 0 {
             self.spend.count(&payer.process, &usage, true);
-            rows.extend(self.charged(at, &payer.process, &usage));
+            rows.extend(self.charged(at, &payer.process, &Spending::of(&usage)));
             let process = payer.process.clone();
             rows.push(Row::Usage { session, process, usage: Box::new(usage.clone()) });
         }
@@ -69,6 +70,25 @@ impl Ledger {
             self.called(Called { process, session, usage, endpoint, latency, failed });
         }
         Ok(Some(rows))
+    }
+
+    /// What an application said with a heartbeat that its session spent: counted and charged like a
+    /// call, though it is none and names no model.
+    pub(super) fn beat_spent(&mut self, at: Now, id: SessionId, beat: &Beat) -> Vec<Row> {
+        self.sessions.spent(id, &beat.tokens, beat.cost);
+        if beat.tokens.total() == 0 && beat.cost.is_none() {
+            return Vec::new();
+        }
+        let call = Call { source: UsageSource::Ingest, tokens: beat.tokens, ..Call::default() };
+        let call = Call { model: UNKNOWN.to_owned(), ..call };
+        let Ok(payer) = self.payer(&call, Some(id)) else { return Vec::new() };
+        let cost = beat.cost.map_or(Cost::Unpriced, Cost::Priced);
+        let usage = Usage { cost, ..self.priced(at, &call, &payer) };
+        let process = payer.process;
+        self.spend.count(&process, &usage, false);
+        let mut rows = self.charged(at, &process, &Spending::of(&usage));
+        rows.push(Row::Usage { session: Some(id), process, usage: Box::new(usage) });
+        rows
     }
 
     /// Keeps a call for those who look.

@@ -65,14 +65,28 @@ impl Ledger {
         session: Option<SessionId>,
         changed: &mut Changed,
     ) {
-        let agent = self.spend.agent(&usage.agent).to_owned();
         let conversation = clip(&usage.conversation, NATIVE_ID_LENGTH);
-        if conversation.is_empty() || agent == UNKNOWN || agent == OTHER {
-            return;
-        }
+        let Some(agent) = self.chained(usage) else { return };
         let Some(chain) = self.chains.of(&agent) else { return };
         chain.responded(conversation, usage.at, session);
         changed.insert((agent, conversation.to_owned()));
+    }
+
+    /// Takes in that a response is being told in a session: what is learnt of the conversation before
+    /// it is over is told there.
+    pub(super) fn attended(&mut self, usage: &Usage, session: SessionId) {
+        let conversation = clip(&usage.conversation, NATIVE_ID_LENGTH);
+        let chain = self.chained(usage).and_then(|agent| self.chains.of(&agent));
+        if let Some(chain) = chain {
+            chain.attended(conversation, usage.at, session);
+        }
+    }
+
+    /// The agent whose chain a response belongs to, if it belongs to one.
+    fn chained(&mut self, usage: &Usage) -> Option<String> {
+        let agent = self.spend.agent(&usage.agent);
+        let none = usage.conversation.is_empty() || agent == UNKNOWN || agent == OTHER;
+        (!none).then(|| agent.to_owned())
     }
 
     /// The rows that replace what is kept of these conversations.

@@ -197,7 +197,7 @@ impl Ledger {
         let id = self.find_open(named)?;
         let mut rows = self.signed(at, id);
         if beat.tells() {
-            self.sessions.spent(id, &beat.tokens, beat.cost);
+            rows.extend(self.beat_spent(at, id, &beat));
             let note = beat.note.as_deref().map(|note| clip(note, LONGEST_NOTE));
             let detail = json!({
                 "note": note,

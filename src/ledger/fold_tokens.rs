@@ -3,7 +3,7 @@
 //! A batch stays one batch: responses, how far the files are read and which keys are seen are kept
 //! together or not at all, so that a restart neither loses a token nor counts one twice.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::json;
 
@@ -11,6 +11,7 @@ use crate::chains::step::Deed;
 use crate::ledger::calls::Called;
 use crate::ledger::conversations::Key;
 use crate::ledger::fold::Ledger;
+use crate::ledger::fold_budgets::Spending;
 use crate::ledger::fold_chains::{Changed, NATIVE_ID_LENGTH};
 use crate::ledger::labels::{UNKNOWN, clip};
 use crate::ledger::outcome::{Outcome, summary};
@@ -47,14 +48,19 @@ impl Ledger {
             None => UNKNOWN.to_owned(),
         };
         let (changed, rows) = (BTreeSet::new(), Vec::new());
+        let telling = batch.telling;
         let mut counting = Counting { at, ix, process, changed, rows };
         let mut talked = Changed::new();
         for usage in batch.usages {
             self.count(&mut counting, usage, true, &mut talked);
         }
+        if let Some(telling) = telling {
+            self.being_told(&mut counting, telling);
+        }
         let Counting { process, changed, mut rows, .. } = counting;
         for correction in &batch.corrections {
             self.spend.correct(&process, correction);
+            rows.extend(self.charged(at, &process, &Spending::more(correction)));
         }
         self.spend.read(&batch.lines);
         self.files = batch.files.unwrap_or(self.files);
@@ -83,7 +89,7 @@ impl Ledger {
         let Counting { at, ix, process, changed, rows } = counting;
         let (at, ix, process) = (*at, *ix, process.clone());
         self.spend.count(&process, &usage, response);
-        rows.extend(self.charged(at, &process, &usage));
+        rows.extend(self.charged(at, &process, &Spending::of(&usage)));
         rows.extend(ix.into_iter().flat_map(|ix| self.spent_behind(at, ix, &usage)));
         let session = ix.and_then(|ix| self.attribute(at, ix, &usage, rows));
         if let Some(id) = session {
@@ -104,6 +110,24 @@ impl Ledger {
         }
         rows.push(Row::Usage { session, process, usage: Box::new(usage) });
         true
+    }
+
+    /// Takes in all responses of a process that are being told, so that gauges show them; nothing of
+    /// them is counted, nor kept.
+    fn being_told(&mut self, counting: &mut Counting, telling: Vec<Usage>) {
+        let Counting { at, ix, process, rows, .. } = counting;
+        let mut open: BTreeMap<SessionId, Figures> = BTreeMap::new();
+        for usage in telling {
+            let Some(usage) = self.precedence.foresee(usage) else { continue };
+            let session = ix.and_then(|ix| self.attribute(*at, ix, &usage, rows));
+            if let Some(id) = session {
+                rows.extend(self.signed(*at, id));
+                self.attended(&usage, id);
+                book(open.entry(id).or_default(), &usage);
+            }
+        }
+        self.telling.insert(process.clone(), open);
+        self.telling.retain(|_, open| !open.is_empty());
     }
 
     /// What is kept of a session whose figures grew. One that has ended gets an event with all of

@@ -9,7 +9,7 @@ use crate::config::plan::{BudgetLimit, BudgetPlan, ProcessPlan, Schedule, Standi
 use crate::ledger::calls::Calls;
 use crate::ledger::care::Care;
 use crate::ledger::entry::StoreHealth;
-use crate::ledger::session::{Session, SessionKind, SessionState};
+use crate::ledger::session::{Figures, Session, SessionKind, SessionState};
 use crate::ledger::spans::Spans;
 use crate::ledger::spend::Received;
 use crate::memory::container::ContainerFigures;
@@ -51,6 +51,8 @@ pub struct Snapshot {
     pub lasted: Arc<BTreeMap<SessionState, Spans>>,
     /// Token counters, one row for each combination that occurred.
     pub tokens: Vec<TokenSeries>,
+    /// What is being told of live conversations and is not among their figures before it is over.
+    pub telling: BTreeMap<SessionId, Figures>,
     /// Tokens of each process by kind, from 0.
     pub process_tokens: BTreeMap<String, TokenCounts>,
     /// What became of the log lines that were read.

@@ -208,7 +208,7 @@ impl Veil {
     }
 
     fn tokens(&self, mut batch: TokenBatch) -> TokenBatch {
-        for usage in &mut batch.usages {
+        for usage in batch.usages.iter_mut().chain(batch.telling.iter_mut().flatten()) {
             if !usage.conversation.is_empty() {
                 usage.conversation = self.native_id(&usage.conversation);
             }

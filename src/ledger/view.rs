@@ -27,6 +27,12 @@ impl Ledger {
             closed: self.sessions.closed().clone(),
             lasted: self.sessions.lasted().clone(),
             tokens: self.spend.all_series(),
+            telling: self
+                .telling
+                .values()
+                .flatten()
+                .map(|(id, open)| (*id, open.clone()))
+                .collect(),
             process_tokens: self.spend.by_process().clone(),
             lines: self.spend.lines(),
             files: self.files,

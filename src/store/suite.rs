@@ -1,6 +1,7 @@
 //! The promises that every store keeps, tried on each of them: SQLite in a file, PostgreSQL on a real
 //! server.
 
+mod budgets;
 pub mod chains;
 mod output;
 mod reading;
@@ -47,6 +48,7 @@ pub const CASES: &[(&str, Case)] = &[
     ("a later life that knows little closes a session without loss", later_life),
     ("every other row is kept and counts once however often it comes", counts_once),
     ("a new life reads what it must know", resumes),
+    ("what was spent of late is read by the next life", budgets::spent_of_late),
     ("what ended runs held is read by the next life", held_before),
     ("a gap and a changed line are refused and nothing of their batch is kept", refusals),
     ("a gap is taken where it is told", told_gap),

@@ -14,8 +14,8 @@ use crate::tokens::agents::Sighting;
 use crate::tokens::price::Prices;
 use crate::tokens::seen::Seen;
 use crate::tokens::source::Whose;
-use crate::tokens::{Correction, Usage, UsageKey};
-use crate::units::{Mono, Now, Wall};
+use crate::tokens::{Correction, Cost, TokenCounts, Usage, UsageKey};
+use crate::units::{Money, Mono, Now, Wall};
 
 /// From the last line of a response that stopped, or was followed by another, to its closing.
 pub const SETTLE: Duration = Duration::from_millis(500);
@@ -107,8 +107,11 @@ struct Open {
 struct Recent {
     whose: Whose,
     model: String,
-    output: u64,
-    prompt: u64,
+    tokens: TokenCounts,
+    /// The most of each kind that was ever told, and what that came to: what was once too much is not
+    /// too little when it comes back.
+    most: TokenCounts,
+    cost: Cost,
     at: Option<Wall>,
 }
 
@@ -149,7 +152,7 @@ impl Book {
             return open.hear(told, whose, place, now.mono);
         }
         if self.seen.has(told.key) {
-            self.correct(&told);
+            self.correct(&told, now.wall);
             return Heard::Duplicate;
         }
         if told.copy_of.iter().any(|key| self.knows(*key)) {
@@ -167,6 +170,17 @@ impl Book {
     /// Closes everything, because nothing more will be read.
     pub fn close_all(&mut self, now: Now) {
         self.close_where(now.wall, |_| true);
+    }
+
+    /// Whether a response is being told.
+    pub fn is_telling(&self) -> bool {
+        !self.open.is_empty()
+    }
+
+    /// Every response that is being told, as if it were closed now, in the order of their opening.
+    pub fn telling(&self, now: Wall) -> Vec<(Whose, Usage)> {
+        let told = self.order.iter().filter_map(|key| Some((*key, self.open.get(key)?)));
+        told.map(|(key, open)| (open.whose.clone(), open.usage(key, &self.prices, now))).collect()
     }
 
     /// What was closed since it was last taken.
@@ -220,7 +234,7 @@ impl Book {
     fn tell_reuse(&mut self, told: &mut Sighting) {
         let known = match (self.open.get(&told.key), self.recent.get(&told.key)) {
             (Some(open), _) => Some((open.kept.at, open.kept.prompt())),
-            (None, Some(recent)) => Some((recent.at, recent.prompt)),
+            (None, Some(recent)) => Some((recent.at, prompt(&recent.tokens))),
             (None, None) => None,
         };
         let Some((Some(first), prompt)) = known else { return };
@@ -233,16 +247,25 @@ impl Book {
     }
 
     /// A later line of a closed response: what it changes is booked apart.
-    fn correct(&mut self, told: &Sighting) {
+    fn correct(&mut self, told: &Sighting, now: Wall) {
         let Some(recent) = self.recent.get_mut(&told.key) else { return };
-        let (before, after) = (recent.prompt + recent.output, told.tokens.total());
-        if told.tokens.output < recent.output || before == after {
+        let (before, after) = (recent.tokens.total(), told.tokens.total());
+        if told.tokens.output < recent.tokens.output || before == after {
             return;
         }
-        (recent.output, recent.prompt) = (told.tokens.output, told.prompt());
-        let tokens = i64::try_from(i128::from(after) - i128::from(before)).unwrap_or(i64::MAX);
-        let (agent, model) = (recent.whose.agent.to_string(), recent.model.clone());
-        let correction = Correction { agent, model, tokens };
+        let at = told.at.unwrap_or(now);
+        let cost = self.prices.cost(&told.model, at, &told.tokens, &told.extras);
+        let correction = Correction {
+            agent: recent.whose.agent.to_string(),
+            model: recent.model.clone(),
+            at,
+            tokens: i64::try_from(i128::from(after) - i128::from(before)).unwrap_or(i64::MAX),
+            more: told.tokens.minus(&recent.most),
+            cost: more_than(cost, recent.cost),
+        };
+        recent.tokens = told.tokens;
+        recent.most = recent.most.plus(&correction.more);
+        recent.cost = plus(recent.cost, correction.cost);
         self.closed.corrections.push((recent.whose.clone(), correction));
     }
 
@@ -350,17 +373,39 @@ impl Recent {
         Self {
             whose: open.whose.clone(),
             model: usage.model.clone(),
-            output: usage.tokens.output,
-            prompt: open.kept.prompt(),
+            tokens: usage.tokens,
+            most: usage.tokens,
+            cost: usage.cost,
             at: open.kept.at,
         }
     }
 }
 
 impl Sighting {
-    /// The tokens that are not output.
     fn prompt(&self) -> u64 {
-        self.tokens.total().saturating_sub(self.tokens.output)
+        prompt(&self.tokens)
+    }
+}
+
+/// The tokens that are not output.
+fn prompt(tokens: &TokenCounts) -> u64 {
+    tokens.total().saturating_sub(tokens.output)
+}
+
+fn plus(one: Cost, more: Cost) -> Cost {
+    match (one, more) {
+        (Cost::Priced(one), Cost::Priced(more)) => Cost::Priced(one.saturating_add(more)),
+        (one, _) => one,
+    }
+}
+
+/// What a response costs beyond what it was counted for.
+fn more_than(cost: Cost, counted: Cost) -> Cost {
+    match (cost, counted) {
+        (Cost::Priced(now), Cost::Priced(before)) => {
+            Cost::Priced(Money(now.0.saturating_sub(before.0).max(0)))
+        }
+        (now, _) => now,
     }
 }
 

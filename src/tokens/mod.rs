@@ -274,6 +274,9 @@ pub struct TokenBatch {
     /// Changes to responses that had been counted already; booked apart, so that counters of
     /// tokens never shrink.
     pub corrections: Vec<Correction>,
+    /// Responses that are being told as far as they were, all of this process, where that changed:
+    /// for gauges alone, since only closed ones are counted.
+    pub telling: Option<Vec<Usage>>,
     /// How far each file is read.
     pub progress: Vec<FileProgress>,
     /// Keys that are known from now on without having been counted (history at first sight).
@@ -306,8 +309,14 @@ pub struct Correction {
     pub agent: String,
     /// Which model gave it.
     pub model: String,
+    /// When, by the agent's clock.
+    pub at: Wall,
     /// Tokens by which the counted figure was too low, or (negative) too high.
     pub tokens: i64,
+    /// The kinds of which too few were counted.
+    pub more: TokenCounts,
+    /// What those cost.
+    pub cost: Cost,
 }
 
 /// Files that are followed at most, over all sources: some 10 MiB of memory. The store remembers as

@@ -97,6 +97,17 @@ impl Precedence {
         Some(self.keep(without(usage, withheld)))
     }
 
+    /// The part of a response that would count if it were over now.
+    pub fn foresee(&self, usage: Usage) -> Option<Usage> {
+        let known = self.seen.has(usage.key);
+        let id = usage.conversation.as_str();
+        let told = self.young.get(id).or_else(|| self.old.get(id));
+        let mut told = told.cloned().unwrap_or_default();
+        let withheld =
+            told.verdict(usage.source as usize, usage.tokens.total(), usage.at, known)?;
+        Some(without(usage, withheld))
+    }
+
     /// How far the sources are apart, by agent; only where there is more than one.
     pub fn apart(&self) -> &BTreeMap<String, Apart> {
         &self.apart

@@ -292,7 +292,8 @@ impl Rates {
             TokenKind::CacheRead => self.cache_read,
             TokenKind::CacheWrite5m => self.cache_write_5m,
             TokenKind::CacheWrite1h => self.cache_write_1h,
-            TokenKind::CacheWrite => self.cache_write,
+            // Five minutes is what a provider writes for where nobody asks for more.
+            TokenKind::CacheWrite => self.cache_write.or(self.cache_write_5m),
         }
     }
 }

@@ -137,6 +137,7 @@ const CRATES: &[(&str, &[&str])] = &[
             "src/output/",
             "src/serve/control/",
             "src/tokens/tail/bell.rs",
+            "src/tokens/tail/plain.rs",
         ],
     ),
     // The spawner, the signaller and the reaper are one thread of one room.

@@ -74,6 +74,22 @@ fn a_response_belongs_to_the_window_that_it_was_given_in() {
 }
 
 #[test]
+fn a_day_begins_and_ends_in_its_zone_also_where_it_has_25_hours() {
+    let berlin = Zone::of_rule("CET-1CEST,M3.5.0,M10.5.0/3").expect("a rule");
+    let mut account = account(BudgetWindow::Day(berlin), 100);
+    let bounds = |opens, closes| (Some(at(opens).wall), Some(at(closes).wall));
+    assert_eq!(account.bounds(), bounds(-2 * HOUR, 22 * HOUR), "in summer");
+    through(&mut account, &[(60, 30), (22 * 60 - 1, 70)]);
+    assert!(account.is_spent());
+    assert_eq!(account.reopens(), Some(at(22 * HOUR).wall));
+    account.turn(at(22 * HOUR).wall);
+    assert_eq!((account.sum(), account.is_spent()), (amount(0), false), "it is tomorrow there");
+    // The last Sunday in October, 23 days later.
+    account.turn(at(22 * DAY + 22 * HOUR).wall);
+    assert_eq!(account.bounds(), bounds(22 * DAY + 22 * HOUR, 23 * DAY + 23 * HOUR));
+}
+
+#[test]
 fn a_clock_that_is_put_back_over_midnight_forgets_nothing() {
     let mut account = account(day(), 100);
     through(&mut account, &[(24 * 60 + 1, 60), (1, 10)]);

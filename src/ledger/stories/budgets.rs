@@ -1,7 +1,9 @@
 //! Stories of budgets: who is told, what is asked for at the door, and what is refused.
 
 use super::*;
-use crate::ledger::request::{HookCause, Hooked, Knock, Opening, Refusal, Reply, Request};
+use crate::ledger::request::{
+    Beat, HookCause, Hooked, Knock, Named, Opening, Refusal, Reply, Request,
+};
 use crate::ledger::snapshot::BudgetView;
 use crate::tokens::call::Call;
 
@@ -212,4 +214,49 @@ fn calls_that_are_told_at_a_door_are_charged_too_and_once() {
     ledger.ask(at(2), told());
     let view = only(&ledger, 3);
     assert_eq!((view.spent, view.warnings), (60, 1));
+}
+
+#[test]
+fn late_corrections_and_heartbeats_are_charged_too() {
+    let of_money = BudgetPlan {
+        limit: BudgetLimit::Cost(Money(1_000)),
+        ..budget("money", BudgetScope::Container, 1, BudgetActions::default())
+    };
+    let tokens = budget("tokens", BudgetScope::Container, 100, BudgetActions::default());
+    let mut ledger = with(vec![tokens, of_money]);
+    ledger.fold(opened(0, 1, CODER, 0));
+    spend(&mut ledger, 1, 1);
+    // Too many stay counted; too few are charged.
+    let corrections = vec![tokens::correction(1, -3, 0), tokens::correction(1, 20, 20)];
+    let process = Some("coder".to_owned());
+    let batch = TokenBatch { process, corrections, ..TokenBatch::default() };
+    ledger.fold(Entry::TokensRead { at: at(2), batch });
+    let spent = |ledger: &Ledger| {
+        ledger.snapshot(1, at(9)).budgets.iter().map(|view| view.spent).collect::<Vec<_>>()
+    };
+    assert_eq!(spent(&ledger), [35, 16]);
+    let mut opening = Opening { native_id: Some("job".into()), ..Opening::default() };
+    opening.parent = Some(session(1).to_string());
+    ledger.ask(at(3), Request::Open(Box::new(opening)));
+    let tokens = TokenCounts { output: 30, ..TokenCounts::default() };
+    let beat = Beat { tokens, cost: Some(Money(100)), note: None };
+    let job = || Named { id: "job".into(), within: None };
+    let (reply, batches) = ledger.ask(at(4), Request::Beat { session: job(), beat });
+    assert!(matches!(reply, Reply::Done(_)), "{reply:?}");
+    assert_eq!(
+        (spent(&ledger), &events(&batches)[..]),
+        (vec![65, 116], &["budget_warning".to_owned()][..])
+    );
+    let kept = batches.iter().flat_map(|batch| &batch.rows);
+    let kept = kept.filter(|row| matches!(row, Row::Usage { process, .. } if process == "coder"));
+    assert_eq!(kept.count(), 1, "so that a next life reads it back");
+    let shown = ledger.snapshot(1, at(9));
+    assert_eq!(shown.process_tokens["coder"].total(), 45, "corrections are apart");
+    let series = shown.tokens.iter().find(|series| series.model == "unknown").expect("a series");
+    assert_eq!((series.tokens.output, series.cost, series.responses), (30, Money(100), 0));
+    let empty = Beat { note: Some("still there".into()), ..Beat::default() };
+    let (_, batches) = ledger.ask(at(5), Request::Beat { session: job(), beat: empty });
+    assert!(
+        !batches.iter().flat_map(|batch| &batch.rows).any(|row| matches!(row, Row::Usage { .. }))
+    );
 }

@@ -7,6 +7,12 @@ use crate::tokens::quota::{Quota, Window};
 use crate::tokens::stdout::{self, Spoken};
 use crate::units::RunId;
 
+pub(super) fn correction(ms: u64, tokens: i64, input: u64) -> Correction {
+    let more = TokenCounts { input, ..TokenCounts::default() };
+    let (agent, model) = ("claude".to_owned(), "opus".to_owned());
+    Correction { agent, model, at: at(ms).wall, tokens, more, cost: Cost::Priced(Money(7)) }
+}
+
 #[test]
 fn usage_opens_a_conversation_inside_its_run_in_one_batch() {
     let batch = TokenBatch {
@@ -16,7 +22,7 @@ fn usage_opens_a_conversation_inside_its_run_in_one_batch() {
             usage(6, 2, "c1", Cost::Unpriced),
             usage(7, 3, "c2", Cost::Priced(Money(2))),
         ],
-        corrections: vec![Correction { agent: "claude".into(), model: "opus".into(), tokens: -3 }],
+        corrections: vec![correction(10, -3, 0)],
         progress: vec![FileProgress { path: "log".into(), device: 1, inode: 2, offset: 77 }],
         seeded: vec![UsageKey(9)],
         lines: LineCounts { counted: 3, ..LineCounts::default() },
@@ -266,4 +272,37 @@ fn what_is_printed_is_put_to_its_run_and_is_silent_beside_a_transcript() {
     let series = &shown.tokens[0];
     assert_eq!((series.responses, series.tokens.total()), (2, 45), "c1 once, and all of c2 once");
     assert_eq!(shown.process_tokens["coder"].total(), 45);
+}
+
+#[test]
+fn what_is_being_told_is_shown_and_neither_counted_nor_kept_before_it_is_over() {
+    let mut ledger = ledger();
+    let telling = |ms, telling: Vec<Usage>, usages: Vec<Usage>| {
+        let telling = Some(telling);
+        let process = Some("coder".to_owned());
+        let batch = TokenBatch { process, usages, telling, ..TokenBatch::default() };
+        Entry::TokensRead { at: at(ms), batch }
+    };
+    let one = || usage(5, 1, "c1", Cost::Priced(Money(40)));
+    let two = || usage(6, 2, "c1", Cost::Unpriced);
+    let story =
+        vec![opened(0, 1, CODER, 0), ready(1, 1), telling(10, vec![one(), two()], Vec::new())];
+    let rows = told(&mut ledger, story);
+    assert!(rows.iter().all(|row| !row.contains("usage")), "{rows:?}");
+    let open = |ledger: &Ledger| ledger.snapshot(1, at(11));
+    let shown = open(&ledger);
+    let (id, figures) = shown.telling.first_key_value().expect("it is told");
+    let talk = shown.sessions.iter().find(|session| session.id == *id).expect("it is open");
+    assert_eq!((talk.native_id.as_deref(), talk.figures.tokens.total()), (Some("c1"), 0));
+    assert_eq!((figures.tokens.total(), figures.cost), (30, Money(40)));
+    assert_eq!(figures.unpriced_tokens, 15);
+    assert_eq!((shown.tokens.len(), shown.process_tokens["coder"].total()), (0, 0));
+    ledger.fold(telling(20, vec![two()], vec![one()]));
+    let shown = open(&ledger);
+    let talk = shown.sessions.iter().find(|session| session.id == *id).expect("it is open");
+    assert_eq!((talk.figures.tokens.total(), shown.telling[id].tokens.total()), (15, 15));
+    ledger.fold(telling(30, Vec::new(), vec![two()]));
+    let shown = open(&ledger);
+    assert!(shown.telling.is_empty());
+    assert_eq!(shown.process_tokens["coder"].total(), 30);
 }

@@ -6,7 +6,7 @@ use crate::metrics::catalogue as row;
 use crate::metrics::families::{Families, budgets, count, sessions};
 use crate::tokens::otlp::{Figures, Signal};
 use crate::tokens::{LineCounts, TokenCounts, TokenKind};
-use crate::units::Wall;
+use crate::units::{Money, Wall};
 
 /// Adds them in the order of the catalogue.
 pub(super) fn put(families: &mut Families, snapshot: &Snapshot) {
@@ -55,8 +55,8 @@ fn labels_with<'a>(series: &'a TokenSeries, kind: &'a str) -> [&'a str; 5] {
     [process, agent, provider, model, kind]
 }
 
-fn kinds(tokens: &TokenCounts) -> impl Iterator<Item = (&'static str, f64)> {
-    TokenKind::ALL.into_iter().map(|kind| (kind.as_str(), count(tokens.of(kind))))
+fn kinds(tokens: &TokenCounts) -> [(&'static str, f64); 6] {
+    TokenKind::ALL.map(|kind| (kind.as_str(), count(tokens.of(kind))))
 }
 
 /// Whether any token was priced. Where none was, the cost is not 0 but unknown, and so absent.
@@ -122,18 +122,31 @@ fn put_conversations(families: &mut Families, snapshot: &Snapshot) {
     families.each(
         &row::SESSION_TOKENS,
         conversations().flat_map(|(id, session)| {
-            kinds(&session.figures.tokens).map(|(kind, n)| ([id.as_str(), kind], n))
+            let (tokens, ..) = so_far(snapshot, session);
+            kinds(&tokens).map(|(kind, n)| ([id.as_str(), kind], n))
         }),
     );
     families.each(
         &row::SESSION_COST,
-        conversations().filter_map(|(id, session)| cost(session).map(|cost| ([id.as_str()], cost))),
+        conversations().filter_map(|(id, session)| {
+            let (tokens, cost, unpriced) = so_far(snapshot, session);
+            has_price(&tokens, unpriced).then(|| ([id.as_str()], cost.dollars()))
+        }),
     );
 }
 
-fn cost(session: &Session) -> Option<f64> {
+/// What a conversation used with what is being told of it: its tokens, what the priced ones cost, and
+/// how many have no price.
+fn so_far(snapshot: &Snapshot, session: &Session) -> (TokenCounts, Money, u64) {
     let figures = &session.figures;
-    has_price(&figures.tokens, figures.unpriced_tokens).then(|| figures.cost.dollars())
+    match snapshot.telling.get(&session.id) {
+        None => (figures.tokens, figures.cost, figures.unpriced_tokens),
+        Some(open) => (
+            figures.tokens.plus(&open.tokens),
+            figures.cost.saturating_add(open.cost),
+            figures.unpriced_tokens.saturating_add(open.unpriced_tokens),
+        ),
+    }
 }
 
 fn put_ingest(families: &mut Families, snapshot: &Snapshot) {

@@ -1,5 +1,10 @@
 //! Where agents send what OpenTelemetry has them send: a door of its own on the loopback address,
 //! apart from those where orders are given.
+//!
+//! gRPC is not spoken: HTTP/2 alone adds 261 kB to a static binary (hyper's `http2`, measured with our
+//! profile on a server of one handler), a fiftieth of ours, and every SDK speaks HTTP as well. Spans are
+//! accepted, counted and not used: they are sampled where metrics are not, frameworks nest one inside the
+//! other with the same figures, and their address is set by nobody but the user.
 
 mod body;
 mod reply;

@@ -67,10 +67,19 @@ enum Rows {
     /// The thread's own.
     #[default]
     Own,
+    /// The thread's own by their times alone: its ids do not tell. What the parent's rollout tells as
+    /// well is a copy all the same.
+    Presumed,
     /// Its parent's.
     Copied,
     /// One of both: the parent's rollout tells, where there is one.
     Doubtful,
+}
+
+impl Rows {
+    fn is_own(self) -> bool {
+        matches!(self, Self::Own | Self::Presumed)
+    }
 }
 
 /// Whether a file of this name holds a rollout.
@@ -140,7 +149,7 @@ impl Rollout {
                 self.event(kind, payload, at, line, excerpts, each);
             }
             (Some("response_item"), _) => {
-                if self.whose == Rows::Own {
+                if self.whose.is_own() {
                     calls::note(&mut self.calls, payload);
                 }
                 each(Line::Ignored);
@@ -169,7 +178,7 @@ impl Rollout {
                 self.say(Said::Prompt(text), at, each);
             }
             "agent_message" => {
-                if self.whose == Rows::Own {
+                if self.whose.is_own() {
                     self.text = payload.message.0.clone().filter(|_| excerpts);
                 }
                 each(Line::Ignored);
@@ -217,7 +226,7 @@ impl Rollout {
 
     /// Whether the thread did nothing of its own yet.
     fn is_at_its_beginning(&self) -> bool {
-        self.whose != Rows::Own || (self.total.is_none() && self.model.is_none())
+        !self.whose.is_own() || (self.total.is_none() && self.model.is_none())
     }
 
     fn inherit(&mut self, ancestor: &str) {
@@ -248,7 +257,7 @@ impl Rollout {
 
     /// A turn begins: of whom? Newer ids hold the time at which they were given.
     fn begin(&mut self, turn: &Payload, at: Option<Wall>) {
-        if self.whose == Rows::Own {
+        if self.whose.is_own() {
             return;
         }
         let given = turn.turn_id.filled().and_then(time_of);
@@ -256,7 +265,7 @@ impl Rollout {
             (Some(thread), Some(turn), ..) if thread <= turn => Rows::Own,
             (Some(_), Some(_), ..) => Rows::Copied,
             (_, _, Some(began), Some(at)) if at < began => Rows::Copied,
-            _ if !self.burst => Rows::Own,
+            _ if !self.burst => Rows::Presumed,
             _ => Rows::Doubtful,
         };
     }
@@ -275,7 +284,7 @@ impl Rollout {
         line: &[u8],
         each: &mut impl FnMut(Line),
     ) {
-        if self.whose == Rows::Own {
+        if self.whose.is_own() {
             limits::told(payload, at, each);
         }
         let Some(info) = payload.info.0 else { return each(Line::Ignored) };
@@ -290,7 +299,7 @@ impl Rollout {
         let window = Some(info.model_context_window.0).filter(|window| *window > 0);
         let mut told = self.sighting(&spent, at, window);
         told.key = total.map_or_else(|| UsageKey::of("codex line", line), |total| self.key(&total));
-        if self.whose == Rows::Doubtful {
+        if matches!(self.whose, Rows::Doubtful | Rows::Presumed) {
             let of = |thread: &String| total.map(|total| key(thread, &total));
             told.copy_of = self.ancestors.iter().filter_map(of).collect();
         }
@@ -308,7 +317,7 @@ impl Rollout {
     fn is_copied(&self, at: Option<Wall>) -> bool {
         let older = matches!((at, self.began), (Some(at), Some(began)) if at < began);
         match self.whose {
-            Rows::Own => false,
+            Rows::Own | Rows::Presumed => false,
             Rows::Copied => true,
             Rows::Doubtful => older || self.burst,
         }
@@ -359,7 +368,7 @@ impl Rollout {
     }
 
     fn say(&self, said: Said, at: Option<Wall>, each: &mut impl FnMut(Line)) {
-        let is_copy = self.whose != Rows::Own;
+        let is_copy = !self.whose.is_own();
         match is_copy || self.sidechain {
             true => each(Line::Ignored),
             false => each(Line::Said(self.talk(said, Thread::default(), at))),

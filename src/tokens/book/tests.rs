@@ -70,7 +70,7 @@ fn lines_of_one_response_count_once_with_the_largest_output() {
     assert_eq!(desk.tell(1, told("a", 3)), Heard::Duplicate);
     let closed = desk.wait(3_000);
     assert_eq!(outputs(&closed), [412]);
-    assert_eq!(closed.usages[0].1.cost, Cost::Priced(crate::units::Money(4_140_000)));
+    assert_eq!(closed.usages[0].1.cost, Cost::Priced(Money(4_140_000)));
     assert_eq!(desk.wait(60_000), Closed::default());
 }
 
@@ -160,8 +160,17 @@ fn what_comes_late_is_a_correction_and_never_counts_again() {
     desk.tell(1, fewer);
     desk.tell(2, told("a", 7));
     let closed = desk.rest();
-    let corrections: Vec<_> = closed.corrections.iter().map(|(_, c)| c.tokens).collect();
-    assert_eq!((closed.usages.len(), corrections), (0, vec![411, -6]));
+    let tokens: Vec<_> = closed.corrections.iter().map(|(_, c)| c.tokens).collect();
+    assert_eq!((closed.usages.len(), tokens), (0, vec![411, -6]));
+    let mut again = told("a", 413);
+    again.tokens.input += 1;
+    desk.tell(1, again);
+    let back = desk.rest().corrections;
+    let more = closed.corrections.iter().chain(&back).map(|(_, c)| (c.more.input, c.more.output));
+    assert_eq!(more.collect::<Vec<_>>(), [(0, 411), (0, 0), (1, 1)], "nothing is too little twice");
+    let costs = closed.corrections.iter().chain(&back).map(|(_, c)| c.cost);
+    let nanos = costs.map(|cost| if let Cost::Priced(money) = cost { money.0 } else { -1 });
+    assert_eq!(nanos.collect::<Vec<_>>(), [411 * 10_000, 0, 12_000]);
 }
 
 #[test]

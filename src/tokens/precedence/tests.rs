@@ -172,3 +172,18 @@ fn many_conversations_are_forgotten_by_age() {
     }
     assert!(one.young.len() + one.old.len() <= 2 * GENERATION);
 }
+
+#[test]
+fn what_would_count_is_foreseen_and_nothing_is_taken_for_told() {
+    let mut one = Precedence::default();
+    one.hear(told(OtlpLogs, 1, 10, 100));
+    for _ in 0..2 {
+        let foreseen = one.foresee(told(Transcript, 2, 9, 160)).expect("it would count");
+        assert_eq!((foreseen.tokens.total(), foreseen.withheld), (60, 100));
+    }
+    let foreseen = one.foresee(told(Transcript, 2, 9, 160));
+    assert_eq!(one.hear(told(Transcript, 2, 9, 160)), foreseen);
+    assert_eq!(one.foresee(told(Stdout, 3, 30, 5)), None, "a better source is known");
+    let elsewhere = Usage { conversation: "new".into(), ..told(Transcript, 4, 0, 7) };
+    assert_eq!(one.foresee(elsewhere.clone()), Some(elsewhere));
+}

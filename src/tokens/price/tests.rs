@@ -55,8 +55,8 @@ fn each_way_to_cache_has_its_own_price() {
         (TokenKind::CacheRead, Some(0.2)),
         (TokenKind::CacheWrite5m, Some(2.5)),
         (TokenKind::CacheWrite1h, Some(4.0)),
-        // For an unknown time: no price is known, so none is made up.
-        (TokenKind::CacheWrite, None),
+        // For a time that is not told: five minutes is what is written where nobody asks for more.
+        (TokenKind::CacheWrite, Some(2.5)),
     ] {
         let found = dollars("claude-sonnet-5", million(kind), &Extras::default());
         assert_eq!(found, cost, "{kind:?}");

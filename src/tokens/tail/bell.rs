@@ -3,15 +3,21 @@
 //! network, no watches left), looking in turn has to do.
 
 use std::collections::HashMap;
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
 use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify, WatchDescriptor};
+use tokio::io::unix::AsyncFd;
 
 /// Folders that are watched at most: a user has 8,192 watches where nothing else is set, and others
 /// want some.
 const MOST_FOLDERS: usize = 4_096;
+
+/// What makes a descriptor awaitable; see [`crate::init::sys::watch`].
+pub type Register = fn(OwnedFd) -> io::Result<AsyncFd<OwnedFd>>;
 
 /// What was rung for.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -54,6 +60,11 @@ impl Bell {
             // It may be gone again already; else it is one that nothing is told of.
             Err(error) => self.misses |= error != Errno::ENOENT,
         }
+    }
+
+    /// A descriptor that is readable when it rang; nothing where it never will.
+    pub fn descriptor(&self) -> Option<OwnedFd> {
+        self.inotify.as_ref()?.as_fd().try_clone_to_owned().ok()
     }
 
     /// Whether it rings for every folder that it was asked to.

@@ -5,6 +5,7 @@ use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
 
+use crate::tokens::tail::plain;
 use crate::tokens::tail::read::{BUFFER, Found, LONGEST_LINE};
 
 /// Bytes beside the messages that are kept.
@@ -34,6 +35,10 @@ pub fn messages(file: &File, mut each: impl FnMut(Found)) -> io::Result<u64> {
         let count = file.read_at(&mut buffer, at)?;
         if count == 0 {
             return Ok(at);
+        }
+        if let Some(behind) = plain::behind_hole(file, &buffer[..count], at) {
+            at = behind;
+            continue;
         }
         buffer[..count].iter().for_each(|byte| splitter.take(*byte, &mut each));
         at += count as u64;

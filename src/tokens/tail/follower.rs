@@ -1,8 +1,8 @@
 //! The follower: one poll after another, from what is on the disk to what is handed on.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
-use std::fs::File;
 use std::io;
+use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -17,9 +17,11 @@ use crate::tokens::tail::Start;
 use crate::tokens::tail::bell::{self, Bell};
 use crate::tokens::tail::ears::Ears;
 use crate::tokens::tail::file::{self, Change, Identity, Look, Tracked};
+use crate::tokens::tail::plain::{self, Links};
 use crate::tokens::tail::read::{Position, Reader};
 use crate::tokens::tail::scan::{HOT, Tree};
 use crate::tokens::tail::shelf::{Put, Shelf};
+use crate::tokens::tail::telling::{Telling, Told};
 use crate::tokens::tail::turn;
 use crate::tokens::talks::Talks;
 use crate::tokens::{FileProgress, Lag, LineCounts, TokenBatch, TokenResume, UsageKey};
@@ -57,6 +59,18 @@ pub struct Follower {
     lag: Lag,
     /// The number of files that was told last.
     files: u64,
+    telling: Telling,
+}
+
+/// How long to wait for the next poll.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pause {
+    /// There is more to read.
+    None,
+    /// Something is to be looked at by the clock.
+    Short,
+    /// The kernel tells when there is something.
+    UntilTold,
 }
 
 struct Root {
@@ -92,6 +106,7 @@ impl Follower {
             quotas: Vec::new(),
             lag: Lag::default(),
             files: 0,
+            telling: Telling::default(),
         };
         follower.follow(&sources);
         follower
@@ -119,6 +134,14 @@ impl Follower {
         }
     }
 
+    /// Takes back what a follower before this one was telling, of which nobody knows any more.
+    pub fn after_a_panic(mut self) -> Self {
+        let owners = self.roots.iter().flat_map(|root| &root.source.owners);
+        let processes: Vec<_> = owners.map(|owner| owner.whose.process.clone()).collect();
+        self.telling.forget(processes.into_iter().chain([None]));
+        self
+    }
+
     /// Uses these prices from now on: what was counted keeps its cost.
     pub fn reprice(&mut self, prices: Prices) {
         self.book.reprice(prices);
@@ -136,8 +159,14 @@ impl Follower {
     /// the order in which it must be stored.
     pub fn poll(&mut self, now: Now) -> Vec<TokenBatch> {
         self.listen(now);
-        self.look(now);
+        let fresh = self.look(now);
         self.check(now);
+        // Behind what was written to the others until they were found, since a fork may copy that.
+        for id in fresh {
+            if !self.dirty.contains(&id) {
+                self.dirty.push_back(id);
+            }
+        }
         self.read_some(now);
         self.book.settle(now);
         self.collect(now)
@@ -162,6 +191,20 @@ impl Follower {
         !self.dirty.is_empty() || self.roots.iter().any(|root| !root.tree.is_complete())
     }
 
+    /// How long to wait for the next poll.
+    pub fn pause(&self) -> Pause {
+        match (self.is_behind(), self.bell.hears_all() && !self.book.is_telling()) {
+            (true, _) => Pause::None,
+            (false, false) => Pause::Short,
+            (false, true) => Pause::UntilTold,
+        }
+    }
+
+    /// A descriptor that is readable when the kernel told of something.
+    pub fn bell(&self) -> Option<OwnedFd> {
+        self.bell.descriptor()
+    }
+
     /// Has what the kernel told of looked at: files that are known, and the folders of others.
     fn listen(&mut self, now: Now) {
         let rung = self.bell.rung();
@@ -178,7 +221,8 @@ impl Follower {
     }
 
     /// Finds new files, oldest first, since a fork's copies come after their origin.
-    fn look(&mut self, now: Now) {
+    fn look(&mut self, now: Now) -> Vec<FileId> {
+        let mut adopted = Vec::new();
         for source in self.inner_first() {
             let found = self.roots[source].tree.look(now, self.bell.hears_all());
             let bell = &mut self.bell;
@@ -191,15 +235,24 @@ impl Follower {
                 (a.born, x.written, p).cmp(&(b.born, y.written, q))
             });
             for (identity, look, path) in fresh {
-                self.adopt(source, path, identity, look, now);
+                adopted.extend(self.adopt(source, path, identity, look, now));
             }
             if self.roots[source].tree.is_known() {
                 self.roots[source].first_sight = false;
             }
         }
+        adopted
     }
 
-    fn adopt(&mut self, source: usize, path: PathBuf, identity: Identity, look: Look, now: Now) {
+    /// Begins to follow a file; which it is, if it is to be read.
+    fn adopt(
+        &mut self,
+        source: usize,
+        path: PathBuf,
+        identity: Identity,
+        look: Look,
+        now: Now,
+    ) -> Option<FileId> {
         let resumed = self.resume.get(&path).filter(|row| row.inode == identity.inode);
         let offset = resumed.map(|row| row.offset);
         let is_database =
@@ -209,7 +262,7 @@ impl Follower {
         let ours = identity.born.is_some_and(|born| born >= begun);
         let history = self.roots[source].first_sight && resumed.is_none() && !ours;
         let dialect = self.roots[source].source.dialect;
-        let Some(shape) = agents::shape(dialect, &path) else { return };
+        let shape = agents::shape(dialect, &path)?;
         let end = if shape == Shape::Database { self.begun.0.cast_unsigned() } else { look.size };
         let tracked = Tracked {
             source,
@@ -225,16 +278,11 @@ impl Follower {
             complained: false,
         };
         self.resume.remove(&tracked.path);
-        match self.shelf.put(tracked, now.mono) {
-            Put::New(id) => {
-                self.dirty.push_back(id);
-                self.moved.insert(id);
-            }
-            Put::Renamed(id) => {
-                self.moved.insert(id);
-            }
-            Put::Refused => {}
+        let put = self.shelf.put(tracked, now.mono);
+        if let Put::New(id) | Put::Renamed(id) = put {
+            self.moved.insert(id);
         }
+        if let Put::New(id) = put { Some(id) } else { None }
     }
 
     /// Looks for changes in the files that are followed.
@@ -271,7 +319,7 @@ impl Follower {
     /// Reads one file in its turn; whether its end was reached.
     fn read_one(&mut self, reader: &mut Reader, id: FileId, now: Now) -> io::Result<bool> {
         let Some(tracked) = self.shelf.get_mut(id) else { return Ok(true) };
-        let file = File::open(&tracked.path)?;
+        let file = plain::open(&tracked.path, Links::Refuse)?;
         let meta = file.metadata()?;
         if !meta.is_file() || file::identity(&meta) != tracked.identity {
             // Replaced since we looked: the next look will tell.
@@ -332,7 +380,10 @@ impl Follower {
     /// What is to be handed on: a batch for each process that used something, and the offsets in
     /// the last, so that they are never stored before what they stand for.
     fn collect(&mut self, now: Now) -> Vec<TokenBatch> {
-        let mut batches = by_process(self.book.take());
+        let behind = self.is_behind();
+        // Reading what was missed opens thousands at once, which are closed as soon.
+        let telling = if behind { Vec::new() } else { self.book.telling(now.wall) };
+        let mut batches = by_process(self.book.take(), self.telling.news(telling));
         let mut last = batches.pop().unwrap_or_else(|| TokenBatch {
             process: self.only_process(),
             ..TokenBatch::default()
@@ -422,8 +473,11 @@ fn newest(quotas: Vec<Quota>) -> Vec<Quota> {
     newest.into_values().collect()
 }
 
-fn by_process(closed: Closed) -> Vec<TokenBatch> {
+fn by_process(closed: Closed, telling: Told) -> Vec<TokenBatch> {
     let mut batches: BTreeMap<Option<Arc<str>>, TokenBatch> = BTreeMap::new();
+    for (process, told) in telling {
+        batches.entry(process).or_default().telling = Some(told);
+    }
     for (whose, usage) in closed.usages {
         batches.entry(whose.process).or_default().usages.push(usage);
     }

@@ -7,9 +7,11 @@
 //! known by key, so that nothing is lost and nothing counted twice. Refuses to drop anything: when
 //! the queue is full it waits, for the file is the real queue.
 
+use std::os::fd::OwnedFd;
 use std::pin::pin;
 use std::time::Duration;
 
+use tokio::io::unix::AsyncFd;
 use tokio::sync::{mpsc, watch};
 
 use crate::clock;
@@ -19,7 +21,8 @@ use crate::tokens::source::Source;
 use crate::tokens::{TokenBatch, TokenResume};
 use crate::units::{Now, Wall};
 
-pub use crate::tokens::tail::follower::Follower;
+use crate::tokens::tail::bell::Register;
+pub use crate::tokens::tail::follower::{Follower, Pause};
 
 mod bell;
 #[cfg(test)]
@@ -32,18 +35,25 @@ mod file;
 mod follower;
 mod read;
 pub mod offline;
+mod parts;
+mod plain;
 mod scan;
 #[cfg(test)]
 mod scene;
 mod shelf;
+mod telling;
 mod turn;
 #[cfg(test)]
 mod tests;
 
-/// Between two polls when all is read.
-/// A line is seen within this time, its response closed half a second later and told within this time
-/// again: less than a second in all.
+/// Between two polls at least, when all is read, and at most while a response is open or the kernel
+/// does not tell of all that is written. A line is seen within this time, its response closed half a
+/// second later and told within this time again: less than a second in all.
 const INTERVAL: Duration = Duration::from_millis(200);
+
+/// Between two polls while nothing is open and the kernel tells of what is written: a share of another
+/// machine may be written to without a word, and its lines are to be seen within a second too.
+const REST: Duration = Duration::from_millis(500);
 
 /// How to begin.
 #[derive(Clone, Debug)]
@@ -66,6 +76,8 @@ pub struct Tidings {
     pub sources: watch::Receiver<Vec<Source>>,
     /// What tokens cost from now on.
     pub prices: watch::Receiver<Prices>,
+    /// What has the kernel wake us.
+    pub register: Register,
 }
 
 /// Follows until `stop` is ready or nobody receives any more, then reads what is left once more and
@@ -76,7 +88,8 @@ pub async fn follow(
     sender: mpsc::Sender<TokenBatch>,
     stop: impl Future<Output = ()>,
 ) {
-    let Tidings { mut sources, mut prices } = told;
+    let Tidings { mut sources, mut prices, register } = told;
+    let bell = follower.bell().and_then(|bell| register(bell).ok());
     let mut stop = pin!(stop);
     // They may have changed since the follower was made.
     sources.mark_changed();
@@ -92,16 +105,39 @@ pub async fn follow(
         if !send(&sender, batches).await {
             return;
         }
-        let pause = if follower.is_behind() { Duration::ZERO } else { INTERVAL };
+        let pause = follower.pause();
         tokio::select! {
             biased;
             () = &mut stop => break,
             Ok(()) = sources.changed() => sources.mark_changed(),
-            () = tokio::time::sleep(pause) => {}
+            () = rest(bell.as_ref(), pause) => {}
         }
     }
     let (_, batches) = on_a_thread(follower, Follower::finish).await;
     send(&sender, batches).await;
+}
+
+/// Waits until there may be something to read.
+async fn rest(bell: Option<&AsyncFd<OwnedFd>>, pause: Pause) {
+    let (longest, bell) = match pause {
+        Pause::None => return,
+        Pause::Short => (INTERVAL, None),
+        Pause::UntilTold => (REST, bell),
+    };
+    let begun = clock::instant();
+    let rung = async {
+        match bell {
+            Some(bell) => match bell.readable().await {
+                Ok(mut ready) => ready.clear_ready(),
+                Err(_) => std::future::pending().await,
+            },
+            None => std::future::pending().await,
+        }
+    };
+    // What is written in one go is read in one go.
+    if tokio::time::timeout(longest, rung).await.is_ok() {
+        tokio::time::sleep_until(begun + INTERVAL).await;
+    }
 }
 
 async fn on_a_thread(

@@ -11,6 +11,7 @@ use crate::config::plan::Dialect;
 use crate::tokens::LineCounts;
 use crate::tokens::agents::{self, Decoder, Line, Shape};
 use crate::tokens::tail::document;
+use crate::tokens::tail::plain::{self, Links};
 use crate::tokens::tail::read::{Found, LONGEST_LINE, Position, Reader};
 use crate::tokens::tally::Tally;
 
@@ -91,6 +92,9 @@ impl Scan {
                     .for_each(|entry| self.collect(&entry.path(), depth + 1, found)),
                 Err(error) => self.faults.push((path.to_owned(), error)),
             }
+        } else if depth == 0 {
+            let error = io::Error::other("neither a plain file nor a folder");
+            self.faults.push((path.to_owned(), error));
         }
     }
 
@@ -99,7 +103,7 @@ impl Scan {
         if one.shape == Shape::Database {
             return self.read_rows(&one.path);
         }
-        let file = File::open(&one.path)?;
+        let file = plain::open(&one.path, Links::Follow)?;
         let is_one = one.dialect == Dialect::Opencode;
         let mut bytes = 0;
         match one.shape {
@@ -190,7 +194,7 @@ fn kind(path: &Path, is_named: bool) -> io::Result<Option<(Dialect, Shape)>> {
         return Ok(None);
     }
     let mut head = vec![0; SNIFFED];
-    let length = File::open(path)?.read_at(&mut head, 0)?;
+    let length = plain::open(path, Links::Follow)?.read_at(&mut head, 0)?;
     Ok(Some(sniff(&head[..length], lines)))
 }
 

@@ -7,6 +7,8 @@ use std::os::unix::fs::FileExt;
 
 use memchr::memchr;
 
+use crate::tokens::tail::plain;
+
 /// Read at a time. Lines within it are not copied.
 pub const BUFFER: usize = 64 << 10;
 
@@ -107,6 +109,15 @@ impl Reader {
             let count = file.read_at(&mut self.buffer, next)?;
             if count == 0 {
                 break true;
+            }
+            if let Some(behind) = plain::behind_hole(file, &self.buffer[..count], next) {
+                if !std::mem::replace(&mut at.skipping, true) {
+                    self.line.clear();
+                    each(Found::Oversized);
+                }
+                next = behind;
+                at.read = next;
+                continue;
             }
             self.split(count, at, &mut each);
             next += count as u64;

@@ -47,7 +47,8 @@ pub struct Tree {
     dirs: Vec<Dir>,
     known: HashSet<PathBuf>,
     cursor: usize,
-    /// Folders that were listed for the first time since they were last taken.
+    /// Folders that were listed for the first time since they were last taken, or since they were not
+    /// there.
     fresh: Vec<PathBuf>,
 }
 
@@ -57,6 +58,8 @@ struct Dir {
     changed: Option<(i64, i64)>,
     listed: Option<Mono>,
     hot_until: Mono,
+    /// Whether it was there when it was last looked at.
+    found: bool,
     complained: bool,
     gone: bool,
 }
@@ -95,12 +98,12 @@ impl Tree {
         let mut found = Vec::new();
         let mut gone = false;
         for index in self.due(now.mono, told) {
-            if self.dirs[index].listed.is_none() {
-                self.fresh.push(self.dirs[index].path.clone());
-            }
             match self.dirs[index].list_if_changed(self.dialect, now, told) {
                 Ok(None) => {}
                 Ok(Some(list)) => {
+                    if !std::mem::replace(&mut self.dirs[index].found, true) {
+                        self.fresh.push(self.dirs[index].path.clone());
+                    }
                     found.extend(list.transcripts);
                     self.add(list.dirs, self.dirs[index].depth + 1);
                 }
@@ -113,7 +116,7 @@ impl Tree {
         found
     }
 
-    /// Folders that were listed for the first time since this was last asked.
+    /// Folders that were found since this was last asked.
     pub fn fresh(&mut self) -> Vec<PathBuf> {
         std::mem::take(&mut self.fresh)
     }
@@ -184,6 +187,7 @@ impl Dir {
             changed: None,
             listed: None,
             hot_until: Mono::default(),
+            found: false,
             complained: false,
             gone: false,
         }
@@ -222,6 +226,7 @@ impl Dir {
         if self.depth == 0 {
             self.hot_until = Mono(u64::MAX);
         }
+        self.found = false;
         self.gone = absent && self.depth > 0;
         if !absent && !self.complained {
             let path = self.path.display();

@@ -23,6 +23,8 @@ pub struct Scene {
     pub lines: LineCounts,
     pub files: u64,
     pub ms: u64,
+    /// Output of what is being told.
+    pub telling: Vec<u64>,
 }
 
 /// All that was there before us.
@@ -70,6 +72,7 @@ impl Scene {
             lines: LineCounts::default(),
             files: 0,
             ms: 1_000,
+            telling: Vec::new(),
         }
     }
 
@@ -114,6 +117,9 @@ impl Scene {
             self.stored.progress.push(row);
         }
         self.usages.extend(batch.usages);
+        if let Some(open) = batch.telling {
+            self.telling = open.iter().map(|usage| usage.tokens.output).collect();
+        }
         self.files = batch.files.unwrap_or(self.files);
         self.corrections += batch.corrections.iter().map(|c| c.tokens).sum::<i64>();
         let (sum, more) = (&mut self.lines, batch.lines);

@@ -5,4 +5,5 @@ mod files;
 mod folders;
 mod history;
 mod lives;
+mod odd;
 mod dialects;

@@ -1,13 +1,16 @@
 //! One file in its turn: its lines, its messages or its rows, whichever it has.
 
+use std::ffi::OsStr;
 use std::fs::File;
 use std::io;
+use std::path::Path;
 
 use crate::tokens::agents::opencode::{self, Row};
 use crate::tokens::agents::{Decoder, Shape};
 use crate::tokens::tail::document;
 use crate::tokens::tail::ears::Ears;
 use crate::tokens::tail::file::Tracked;
+use crate::tokens::tail::parts;
 use crate::tokens::tail::read::{Found, Position, Reader};
 
 /// Read of one file before the next has its turn.
@@ -41,12 +44,29 @@ fn lines(
 
 /// A document is written anew, so that it is read anew; what is known of it is not told again.
 fn document(file: &File, tracked: &mut Tracked, ears: &mut Ears<'_>) -> io::Result<(u64, bool)> {
-    let is_one = matches!(ears.decoder, Decoder::Opencode);
-    let read = if is_one { document::whole } else { document::messages };
-    let mut heard = |found: Found<'_>| ears.take_in(found);
-    let length = read(file, &mut heard)?;
+    let length = match ears.decoder {
+        Decoder::Opencode => message(file, &tracked.path, ears)?,
+        _ => document::messages(file, |found: Found<'_>| ears.take_in(found))?,
+    };
     tracked.position = Position::at(length);
     Ok((length, true))
+}
+
+/// A message of opencode's that has a file of its own, with what its parts say, which have theirs.
+fn message(file: &File, path: &Path, ears: &mut Ears<'_>) -> io::Result<u64> {
+    document::whole(file, |found| match found {
+        Found::Line(_, text) => {
+            let (id, session) =
+                (named(path.file_stem()), named(path.parent().and_then(Path::file_name)));
+            let parts = parts::of_message(path);
+            opencode::decode(text, Row { id, session }, parts, |told| ears.hear(0, told));
+        }
+        other => ears.take_in(other),
+    })
+}
+
+fn named(name: Option<&OsStr>) -> &str {
+    name.and_then(OsStr::to_str).unwrap_or_default()
 }
 
 /// The rows that were written since the newest that was read, and that one again: several may have

@@ -155,7 +155,8 @@ impl Reader {
         }))
     }
 
-    /// Of the pieces of a response only its output is read: the others are on its lines.
+    /// Of the pieces of a response only its output is read: the others are on its lines. Every piece
+    /// says that it is still being told, which may take longer than a response is waited for.
     fn streamed(&mut self, said: &Said) -> Told {
         let Some(event) = &said.event.0 else { return Told::Nothing };
         let thread = said.parent_tool_use_id.filled().unwrap_or_default();
@@ -177,6 +178,10 @@ impl Reader {
                     (Some(key), Some(output)) => Told::Output { key: *key, output },
                     _ => Told::Nothing,
                 }
+            }
+            Some("content_block_start" | "content_block_delta" | "content_block_stop") => {
+                let key = self.streaming.get(thread);
+                key.map_or(Told::Nothing, |key| Told::Output { key: *key, output: 0 })
             }
             _ => Told::Nothing,
         }

@@ -2,9 +2,10 @@
 
 use std::fs;
 
+use crate::tokens::tail::Pause;
 use crate::tokens::tail::corpus::append;
-use crate::tokens::tail::scene::{EARLY, Scene, line};
-use crate::tokens::{Lag, TokenBatch};
+use crate::tokens::tail::scene::{EARLY, Scene, follower, line};
+use crate::tokens::{Lag, TokenBatch, TokenResume};
 use crate::units::{Now, Wall};
 
 #[test]
@@ -139,4 +140,39 @@ fn what_is_not_read_yet_is_told_with_since_when() {
         assert!(last.since.is_none_or(|since| since == now.wall), "{last:?}");
     }
     assert_eq!(last, Lag::default());
+}
+
+#[test]
+fn a_response_is_told_of_while_it_is_open_and_no_more_once_it_is_counted() {
+    let mut scene = Scene::new(EARLY);
+    scene.append("s.jsonl", &line("a", 1));
+    scene.poll();
+    assert_eq!((&scene.telling[..], &scene.outputs()[..]), (&[1][..], &[][..]));
+    scene.append("s.jsonl", &line("a", 40));
+    scene.append("s.jsonl", &line("b", 7));
+    scene.poll();
+    assert_eq!((&scene.telling[..], &scene.outputs()[..]), (&[40, 7][..], &[][..]));
+    scene.ms += 500;
+    scene.poll();
+    assert_eq!((&scene.telling[..], &scene.outputs()[..]), (&[7][..], &[40][..]));
+    assert_eq!(scene.follower.pause(), Pause::Short, "one is open");
+    scene.quiet();
+    assert_eq!((&scene.telling[..], &scene.outputs()[..]), (&[][..], &[40, 7][..]));
+    assert_eq!(scene.follower.pause(), Pause::UntilTold);
+    let again = scene.follower.poll(scene.now());
+    assert!(again.is_empty(), "nothing is told twice: {again:?}");
+}
+
+#[test]
+fn what_was_being_told_before_a_panic_is_taken_back() {
+    let scene = Scene::new(EARLY);
+    let mut anew = follower(scene.dir.path(), EARLY, TokenResume::default()).after_a_panic();
+    let batches = anew.poll(scene.now());
+    let taken_back: Vec<_> = batches
+        .iter()
+        .filter(|batch| batch.telling.as_ref().is_some_and(Vec::is_empty))
+        .map(|batch| batch.process.as_deref())
+        .collect();
+    assert_eq!(taken_back, [None, Some("agent")]);
+    assert!(anew.poll(scene.now()).iter().all(|batch| batch.telling.is_none()));
 }

@@ -4,6 +4,7 @@
 use std::fs;
 use std::path::Path;
 
+use crate::chains::step::Deed;
 use crate::clock;
 use crate::config::plan::Dialect;
 use crate::tokens::price::Prices;
@@ -202,4 +203,106 @@ mod databases {
         assert!(stage.quiet().is_empty());
         assert_eq!(stage.stored.seen.len(), 1);
     }
+}
+
+const PARENT: &str = "0b0f3c52-5d0a-4b1e-9a37-6d0c9b3f1a11";
+const FORK: &str = "7c1d9e80-2f44-4c55-8d21-0a9b8c7d6e5f";
+
+const SECOND: &str = "9e8d7c6b-1a2b-4c3d-8e4f-5a6b7c8d9e0f";
+
+/// A rollout's row at this second.
+fn row(second: u64, kind: &str, payload: &str) -> String {
+    let at = format!("2026-10-01T10:{:02}:{:02}Z", second / 60, second % 60);
+    format!("{{\"timestamp\":\"{at}\",\"type\":\"{kind}\",\"payload\":{payload}}}\n")
+}
+
+/// The rows of a thread whose ids tell no time: its head, and turns with their totals.
+fn thread(begin: u64, head: &str, totals: &[u64]) -> String {
+    let mut text = row(begin, "session_meta", head);
+    for (number, total) in totals.iter().enumerate() {
+        let second = begin + 10 * number as u64;
+        let turn = format!("{{\"turn_id\":\"turn-{number}\",\"model\":\"gpt-5.5\"}}");
+        text += &row(second + 1, "turn_context", &turn);
+        let spent = format!("{{\"input_tokens\":{total},\"output_tokens\":{total}}}");
+        let info = format!("{{\"total_token_usage\":{spent}}}");
+        let count = format!("{{\"type\":\"token_count\",\"info\":{info}}}");
+        text += &row(second + 6, "event_msg", &count);
+    }
+    text
+}
+
+#[test]
+fn a_fork_whose_ids_tell_no_time_counts_what_its_parent_did_not() {
+    let head = |id: &str| format!("{{\"id\":\"{id}\"}}");
+    let fork = format!("{{\"id\":\"{FORK}\",\"forked_from_id\":\"{PARENT}\"}}");
+    let path = |id: &str| format!("2026/10/01/rollout-2026-10-01T10-00-00-{id}.jsonl");
+    let mut stage = Stage::new(Dialect::Codex, EARLY, |_| {});
+    append(&stage.dir.path().join(path(PARENT)), thread(0, &head(PARENT), &[10, 30]).as_bytes());
+    assert_eq!(stage.quiet(), [10, 20]);
+    // The parent's rows with new times, as far apart as if somebody had waited for answers.
+    let copied = thread(300, &fork, &[10, 30, 70]);
+    append(&stage.dir.path().join(path(FORK)), copied.as_bytes());
+    assert_eq!(stage.quiet(), [10, 20, 40], "only what is its own");
+    assert_eq!(stage.usages[2].conversation, FORK);
+    // Both go on.
+    let on = |total: u64| {
+        let spent = format!("{{\"input_tokens\":{total},\"output_tokens\":{total}}}");
+        let info = format!("{{\"total_token_usage\":{spent}}}");
+        row(900, "event_msg", &format!("{{\"type\":\"token_count\",\"info\":{info}}}"))
+    };
+    append(&stage.dir.path().join(path(PARENT)), on(35).as_bytes());
+    append(&stage.dir.path().join(path(FORK)), on(71).as_bytes());
+    let mut last = stage.quiet().split_off(3);
+    last.sort_unstable();
+    assert_eq!(last, [1, 5]);
+    // One that begins right behind what its parent just wrote, both seen at one look.
+    let second = format!("{{\"id\":\"{SECOND}\",\"forked_from_id\":\"{PARENT}\"}}");
+    append(&stage.dir.path().join(path(PARENT)), on(95).as_bytes());
+    let copied = thread(1_000, &second, &[10, 30, 35, 95, 99]);
+    append(&stage.dir.path().join(path(SECOND)), copied.as_bytes());
+    assert_eq!(stage.quiet().split_off(5), [60, 4]);
+    let found = crate::tokens::tail::offline::scan(&[stage.dir.path().to_owned()]);
+    assert_eq!(found.tally.len(), 7, "the same when it is summed up");
+}
+
+#[test]
+fn parts_in_files_of_their_own_tell_what_was_asked_and_used() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let put = |path: &str, text: &str| append(&dir.path().join(path), text.as_bytes());
+    put("storage/part/msg_1/prt_1.json", r#"{"type":"text","text":"look at it"}"#);
+    put("storage/message/ses_1/msg_1.json", r#"{"id":"msg_1","role":"user","time":{"created":1}}"#);
+    put(
+        "storage/part/msg_2/prt_2.json",
+        r#"{"type":"tool","tool":"read","state":{"input":{"filePath":"/src/a"}}}"#,
+    );
+    put("storage/part/msg_2/prt_3.json", r#"{"type":"text","text":"done"}"#);
+    put("storage/part/msg_2/prt_4.json", &"x".repeat(2 << 20));
+    std::os::unix::fs::symlink("/dev/zero", dir.path().join("storage/part/msg_2/prt_5.json"))
+        .expect("a link");
+    put(
+        "storage/message/ses_1/msg_2.json",
+        r#"{"role":"assistant","modelID":"m","time":{"created":2,"completed":3},"tokens":{"input":5,"output":7}}"#,
+    );
+    let start = Start {
+        at: EARLY,
+        resume: TokenResume::default(),
+        count_history: false,
+        prices: Prices::embedded(),
+        excerpts: Some(crate::secret::masker::Masker::default()),
+    };
+    let root = (dir.path().to_owned(), Dialect::Opencode, owner("agent", None));
+    let batches = Follower::new(Source::merged([root]), start).finish(clock::now());
+    let told: Vec<&Usage> = batches.iter().flat_map(|batch| &batch.usages).collect();
+    assert_eq!((told.len(), told[0].conversation.as_str()), (1, "ses_1"));
+    let deeds: Vec<&Deed> = batches.iter().flat_map(|b| &b.steps).map(|step| &step.deed).collect();
+    let [Deed::Prompted { excerpt: asked, .. }, Deed::Answered { calls, excerpt: said, .. }] =
+        &deeds[..]
+    else {
+        panic!("{deeds:?}")
+    };
+    assert_eq!((asked.as_deref(), said.as_deref()), (Some("look at it"), Some("done")));
+    assert_eq!(
+        (&calls.tools[..], &calls.files[..]),
+        (&["read".to_owned()][..], &["/src/a".to_owned()][..])
+    );
 }

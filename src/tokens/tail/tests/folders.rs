@@ -1,7 +1,9 @@
 //! Folders: whose they are, and those that come later.
 
 use std::fs;
+use std::os::fd::AsFd;
 
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use tokio::sync::{mpsc, watch};
 
 use crate::clock;
@@ -109,6 +111,41 @@ async fn folders_that_are_told_of_later_are_followed_and_inner_ones_win() {
 }
 
 /// Of folders that may change, and of prices that do not.
+fn is_rung(bell: &std::os::fd::OwnedFd) -> bool {
+    let mut waited = [PollFd::new(bell.as_fd(), PollFlags::POLLIN)];
+    poll(&mut waited, PollTimeout::ZERO).expect("it can be waited for") > 0
+}
+
+#[test]
+fn a_folder_that_is_made_later_and_one_that_is_made_again_ring_when_they_are_written_to() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let root = dir.path().join("later");
+    let mut follower = crate::tokens::tail::scene::follower(&root, EARLY, TokenResume::default());
+    let bell = follower.bell().expect("the kernel tells");
+    let mut look = || {
+        for _ in 0..3 {
+            follower.poll(clock::now());
+        }
+    };
+    look();
+    for life in 1..=2 {
+        fs::create_dir(&root).expect("made");
+        look();
+        assert!(!is_rung(&bell), "all was heard, time {life}");
+        append(&root.join("s.jsonl"), line("a", life).as_bytes());
+        assert!(is_rung(&bell), "time {life}");
+        look();
+        append(&root.join("s.jsonl"), line("b", life).as_bytes());
+        assert!(is_rung(&bell), "time {life}, written on");
+        fs::remove_dir_all(&root).expect("removed");
+        look();
+    }
+}
+
 fn tidings(sources: watch::Receiver<Vec<Source>>) -> Tidings {
-    Tidings { sources, prices: watch::channel(Prices::embedded()).1 }
+    Tidings {
+        sources,
+        prices: watch::channel(Prices::embedded()).1,
+        register: |_| Err(std::io::Error::other("nothing is awaited here")),
+    }
 }
