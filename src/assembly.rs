@@ -5,6 +5,7 @@
 //! fail, hang or be late: then less is seen, and supervising goes on.
 
 mod accounts;
+pub mod archive;
 mod below;
 mod contexts;
 mod following;
@@ -14,6 +15,7 @@ mod journal;
 mod keeping;
 mod leftovers;
 mod logs;
+mod noticing;
 mod output;
 mod receiving;
 mod recording;

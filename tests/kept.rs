@@ -208,3 +208,41 @@ fn what_is_kept_is_what_the_events_tell_and_what_is_not_is_found_and_repaired() 
     let missing = ask(&house, &["sessions", "replay", "--store", "/nowhere/history.db"]);
     assert!(text(&missing.stderr).contains("there is no such file"));
 }
+
+#[test]
+fn a_history_that_nobody_supervises_with_is_read_like_one_that_somebody_does() {
+    let mut house = rested();
+    let spawned = "echo said and done; exit 3";
+    ask(&house, &["spawn", "--wait", "--", "sh", "-c", spawned]);
+    let store = house.dir().join("history.db").display().to_string();
+    let held = ask(&house, &["sessions", "list", "--store", &store]);
+    assert_eq!(held.status.code(), Some(1));
+    assert!(text(&held.stderr).contains("leave out --store"), "{}", text(&held.stderr));
+    let questions: [&[&str]; 2] = [
+        &["sessions", "list", "-p", "short", "-n", "1000"],
+        &["audit", "--json", "--action", "/v1/spawn", "-n", "1"],
+    ];
+    let before: Vec<_> = questions.iter().map(|words| told(&house, words)).collect();
+    house.signal(15);
+    house.end();
+    let of_store = |words: &[&str]| told(&house, &[words, &["--store", &store]].concat());
+    for (words, before) in questions.iter().zip(&before) {
+        assert_eq!(of_store(words), *before, "{words:?}");
+    }
+    let steady = &ids(&listed(&house, &["--store", &store, "-p", "steady"]))[0];
+    let shown = of_store(&["sessions", "show", steady]);
+    assert!(shown.contains("ended by SIGTERM"), "{shown}");
+    let happened = of_store(&["sessions", "events", steady]);
+    assert!(happened.contains("stopping → completed"), "{happened}");
+    assert!(of_store(&["sessions", "tree", steady]).contains(steady.as_str()));
+    let counted = of_store(&["sessions", "stats", "--by", "kind"]);
+    assert!(counted.contains(&(RUNS + 3).to_string()), "{counted}");
+    assert_eq!(of_store(&["sessions", "export"]).lines().count(), RUNS + 3);
+    let command = listed(&house, &["--store", &store, "--state", "failed", "-n", "1"]);
+    let said = of_store(&["sessions", "output", &ids(&command)[0]]);
+    assert!(said.contains("said and done"), "{said}");
+    let missing = ask(&house, &["sessions", "list", "--store", "/nowhere/history.db"]);
+    assert!(text(&missing.stderr).contains("there is no such file"));
+    let gone = ask(&house, &["sessions", "list"]);
+    assert!(text(&gone.stderr).contains("--store FILE"), "{}", text(&gone.stderr));
+}

@@ -257,6 +257,11 @@ fn one_command_is_kept_in_a_database_and_a_wrong_url_is_explained() {
     assert_eq!(done.status.code(), Some(3), "{}", String::from_utf8_lossy(&done.stderr));
     let sql = "SELECT exit_status, exit_code FROM sessions";
     wait_for("the session", || (server.query("postgres", sql) == ["code 3"]).then_some(()));
+    let mut reader = Command::new(env!("CARGO_BIN_EXE_procession"));
+    reader.args(["sessions", "list", "--store", &server.url("postgres")]);
+    let read = reader.output().expect("it runs");
+    let listed = String::from_utf8_lossy(&read.stdout);
+    assert!(listed.contains("exit code 3"), "{listed}{}", String::from_utf8_lossy(&read.stderr));
     let refused = run(&format!("{}?sslmode=perhaps", server.url("postgres")));
     let said = String::from_utf8_lossy(&refused.stderr);
     assert_eq!(refused.status.code(), Some(2), "{said}");

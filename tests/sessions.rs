@@ -256,6 +256,9 @@ fn a_process_and_a_spawned_command_that_rest_are_stopped_as_timed_out() {
     let states: Vec<&Value> = ended.iter().map(|one| &one["state"]).collect();
     assert_eq!(states, [&json!("timed_out"), &json!("timed_out")], "{all}");
     assert_eq!(served.session(&talks["id"])["state"], "active", "it writes");
+    for line in ["rests: no activity for 1 s", "spawned-1: no activity for 3 s"] {
+        until("the log says why", || served.house.log().contains(line).then_some(()));
+    }
 }
 
 #[test]

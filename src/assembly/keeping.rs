@@ -7,7 +7,7 @@ use tokio::sync::watch;
 
 use super::accounts;
 use super::journal::{Journal, Written};
-use super::{Stand, seed};
+use super::{Stand, noticing, seed};
 use crate::config::plan::Plan;
 use crate::ledger::entry::{Entry, Waiting};
 use crate::ledger::fold::Ledger;
@@ -68,15 +68,17 @@ impl Kept {
         snapshots: watch::Sender<Arc<Snapshot>>,
         live_runs: watch::Sender<Vec<LiveRun>>,
     ) -> Outlets<impl FnMut(Batch) + use<O>, O> {
-        let (rows, over, waiting) = (self.submit(), self.hurry(), self.waiting());
+        let rows = self.submit(snapshots.subscribe());
+        let (over, waiting) = (self.hurry(), self.waiting());
         let called = self.calls();
         Outlets { rows, over, waiting, opened, heard, called, knock, snapshots, live_runs }
     }
 
-    /// Takes rows, for the store and for the file of events. It is given away once.
-    fn submit(&mut self) -> impl FnMut(Batch) + use<> {
+    /// Takes rows, for the store, the file of events and the log. It is given away once.
+    fn submit(&mut self, pictures: watch::Receiver<Arc<Snapshot>>) -> impl FnMut(Batch) + use<> {
         let (writer, events) = (Arc::clone(&self.writer), self.events.take());
         move |batch| {
+            noticing::tell(&batch, &pictures);
             if let Some(events) = &events {
                 events.tell(&batch);
             }

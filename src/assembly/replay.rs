@@ -1,15 +1,13 @@
 //! A history held against its events while nobody supervises with it.
 
-use std::sync::Arc;
-
-use crate::clock;
 use crate::config::plan::StorePlan;
 use crate::serve::control::history;
 use crate::serve::wire::history::Replayed;
 use crate::store::life::Beginnings;
 use crate::store::opening::open_once;
 use crate::store::reading::compare::compare;
-use crate::units::SessionId;
+
+use super::archive::onlooker;
 
 /// Compares what is kept of every session with what its events tell, and makes it so where that is
 /// asked for; then what was different is told all the same.
@@ -18,11 +16,7 @@ use crate::units::SessionId;
 ///
 /// Why the history cannot be read, in a line; a file that a supervisor holds is such a reason.
 pub fn replay(plan: &StorePlan, repair: bool) -> Result<Replayed, String> {
-    let now = clock::now();
-    let id = SessionId::new(now.wall, super::seed().into());
-    let alive: Arc<dyn Fn(crate::units::ProcId) -> bool + Send + Sync> = Arc::new(|_| false);
-    let only_looks = !repair;
-    let begins = Beginnings { id, began: now.wall, supervisor: None, alive, only_looks };
+    let begins = Beginnings { only_looks: !repair, ..onlooker() };
     let mut store = open_once(plan, begins).map_err(|error| error.to_string())?;
     let (mut all, mut after) = (Replayed::default(), None);
     loop {

@@ -20,6 +20,7 @@ pub mod calls;
 pub mod entry;
 pub mod forget;
 pub mod happening;
+pub mod notice;
 pub mod request;
 pub mod replay;
 pub mod row;

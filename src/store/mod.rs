@@ -4,7 +4,7 @@
 //! [`writer`] owns the one thread that may wait for a disk; what waits for it is on the [`shelf`], and
 //! [`spool`] decides what goes when a disk stays away for too long. `spooler` copies it to a `spool_file`
 //! meanwhile, which the next life commits. `sqlite` and `postgres` are the
-//! stores themselves, [`reading`] is what they are asked, and [`figures`] counts what they do. Apart from them, [`life`] is who writes,
+//! stores themselves, [`reading`] is what they are asked, [`looking`] asks a history that nobody supervises with, and [`figures`] counts what they do. Apart from them, [`life`] is who writes,
 //! [`runfile`] keeps a small record of what runs now, and [`left_behind`] reads what an
 //! earlier life recorded, `left_open` what is kept of sessions that could go on, and [`salt`] keeps the salt of hashes: this works also when history is in memory or the store is away.
 
@@ -17,6 +17,7 @@ mod examples;
 pub mod figures;
 pub mod left_behind;
 mod left_open;
+pub mod looking;
 pub mod life;
 pub mod opening;
 #[cfg(any(feature = "sqlite", feature = "postgres"))]

@@ -4,10 +4,11 @@ use std::io::{Write, stdout};
 
 use clap::Args;
 
+use super::kept::Kept;
 use super::knock::encoded;
 use super::phrase::harmless;
 use super::sessions::export::time;
-use super::{Door, Failure, print};
+use super::{Failure, print};
 use crate::serve::wire::rights::{Audit, AuditLine};
 
 /// Lines that are asked for at once.
@@ -48,11 +49,11 @@ pub struct Options {
     csv: bool,
 
     #[command(flatten)]
-    door: Door,
+    kept: Kept,
 }
 
 pub(super) async fn audit(options: &Options) -> Result<(), Failure> {
-    let client = options.door.client()?;
+    let client = options.kept.client().await?;
     let (mut left, mut cursor) = (if options.tail == 0 { u64::MAX } else { options.tail }, None);
     if options.csv {
         print(&COLUMNS.join(","))?;

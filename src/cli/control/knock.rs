@@ -1,6 +1,7 @@
 //! The near side of the control socket: requests, answers, and streams that are read line by line.
 
-use std::io::ErrorKind;
+use std::fmt;
+use std::io::{self, ErrorKind};
 use std::ops::ControlFlow;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -17,6 +18,7 @@ use tokio::net::UnixStream;
 use tokio::time::timeout;
 
 use super::Failure;
+use crate::assembly::archive::Archive;
 use crate::serve::wire::{self, rights::REASON};
 
 /// For an answer to begin; whoever waits for longer says so.
@@ -28,16 +30,49 @@ const BYTES: &str = "application/octet-stream";
 /// The longest line of a stream: an output line of the largest size with every byte escaped.
 const LONGEST_LINE: usize = 8 << 20;
 
-/// Somebody who asks at one socket, each time on a connection of its own.
-#[derive(Clone, Debug)]
+/// Somebody who asks at one place, each time on a connection of its own.
+#[derive(Clone)]
 pub(super) struct Client {
-    path: PathBuf,
+    place: Place,
     reason: Option<String>,
 }
 
+/// Where somebody is asked.
+#[derive(Clone)]
+enum Place {
+    /// At the socket of a procession that runs.
+    Socket(PathBuf),
+    /// In a history that nobody supervises with.
+    Archive(Archive),
+}
+
+impl Place {
+    async fn connect(&self) -> io::Result<UnixStream> {
+        match self {
+            Self::Socket(path) => UnixStream::connect(path).await,
+            Self::Archive(archive) => archive.connect(),
+        }
+    }
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Socket(path) => write!(f, "{}", path.display()),
+            Self::Archive(_) => f.write_str("the history"),
+        }
+    }
+}
+
 impl Client {
+    /// Of the procession at this socket.
     pub(super) fn new(path: PathBuf) -> Self {
-        Self { path, reason: None }
+        Self { place: Place::Socket(path), reason: None }
+    }
+
+    /// Of what is kept alone.
+    pub(super) fn of_archive(archive: Archive) -> Self {
+        Self { place: Place::Archive(archive), reason: None }
     }
 
     /// Says why it asks, for the audit trail.
@@ -183,14 +218,14 @@ impl Client {
         let body = Full::new(Bytes::from(body.map(|(_, bytes)| bytes).unwrap_or_default()));
         let request = request.body(body).map_err(|error| Failure::Failed(error.to_string()))?;
         let exchange = async {
-            let stream = UnixStream::connect(&self.path).await;
+            let stream = self.place.connect().await;
             let stream = stream.map_err(|error| self.unreachable(&error))?;
             let (mut sender, connection) =
                 handshake(TokioIo::new(stream)).await.map_err(|error| self.broken(&error))?;
             tokio::spawn(connection);
             sender.send_request(request).await.map_err(|error| self.broken(&error))
         };
-        let silent = || format!("{} does not answer: is it stuck?", self.path.display());
+        let silent = || format!("{} does not answer: is it stuck?", self.place);
         timeout(patience, exchange).await.map_err(|_| Failure::Unreachable(silent()))?
     }
 
@@ -209,20 +244,21 @@ impl Client {
     }
 
     fn broken(&self, error: &hyper::Error) -> Failure {
-        Failure::Unreachable(format!("{} broke off: {error}", self.path.display()))
+        Failure::Unreachable(format!("{} broke off: {error}", self.place))
     }
 
-    fn unreachable(&self, error: &std::io::Error) -> Failure {
+    fn unreachable(&self, error: &io::Error) -> Failure {
         let advice = match error.kind() {
             ErrorKind::NotFound => {
                 "no procession takes orders there; is it running, and with this state folder? \
-                 Name its socket by --socket or PROCESSION_SOCKET, or its file by --config"
+                 Name its socket by --socket or PROCESSION_SOCKET, or its file by --config. Of one \
+                 that has ended, `procession sessions list --store FILE` reads the history"
             }
             ErrorKind::ConnectionRefused => "the procession that was there is gone",
             ErrorKind::PermissionDenied => "ask as the user that it runs as, or as root",
             _ => "check the path",
         };
-        Failure::Unreachable(format!("cannot reach {}: {error}: {advice}", self.path.display()))
+        Failure::Unreachable(format!("cannot reach {}: {error}: {advice}", self.place))
     }
 }
 

@@ -9,6 +9,7 @@ mod budgets;
 mod completions;
 mod enough;
 mod events;
+mod kept;
 mod knock;
 mod logs;
 mod memory;
@@ -45,6 +46,7 @@ const EXIT_UNREACHABLE: u8 = 3;
 #[derive(Debug, Subcommand)]
 pub(super) enum Verb {
     /// List the processes with their state, memory and CPU time.
+    #[command(alias = "status")]
     Ps(ps::Options),
     /// Start processes, and wait until they are ready.
     Start(orders::Options),
@@ -66,7 +68,7 @@ pub(super) enum Verb {
     Spawn(Box<spawn::Options>),
     /// List or end what sessions that are over left behind.
     Orphans(orphans::Options),
-    /// Open, keep alive and close sessions of one's own.
+    /// Show what ran and how it ended; open, export and forget sessions.
     Sessions(sessions::Options),
     /// Show what happens, as it happens.
     Events(events::Options),

@@ -51,6 +51,7 @@ pub(in crate::serve) mod example;
 
 use std::sync::Arc;
 
+use tokio::net::UnixStream;
 use tokio::sync::{Semaphore, oneshot, watch};
 
 pub use self::chains::saved as saved_chain;
@@ -65,6 +66,7 @@ use crate::ledger::snapshot::Snapshot;
 use crate::ledger::veil::Veil;
 use crate::secret::keyed::Salt;
 use crate::serve::Source;
+use crate::serve::connections::Engaged;
 use crate::serve::events::Events;
 use crate::serve::wire;
 use crate::store::reading::reader::Reader;
@@ -166,6 +168,13 @@ pub async fn serve(plan: ControlPlan, sources: Arc<Sources>, stop: watch::Receiv
         }
     };
     tokio::join!(on_socket, on_tcp);
+}
+
+/// Answers whoever is at the other end of a stream, until they are done.
+pub async fn answer(stream: UnixStream, sources: Arc<Sources>) {
+    let streams = Arc::new(Semaphore::new(STREAMS));
+    let (_never, stop) = watch::channel(false);
+    socket::greet(stream, Arc::new(Desk { sources, streams, stop }), Engaged::default()).await;
 }
 
 impl Desk {

@@ -62,7 +62,7 @@ pub(super) async fn serve(path: PathBuf, desk: &Arc<Desk>) {
 
 /// Looks who is there, once, and answers what they ask. Where they stood when they came is what
 /// they count as for as long as they stay: handing the connection on changes nothing.
-async fn greet(stream: UnixStream, desk: Arc<Desk>, engaged: Engaged) {
+pub(super) async fn greet(stream: UnixStream, desk: Arc<Desk>, engaged: Engaged) {
     let peer = match look(&stream, &desk).await {
         Ok(peer) => peer,
         Err(error) => {

@@ -941,7 +941,7 @@ _procession() {
             return 0
             ;;
         procession__subcmd__audit)
-            opts="-n -c -h --since --until --action --target --refused --tail --json --csv --socket --config --help"
+            opts="-n -c -h --since --until --action --target --refused --tail --json --csv --store --socket --config --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -968,6 +968,10 @@ _procession() {
                     return 0
                     ;;
                 -n)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --store)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -2217,13 +2221,17 @@ _procession() {
             return 0
             ;;
         procession__subcmd__sessions__subcmd__events)
-            opts="-c -h --from --json --socket --config --help"
+            opts="-c -h --from --json --store --socket --config --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
                 --from)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --store)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -2247,7 +2255,7 @@ _procession() {
             return 0
             ;;
         procession__subcmd__sessions__subcmd__export)
-            opts="-c -h --format --user --agent --process --since --until --anonymise --events --socket --config --help"
+            opts="-c -h --format --user --agent --process --since --until --anonymise --events --store --socket --config --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2274,6 +2282,10 @@ _procession() {
                     return 0
                     ;;
                 --until)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --store)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -2625,7 +2637,7 @@ _procession() {
             return 0
             ;;
         procession__subcmd__sessions__subcmd__list)
-            opts="-s -k -p -u -a -n -c -h --state --kind --process --user --agent --parent --project --since --until --live --ended --limit --cursor --json --socket --config --help"
+            opts="-s -k -p -u -a -n -c -h --state --kind --process --user --agent --parent --project --since --until --live --ended --limit --cursor --json --store --socket --config --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2696,6 +2708,10 @@ _procession() {
                     return 0
                     ;;
                 --cursor)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --store)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -2781,7 +2797,7 @@ _procession() {
             return 0
             ;;
         procession__subcmd__sessions__subcmd__output)
-            opts="-f -c -h --follow --cursor --stream --json --socket --config --help"
+            opts="-f -c -h --follow --cursor --stream --json --store --socket --config --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2793,6 +2809,10 @@ _procession() {
                     ;;
                 --stream)
                     COMPREPLY=($(compgen -W "stdout stderr both" -- "${cur}"))
+                    return 0
+                    ;;
+                --store)
+                    COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 --socket)
@@ -2883,12 +2903,16 @@ _procession() {
             return 0
             ;;
         procession__subcmd__sessions__subcmd__show)
-            opts="-c -h --json --socket --config --help"
+            opts="-c -h --json --store --socket --config --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
+                --store)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --socket)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -2909,7 +2933,7 @@ _procession() {
             return 0
             ;;
         procession__subcmd__sessions__subcmd__stats)
-            opts="-c -h --by --since --until --json --socket --config --help"
+            opts="-c -h --by --since --until --json --store --socket --config --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2924,6 +2948,10 @@ _procession() {
                     return 0
                     ;;
                 --until)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --store)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -2977,12 +3005,16 @@ _procession() {
             return 0
             ;;
         procession__subcmd__sessions__subcmd__tree)
-            opts="-c -h --json --socket --config --help"
+            opts="-c -h --json --store --socket --config --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
+                --store)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --socket)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0

@@ -54,7 +54,7 @@ complete -c procession -n "__fish_procession_needs_command" -a "memory" -d 'Show
 complete -c procession -n "__fish_procession_needs_command" -a "logs" -d 'Show what processes wrote last, and what they write'
 complete -c procession -n "__fish_procession_needs_command" -a "spawn" -d 'Run a command beside the configured processes'
 complete -c procession -n "__fish_procession_needs_command" -a "orphans" -d 'List or end what sessions that are over left behind'
-complete -c procession -n "__fish_procession_needs_command" -a "sessions" -d 'Open, keep alive and close sessions of one\'s own'
+complete -c procession -n "__fish_procession_needs_command" -a "sessions" -d 'Show what ran and how it ended; open, export and forget sessions'
 complete -c procession -n "__fish_procession_needs_command" -a "events" -d 'Show what happens, as it happens'
 complete -c procession -n "__fish_procession_needs_command" -a "audit" -d 'Show who asked for what at the control doors, and what they got'
 complete -c procession -n "__fish_procession_needs_command" -a "agents" -d 'Show the chains of agents: their conversations, how full they are, and what to hand over'
@@ -190,21 +190,25 @@ complete -c procession -n "__fish_procession_using_subcommand sessions; and __fi
 complete -c procession -n "__fish_procession_using_subcommand sessions; and __fish_seen_subcommand_from list" -l until -d 'Only those that were opened before' -r
 complete -c procession -n "__fish_procession_using_subcommand sessions; and __fish_seen_subcommand_from list" -s n -l limit -d 'How many at most' -r
 complete -c procession -n "__fish_procession_using_subcommand sessions; and __fish_seen_subcommand_from list" -l cursor -d 'Go on behind an earlier answer: its `next`' -r
+complete -c procession -n "__fish_procession_using_subcommand sessions; and __fish_seen_subcommand_from list" -l store -d 'Read a history that nobody supervises with, as after a container died: a file, or the URL of a database. Without it, the procession that runs is asked' -r -F
 complete -c procession -n "__fish_procession_using_subcommand sessions; and __fish_seen_subcommand_from list" -l socket -d 'The control socket; by default that of the configuration, or the one in the usual folder' -r -F
 complete -c procession -n "__fish_procession_using_subcommand sessions; and __fish_seen_subcommand_from list" -s c -l config -d 'The configuration that the procession runs, which says where its socket is' -r -F
 complete -c procession -n "__fish_procession_using_subcommand sessions; and __fish_seen_subcommand_from list" -l live -d 'Only those that live'
 complete -c procession -n "__fish_procession_using_subcommand sessions; and __fish_seen_subcommand_from list" -l ended -d 'Only those that have ended'
 complete -c procession -n "__fish_procession_using_subcommand sessions; and __fish_seen_subcommand_from list" -l json -d 'Print JSON'
 complete -c procession -n "__fish_procession_using_subcommand sessions; and __fish_seen_subcommand_from list" -s h -l help -d 'Print help'
+complete -c procession -n "__fish_procession_using_subcommand sessions; and __fish_seen_subcommand_from show" -l store -d 'Read a history that nobody supervises with, as after a container died: a file, or the URL of a database. Without it, the procession that runs is asked' -r -F
 complete -c procession -n "__fish_procession_using_subcommand sessions; and __fish_seen_subcommand_from show" -l socket -d 'The control socket; by default that of the configuration, or the one in the usual folder' -r -F
 complete -c procession -n "__fish_procession_using_subcommand sessions; and __fish_seen_subcommand_from show" -s c -l config -d 'The configuration that the procession runs, which says where its socket is' -r -F
 complete -c procession -n "__fish_procession_using_subcommand sessions; and __fish_seen_subcommand_from show" -l json -d 'Print JSON'
 complete -c procession -n "__fish_procession_using_subcommand sessions; and __fish_seen_subcommand_from show" -s h -l help -d 'Print help'
 complete -c procession -n "__fish_procession_using_subcommand sessions; and __fish_seen_subcommand_from events" -l from -d 'Begin with the event of this number' -r
+complete -c procession -n "__fish_procession_using_subcommand sessions; and __fish_seen_subcommand_from events" -l store -d 'Read a history that nobody supervises with, as after a container died: a file, or the URL of a database. Without it, the procession that runs is asked' -r -F
 complete -c procession -n "__fish_procession_using_subcommand sessions; and __fish_seen_subcommand_from events" -l socket -d 'The control socket; by default that of the configuration, or the one in the usual folder' -r -F
 complete -c procession -n "__fish_procession_using_subcommand sessions; and __fish_seen_subcommand_from events" -s c -l config -d 'The configuration that the procession runs, which says where its socket is' -r -F
 complete -c procession -n "__fish_procession_using_subcommand sessions; and __fish_seen_subcommand_from events" -l json -d 'Print a JSON object for each event'
 complete -c procession -n "__fish_procession_using_subcommand sessions; and __fish_seen_subcommand_from events" -s h -l help -d 'Print help'
+complete -c procession -n "__fish_procession_using_subcommand sessions; and __fish_seen_subcommand_from tree" -l store -d 'Read a history that nobody supervises with, as after a container died: a file, or the URL of a database. Without it, the procession that runs is asked' -r -F
 complete -c procession -n "__fish_procession_using_subcommand sessions; and __fish_seen_subcommand_from tree" -l socket -d 'The control socket; by default that of the configuration, or the one in the usual folder' -r -F
 complete -c procession -n "__fish_procession_using_subcommand sessions; and __fish_seen_subcommand_from tree" -s c -l config -d 'The configuration that the procession runs, which says where its socket is' -r -F
 complete -c procession -n "__fish_procession_using_subcommand sessions; and __fish_seen_subcommand_from tree" -l json -d 'Print JSON'
@@ -217,6 +221,7 @@ kind\t''
 tool\t''"
 complete -c procession -n "__fish_procession_using_subcommand sessions; and __fish_seen_subcommand_from stats" -l since -d 'Only those that were opened then or later: 2026-11-20T09:30:00Z, or 2h for two hours ago' -r
 complete -c procession -n "__fish_procession_using_subcommand sessions; and __fish_seen_subcommand_from stats" -l until -d 'Only those that were opened before' -r
+complete -c procession -n "__fish_procession_using_subcommand sessions; and __fish_seen_subcommand_from stats" -l store -d 'Read a history that nobody supervises with, as after a container died: a file, or the URL of a database. Without it, the procession that runs is asked' -r -F
 complete -c procession -n "__fish_procession_using_subcommand sessions; and __fish_seen_subcommand_from stats" -l socket -d 'The control socket; by default that of the configuration, or the one in the usual folder' -r -F
 complete -c procession -n "__fish_procession_using_subcommand sessions; and __fish_seen_subcommand_from stats" -s c -l config -d 'The configuration that the procession runs, which says where its socket is' -r -F
 complete -c procession -n "__fish_procession_using_subcommand sessions; and __fish_seen_subcommand_from stats" -l json -d 'Print JSON'
@@ -262,6 +267,7 @@ complete -c procession -n "__fish_procession_using_subcommand sessions; and __fi
 complete -c procession -n "__fish_procession_using_subcommand sessions; and __fish_seen_subcommand_from export" -l process -d 'Only those of these processes' -r
 complete -c procession -n "__fish_procession_using_subcommand sessions; and __fish_seen_subcommand_from export" -l since -d 'Only those that were opened then or later: 2026-11-20T09:30:00Z, or how long ago (1h, 7d)' -r
 complete -c procession -n "__fish_procession_using_subcommand sessions; and __fish_seen_subcommand_from export" -l until -d 'Only those that were opened before' -r
+complete -c procession -n "__fish_procession_using_subcommand sessions; and __fish_seen_subcommand_from export" -l store -d 'Read a history that nobody supervises with, as after a container died: a file, or the URL of a database. Without it, the procession that runs is asked' -r -F
 complete -c procession -n "__fish_procession_using_subcommand sessions; and __fish_seen_subcommand_from export" -l socket -d 'The control socket; by default that of the configuration, or the one in the usual folder' -r -F
 complete -c procession -n "__fish_procession_using_subcommand sessions; and __fish_seen_subcommand_from export" -s c -l config -d 'The configuration that the procession runs, which says where its socket is' -r -F
 complete -c procession -n "__fish_procession_using_subcommand sessions; and __fish_seen_subcommand_from export" -l anonymise -d 'Put hashes in the place of whatever could say who, where and on what'
@@ -292,6 +298,7 @@ complete -c procession -n "__fish_procession_using_subcommand sessions; and __fi
 complete -c procession -n "__fish_procession_using_subcommand sessions; and __fish_seen_subcommand_from output" -l stream -d 'Only this output of it' -r -f -a "stdout\t''
 stderr\t''
 both\t''"
+complete -c procession -n "__fish_procession_using_subcommand sessions; and __fish_seen_subcommand_from output" -l store -d 'Read a history that nobody supervises with, as after a container died: a file, or the URL of a database. Without it, the procession that runs is asked' -r -F
 complete -c procession -n "__fish_procession_using_subcommand sessions; and __fish_seen_subcommand_from output" -l socket -d 'The control socket; by default that of the configuration, or the one in the usual folder' -r -F
 complete -c procession -n "__fish_procession_using_subcommand sessions; and __fish_seen_subcommand_from output" -s c -l config -d 'The configuration that the procession runs, which says where its socket is' -r -F
 complete -c procession -n "__fish_procession_using_subcommand sessions; and __fish_seen_subcommand_from output" -s f -l follow -d 'Go on until it has ended'
@@ -341,6 +348,7 @@ complete -c procession -n "__fish_procession_using_subcommand audit" -l until -d
 complete -c procession -n "__fish_procession_using_subcommand audit" -l action -d 'Only actions that have this in them: `stop`, `/v1/sessions`, `POST`, …' -r
 complete -c procession -n "__fish_procession_using_subcommand audit" -l target -d 'Only of this process, session or agent' -r
 complete -c procession -n "__fish_procession_using_subcommand audit" -s n -l tail -d 'So many lines, the newest; 0 is all' -r
+complete -c procession -n "__fish_procession_using_subcommand audit" -l store -d 'Read a history that nobody supervises with, as after a container died: a file, or the URL of a database. Without it, the procession that runs is asked' -r -F
 complete -c procession -n "__fish_procession_using_subcommand audit" -l socket -d 'The control socket; by default that of the configuration, or the one in the usual folder' -r -F
 complete -c procession -n "__fish_procession_using_subcommand audit" -s c -l config -d 'The configuration that the procession runs, which says where its socket is' -r -F
 complete -c procession -n "__fish_procession_using_subcommand audit" -l refused -d 'Only what was refused'
@@ -464,7 +472,7 @@ complete -c procession -n "__fish_procession_using_subcommand help; and not __fi
 complete -c procession -n "__fish_procession_using_subcommand help; and not __fish_seen_subcommand_from run check schema ps start stop restart signal reload shutdown memory logs spawn orphans sessions events audit agents tokens budgets completions help" -f -a "logs" -d 'Show what processes wrote last, and what they write'
 complete -c procession -n "__fish_procession_using_subcommand help; and not __fish_seen_subcommand_from run check schema ps start stop restart signal reload shutdown memory logs spawn orphans sessions events audit agents tokens budgets completions help" -f -a "spawn" -d 'Run a command beside the configured processes'
 complete -c procession -n "__fish_procession_using_subcommand help; and not __fish_seen_subcommand_from run check schema ps start stop restart signal reload shutdown memory logs spawn orphans sessions events audit agents tokens budgets completions help" -f -a "orphans" -d 'List or end what sessions that are over left behind'
-complete -c procession -n "__fish_procession_using_subcommand help; and not __fish_seen_subcommand_from run check schema ps start stop restart signal reload shutdown memory logs spawn orphans sessions events audit agents tokens budgets completions help" -f -a "sessions" -d 'Open, keep alive and close sessions of one\'s own'
+complete -c procession -n "__fish_procession_using_subcommand help; and not __fish_seen_subcommand_from run check schema ps start stop restart signal reload shutdown memory logs spawn orphans sessions events audit agents tokens budgets completions help" -f -a "sessions" -d 'Show what ran and how it ended; open, export and forget sessions'
 complete -c procession -n "__fish_procession_using_subcommand help; and not __fish_seen_subcommand_from run check schema ps start stop restart signal reload shutdown memory logs spawn orphans sessions events audit agents tokens budgets completions help" -f -a "events" -d 'Show what happens, as it happens'
 complete -c procession -n "__fish_procession_using_subcommand help; and not __fish_seen_subcommand_from run check schema ps start stop restart signal reload shutdown memory logs spawn orphans sessions events audit agents tokens budgets completions help" -f -a "audit" -d 'Show who asked for what at the control doors, and what they got'
 complete -c procession -n "__fish_procession_using_subcommand help; and not __fish_seen_subcommand_from run check schema ps start stop restart signal reload shutdown memory logs spawn orphans sessions events audit agents tokens budgets completions help" -f -a "agents" -d 'Show the chains of agents: their conversations, how full they are, and what to hand over'

@@ -327,6 +327,7 @@ _arguments "${_arguments_options[@]}" : \
 '-n+[How many at most]:COUNT:_default' \
 '--limit=[How many at most]:COUNT:_default' \
 '--cursor=[Go on behind an earlier answer\: its \`next\`]:CURSOR:_default' \
+'--store=[Read a history that nobody supervises with, as after a container died\: a file, or the URL of a database. Without it, the procession that runs is asked]:FILE|URL:_files' \
 '--socket=[The control socket; by default that of the configuration, or the one in the usual folder]:PATH:_files' \
 '-c+[The configuration that the procession runs, which says where its socket is]:FILE:_files' \
 '--config=[The configuration that the procession runs, which says where its socket is]:FILE:_files' \
@@ -340,6 +341,7 @@ _arguments "${_arguments_options[@]}" : \
 ;;
 (show)
 _arguments "${_arguments_options[@]}" : \
+'--store=[Read a history that nobody supervises with, as after a container died\: a file, or the URL of a database. Without it, the procession that runs is asked]:FILE|URL:_files' \
 '--socket=[The control socket; by default that of the configuration, or the one in the usual folder]:PATH:_files' \
 '-c+[The configuration that the procession runs, which says where its socket is]:FILE:_files' \
 '--config=[The configuration that the procession runs, which says where its socket is]:FILE:_files' \
@@ -352,6 +354,7 @@ _arguments "${_arguments_options[@]}" : \
 (events)
 _arguments "${_arguments_options[@]}" : \
 '--from=[Begin with the event of this number]:NUMBER:_default' \
+'--store=[Read a history that nobody supervises with, as after a container died\: a file, or the URL of a database. Without it, the procession that runs is asked]:FILE|URL:_files' \
 '--socket=[The control socket; by default that of the configuration, or the one in the usual folder]:PATH:_files' \
 '-c+[The configuration that the procession runs, which says where its socket is]:FILE:_files' \
 '--config=[The configuration that the procession runs, which says where its socket is]:FILE:_files' \
@@ -363,6 +366,7 @@ _arguments "${_arguments_options[@]}" : \
 ;;
 (tree)
 _arguments "${_arguments_options[@]}" : \
+'--store=[Read a history that nobody supervises with, as after a container died\: a file, or the URL of a database. Without it, the procession that runs is asked]:FILE|URL:_files' \
 '--socket=[The control socket; by default that of the configuration, or the one in the usual folder]:PATH:_files' \
 '-c+[The configuration that the procession runs, which says where its socket is]:FILE:_files' \
 '--config=[The configuration that the procession runs, which says where its socket is]:FILE:_files' \
@@ -377,6 +381,7 @@ _arguments "${_arguments_options[@]}" : \
 '--by=[What they have in common]:WHAT:(project user agent process kind tool)' \
 '--since=[Only those that were opened then or later\: 2026-11-20T09\:30\:00Z, or 2h for two hours ago]:TIME:_default' \
 '--until=[Only those that were opened before]:TIME:_default' \
+'--store=[Read a history that nobody supervises with, as after a container died\: a file, or the URL of a database. Without it, the procession that runs is asked]:FILE|URL:_files' \
 '--socket=[The control socket; by default that of the configuration, or the one in the usual folder]:PATH:_files' \
 '-c+[The configuration that the procession runs, which says where its socket is]:FILE:_files' \
 '--config=[The configuration that the procession runs, which says where its socket is]:FILE:_files' \
@@ -452,6 +457,7 @@ _arguments "${_arguments_options[@]}" : \
 '*--process=[Only those of these processes]:NAME:_default' \
 '--since=[Only those that were opened then or later\: 2026-11-20T09\:30\:00Z, or how long ago (1h, 7d)]:TIME:_default' \
 '--until=[Only those that were opened before]:TIME:_default' \
+'--store=[Read a history that nobody supervises with, as after a container died\: a file, or the URL of a database. Without it, the procession that runs is asked]:FILE|URL:_files' \
 '--socket=[The control socket; by default that of the configuration, or the one in the usual folder]:PATH:_files' \
 '-c+[The configuration that the procession runs, which says where its socket is]:FILE:_files' \
 '--config=[The configuration that the procession runs, which says where its socket is]:FILE:_files' \
@@ -493,6 +499,7 @@ _arguments "${_arguments_options[@]}" : \
 _arguments "${_arguments_options[@]}" : \
 '--cursor=[Begin at this place\: \`next\` of an earlier answer]:CURSOR:_default' \
 '--stream=[Only this output of it]:WHICH:(stdout stderr both)' \
+'--store=[Read a history that nobody supervises with, as after a container died\: a file, or the URL of a database. Without it, the procession that runs is asked]:FILE|URL:_files' \
 '--socket=[The control socket; by default that of the configuration, or the one in the usual folder]:PATH:_files' \
 '-c+[The configuration that the procession runs, which says where its socket is]:FILE:_files' \
 '--config=[The configuration that the procession runs, which says where its socket is]:FILE:_files' \
@@ -653,6 +660,7 @@ _arguments "${_arguments_options[@]}" : \
 '--target=[Only of this process, session or agent]:NAME:_default' \
 '-n+[So many lines, the newest; 0 is all]:LINES:_default' \
 '--tail=[So many lines, the newest; 0 is all]:LINES:_default' \
+'--store=[Read a history that nobody supervises with, as after a container died\: a file, or the URL of a database. Without it, the procession that runs is asked]:FILE|URL:_files' \
 '--socket=[The control socket; by default that of the configuration, or the one in the usual folder]:PATH:_files' \
 '-c+[The configuration that the procession runs, which says where its socket is]:FILE:_files' \
 '--config=[The configuration that the procession runs, which says where its socket is]:FILE:_files' \
@@ -1252,7 +1260,7 @@ _procession_commands() {
 'logs:Show what processes wrote last, and what they write' \
 'spawn:Run a command beside the configured processes' \
 'orphans:List or end what sessions that are over left behind' \
-'sessions:Open, keep alive and close sessions of one'\''s own' \
+'sessions:Show what ran and how it ended; open, export and forget sessions' \
 'events:Show what happens, as it happens' \
 'audit:Show who asked for what at the control doors, and what they got' \
 'agents:Show the chains of agents\: their conversations, how full they are, and what to hand over' \
@@ -1444,7 +1452,7 @@ _procession__subcmd__help_commands() {
 'logs:Show what processes wrote last, and what they write' \
 'spawn:Run a command beside the configured processes' \
 'orphans:List or end what sessions that are over left behind' \
-'sessions:Open, keep alive and close sessions of one'\''s own' \
+'sessions:Show what ran and how it ended; open, export and forget sessions' \
 'events:Show what happens, as it happens' \
 'audit:Show who asked for what at the control doors, and what they got' \
 'agents:Show the chains of agents\: their conversations, how full they are, and what to hand over' \

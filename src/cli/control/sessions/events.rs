@@ -2,9 +2,10 @@
 
 use clap::Args;
 
+use crate::cli::control::kept::Kept;
 use crate::cli::control::knock::encoded;
 use crate::cli::control::phrase::{NOTHING, harmless, table};
-use crate::cli::control::{Door, Failure, print};
+use crate::cli::control::{Failure, print};
 use crate::serve::wire::history::{SessionEvent, SessionEvents};
 
 const HEADINGS: [&str; 6] = ["#", "TIME", "EVENT", "STATE", "SOURCE", "CAUSE"];
@@ -24,11 +25,11 @@ pub struct Options {
     json: bool,
 
     #[command(flatten)]
-    door: Door,
+    kept: Kept,
 }
 
 pub async fn events(options: &Options) -> Result<(), Failure> {
-    let client = options.door.client()?;
+    let client = options.kept.client().await?;
     let (mut from, mut rows) = (options.from, Vec::new());
     loop {
         let id = encoded(&options.id);

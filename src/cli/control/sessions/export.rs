@@ -6,8 +6,9 @@ use std::ops::ControlFlow;
 use clap::{Args, ValueEnum};
 use serde_json::Value;
 
+use crate::cli::control::Failure;
+use crate::cli::control::kept::Kept;
 use crate::cli::control::knock::encoded;
-use crate::cli::control::{Door, Failure};
 use crate::clock;
 use crate::config::span::moment;
 
@@ -46,7 +47,7 @@ pub struct Options {
     events: bool,
 
     #[command(flatten)]
-    door: Door,
+    kept: Kept,
 }
 
 /// How sessions are written down.
@@ -66,7 +67,7 @@ pub async fn export(options: &Options) -> Result<(), Failure> {
         writeln!(stdout().lock(), "{line}")?;
         Ok(ControlFlow::Continue(()))
     };
-    options.door.client()?.lines(&path, take).await?;
+    options.kept.client().await?.lines(&path, take).await?;
     stdout().lock().flush()?;
     match (broken, open) {
         (Some(why), _) => Err(Failure::Failed(format!("broken off: {why}"))),

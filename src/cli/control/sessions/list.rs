@@ -3,9 +3,10 @@
 use clap::Args;
 
 use super::since::{Moment, moment};
+use crate::cli::control::kept::Kept;
 use crate::cli::control::knock::{Client, encoded};
 use crate::cli::control::phrase::{NOTHING, harmless, span, table};
-use crate::cli::control::{Door, Failure, note, print};
+use crate::cli::control::{Failure, note, print};
 use crate::serve::wire::Session;
 use crate::serve::wire::history::Sessions;
 
@@ -79,17 +80,23 @@ pub struct Options {
     json: bool,
 
     #[command(flatten)]
-    door: Door,
+    kept: Kept,
 }
 
 pub async fn list(options: &Options) -> Result<(), Failure> {
-    let found = gather(&options.door.client()?, options).await?;
+    let found = gather(&options.kept.client().await?, options).await?;
     if options.json {
         return print(&serde_json::to_string(&found).unwrap_or_default());
     }
     print(&table(&HEADINGS, &found.sessions.iter().map(row).collect::<Vec<_>>()))?;
     if let Some(why) = &found.incomplete {
         note(&format!("older sessions may be missing: {}", harmless(why)));
+    }
+    let open = found.sessions.iter().filter(|session| session.end.is_none()).count();
+    if options.kept.is_archive() && open > 0 {
+        note(&format!(
+            "{open} had not ended when this was written; the next start says what became of them"
+        ));
     }
     if let Some(next) = &found.next {
         note(&format!("there are more: --cursor {next}"));

@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 
+use crate::cli::control::kept::Kept;
 use crate::cli::control::knock::encoded;
-use crate::cli::control::{Door, Failure, print};
+use crate::cli::control::{Failure, print};
 use crate::serve::wire::spawned::Output;
 
 /// How long one question for more may wait; then it is asked again.
@@ -34,7 +35,7 @@ pub struct Options {
     json: bool,
 
     #[command(flatten)]
-    door: Door,
+    kept: Kept,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -56,7 +57,7 @@ impl Stream {
 
 pub(super) async fn output(options: &Options) -> Result<(), Failure> {
     let Options { id, follow, stream, json, .. } = options;
-    let client = options.door.client()?;
+    let client = options.kept.client().await?;
     let mut cursor = options.cursor;
     let wait = if *follow { TURN } else { Duration::ZERO };
     loop {

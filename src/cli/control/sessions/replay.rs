@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 
 use crate::assembly;
+use crate::cli::control::kept::unread;
 use crate::cli::control::phrase::harmless;
 use crate::cli::control::{Door, EXIT_FAILED, Failure, print};
 use crate::cli::run::store;
@@ -62,11 +63,7 @@ async fn offline(place: &Path, repair: bool) -> Result<Replayed, Failure> {
     let plan = store(place.to_path_buf()).map_err(Failure::Failed)?;
     let found = tokio::task::spawn_blocking(move || assembly::replay::replay(&plan, repair)).await;
     let found = found.map_err(|error| Failure::Failed(error.to_string()))?;
-    found.map_err(|why| {
-        let busy = why.contains("another program has it open");
-        let advice = "; leave out --store to ask the procession that runs with it";
-        Failure::Failed(format!("{why}{}", if busy { advice } else { "" }))
-    })
+    found.map_err(unread)
 }
 
 /// Each difference in a line, and all in one.

@@ -2,9 +2,10 @@
 
 use clap::Args;
 
+use crate::cli::control::kept::Kept;
 use crate::cli::control::knock::encoded;
 use crate::cli::control::phrase::{harmless, size, span};
-use crate::cli::control::{Door, Failure, print};
+use crate::cli::control::{Failure, print};
 use crate::serve::wire::Session;
 
 #[derive(Debug, Args)]
@@ -18,12 +19,12 @@ pub struct Options {
     json: bool,
 
     #[command(flatten)]
-    door: Door,
+    kept: Kept,
 }
 
 pub async fn show(options: &Options) -> Result<(), Failure> {
     let path = format!("/v1/sessions/{}", encoded(&options.id));
-    let client = options.door.client()?;
+    let client = options.kept.client().await?;
     if options.json {
         return print(client.get_text(&path).await?.trim_end());
     }

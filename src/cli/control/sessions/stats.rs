@@ -3,8 +3,9 @@
 use clap::Args;
 
 use super::since::{Moment, moment};
+use crate::cli::control::kept::Kept;
 use crate::cli::control::phrase::{NOTHING, harmless, span, table};
-use crate::cli::control::{Door, Failure, print};
+use crate::cli::control::{Failure, print};
 use crate::serve::wire::statistics::{Group, Statistics};
 
 const HEADINGS: [&str; 9] =
@@ -30,7 +31,7 @@ pub struct Options {
     json: bool,
 
     #[command(flatten)]
-    door: Door,
+    kept: Kept,
 }
 
 pub async fn stats(options: &Options) -> Result<(), Failure> {
@@ -40,7 +41,7 @@ pub async fn stats(options: &Options) -> Result<(), Failure> {
             path.push_str(&format!("&{name}={}", at.told()));
         }
     }
-    let client = options.door.client()?;
+    let client = options.kept.client().await?;
     if options.json {
         return print(client.get_text(&path).await?.trim_end());
     }

@@ -4,9 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use clap::Args;
 
+use crate::cli::control::kept::Kept;
 use crate::cli::control::knock::{Client, encoded};
 use crate::cli::control::phrase::{harmless, span};
-use crate::cli::control::{Door, Failure, note, print};
+use crate::cli::control::{Failure, note, print};
 use crate::serve::wire::Session;
 use crate::serve::wire::history::{Node, SessionTree, Sessions};
 
@@ -21,11 +22,11 @@ pub struct Options {
     json: bool,
 
     #[command(flatten)]
-    door: Door,
+    kept: Kept,
 }
 
 pub async fn tree(options: &Options) -> Result<(), Failure> {
-    let client = options.door.client()?;
+    let client = options.kept.client().await?;
     match &options.id {
         Some(id) => one(&client, id, options.json).await,
         None => all(&client, options.json).await,
