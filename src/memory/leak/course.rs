@@ -95,13 +95,18 @@ impl Course {
         (self.looks > 0).then_some(self.odds)
     }
 
+    /// Samples for which the odds have stood above even.
+    pub fn above(&self) -> f64 {
+        self.samples - self.even_at
+    }
+
     /// The figures of the shape, and behind them those of the course: the newest vote; the odds, quick and
     /// slow; the vote before; the least, the highest and the mean of the newest three; for what part of its
     /// life and for how many samples the odds have stood above even; how often they fell, and how high they
     /// were before they did; by how much the newest vote differs from the one before.
     pub fn figures(&self, shape: &Shape) -> [f64; ALL] {
         let [vote, before, other] = self.votes;
-        let above = self.samples - self.even_at;
+        let above = self.above();
         let steps = [
             vote,
             self.odds,

@@ -100,11 +100,6 @@ impl<const N: usize> Floors<N> {
     pub fn width(&self) -> u32 {
         self.width
     }
-
-    /// Whether old pieces were let go of.
-    pub fn is_sliding(&self) -> bool {
-        self.width >= self.widest
-    }
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use crate::memory::leak::evidence::{Bound, Criterion, Unit};
-use crate::memory::leak::robust::{LEAST_SAMPLES, LEAST_SHARE, needed};
+use crate::memory::leak::robust::{CONFIRMED_OF_LITTLE, LEAST_SAMPLES, LEAST_SHARE};
 use crate::memory::leak::shape::Shape;
 use crate::units::Bytes;
 
@@ -28,6 +28,8 @@ pub struct Seen {
     /// The logarithm of the odds that it is a leak, as the trees vote; `None` where floors do not
     /// rise.
     pub odds: Option<f64>,
+    /// The logarithm of the odds above which it is confirmed.
+    pub needed: f64,
     /// The figures that they vote on.
     pub shape: Option<Shape>,
 }
@@ -40,7 +42,7 @@ impl Seen {
 
     /// How likely it has to be to be confirmed: more so while it has taken next to nothing of the room.
     pub fn sure(&self) -> f64 {
-        share(needed(self.shape.map_or(0.0, |shape| shape.of_room())))
+        share(self.needed)
     }
 }
 
@@ -59,7 +61,7 @@ impl Measured {
         let growth = self.seen.map(|seen| seen.growth);
         let span = self.seen.map(|seen| seen.span);
         let likelihood = self.seen.map(|seen| seen.likelihood());
-        let sure = self.seen.map_or(share(needed(0.0)), |seen| seen.sure());
+        let sure = self.seen.map_or(share(CONFIRMED_OF_LITTLE), |seen| seen.sure());
         let least = f64::from(LEAST_SAMPLES);
         vec![
             bounded("samples", Some(self.samples.into()), Unit::Count, Bound::AtLeast(least)),

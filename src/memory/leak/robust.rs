@@ -40,8 +40,11 @@ pub const LEAST_SHARE: f64 = 0.01;
 const CONFIRMED: f64 = 3.5;
 /// The same while the growth has taken next to nothing of the room, [`LITTLE`] of it: there is time to see
 /// more, and what fills and warms up is mostly as small.
-const CONFIRMED_OF_LITTLE: f64 = 5.0;
+pub const CONFIRMED_OF_LITTLE: f64 = 5.0;
 const LITTLE: f64 = 0.08;
+/// But not for more samples than this, for which the odds have stood above even: what is slow would take
+/// next to nothing for ever.
+const PATIENCE: f64 = 512.0;
 /// Above these it is suspected: three to one.
 pub const SUSPECTED: f64 = 1.1;
 /// Below these it is no longer, one to five: far enough from the others not to flutter.
@@ -194,8 +197,14 @@ impl Robust {
     }
 
     fn is_sure(&self) -> bool {
-        let share = self.newest.and_then(|look| look.shape).map(|shape| shape.of_room());
-        self.settled.zip(share).is_some_and(|(settled, share)| settled > needed(share))
+        let shape = self.newest.and_then(|look| look.shape);
+        self.settled.zip(shape).is_some_and(|(settled, shape)| settled > self.needed(&shape))
+    }
+
+    /// The logarithm of the odds above which this growth is confirmed.
+    fn needed(&self, shape: &Shape) -> f64 {
+        let is_little = shape.of_room() < LITTLE && self.course.above() < PATIENCE;
+        if is_little { CONFIRMED_OF_LITTLE } else { CONFIRMED }
     }
 
     fn give_up(&mut self, odds: f64, at: Now) {
@@ -216,6 +225,7 @@ impl Robust {
             growth: look.growth,
             level: look.level,
             odds: look.shape.and(self.settled.or(self.course.odds())),
+            needed: look.shape.map_or(CONFIRMED_OF_LITTLE, |shape| self.needed(&shape)),
             shape: look.shape,
         });
         Measured { samples: self.samples, seen }
@@ -234,11 +244,6 @@ fn corrected(look: Look) -> Look {
         to_limit: look.to_limit / by,
         ..look
     }
-}
-
-/// The logarithm of the odds above which a growth that has taken this share of the room is confirmed.
-pub fn needed(share: f64) -> f64 {
-    if share < LITTLE { CONFIRMED_OF_LITTLE } else { CONFIRMED }
 }
 
 fn wanted(odds: f64) -> LeakState {
@@ -428,11 +433,17 @@ mod tests {
 
     #[test]
     fn a_growth_that_has_taken_next_to_nothing_is_watched_for_longer() {
-        assert!(needed(LITTLE - 0.001) > needed(LITTLE));
-        let slow = |nth: u32| 200.0 + 0.05 * f64::from(nth) + noise(nth);
-        let (early, found) = after(600, slow);
-        assert!(!found && early.held == LeakState::Suspected, "{}", early.verdict().evidence);
-        assert!(after(2000, slow).1, "{}", after(2000, slow).0.verdict().evidence);
+        let slow = |nth: u32| 200.0 + 0.05 * f64::from(nth) + 4.0 * noise(nth);
+        let needed = |count| {
+            let (rule, _) = after(count, slow);
+            rule.needed(&rule.newest.and_then(|look| look.shape).expect("it rises"))
+        };
+        assert_eq!((needed(400), needed(2000)), (CONFIRMED_OF_LITTLE, CONFIRMED));
+        let slower = |nth: u32| 200.0 + 0.02 * f64::from(nth) + 4.0 * noise(nth);
+        let (rule, _) = after(2500, slower);
+        let shape = rule.newest.and_then(|look| look.shape).expect("it rises");
+        assert!(shape.of_room() < LITTLE && rule.course.above() > PATIENCE);
+        assert_eq!(rule.needed(&shape), CONFIRMED, "for ever is too long");
     }
 
     #[test]
