@@ -99,7 +99,8 @@ impl LeakDetector for Robust {
         self.highest = self.highest.max(sample.anonymous);
         let (at, size) = (self.lived as f32, sample.anonymous.0 as f32);
         let is_whole = self.near.push(at, size);
-        if is_whole || self.near.begun() % (self.near.width() / PACES).max(NARROWEST) == 0 {
+        let pace = (self.near.width() / PACES).max(NARROWEST);
+        if is_whole || self.near.begun().is_multiple_of(pace) {
             let (pieces, count) = self.near.with_begun();
             let look = shape::look(&pieces[..count], self.near.width(), self.bound());
             self.judge(look, is_whole, sample.at);
