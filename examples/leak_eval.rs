@@ -7,7 +7,7 @@
 //! with a line of names; further columns are passed over. PREDICTIONS gets a row for each alarm that
 //! was raised: `series_id,detected,detect_time_s,slope_bytes_per_s,eta_s`. An alarm of the robust
 //! rule is a confirmed leak, one of the growth-count rule a suspected one, as it confirms none.
-//! FILE gets the growth and the figures of every look, for `bench/leaks/train`. A row that cannot be read is told
+//! FILE gets the growth and the figures of every look, for `bench/leaks/train`; zeros where floors do not rise. A row that cannot be read is told
 //! with its line and left out. On standard error: the time that a sample took.
 
 // What clippy.toml bans is banned from the program; this only measures it.
@@ -22,6 +22,7 @@ use std::time::{Duration, Instant};
 use flate2::read::MultiGzDecoder;
 use procession::config::plan::LeakRule;
 use procession::memory::leak::evidence::Evidence;
+use procession::memory::leak::shape::FIGURES;
 use procession::memory::leak::{Setting, detector};
 use procession::memory::{LeakDetector, LeakState, TreeSample, Verdict};
 use procession::units::{Bytes, Mono, Now, RunId, Wall};
@@ -219,18 +220,16 @@ impl Run {
     fn figures(&mut self, series: &str, time: &str, verdict: Verdict) -> Result<()> {
         let Some(file) = &mut self.figures else { return Ok(()) };
         let Evidence::Robust(measured) = verdict.evidence else { return Ok(()) };
-        let shape = measured.seen.and_then(|seen| seen.shape);
         let news = self.looked.replace(verdict).is_none_or(|looked| {
             looked.growth != verdict.growth || looked.to_limit != verdict.to_limit
         });
-        if let Some(shape) = shape.filter(|_| news) {
-            let growth = verdict.growth.unwrap_or(0.0);
-            write!(file, "{series},{time},{},{growth:.7e}", measured.samples)?;
-            for figure in shape.0 {
-                write!(file, ",{figure:.7e}")?;
-            }
-            writeln!(file)?;
+        let Some(seen) = measured.seen.filter(|_| news) else { return Ok(()) };
+        let growth = verdict.growth.unwrap_or(0.0);
+        write!(file, "{series},{time},{},{growth:.7e}", measured.samples)?;
+        for figure in seen.shape.map_or([0.0; FIGURES], |shape| shape.0) {
+            write!(file, ",{figure:.7e}")?;
         }
+        writeln!(file)?;
         Ok(())
     }
 

@@ -76,6 +76,21 @@ impl<const N: usize> Floors<N> {
         self.width *= 2;
     }
 
+    /// Samples in the piece behind the last whole one.
+    pub fn begun(&self) -> u32 {
+        self.begun
+    }
+
+    /// The whole pieces and the one that has begun, the oldest first.
+    pub fn with_begun(&self) -> ([Piece; N], usize) {
+        let mut pieces = self.pieces;
+        if self.begun == 0 {
+            return (pieces, self.len);
+        }
+        pieces[self.len].mean = (self.sum / f64::from(self.begun)) as f32;
+        (pieces, self.len + 1)
+    }
+
     /// The whole pieces, the oldest first.
     pub fn pieces(&self) -> &[Piece] {
         &self.pieces[..self.len]
@@ -85,9 +100,24 @@ impl<const N: usize> Floors<N> {
     pub fn width(&self) -> u32 {
         self.width
     }
+}
 
-    /// Whether old pieces were let go of.
-    pub fn is_sliding(&self) -> bool {
-        self.width >= self.widest
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_piece_that_has_begun_is_seen_with_what_it_holds_so_far() {
+        let mut floors = Floors::<4>::new(4, 4);
+        for (at, size) in [(0.0, 5.0), (1.0, 3.0), (2.0, 4.0), (3.0, 8.0), (4.0, 9.0), (5.0, 7.0)] {
+            floors.push(at, size);
+        }
+        let (pieces, count) = floors.with_begun();
+        assert_eq!((count, floors.begun()), (2, 2));
+        assert_eq!(pieces[0], Piece { at: 1.0, low: 3.0, high: 8.0, mean: 5.0 });
+        assert_eq!(pieces[1], Piece { at: 5.0, low: 7.0, high: 9.0, mean: 8.0 });
+        floors.push(6.0, 1.0);
+        assert!(floors.push(7.0, 1.0), "whole");
+        assert_eq!(floors.with_begun().1, floors.pieces().len());
     }
 }

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use crate::memory::leak::evidence::{Bound, Criterion, Unit};
-use crate::memory::leak::robust::{CONFIRMED, LEAST_SAMPLES, LEAST_SHARE};
+use crate::memory::leak::robust::{CONFIRMED_OF_LITTLE, LEAST_SAMPLES, LEAST_SHARE};
 use crate::memory::leak::shape::Shape;
 use crate::units::Bytes;
 
@@ -28,6 +28,8 @@ pub struct Seen {
     /// The logarithm of the odds that it is a leak, as the trees vote; `None` where floors do not
     /// rise.
     pub odds: Option<f64>,
+    /// The logarithm of the odds above which it is confirmed.
+    pub needed: f64,
     /// The figures that they vote on.
     pub shape: Option<Shape>,
 }
@@ -36,6 +38,11 @@ impl Seen {
     /// How likely a leak is, from 0 to 1: the odds as a share.
     pub fn likelihood(&self) -> f64 {
         self.odds.map_or(0.0, share)
+    }
+
+    /// How likely it has to be to be confirmed: more so while it has taken next to nothing of the room.
+    pub fn sure(&self) -> f64 {
+        share(self.needed)
     }
 }
 
@@ -54,7 +61,8 @@ impl Measured {
         let growth = self.seen.map(|seen| seen.growth);
         let span = self.seen.map(|seen| seen.span);
         let likelihood = self.seen.map(|seen| seen.likelihood());
-        let (least, sure) = (f64::from(LEAST_SAMPLES), share(CONFIRMED));
+        let sure = self.seen.map_or(share(CONFIRMED_OF_LITTLE), |seen| seen.sure());
+        let least = f64::from(LEAST_SAMPLES);
         vec![
             bounded("samples", Some(self.samples.into()), Unit::Count, Bound::AtLeast(least)),
             bounded(
@@ -92,11 +100,11 @@ impl fmt::Display for Measured {
         }
         write!(
             f,
-            "what stays behind grew by {bytes} in {:.0} s to {level}; likelihood of a leak {:.0} % \
-             (confirmed above {:.0} %)",
+            "what stays behind grew by {bytes} in {:.0} s to {level}; likelihood of a leak {:.1} % \
+             (confirmed above {:.1} %)",
             seen.span,
             seen.likelihood() * 100.0,
-            share(CONFIRMED) * 100.0,
+            seen.sure() * 100.0,
         )
     }
 }

@@ -4,6 +4,7 @@
 //! rule judges *anonymous* bytes: resident ones also grow when a tree forks and touches shared
 //! pages, and when it maps files, and neither is a leak.
 
+pub mod course;
 pub mod evidence;
 pub mod floors;
 pub mod forest;
@@ -12,6 +13,7 @@ pub mod lines;
 pub mod measured;
 pub mod model;
 pub mod robust;
+pub mod settled;
 pub mod shape;
 pub mod slopes;
 

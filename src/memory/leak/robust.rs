@@ -2,20 +2,24 @@
 //!
 //! It keeps the lowest values of the series in pieces that widen as the series ages
 //! ([`floors`](super::floors)), describes them in figures without a scale ([`shape`](super::shape)),
-//! and has small trees vote on those ([`forest`](super::forest)). The trees were grown on series of
-//! a generator, in wide ranges, and on recorded programs by `bench/leaks/train`. Nothing is learnt
+//! and has small trees vote on those ([`forest`](super::forest)). How the votes went on from look to look
+//! ([`course`](super::course)) is weighed with the figures by second trees, which settle whether a leak is
+//! confirmed. The trees were grown on series of a generator, in wide ranges, the first also on recorded
+//! programs, by `bench/leaks/train` and `bench/leaks/settle`. Nothing is learnt
 //! where it runs, so that the same samples always give the same verdicts. What votes do not decide
 //! are the bounds below, which are few and named.
 
 use std::time::Duration;
 
 use crate::memory::leak::Setting;
+use crate::memory::leak::course::Course;
 use crate::memory::leak::evidence::Evidence;
 use crate::memory::leak::floors::Floors;
 use crate::memory::leak::forest::votes;
 use crate::memory::leak::measured::{Measured, Seen};
 use crate::memory::leak::model;
-use crate::memory::leak::shape::{self, Look};
+use crate::memory::leak::settled;
+use crate::memory::leak::shape::{self, Look, Shape};
 use crate::memory::leak::slopes;
 use crate::memory::{LeakDetector, LeakState, Range, TreeSample, Verdict};
 use crate::units::{Bytes, Mono, Now};
@@ -31,18 +35,27 @@ pub const LEAST_SAMPLES: u32 = 20 * NARROWEST;
 /// The part of the room below the limit that a growth has to take before it matters: with less, it
 /// takes another hundred times as long as it was seen until somebody is hurt.
 pub const LEAST_SHARE: f64 = 0.01;
-/// Above these odds a leak is confirmed: their logarithm, as the trees vote. Chosen on draws that no
-/// tree was grown on, as the least with about one false alarm in 200 hours.
-pub const CONFIRMED: f64 = 2.3;
+/// Above these odds, as the second trees tell them, a leak is confirmed: their logarithm. Chosen on draws
+/// that no tree was grown on, as the least with about one false alarm in 250 hours.
+const CONFIRMED: f64 = 3.5;
+/// The same while the growth has taken next to nothing of the room, [`LITTLE`] of it: there is time to see
+/// more, and what fills and warms up is mostly as small.
+pub const CONFIRMED_OF_LITTLE: f64 = 5.0;
+const LITTLE: f64 = 0.08;
+/// But not for more samples than this, for which the odds have stood above even: what is slow would take
+/// next to nothing for ever.
+const PATIENCE: f64 = 512.0;
 /// Above these it is suspected: three to one.
 pub const SUSPECTED: f64 = 1.1;
 /// Below these it is no longer, one to five: far enough from the others not to flutter.
 pub const CLEARED: f64 = -1.6;
-/// The part that the newest look has in the odds, as in any exponentially weighted mean. One look
-/// can be an accident of where a piece begins; with this, about six have their say.
-const NEWEST: f64 = 0.3;
+/// From these odds on the second trees are asked.
+const ASKED: f64 = -1.5;
+/// Looks are this part of a piece apart, once a piece is wide enough: the half of a piece that has been
+/// seen says nearly as much as a whole one, and sooner.
+const PACES: u32 = 4;
 /// Looks in a row that have to agree before a state is given up: a rest between two stairs is no
-/// end. To take one up, two have to agree.
+/// end. To suspect a leak, two have to agree.
 const LOOKS_TO_CLEAR: u8 = 8;
 /// What a gap counts for at most, in intervals: while a machine sleeps nothing leaks.
 const LONGEST_GAP: f64 = 16.0;
@@ -53,8 +66,6 @@ const WITHOUT_LIMIT: f64 = 4.0;
 #[derive(Clone, Debug)]
 pub struct Robust {
     near: Floors<64>,
-    /// Of the whole life, for what is too slow for the last hours.
-    far: Floors<32>,
     limit: Option<Bytes>,
     interval: Duration,
     /// Seconds that were lived through up to the last sample.
@@ -63,7 +74,9 @@ pub struct Robust {
     samples: u32,
     highest: Bytes,
     newest: Option<Look>,
-    odds: Option<f64>,
+    course: Course,
+    /// What the second trees said of the newest look; `None` where they were not asked.
+    settled: Option<f64>,
     held: LeakState,
     since: Now,
     /// What the look before this one was for.
@@ -85,14 +98,12 @@ impl LeakDetector for Robust {
         self.samples = self.samples.saturating_add(1);
         self.highest = self.highest.max(sample.anonymous);
         let (at, size) = (self.lived as f32, sample.anonymous.0 as f32);
-        let is_near = self.near.push(at, size);
-        let is_far = self.far.push(at, size);
-        if is_near {
-            let look = shape::look(self.near.pieces(), self.near.width(), self.bound());
-            self.judge(look, sample.at);
-        } else if is_far && self.far.width() > self.near.width() {
-            let look = shape::look(self.far.pieces(), self.far.width(), self.bound());
-            self.judge(look, sample.at);
+        let is_whole = self.near.push(at, size);
+        let pace = (self.near.width() / PACES).max(NARROWEST);
+        if is_whole || self.near.begun().is_multiple_of(pace) {
+            let (pieces, count) = self.near.with_begun();
+            let look = shape::look(&pieces[..count], self.near.width(), self.bound());
+            self.judge(look, is_whole, sample.at);
         }
     }
 
@@ -123,7 +134,6 @@ impl Robust {
     pub fn new(setting: &Setting) -> Self {
         Self {
             near: Floors::new(NARROWEST, WIDEST),
-            far: Floors::new(NARROWEST, u32::MAX / 2),
             limit: setting.limit,
             interval: setting.interval,
             lived: 0.0,
@@ -131,7 +141,8 @@ impl Robust {
             samples: 0,
             highest: Bytes(0),
             newest: None,
-            odds: None,
+            course: Course::default(),
+            settled: None,
             held: LeakState::Unknown,
             since: Now::default(),
             before: LeakState::Unknown,
@@ -151,19 +162,28 @@ impl Robust {
         self.limit.map_or(usual, |limit| limit.0.max(1) as f64)
     }
 
-    fn judge(&mut self, look: Option<Look>, at: Now) {
+    fn judge(&mut self, look: Option<Look>, is_whole: bool, at: Now) {
         let Some(look) = look else { return };
-        let matters = look.shape.is_some_and(|shape| shape.of_room() >= LEAST_SHARE);
+        let grown = look.shape.filter(|shape| shape.of_room() >= LEAST_SHARE);
         let voted =
             look.shape.map_or(model::NEVER, |shape| model::BASE + votes(&model::TREES, &shape.0));
         // What takes next to no room may be a leak and is no alarm.
-        let newest = if matters { voted } else { voted.min(0.0) };
-        let odds = self.odds.map_or(newest, |odds| odds + NEWEST * (newest - odds));
+        let newest = if grown.is_some() { voted } else { voted.min(0.0) };
+        self.course.push(newest, self.samples);
+        let odds = self.course.odds().unwrap_or(newest);
+        self.settled = grown.filter(|_| odds > ASKED).map(|shape| self.settle(&shape));
         // Growth that was picked out for looking like a leak's is told as it turned out to be.
-        let look = if odds > 0.0 { corrected(look) } else { look };
-        (self.newest, self.odds) = (Some(look), Some(odds));
-        self.take_up(if matters { wanted(odds) } else { LeakState::None }, at);
-        self.give_up(odds, at);
+        let is_likely = odds > 0.0 || self.settled.is_some_and(|settled| settled > 0.0);
+        self.newest = Some(if is_likely { corrected(look) } else { look });
+        self.take_up(if grown.is_some() { wanted(odds) } else { LeakState::None }, at);
+        if is_whole {
+            self.give_up(odds, at);
+        }
+    }
+
+    /// What the second trees say, which know how the votes went on.
+    fn settle(&self, shape: &Shape) -> f64 {
+        settled::BASE + votes(&settled::TREES, &self.course.figures(shape))
     }
 
     fn take_up(&mut self, wanted: LeakState, at: Now) {
@@ -171,9 +191,21 @@ impl Robust {
             self.hold(LeakState::None, at);
         }
         let agreed = wanted.min(std::mem::replace(&mut self.before, wanted));
+        let agreed = if self.is_sure() { LeakState::Confirmed } else { agreed };
         if agreed > self.held {
             self.hold(agreed, at);
         }
+    }
+
+    fn is_sure(&self) -> bool {
+        let shape = self.newest.and_then(|look| look.shape);
+        self.settled.zip(shape).is_some_and(|(settled, shape)| settled > self.needed(&shape))
+    }
+
+    /// The logarithm of the odds above which this growth is confirmed.
+    fn needed(&self, shape: &Shape) -> f64 {
+        let is_little = shape.of_room() < LITTLE && self.course.above() < PATIENCE;
+        if is_little { CONFIRMED_OF_LITTLE } else { CONFIRMED }
     }
 
     fn give_up(&mut self, odds: f64, at: Now) {
@@ -193,7 +225,8 @@ impl Robust {
             span: look.span,
             growth: look.growth,
             level: look.level,
-            odds: look.shape.and(self.odds),
+            odds: look.shape.and(self.settled.or(self.course.odds())),
+            needed: look.shape.map_or(CONFIRMED_OF_LITTLE, |shape| self.needed(&shape)),
             shape: look.shape,
         });
         Measured { samples: self.samples, seen }
@@ -215,13 +248,7 @@ fn corrected(look: Look) -> Look {
 }
 
 fn wanted(odds: f64) -> LeakState {
-    if odds > CONFIRMED {
-        LeakState::Confirmed
-    } else if odds > SUSPECTED {
-        LeakState::Suspected
-    } else {
-        LeakState::None
-    }
+    if odds > SUSPECTED { LeakState::Suspected } else { LeakState::None }
 }
 
 #[cfg(test)]
@@ -403,6 +430,33 @@ mod tests {
     fn years_of_samples_are_borne_and_a_slow_leak_in_them_is_found() {
         let (rule, found) = after(60_000, |nth| 200.0 + 0.002 * f64::from(nth) + 3.0 * noise(nth));
         assert!(found, "{}", rule.verdict().evidence);
+    }
+
+    #[test]
+    fn a_growth_that_has_taken_next_to_nothing_is_watched_for_longer() {
+        let slow = |nth: u32| 200.0 + 0.05 * f64::from(nth) + 4.0 * noise(nth);
+        let needed = |count| {
+            let (rule, _) = after(count, slow);
+            rule.needed(&rule.newest.and_then(|look| look.shape).expect("it rises"))
+        };
+        assert_eq!((needed(400), needed(2000)), (CONFIRMED_OF_LITTLE, CONFIRMED));
+        let slower = |nth: u32| 200.0 + 0.02 * f64::from(nth) + 4.0 * noise(nth);
+        let (rule, _) = after(2500, slower);
+        let shape = rule.newest.and_then(|look| look.shape).expect("it rises");
+        assert!(shape.of_room() < LITTLE && rule.course.above() > PATIENCE);
+        assert_eq!(rule.needed(&shape), CONFIRMED, "for ever is too long");
+    }
+
+    #[test]
+    fn half_a_piece_is_looked_at() {
+        let mut rule = rule();
+        for nth in 0..1024u32 {
+            rule.observe(&sample(f64::from(nth) * 5.0, 300.0 + noise(nth)));
+        }
+        let (width, before) = (rule.near.width(), rule.newest);
+        assert_eq!(width, 32);
+        (1024..1032u32).for_each(|nth| rule.observe(&sample(f64::from(nth) * 5.0, 350.0)));
+        assert_ne!(rule.newest, before, "eight samples on");
     }
 
     #[test]
