@@ -19,7 +19,8 @@ use crate::memory::{LeakState, MemoryLevel, TreeSample};
 use crate::units::{Now, ProcessIx, SessionId};
 
 impl Ledger {
-    /// Takes in one tick of the probe. The samples are one batch, which may be dropped when the
+    /// Takes in one tick of the probe, but for runs whose program was not executed yet: what is read
+    /// of those is our own image. The samples are one batch, which may be dropped when the
     /// store is behind; the events are another, which may not.
     pub(super) fn sampled(&mut self, samples: &[TreeSample]) -> Vec<Batch> {
         let mut kept = Vec::with_capacity(samples.len());
@@ -29,6 +30,9 @@ impl Ledger {
                 self.ignore();
                 continue;
             };
+            if run.executed.is_none_or(|executed| sample.at.mono < executed) {
+                continue;
+            }
             let session = run.session;
             let change = run.memory.observe(sample);
             let label = run.label.as_ref().filter(|_| std::mem::take(&mut run.keeps_label));

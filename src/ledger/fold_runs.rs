@@ -30,6 +30,8 @@ pub(super) struct Run {
     pub(super) main: Option<ProcId>,
     pub(super) started: Wall,
     pub(super) opened: Mono,
+    /// When its program was executed; what is read of it before is our own image.
+    pub(super) executed: Option<Mono>,
     /// From its opening until it could be used.
     pub(super) ready: Option<Duration>,
     /// What it said of itself last.
@@ -66,6 +68,9 @@ impl Ledger {
             }
             Lifecycle::RunForked { run, id } => self.run_forked(at, run, id),
             Lifecycle::RunExecuted { run } => {
+                if let Some((_, live)) = self.run_mut(run) {
+                    live.executed = Some(at.mono);
+                }
                 let note = Note::new("started", "its program was executed", json!({}))
                     .from(EventSource::Init);
                 self.run_advanced(at, run, SessionState::Active, note)
@@ -171,6 +176,7 @@ impl Ledger {
                 main: None,
                 started: at.wall,
                 opened: at.mono,
+                executed: adopted.then_some(at.mono),
                 ready: None,
                 status: None,
                 memory,

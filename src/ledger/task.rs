@@ -460,6 +460,7 @@ mod tests {
     async fn an_entry_that_panics_is_skipped_and_counted() {
         let mut ends = start();
         ends.entries.send(opened(0, 1, WEB, 0)).await.unwrap();
+        ends.entries.send(ready(0, 1)).await.unwrap();
         ends.entries.send(sampled(&[sample(1, 1, POISON, 0)])).await.unwrap();
         ends.entries.send(opened(2, 2, CODER, 0)).await.unwrap();
         let after = picture(&mut ends, |picture| picture.sessions.len() == 2).await;

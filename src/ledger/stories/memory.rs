@@ -50,6 +50,7 @@ fn parts(ms: u64, n: u64, proportional: Option<u64>) -> Entry {
 fn what_is_acted_on_is_proportional_while_it_is_known_and_fresh() {
     let mut ledger = guarded(Thresholds::of_sizes(Bytes(100), Bytes(200)));
     ledger.fold(opened(0, 1, WEB, 0));
+    ledger.fold(ready(0, 1));
     ledger.fold(parts(1, 1, Some(40)));
     // Forks of a process that wrote nothing: summed they look like four times as much.
     assert_eq!(kinds(&ledger.fold(sampled(&[sample(2, 1, 900, 160)]))), [""; 0]);
@@ -71,6 +72,7 @@ fn a_part_of_the_limit_is_known_with_the_container() {
     let part = Thresholds { warning: Threshold::Percent(80), ..Thresholds::default() };
     let mut ledger = guarded(part);
     ledger.fold(opened(0, 1, WEB, 0));
+    ledger.fold(ready(0, 1));
     assert_eq!(kinds(&ledger.fold(sampled(&[sample(1, 1, 900, 80)]))), [""; 0]);
     assert_eq!(ledger.snapshot(1, at(1)).processes[0].bounds.warning, None);
     let limit = Some(Bytes(100));
@@ -88,6 +90,7 @@ fn a_process_that_stays_critical_is_restarted_but_not_in_a_circle() {
     for (run, minute, asked) in [(1, 0, true), (2, 5, false), (3, 11, true)] {
         let began = minute * 60 * SECOND;
         ledger.fold(opened(began, run, WEB, u32::try_from(run).expect("few") - 1));
+        ledger.fold(ready(began, run));
         for nth in 1..=4 {
             let told = ledger.fold(sampled(&[sample(began + nth * SECOND, run, 900, 220)]));
             let acts = kinds(&told).iter().any(|kind| kind == "memory_action");
@@ -105,6 +108,7 @@ fn the_command_of_a_level_is_run_as_it_is_reached_and_once_a_minute() {
     let on_warning = MemoryActions { hook: true, ..MemoryActions::default() };
     let mut ledger = guarded(Thresholds { on_warning, ..restarts(200) });
     ledger.fold(opened(0, 1, WEB, 0));
+    ledger.fold(ready(0, 1));
     let asked = |ledger: &mut Ledger, second: u64, size: u64| {
         let told = ledger.fold(sampled(&[sample(second * SECOND, 1, 900, size)]));
         let knocks = ledger.take_knocks();
@@ -128,6 +132,7 @@ fn the_command_of_a_level_is_run_as_it_is_reached_and_once_a_minute() {
 fn a_peak_between_two_samples_ends_nobody() {
     let mut ledger = guarded(restarts(200));
     ledger.fold(opened(0, 1, WEB, 0));
+    ledger.fold(ready(0, 1));
     for (nth, size) in [220, 220, 150, 220, 220].into_iter().enumerate() {
         let ms = (nth as u64 + 1) * SECOND;
         ledger.fold(sampled(&[sample(ms, 1, 900, size)]));
@@ -148,6 +153,7 @@ fn lives_rows(ledger: &mut Ledger, n: u64, growth: u64) -> Vec<Row> {
 fn batches_of_life(ledger: &mut Ledger, n: u64, growth: u64) -> Vec<Batch> {
     let began = n * 20 * 60 * SECOND;
     ledger.fold(opened(began, n, WEB, u32::try_from(n).expect("few")));
+    ledger.fold(ready(began, n));
     for nth in 0..120 {
         let size = 100 * MIB + nth * growth;
         ledger.fold(sampled(&[sample(began + nth * 5 * SECOND, n, size, size - size % 2)]));
@@ -215,6 +221,7 @@ fn a_sample_can_be_said_to_stand_for_something() {
     let (reply, _) = ledger.ask(at(1), label("web"));
     assert_eq!(reply, Reply::Refused(Refusal::Unknown("web".to_owned())), "it does not run");
     ledger.fold(opened(2, 1, WEB, 0));
+    ledger.fold(ready(2, 1));
     ledger.fold(sampled(&[sample(3, 1, 900, 80)]));
     let (reply, batches) = ledger.ask(at(4), label("web"));
     assert!(matches!(reply, Reply::Done(_)), "{reply:?}");

@@ -48,6 +48,7 @@ fn a_run_that_is_stopped_lives_through_every_state() {
 fn the_last_event_carries_the_summary() {
     let mut ledger = ledger();
     ledger.fold(opened(0, 1, CODER, 0));
+    ledger.fold(ready(1, 1));
     ledger.fold(sampled(&[sample(5, 1, 40, 0)]));
     ledger.fold(read(6, Some("coder"), vec![usage(6, 1, "c", Cost::Priced(Money(7)))]));
     let batches = ledger.fold(exited(2000, 1, 3));
@@ -61,7 +62,7 @@ fn the_last_event_carries_the_summary() {
         ("reason", serde_json::json!("exit code 3")),
         ("exit_code", 3.into()),
         ("duration_seconds", 2.0.into()),
-        ("events", 2.into()),
+        ("events", 3.into()),
         ("peak_memory_bytes", 40.into()),
         ("cpu_seconds", 1.5.into()),
         ("tokens_total", 15.into()),
@@ -138,6 +139,8 @@ fn levels_and_leaks_are_told_when_they_change() {
         &mut ledger,
         vec![
             opened(0, 1, WEB, 0),
+            sampled(&[sample(1, 1, 900, 300)]),
+            ready(1, 1),
             // Resident memory is no measure: it counts what is shared once for each process.
             sampled(&[sample(1, 1, 900, 100)]),
             sampled(&[sample(2, 1, 900, 101)]),
@@ -147,12 +150,14 @@ fn levels_and_leaks_are_told_when_they_change() {
     );
     let expected = [
         "S1.0 opened >initializing | =initializing",
+        // What was read before was our own image.
+        "S1.1 started initializing>active | =active",
         "interval 900",
-        "S1.1 memory_warning | =initializing",
+        "S1.2 memory_warning | =active",
         "interval 900",
-        "S1.2 leak_suspected | =initializing",
+        "S1.3 leak_suspected | =active",
         "interval 900",
-        "S1.3 memory_critical | =initializing",
+        "S1.4 memory_critical | =active",
         "interval 900",
     ];
     assert_eq!(lines, expected);
@@ -163,10 +168,7 @@ fn levels_and_leaks_are_told_when_they_change() {
     assert_eq!((run.history.samples(), run.history.average()), (4, Some(Bytes(900))));
     assert_eq!(run.verdict.as_ref().map(|verdict| verdict.state), Some(LeakState::Suspected));
     let lines = told(&mut ledger, vec![sampled(&[sample(5, 1, 1, 2)])]);
-    assert_eq!(
-        lines,
-        ["interval 1", "S1.4 memory_normal | =initializing | S1.5 leak_cleared | =initializing"]
-    );
+    assert_eq!(lines, ["interval 1", "S1.5 memory_normal | =active | S1.6 leak_cleared | =active"]);
     assert_eq!(ledger.snapshot(2, at(6)).processes[0].leaks_suspected, 1);
 }
 

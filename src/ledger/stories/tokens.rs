@@ -102,6 +102,7 @@ fn a_conversation_rests_after_an_hour_and_wakes_with_use() {
     let snapshot = check(
         vec![
             opened(0, 1, CODER, 0),
+            ready(1, 1),
             read(10, Some("coder"), vec![usage(9, 1, "c1", priced)]),
             sampled(&[sample(HOUR, 1, 1, 0)]),
             sampled(&[sample(HOUR + 20_000, 1, 1, 0)]),
@@ -110,13 +111,14 @@ fn a_conversation_rests_after_an_hour_and_wakes_with_use() {
         ],
         &[
             "S1.0 opened >initializing | =initializing",
-            "S2.0 opened >active | =active | usage coder S2 | =initializing | =active | claude#1 c1",
-            "S1.1 snapshot | =initializing",
+            "S1.1 started initializing>active | =active",
+            "S2.0 opened >active | =active | usage coder S2 | =active | =active | claude#1 c1",
+            "S1.2 snapshot | =active",
             "interval 1",
             "S2.1 idle active>idle | =idle",
             "interval 1",
             "interval 1",
-            "S2.2 resumed idle>active | =active | usage coder S2 | =initializing | =active \
+            "S2.2 resumed idle>active | =active | usage coder S2 | =active | =active \
              | claude#1 c1",
         ],
     );
