@@ -27,6 +27,7 @@ mod spenders;
 mod spoken;
 pub mod replay;
 
+use std::collections::BTreeSet;
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -81,8 +82,8 @@ const LAST_MOMENTS: Duration = Duration::from_secs(1);
 /// was read from, which is read anew when somebody asks for that.
 pub fn run(plan: Plan, source: Option<PathBuf>, caught: Caught) -> u8 {
     heap::keep_small();
-    let stand = Stand::take(&plan);
-    let (survivors, handled) = recover(&plan, &stand);
+    let mut stand = Stand::take(&plan);
+    let (survivors, handled) = recover(&plan, &mut stand);
     let (entries, queue) = mpsc::channel(outward::QUEUE);
     let (plan, pulse) = (Arc::new(plan), Pulse::new());
     // Held by the loop alone, so that observing is not begun any more once the loop has ended.
@@ -252,6 +253,8 @@ struct Stand {
     /// What tells our run file from those of others; absent without `/proc`, and for PID 1, whom
     /// nothing outlives.
     owner: Option<Owner>,
+    /// Run files whose processes we took over: they stay until our own names those.
+    inherited: Vec<LeftBehind>,
     began: Now,
 }
 
@@ -267,7 +270,8 @@ impl Stand {
             tracing::warn!(target: "assembly", "cannot become a subreaper: orphans will escape us");
         }
         let keeps = !pid1 && plan.recovery != Recovery::Off;
-        Self { pid1, owner: keeps.then(Self::owner).flatten(), began: clock::now() }
+        let owner = keeps.then(Self::owner).flatten();
+        Self { pid1, owner, inherited: Vec::new(), began: clock::now() }
     }
 
     fn owner() -> Option<Owner> {
@@ -296,16 +300,23 @@ impl Stand {
 
 /// Deals with what outlived an earlier life. As PID 1 nothing can have: the kernel ends a namespace
 /// with its first process.
-fn recover(plan: &Plan, stand: &Stand) -> (Vec<Survivor>, Vec<SurvivorOutcome>) {
+fn recover(plan: &Plan, stand: &mut Stand) -> (Vec<Survivor>, Vec<SurvivorOutcome>) {
     let Some(owner) = &stand.owner else {
         return (Vec::new(), Vec::new());
     };
     let found = find_left_behind(&plan.state_dir, owner, RECOVERY_LOOK, recover::is_alive);
-    let records: Vec<RunRecord> = found.iter().flat_map(|left| left.runs.clone()).collect();
+    let mut records: Vec<RunRecord> = found.iter().flat_map(|left| left.runs.clone()).collect();
+    // A life that was killed as it took somebody over left two files that name them.
+    let mut named = BTreeSet::new();
+    records.retain(|record| named.insert(record.main));
     let (adopted, ended) = divide(plan, records);
     let mains: Vec<ProcId> = ended.iter().map(|record| record.main).collect();
     let sizes = if mains.is_empty() { Vec::new() } else { recover::end(&mains) };
-    found.into_iter().for_each(LeftBehind::discard);
+    let is_taken = |run: &RunRecord| adopted.iter().any(|(_, record)| record.main == run.main);
+    let (inherited, dealt): (Vec<_>, Vec<_>) =
+        found.into_iter().partition(|left| left.runs.iter().any(is_taken));
+    dealt.into_iter().for_each(LeftBehind::discard);
+    stand.inherited = inherited;
     tell_of(&adopted, &ended);
 
     let found = |record: &RunRecord| FoundRun { session: record.session, id: record.main };

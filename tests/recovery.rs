@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use rusqlite::Connection;
 
-use crate::house::{As, House, mark, marked, until};
+use crate::house::{As, BINARY, House, mark, marked, until};
 
 fn config(mark: &str, recovery: &str) -> String {
     format!(
@@ -135,4 +135,68 @@ fn a_pid_that_is_anothers_by_now_is_left_alone() {
     assert!(lives, "the start time tells a stranger from what we left behind");
     second.signal(15);
     assert_eq!(second.end().0, 143);
+}
+
+/// What is kept of each session is what its events tell, without a gap and with one end at most.
+fn sound(folder: &Path) {
+    let database = folder.join("history.db").display().to_string();
+    let mut replay = std::process::Command::new(BINARY);
+    let said = replay.args(["sessions", "replay", "--store", &database]).output().expect("it runs");
+    let said = String::from_utf8_lossy(&said.stdout).into_owned();
+    assert!(said.contains(" 0 are different"), "{said}");
+    let odd = rows(
+        folder,
+        "SELECT session_id FROM session_events GROUP BY session_id HAVING count(*) <> \
+         max(sequence) + 1 OR sum(event_type IN ('ended', 'lost')) > 1",
+    );
+    assert_eq!(odd, [""; 0]);
+}
+
+#[test]
+fn what_a_survivor_does_while_the_store_is_away_until_our_end_is_kept_by_the_next_life() {
+    let mark = mark();
+    let (first, survivors) = a_life_cut_short(&mark, "adopt");
+    let before = first.dir().to_owned();
+    let other = Connection::open(before.join("history.db")).expect("the history");
+    other.execute_batch("BEGIN EXCLUSIVE").expect("nobody holds it");
+    let spooled = |folder: &Path| {
+        let files = std::fs::read_dir(folder.join("state/spool")).ok()?.flatten();
+        let text: String =
+            files.filter_map(|file| std::fs::read_to_string(file.path()).ok()).collect();
+        text.contains("Unheard").then_some(())
+    };
+    // One life that is killed while it looks after it, and one that ends it.
+    let mut second = first.again();
+    until("what it does is in the spool", || spooled(second.dir()));
+    second.signal(9);
+    assert_eq!(second.end().0, 137);
+    assert_eq!(marked(&mark), survivors, "it lives on");
+    let mut third = second.again();
+    until("the survivor is taken over again", || {
+        third.log().contains("taking over it (r1)").then_some(())
+    });
+    third.signal(15);
+    assert_eq!(third.end().0, 255);
+    assert!(third.log().contains("waits in the spool"), "{}", third.log());
+    drop(other);
+    let mut fourth = third.again();
+    until("it runs anew", || Some(marked(&mark)).filter(|found| found.len() == 3));
+    fourth.signal(15);
+    assert_eq!(fourth.end().0, 143);
+    let told = rows(fourth.dir(), "SELECT state, exit_status FROM sessions ORDER BY started_ms");
+    assert_eq!(
+        told,
+        ["completed|unknown", "completed|signal"],
+        "its end is that of the third life"
+    );
+    let events = rows(
+        fourth.dir(),
+        "SELECT event_type FROM session_events WHERE session_id = (SELECT id FROM sessions ORDER \
+         BY started_ms LIMIT 1) ORDER BY sequence",
+    );
+    let resumed = events.iter().filter(|event| *event == "resumed").count();
+    // Its surroundings may be known only behind its end.
+    let last = events.iter().rev().find(|event| *event != "context_captured");
+    assert_eq!((resumed, last.map(String::as_str)), (2, Some("ended")), "{events:?}");
+    sound(fourth.dir());
 }

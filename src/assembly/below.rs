@@ -112,7 +112,7 @@ impl Below {
         let (pricing, veil) = (Pricing::begin(&plan.tokens), keeping::veil(plan));
         let (reread, priced) = (pricing.reread(), pricing.now());
         let ledger = keeping::new_ledger(plan, &stand, &priced.borrow(), veil.clone());
-        let mut kept = Kept::begin(plan, stand.beginnings(), stand.owner);
+        let mut kept = Kept::begin(plan, stand.beginnings(), stand.owner, stand.inherited);
         let beside = control::beside(plan, output.clone());
         let (events, heard) = control::events(plan, stand.began.wall, &beside);
         let knock = control::knocks_at(&doors, snapshots.subscribe(), tasks.plans.clone());

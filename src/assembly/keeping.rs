@@ -19,6 +19,7 @@ use crate::ledger::veil::Veil;
 use crate::memory::leak;
 use crate::memory::marker::SESSION_VARIABLE;
 use crate::serve::control::trail;
+use crate::store::left_behind::LeftBehind;
 use crate::store::life::Beginnings;
 use crate::store::runfile::{Owner, RunKeeper};
 use crate::store::salt;
@@ -46,11 +47,16 @@ pub(super) struct Kept {
 
 impl Kept {
     /// Begins to write wherever the plan asks for it.
-    pub(super) fn begin(plan: &Plan, begins: Beginnings, owner: Option<Owner>) -> Self {
+    pub(super) fn begin(
+        plan: &Plan,
+        begins: Beginnings,
+        owner: Option<Owner>,
+        inherited: Vec<LeftBehind>,
+    ) -> Self {
         let retention = plan.sessions.retention;
         let (writer, reports) =
             writer::start(&plan.store, retention, begins, &plan.state_dir, plan.spool);
-        let keeper = owner.map(|owner| RunKeeper::start(&plan.state_dir, owner));
+        let keeper = owner.map(|owner| RunKeeper::start(&plan.state_dir, owner, inherited));
         let (events, journal) = plan.sessions.log.clone().and_then(Journal::start).unzip();
         let (calls, _) = plan.tokens.log.clone().and_then(Journal::start).unzip();
         let untold = events.as_ref().map(Journal::dropped);

@@ -33,6 +33,11 @@ pub struct LeftBehind {
 }
 
 impl LeftBehind {
+    /// Whether each of its runs is among these.
+    pub(super) fn is_named_by(&self, runs: &[RunRecord]) -> bool {
+        self.runs.iter().all(|left| runs.iter().any(|run| run.main == left.main))
+    }
+
     /// Removes the run file, once its processes were ended or taken over. Unless this is called,
     /// the next life finds them again.
     pub fn discard(self) {

@@ -19,6 +19,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::store::left_behind::LeftBehind;
 use crate::units::{ProcId, SessionId};
 
 /// The folder of all run files, in the state folder.
@@ -97,11 +98,12 @@ struct Next {
 }
 
 impl RunKeeper {
-    /// Starts the thread; nothing is written before the first [`RunKeeper::keep`].
-    pub fn start(state_dir: &Path, owner: Owner) -> Self {
+    /// Starts the thread; nothing is written before the first [`RunKeeper::keep`]. The files of those
+    /// who were taken over stay until ours names them, so that a kill at any moment loses nobody.
+    pub fn start(state_dir: &Path, owner: Owner, inherited: Vec<LeftBehind>) -> Self {
         let wish = Arc::new(Wish::default());
         let (finished, done) = sync_channel(1);
-        let mut pen = Pen::new(state_dir, owner);
+        let mut pen = Pen::new(state_dir, owner, inherited);
         let wishes = wish.clone();
         let thread = std::thread::Builder::new().name("runfile".into());
         if let Err(error) = thread.spawn(move || pen.work(&wishes, &finished)) {
@@ -155,25 +157,42 @@ struct Pen {
     owner: Owner,
     /// The file that is in place now, locked.
     held: Option<File>,
+    /// Files of earlier lives that name somebody whom ours does not name yet.
+    inherited: Vec<LeftBehind>,
     trouble: bool,
 }
 
 impl Pen {
-    fn new(state_dir: &Path, owner: Owner) -> Self {
-        Self { folder: state_dir.join(FOLDER), owner, held: None, trouble: false }
+    fn new(state_dir: &Path, owner: Owner, inherited: Vec<LeftBehind>) -> Self {
+        let folder = state_dir.join(FOLDER);
+        Self { folder, owner, held: None, inherited, trouble: false }
     }
 
     fn work(&mut self, wish: &Wish, finished: &SyncSender<bool>) {
         let mut unwritten = None;
         while let Some(runs) = wish.next(unwritten.take()) {
-            if let Err(error) = self.write(&runs) {
+            if let Err(error) = self.put(&runs) {
                 self.complain(&error);
                 unwritten = Some(runs);
             } else {
                 self.trouble = false;
             }
         }
+        // Whoever was taken over has ended with us.
+        self.discard(|_| true);
         let _ = finished.send(self.remove().is_ok());
+    }
+
+    /// Writes a list, and then removes what it stands in the place of.
+    fn put(&mut self, runs: &[RunRecord]) -> io::Result<()> {
+        self.write(runs)?;
+        self.discard(|left| left.is_named_by(runs));
+        Ok(())
+    }
+
+    fn discard(&mut self, is_done: impl Fn(&LeftBehind) -> bool) {
+        let done = self.inherited.extract_if(.., |left| is_done(left));
+        done.for_each(LeftBehind::discard);
     }
 
     fn complain(&mut self, error: &io::Error) {
@@ -214,6 +233,7 @@ impl Pen {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::store::left_behind::find_left_behind;
 
     fn owner() -> Owner {
         let supervisor = ProcId { pid: 7, start_ticks: 700 };
@@ -235,7 +255,7 @@ mod tests {
     #[test]
     fn the_latest_list_is_the_one_that_is_kept() {
         let state = tempfile::tempdir().expect("a folder");
-        let mut pen = Pen::new(state.path(), owner());
+        let mut pen = Pen::new(state.path(), owner(), Vec::new());
         pen.write(&[record("web")]).expect("writable");
         pen.write(&[record("web"), record("api")]).expect("writable");
         let file = read(&pen);
@@ -247,7 +267,7 @@ mod tests {
     #[test]
     fn a_file_in_use_is_locked_through_every_change() {
         let state = tempfile::tempdir().expect("a folder");
-        let mut pen = Pen::new(state.path(), owner());
+        let mut pen = Pen::new(state.path(), owner(), Vec::new());
         for _ in 0..2 {
             pen.write(&[record("web")]).expect("writable");
             assert!(File::open(pen.path()).expect("readable").try_lock().is_err());
@@ -257,9 +277,9 @@ mod tests {
     #[test]
     fn a_clean_exit_leaves_nothing() {
         let state = tempfile::tempdir().expect("a folder");
-        let keeper = RunKeeper::start(state.path(), owner());
+        let keeper = RunKeeper::start(state.path(), owner(), Vec::new());
         keeper.keep(vec![record("web")]);
-        let path = Pen::new(state.path(), owner()).path();
+        let path = Pen::new(state.path(), owner(), Vec::new()).path();
         while !path.exists() {
             std::thread::yield_now();
         }
@@ -268,10 +288,28 @@ mod tests {
     }
 
     #[test]
+    fn who_was_taken_over_is_in_the_old_file_until_the_new_one_names_them() {
+        let state = tempfile::tempdir().expect("a folder");
+        let gone = Owner { supervisor: ProcId { pid: 70, start_ticks: 700 }, ..owner() };
+        let mut before = Pen::new(state.path(), gone, Vec::new());
+        before.write(&[record("web")]).expect("writable");
+        let old = before.path();
+        drop(before);
+        let lives = |id| id == record("web").main;
+        let found = find_left_behind(state.path(), &owner(), Duration::from_secs(10), lives);
+        let mut pen = Pen::new(state.path(), owner(), found);
+        let other = ProcId { pid: 43, start_ticks: 4300 };
+        pen.put(&[RunRecord { main: other, ..record("api") }]).expect("writable");
+        assert!(old.exists(), "a kill now loses nobody");
+        pen.put(&[record("web")]).expect("writable");
+        assert!(!old.exists() && pen.path().exists());
+    }
+
+    #[test]
     fn a_folder_that_cannot_be_made_stalls_nobody() {
         let state = tempfile::tempdir().expect("a folder");
         fs::write(state.path().join(FOLDER), "a file in the way").expect("writable");
-        let keeper = RunKeeper::start(state.path(), owner());
+        let keeper = RunKeeper::start(state.path(), owner(), Vec::new());
         keeper.keep(vec![record("web")]);
         keeper.keep(Vec::new());
         assert!(keeper.close(Duration::from_secs(10)), "there is nothing to remove");
