@@ -75,6 +75,20 @@ fn what_takes_the_place_of_a_file_is_not_read_and_the_file_counts_once_when_it_i
 }
 
 #[test]
+fn a_scan_follows_no_link_below_what_it_was_given_and_no_circle() {
+    let elsewhere = tempfile::tempdir().expect("a folder");
+    append(&elsewhere.path().join("out.jsonl"), line("out", 99).as_bytes());
+    let dir = tempfile::tempdir().expect("a folder");
+    append(&dir.path().join("s.jsonl"), line("a", 1).as_bytes());
+    let link = |to: &Path, name: &str| symlink(to, dir.path().join(name)).expect("a link");
+    link(&elsewhere.path().join("out.jsonl"), "file.jsonl");
+    link(elsewhere.path(), "folder");
+    link(dir.path(), "circle");
+    let found = scanned(vec![dir.path().to_owned()]);
+    assert_eq!((found.files, found.tally.len(), found.faults.len()), (1, 1, 0));
+}
+
+#[test]
 fn of_a_sparse_file_only_what_was_written_is_read() {
     let dir = tempfile::tempdir().expect("a folder");
     let path = dir.path().join("s.jsonl");
