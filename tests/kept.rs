@@ -243,6 +243,9 @@ fn a_history_that_nobody_supervises_with_is_read_like_one_that_somebody_does() {
     assert!(said.contains("said and done"), "{said}");
     let missing = ask(&house, &["sessions", "list", "--store", "/nowhere/history.db"]);
     assert!(text(&missing.stderr).contains("there is no such file"));
+    let folder = house.dir().display().to_string();
+    let folder = ask(&house, &["sessions", "list", "--store", &folder]);
+    assert!(text(&folder.stderr).contains("usually history.db"), "{}", text(&folder.stderr));
     let gone = ask(&house, &["sessions", "list"]);
     assert!(text(&gone.stderr).contains("--store FILE"), "{}", text(&gone.stderr));
 }

@@ -58,6 +58,10 @@ pub fn open_once(plan: &StorePlan, begins: Beginnings) -> Result<Box<dyn Store>,
             let attempt = format!("open the history {}", path.display());
             return Err(missing(attempt, "there is no such file"));
         }
+        if path.is_dir() {
+            let cause = "it is a folder: name the file in it, which is usually history.db";
+            return Err(missing(format!("open the history {}", path.display()), cause));
+        }
         #[cfg(feature = "sqlite")]
         if begins.only_looks {
             let store = crate::store::sqlite::SqliteStore::open_to_look(path)?;
