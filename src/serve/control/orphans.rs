@@ -28,6 +28,8 @@ const LOOK: Duration = Duration::from_secs(5);
 /// How long they may take to end after SIGTERM, and how long the dead are waited for after SIGKILL.
 const GRACE: Duration = Duration::from_secs(2);
 const KILL_WAIT: Duration = Duration::from_millis(500);
+/// Until the picture shows a run that was forked; a new one is taken every 50 ms.
+const SHOWN: Duration = Duration::from_millis(200);
 /// Between two looks whether they have ended.
 const PAUSE: Duration = Duration::from_millis(20);
 
@@ -84,17 +86,16 @@ fn names(given: Vec<String>, all: bool) -> Names {
     if all { Names::All } else { Names::of(given) }
 }
 
-/// Looks at everybody, off the task: `/proc` can hang.
+/// Looks at everybody, off the task: `/proc` can hang. What is ours is asked behind that, when the
+/// picture shows whoever was there: a run that was just forked is not left behind.
 async fn find(desk: &Desk, names: Names) -> Result<Vec<Orphan>, Problem> {
-    let known = known(&desk.picture());
-    let look = tokio::task::spawn_blocking(move || {
-        strays::everybody(LOOK).map(|table| orphans(&table, &known, &names))
-    });
-    match look.await {
-        Ok(Ok(found)) => Ok(found),
-        Ok(Err(error)) => Err(Problem::busy(&error.to_string())),
-        Err(_) => Err(Problem::no_reply()),
-    }
+    let table = match tokio::task::spawn_blocking(|| strays::everybody(LOOK)).await {
+        Ok(Ok(table)) => table,
+        Ok(Err(error)) => return Err(Problem::busy(&error.to_string())),
+        Err(_) => return Err(Problem::no_reply()),
+    };
+    sleep(SHOWN).await;
+    Ok(orphans(&table, &known(&desk.picture()), &names))
 }
 
 /// What of it lives is ours; its main process may not be known yet.
