@@ -313,10 +313,10 @@ fn recover(plan: &Plan, stand: &mut Stand) -> (Vec<Survivor>, Vec<SurvivorOutcom
     let mains: Vec<ProcId> = ended.iter().map(|record| record.main).collect();
     let sizes = if mains.is_empty() { Vec::new() } else { recover::end(&mains) };
     let is_taken = |run: &RunRecord| adopted.iter().any(|(_, record)| record.main == run.main);
-    let (inherited, dealt): (Vec<_>, Vec<_>) =
-        found.into_iter().partition(|left| left.runs.iter().any(is_taken));
-    dealt.into_iter().for_each(LeftBehind::discard);
-    stand.inherited = inherited;
+    for mut left in found {
+        left.runs.retain(is_taken);
+        if left.runs.is_empty() { left.discard() } else { stand.inherited.push(left) }
+    }
     tell_of(&adopted, &ended);
 
     let found = |record: &RunRecord| FoundRun { session: record.session, id: record.main };

@@ -52,7 +52,7 @@ impl Archive {
     }
 }
 
-/// Somebody who looks, leaves nothing behind, and holds nobody for dead.
+/// Somebody who looks and leaves nothing behind.
 pub(super) fn onlooker() -> Beginnings {
     let now = clock::now().wall;
     let id = SessionId::new(now, super::seed().into());
