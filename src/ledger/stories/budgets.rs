@@ -50,6 +50,23 @@ fn only(ledger: &Ledger, ms: u64) -> BudgetView {
 }
 
 #[test]
+fn what_is_spent_and_what_follows_is_said_in_the_log() {
+    let mut ledger =
+        with(vec![coder(40, BudgetActions { stop: true, ..BudgetActions::default() })]);
+    ledger.fold(opened(0, 1, CODER, 0));
+    let mut said = |ms, key| {
+        let response = usage(ms, key, "c1", Cost::Unpriced);
+        said_in_the_log(&ledger.fold(read(ms, Some("coder"), vec![response])))
+    };
+    assert_eq!(said(1, 1), [""; 0]);
+    let until = "until 2026-09-22T00:00:00.000Z";
+    let half = format!("50% of the budget b is spent: 30 of 40 tokens (day, {until})");
+    assert_eq!(said(2, 2), [half]);
+    let all = format!("all of the budget b is spent: 45 of 40 tokens (day, {until})");
+    assert_eq!(said(3, 3), [all, "the budget b asks for: stop".to_owned()]);
+}
+
+#[test]
 fn it_is_told_at_its_parts_and_the_action_is_asked_for_once() {
     let actions =
         BudgetActions { signal: Some(Signal::USR1), stop: true, hook: true, refuse: false };

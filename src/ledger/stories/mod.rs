@@ -18,6 +18,7 @@ use crate::chains::limits::Limits;
 use crate::config::plan::*;
 use crate::ledger::entry::{Entry, OpenSession, StoreHealth, SurvivorOutcome};
 use crate::ledger::fold::Ledger;
+use crate::ledger::notice::notice;
 use crate::ledger::row::{Batch, Row};
 use crate::ledger::session::{SessionKind, SessionState};
 use crate::ledger::snapshot::Snapshot;
@@ -241,4 +242,14 @@ fn check(entries: Vec<Entry>, expected: &[&str]) -> Snapshot {
     let mut ledger = ledger();
     assert_eq!(told(&mut ledger, entries), expected);
     ledger.snapshot(1, at(99_000))
+}
+
+/// What of these batches is worth a line in the log.
+pub(super) fn said_in_the_log(batches: &[Batch]) -> Vec<String> {
+    let rows = batches.iter().flat_map(|batch| &batch.rows);
+    let events = rows.filter_map(|row| match row {
+        Row::Event(event) => Some(event),
+        _ => None,
+    });
+    events.filter_map(notice).map(|notice| notice.text).collect()
 }

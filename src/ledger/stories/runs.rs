@@ -173,6 +173,22 @@ fn levels_and_leaks_are_told_when_they_change() {
 }
 
 #[test]
+fn what_is_found_of_memory_is_said_in_the_log() {
+    let mut ledger = ledger();
+    ledger.fold(opened(0, 1, WEB, 0));
+    ledger.fold(ready(0, 1));
+    let mut said =
+        |ms, anonymous| said_in_the_log(&ledger.fold(sampled(&[sample(ms, 1, 900, anonymous)])));
+    assert_eq!(said(1, 100), ["memory: 100 B (anonymous), above its warning threshold of 100 B"]);
+    let suspected = said(2, 101);
+    assert!(suspected[0].starts_with("memory: a leak is suspected: "), "{suspected:?}");
+    assert_eq!(said(3, 201), ["memory: 201 B (anonymous), above its critical threshold of 200 B"]);
+    assert_eq!(said(4, 191), [""; 0]);
+    let normal = "memory: 2 B (anonymous), below its thresholds again";
+    assert_eq!(said(5, 2), [normal, "memory: no leak is suspected any more"]);
+}
+
+#[test]
 fn samples_of_runs_that_are_not_live_are_ignored_and_counted() {
     let snapshot = check(
         vec![
