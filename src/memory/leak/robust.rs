@@ -35,8 +35,9 @@ pub const LEAST_SAMPLES: u32 = 20 * NARROWEST;
 /// The part of the room below the limit that a growth has to take before it matters: with less, it
 /// takes another hundred times as long as it was seen until somebody is hurt.
 pub const LEAST_SHARE: f64 = 0.01;
-/// Above these odds, as the second trees tell them, a leak is confirmed: their logarithm. Chosen on draws
-/// that no tree was grown on, as the least with about one false alarm in 250 hours.
+/// Above these odds, as the second trees tell them, a leak is confirmed: their logarithm. Chosen by draws
+/// that no tree was grown on, at about one false alarm in 250 hours; `bench/leaks` says what else was in
+/// sight.
 const CONFIRMED: f64 = 3.5;
 /// The same while the growth has taken next to nothing of the room, [`LITTLE`] of it: there is time to see
 /// more, and what fills and warms up is mostly as small.
