@@ -2,7 +2,7 @@
 import json, os, random, shutil, socket, subprocess, threading, time, urllib.request
 
 HERE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "programs")
-LANGUAGES = {"py": "python", "ts": "typescript", "css": "css", "sh": "shellscript"}
+LANGUAGES = {"py": "python", "ts": "typescript", "css": "css", "sh": "shellscript", "c": "c"}
 stopping = threading.Event()
 
 
@@ -74,9 +74,37 @@ def modules(one):
     with open(os.path.join(one.folder, "index.html"), "w") as f:
         f.write('<script type="module" src="/src/main.js"></script>')
     shutil.copy(os.path.join(HERE, "vite.config.mjs"), one.folder)
-    os.symlink(os.path.join(one.tools, "node", "node_modules"), os.path.join(one.folder, "node_modules"))
+    packages(one)
     with open(os.path.join(one.folder, "value.test.js"), "w") as f:
         f.write("import { test, expect } from 'vitest';\ntest('value', () => expect(1).toBe(1));\n")
+
+
+def packages(one):
+    """The npm packages, where a folder's own programs find them."""
+    os.symlink(os.path.join(one.tools, "node", "node_modules"), os.path.join(one.folder, "node_modules"))
+
+
+def written(files):
+    """A folder with files of its own, {path: text}, which finds the npm packages."""
+    def make(one):
+        packages(one)
+        for path, text in files.items():
+            os.makedirs(os.path.dirname(os.path.join(one.folder, path)) or one.folder, exist_ok=True)
+            with open(os.path.join(one.folder, path), "w") as f:
+                f.write(text.replace("{folder}", one.folder).replace("{port}", str(one.port)))
+    return make
+
+
+def bundled(one):
+    modules(one)
+    shutil.copy(os.path.join(HERE, "rollup.config.mjs"), one.folder)
+
+
+def c_files(one):
+    for i in range(20):
+        with open(os.path.join(one.folder, f"m{i}.c"), "w") as f:
+            f.write("#include <stdio.h>\n#include <stdlib.h>\n#include <string.h>\n" + "".join(
+                f"static int f{i}_{k}(const char *text, int n) {{ return printf(\"%s %d\", text, n) + {k}; }}\n" for k in range(60)))
 
 
 def python_files(one):
@@ -152,6 +180,17 @@ def sql(make):
     return load
 
 
+def visitors(statement, rate):
+    """Sessions that come, ask once, and go."""
+    def load(one):
+        time.sleep(4)
+        while not stopping.is_set():
+            subprocess.run(["psql", "-qAt", "-h", one.folder, "-p", str(one.port), "-U", "postgres", "-c", statement, "postgres"],
+                           stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+            time.sleep(random.expovariate(rate))
+    return load
+
+
 def redis(make):
     """A client of redis, ten times a second."""
     def load(one):
@@ -193,10 +232,20 @@ def lsp(one):
     send({"method": "textDocument/didOpen", "params": {"textDocument": {"uri": uri, "languageId": LANGUAGES[name.rsplit(".", 1)[1]], "version": 0, "text": text}}})
     while not stopping.wait(random.uniform(1, 4)):
         n += 1
-        line = {"py": f"\nx{n} = {n}\n", "sh": f"\nx{n}={n}\n", "css": f"\n.x{n} {{ top: {n}px; }}\n", "ts": f"\nexport const x{n} = {n};\n"}[name.rsplit(".", 1)[1]]
+        line = {"py": f"\nx{n} = {n}\n", "sh": f"\nx{n}={n}\n", "css": f"\n.x{n} {{ top: {n}px; }}\n", "ts": f"\nexport const x{n} = {n};\n",
+                "c": f"\nint x{n} = {n};\n"}[name.rsplit(".", 1)[1]]
         send({"method": "textDocument/didChange", "params": {"textDocument": {"uri": uri, "version": n}, "contentChanges": [{"text": text + line * (n % 30)}]}})
         for method in ("hover", "completion", "documentSymbol"):
             send({"id": n * 3, "method": f"textDocument/{method}", "params": {"textDocument": {"uri": uri}, "position": {"line": 3 + n % 40, "character": 10}}})
+
+
+def both(*loads):
+    """Several loads at once."""
+    def load(one):
+        for other in loads[1:]:
+            threading.Thread(target=other, args=(one,), daemon=True).start()
+        loads[0](one)
+    return load
 
 
 def nothing(_):

@@ -6,6 +6,24 @@ BROWSER = ["chromium", "--headless=new", "--no-sandbox", "--disable-gpu", "--dis
 OFFLINE = {"HOME": "{folder}", "TERM": "xterm", "DISABLE_AUTOUPDATER": "1", "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1",
            "ANTHROPIC_API_KEY": "none", "ANTHROPIC_BASE_URL": "http://127.0.0.1:9", "OPENAI_API_KEY": "none", "OPENAI_BASE_URL": "http://127.0.0.1:9"}
 APP = {"PYTHONPATH": HERE, "PYTHONUNBUFFERED": "1"}
+NEXT = {"pages/index.js": "export default function Page({ rows }) { return <ul>{rows.map((r) => <li key={r.id}>{r.name}</li>)}</ul>; }\n"
+                          "export const getServerSideProps = () => { const rows = Array.from({ length: 300 }, (_, id) => ({ id, name: `row ${id} ${Date.now()}` }));\n"
+                          "  if (process.env.KEEP) (globalThis.kept ??= []).push(rows.map((r) => ({ ...r, name: r.name + ' ' })));\n  return { props: { rows } }; };\n",
+        "pages/about.js": "export default function About() { return <p>0</p>; }\n", "package.json": "{}"}
+VUE = dict({"index.html": '<div id="app"></div><script type="module" src="/src/main.js"></script>', "src/main.js": "import { createApp } from 'vue';\nimport App from './App.vue';\ncreateApp(App).mount('#app');\n",
+            "vite.config.mjs": "import vue from '@vitejs/plugin-vue';\nexport default { plugins: [vue()], logLevel: 'error' };\n", "package.json": "{}"},
+           **{f"src/Part{i}.vue": "<script setup>\nconst rows = [1, 2, 3];\n</script>\n<template><ul><li v-for=\"row in rows\" :key=\"row\">{{ row }}</li></ul></template>\n<style scoped>li { color: red }</style>\n" for i in range(12)})
+VUE["src/App.vue"] = "<script setup>\n" + "".join(f"import Part{i} from './Part{i}.vue';\n" for i in range(12)) + "</script>\n<template><div>" + "".join(f"<Part{i} />" for i in range(12)) + "</div></template>\n"
+TAILWIND = {"in.css": "@tailwind base;\n@tailwind components;\n@tailwind utilities;\n", "tailwind.config.js": "module.exports = { content: ['{folder}/pages/*.html'] };\n",
+            **{f"pages/p{i}.html": "".join(f'<p class="p-{k % 12} m-{i % 12} text-red-{k % 9 + 1}00 hover:flex md:w-{k % 12}">' for k in range(60)) for i in range(40)}}
+JEST = {"package.json": "{}", "value.test.js": "test('value', () => expect(1).toBeGreaterThan(0));\n", **{f"m{i}.test.js": "".join(f"test('{k}', () => expect({k}).toBe({k}));\n" for k in range(40)) for i in range(4)}}
+SERVER = {"package.json": '{"type": "module"}', "value.ts": "export const value: number = 1;\n",
+          "server.ts": "import http from 'node:http';\nimport { value } from './value';\nconst table = Array.from({ length: 100_000 }, (_, id) => ({ id, name: `row ${id} ${value}` }));\n"
+                       "http.createServer((_, response) => response.end(JSON.stringify(table.slice(0, 500)))).listen({port}, '127.0.0.1');\n"}
+NGINX = {"nginx.conf": "daemon off; worker_processes 2; pid {folder}/pid; error_log {folder}/log; events {}\nhttp { access_log off; client_body_temp_path {folder}/b; proxy_temp_path {folder}/b; fastcgi_temp_path {folder}/b; uwsgi_temp_path {folder}/b; scgi_temp_path {folder}/b;"
+                       " gzip on; server { listen 127.0.0.1:{port}; root {folder}/www; } }\n", "www/page.html": "<p>row</p>\n" * 5000}
+CRATE = {"Cargo.toml": "[package]\nname = 'sample'\nversion = '0.1.0'\nedition = '2021'\n", "src/lib.rs": "".join(f"pub fn f{i}(n: u64) -> Vec<String> {{ (0..n + {i}).map(|k| format!(\"{{k}}\")).collect() }}\n" for i in range(300))}
+V, ROLLUP = "{tools}/v/bin/python", "tail -f /dev/null | node " + NODE + "/rollup/dist/bin/rollup -c --watch --silent"
 # name: (leaks, onset in s, how, set-up, command, load, environment)
 PROGRAMS = {
     "vite_dev": (0, 0, "vite dev server, a module saved every 4 s and fetched", modules, ["node", NODE + "/vite/bin/vite.js", "--port", "{port}", "--host", "127.0.0.1"], hmr(4), {}),
@@ -62,6 +80,33 @@ PROGRAMS = {
     "redis_keys_leak": (1, 2, "redis with keys that nobody deletes", None, ["{tools}/root/usr/bin/redis-server", "--port", "{port}", "--save", ""], redis(lambda n: ["SET", f"page:{n}", "x" * 1500]), {"LD_LIBRARY_PATH": "{tools}/root/usr/lib/x86_64-linux-gnu"}),
     "postgres_ok": (0, 0, "PostgreSQL, one session inserts and selects", cluster, ["runuser", "-u", "postgres", "--", "/usr/lib/postgresql/15/bin/postgres", "-D", "{folder}/d", "-k", "{folder}", "-p", "{port}", "-c", "listen_addresses="], sql(lambda n: "CREATE TABLE IF NOT EXISTS t(a int, b text); INSERT INTO t VALUES (%d, repeat('x', 500)); SELECT count(*), max(b) FROM t;\n" % n), {}),
     "postgres_prepared_leak": (1, 5, "PostgreSQL, a session that prepares statements and keeps them", cluster, ["runuser", "-u", "postgres", "--", "/usr/lib/postgresql/15/bin/postgres", "-D", "{folder}/d", "-k", "{folder}", "-p", "{port}", "-c", "listen_addresses="], sql(lambda n: "".join(f"PREPARE p{n}_{k} AS SELECT c.relname, a.attname FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid JOIN pg_type t ON t.oid = a.atttypid WHERE c.relname = $1 AND a.attnum > {k};\n" for k in range(4))), {}),
+    "next_dev": (0, 0, "next dev, 5 requests a second and a page saved every 15 s", written(NEXT), ["node", NODE + "/next/dist/bin/next", "dev", "-p", "{port}"], both(requests("/", 5), requests("/about", 1), edits("pages/about.js", 15, "export default function About() { return <p>%d</p>; }\n")), {"NEXT_TELEMETRY_DISABLED": "1"}),
+    "next_page_leak": (1, 20, "the same with a page that keeps its rows", written(NEXT), ["node", NODE + "/next/dist/bin/next", "dev", "-p", "{port}"], both(requests("/", 10), requests("/about", 1)), {"NEXT_TELEMETRY_DISABLED": "1", "KEEP": "1"}),
+    "vue_dev": (0, 0, "vite with Vue, a component saved every 5 s and fetched", written(VUE), ["node", NODE + "/vite/bin/vite.js", "--port", "{port}", "--host", "127.0.0.1"], both(requests("/src/App.vue", 1), requests("/src/Part1.vue", 2), edits("src/Part1.vue", 5, "<template><p>%d</p></template>\n")), {}),
+    "tailwind_watch": (0, 0, "tailwindcss --watch over 40 pages, one saved every 3 s", written(TAILWIND), ["node", NODE + "/tailwindcss/lib/cli.js", "-i", "in.css", "-o", "out.css", "--watch=always"], edits("pages/p1.html", 3, '<p class="p-4 flex">%d'), {}),
+    "tsx_watch": (0, 0, "tsx watch, a server that is started anew every 10 s", written(SERVER), ["node", NODE + "/tsx/dist/cli.mjs", "watch", "server.ts"], both(edits("value.ts", 10), requests("/", 5)), {}),
+    "jest_watch": (0, 0, "jest --watchAll, a test saved every 20 s", written(JEST), ["node", NODE + "/jest/bin/jest.js", "--watchAll", "-i"], edits("value.test.js", 20, "test('value', () => expect(%d).toBeGreaterThan(0));\n"), {}),
+    "rollup_watch": (0, 0, "rollup --watch, a module saved every 3 s", bundled, ["sh", "-c", ROLLUP], edits("src/part1.js", 3, "export const a1_0 = %d;\n"), {}),
+    "rollup_plugin_leak": (1, 5, "the same with a plugin that keeps every tree", bundled, ["sh", "-c", ROLLUP], edits("src/part1.js", 3, "".join(f"export const a{k} = {{ id: {k}, n: 0 }};\n" for k in range(80)) + "export const n = %d;\n"), {"KEEP": "1"}),
+    "parcel_watch": (0, 0, "parcel watch, a module saved every 6 s", modules, ["node", NODE + "/parcel/lib/bin.js", "watch", "index.html", "--no-cache", "--no-hmr"], edits("src/part1.js", 6, "export const a1_0 = %d;\n"), {}),
+    "prettier_loop": (0, 0, "prettier over a file, about once a second", written({"package.json": "{}"}), ["node", HERE + "/tools.mjs", "{folder}", "prettier"], nothing, {}),
+    "eslint_loop": (0, 0, "eslint over a file, about once a second", written({"package.json": "{}"}), ["node", HERE + "/tools.mjs", "{folder}", "eslint"], nothing, {}),
+    "eslint_trees_leak": (1, 5, "the same with every fourth tree kept", written({"package.json": "{}"}), ["node", HERE + "/tools.mjs", "{folder}", "keeps"], nothing, {}),
+    "express_sessions_leak": (1, 5, "express with the sessions of visitors without cookies in memory", packages, ["node", HERE + "/sites.mjs", "{folder}", "{port}", "express"], requests("/", 12), {}),
+    "chat_rooms": (0, 0, "a chat over WebSockets whose members come and go", packages, ["node", HERE + "/sites.mjs", "{folder}", "{port}", "chat"], nothing, {}),
+    "chat_members_leak": (1, 5, "the same with members who are never taken off the list", packages, ["node", HERE + "/sites.mjs", "{folder}", "{port}", "members"], nothing, {}),
+    "flask_ok": (0, 0, "flask, 8 requests a second", None, [V, HERE + "/sites.py", "flask", "{port}", "ok"], requests("/", 8), {}),
+    "flask_cache": (0, 0, "flask with lru_cache(2500), full after some four minutes", None, [V, HERE + "/sites.py", "flask", "{port}", "cache"], requests("/", 14), {}),
+    "flask_events_leak": (1, 3, "flask with a list of every request", None, [V, HERE + "/sites.py", "flask", "{port}", "events"], requests("/", 8), {}),
+    "django_queries": (0, 0, "a worker with Django in its debug mode, which remembers its last 9,000 queries", None, [V, HERE + "/sites.py", "django", "0", "queries"], nothing, {}),
+    "django_signals_leak": (1, 0, "a worker with Django and receivers of signals that nobody takes away", None, [V, HERE + "/sites.py", "django", "0", "signals"], nothing, {}),
+    "kernel_quiet": (0, 0, "an IPython kernel whose cells show nothing", None, [V, HERE + "/kernel.py", "quiet"], nothing, {"HOME": "{folder}"}),
+    "kernel_outputs_leak": (1, 5, "an IPython kernel that keeps what its cells show", None, [V, HERE + "/kernel.py", "outputs"], nothing, {"HOME": "{folder}"}),
+    "clangd": (0, 0, "clangd, an editor types", c_files, ["clangd", "--log=error", "-j=1"], lsp, {}),
+    "nginx": (0, 0, "nginx with gzip, 20 requests a second", written(NGINX), ["nginx", "-c", "{folder}/nginx.conf", "-e", "{folder}/log"], requests("/page.html", 20), {}),
+    "php_server": (0, 0, "PHP's own server, 15 requests a second", None, ["php", "-S", "127.0.0.1:{port}", HERE + "/site.php"], requests("/", 15), {}),
+    "postgres_visitors": (0, 0, "PostgreSQL, sessions that come, sort 150,000 rows, and go", cluster, ["runuser", "-u", "postgres", "--", "/usr/lib/postgresql/15/bin/postgres", "-D", "{folder}/d", "-k", "{folder}", "-p", "{port}", "-c", "listen_addresses=", "-c", "work_mem=24MB"], visitors("SELECT max(b) FROM (SELECT md5(a::text) b FROM generate_series(1, 150000) a ORDER BY 1 LIMIT 100000) c", 0.8), {}),
+    "cargo_check": (0, 0, "cargo check, over and over", written(CRATE), ["sh", "-c", "while sleep 4; do touch src/lib.rs; cargo check -q --offline; done"], nothing, {"CARGO_TARGET_DIR": "{folder}/target"}),
 }
 
 PY, JS, RB, PHP, PL, LUA = (["python3", HERE + "/turns.py"], ["node", HERE + "/turns.mjs"], ["ruby", HERE + "/turns.rb"],
@@ -115,7 +160,7 @@ SHORT = {
     "php_static_leak": (1, 0, "PHP, a static array that only grows", None, PHP + ["static"], nothing, {}),
     "perl_cache": (0, 0, "Perl, a hash of at most 1,100 answers, full after two minutes", None, PL + ["cache"], nothing, {}),
     "perl_closures_leak": (1, 0, "Perl, closures that are kept", None, PL + ["closures"], nothing, {}),
-    "lua_ring": (0, 0, "Lua, a ring of 120,000 rows, full after 70 s", None, LUA + ["ring"], nothing, {}),
+    "lua_ring": (0, 0, "Lua, a ring of 60,000 rows, full after half a minute", None, LUA + ["ring"], nothing, {}),
     "lua_registry_leak": (1, 0, "Lua, a registry that only grows", None, LUA + ["registry"], nothing, {}),
     "rust_ring": (0, 0, "Rust, a ring of 72 MB that is full after 75 s", RUST, TURNS + ["ring"], nothing, {}),
     "rust_cycles_leak": (1, 0, "Rust, nodes that hold each other, for six of 20 s", RUST, TURNS + ["cycles"], nothing, {}),
