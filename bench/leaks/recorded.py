@@ -156,7 +156,7 @@ SHORT = {
     "ruby_cache": (0, 0, "Ruby, a hash of at most 1,500 answers, full after 75 s", None, RB + ["cache"], nothing, {}),
     "ruby_callbacks_leak": (1, 0, "Ruby, callbacks that are never removed", None, RB + ["callbacks"], nothing, {}),
     "ruby_late_leak": (1, 60, "Ruby, a list that grows from the 60th second on", None, RB + ["late"], nothing, {}),
-    "php_batch": (0, 0, "PHP, a table of 30 MB every 10 s", None, PHP + ["batch"], nothing, {}),
+    "php_batch": (0, 0, "PHP, a table of 20 MB every 10 s", None, PHP + ["batch"], nothing, {}),
     "php_static_leak": (1, 0, "PHP, a static array that only grows", None, PHP + ["static"], nothing, {}),
     "perl_cache": (0, 0, "Perl, a hash of at most 1,100 answers, full after two minutes", None, PL + ["cache"], nothing, {}),
     "perl_closures_leak": (1, 0, "Perl, closures that are kept", None, PL + ["closures"], nothing, {}),

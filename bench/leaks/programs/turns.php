@@ -17,7 +17,7 @@ for ($turn = 0; ; $turn++) {
     if ($argv[1] === 'static') {
         remembered("request $turn", array_slice($rows, 0, 60));
     }
-    if ($argv[1] === 'batch' && $turn % 80 === 79) { // a table of 30 MB that is given back
+    if ($argv[1] === 'batch' && $turn % 80 === 79) { // a table of 20 MB that is given back
         $table = [];
         for ($i = 0; $i < 250000; $i++) {
             $table[] = "row $i of $turn";
