@@ -21,7 +21,7 @@ async function chat() {
   const { WebSocketServer, WebSocket } = load("ws");
   const members = new Set(), history = [];
   new WebSocketServer({ port: Number(port), host: "127.0.0.1" }).on("connection", (socket) => {
-    members.add({ socket, seen: history.map((text) => text + " ") });
+    members.add({ socket, seen: history.map((text) => Buffer.from(text)) });
     socket.on("message", (data) => {
       history.push(`${data}`);
       if (history.length > 120) history.shift();

@@ -1,5 +1,7 @@
-/* Programs in C that need no load: `turns KIND`, 50 turns a second. `bursts`, `maps` and `fragments` leak. */
+/* Programs in C that need no load: `turns KIND`, 50 turns a second. `bursts`, `maps`,
+   `fragments`, `table` and `threads` leak. */
 #include <math.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -9,6 +11,12 @@ static void *filled(size_t size) { return memset(malloc(size), 1, size); }
 
 static void *mapped(size_t size) {
     return memset(mmap(0, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0), 1, size);
+}
+
+static void *visit(void *_) {
+    volatile char stack[200000];
+    for (unsigned i = 0; i < sizeof stack; i++) stack[i] = 1;
+    return 0;
 }
 
 int main(int argc, char **argv) {
@@ -44,6 +52,25 @@ int main(int argc, char **argv) {
             slots[slot] = realloc(slots[slot], size);
             memset(slots[slot], 1, size);
             slots[2048 + slot] = (void *)size;
+        }
+        if (!strcmp(kind, "stairs") && turn % 700 == 699 && used < 5) /* five tenants, one in 14 s */
+            slots[used++] = filled(9 << 20);
+        if (!strcmp(kind, "scratch")) {                            /* a buffer that grows with each larger request, to 60 MB */
+            unsigned wanted = rand() % 60;
+            if (rand() % 60 == 0 && wanted > used) {
+                used = wanted;
+                slots[0] = memset(realloc(slots[0], (size_t)used << 20), 1, (size_t)used << 20);
+            }
+        }
+        if (!strcmp(kind, "table")) {                              /* an index that doubles, of entries that stay */
+            for (int i = 0; i < 3; i++) {
+                if ((used & (used - 1)) == 0) slots[0] = realloc(slots[0], (used ? 2 * used : 1) * sizeof(void *));
+                ((void **)slots[0])[used++] = filled(500 + rand() % 3000);
+            }
+        }
+        if (!strcmp(kind, "threads") && rand() % 50 == 0) {        /* threads that end and are never joined */
+            pthread_t one;
+            pthread_create(&one, 0, visit, 0);
         }
         usleep(20000);
     }

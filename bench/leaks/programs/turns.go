@@ -1,4 +1,5 @@
-// Programs in Go that need no load: `turns KIND`, 20 turns a second. `goroutines` and `slices` leak.
+// Programs in Go that need no load: `turns KIND`, 20 turns a second. `goroutines`,
+// `slices` and `tickers` leak.
 package main
 
 import (
@@ -34,6 +35,15 @@ func main() {
 		case "slices": // a few bytes of a large body keep all of it
 			if rand.Intn(20) == 0 {
 				kept = append(kept, block(300000)[:16])
+			}
+		case "tickers": // nobody stops them; visitors come for 12 of 20 s
+			if turn%400 < 240 {
+				own, ticker := block(20000), time.NewTicker(time.Minute)
+				go func() {
+					for range ticker.C {
+						own[0]++
+					}
+				}()
 			}
 		}
 		time.Sleep(50 * time.Millisecond)

@@ -1,5 +1,5 @@
 // Programs on node that need no load: `turns.mjs KIND`, where KIND is one of the functions below.
-// The last five leak.
+// Those below `timers` leak, and it.
 import { Worker } from "node:worker_threads";
 import { Readable, Transform, Writable } from "node:stream";
 import { pipeline } from "node:stream/promises";
@@ -47,6 +47,22 @@ const kinds = {
   async archives() {
     for (; ; await visitor(6)) gzipSync(JSON.stringify(rows(n += 1, 1500)));
   },
+  // Much that lives for a second: V8 gives its heap room for a while.
+  async bursts() {
+    for (; ; await visitor(1.2)) {
+      const tables = Array.from({ length: 12 }, () => rows(n += 1, 4000));
+      await pause(600);
+      n += tables.length;
+    }
+  },
+  // Tables that are loaded for 40 s, and are then all there are.
+  async warm() {
+    const tables = [];
+    for (; ; await visitor(6)) {
+      if (tables.length < 200) tables.push(rows(n += 1, 2000 + Math.random() * 3000));
+      JSON.stringify(tables[n % tables.length]);
+    }
+  },
   async job() {
     const own = [];
     for (; ; await pause(100)) if (own.length < 40) own.push(rows(n += 1, 1000));
@@ -78,6 +94,24 @@ const kinds = {
       pages.set(n += 1, JSON.stringify(rows(n, 500)));
       if (pages.size > 600) pages.delete(pages.keys().next().value);
       if (performance.now() - began > 75_000) log.push({ at: n, body: JSON.stringify(rows(n, 700)) });
+    }
+  },
+  // Requests that end by a controller, whose listeners stay with the server's own signal; for ten of 30 s nobody asks.
+  async signals() {
+    const server = new EventTarget();
+    for (; ; await visitor(14)) {
+      if ((performance.now() / 1000) % 30 > 20) continue;
+      const body = rows(n += 1, 500);
+      server.addEventListener("abort", () => body.length);
+      JSON.stringify(rows(n, 1500));
+    }
+  },
+  // A log of answers in one string that grows, with tables that come and go.
+  async strings() {
+    const answers = {};
+    for (; ; await visitor(10)) {
+      answers[`user ${(n += 1) % 20}`] = (answers[`user ${n % 20}`] ?? "") + JSON.stringify(rows(n, 600));
+      if (n % 60 === 0) rows(n, 60_000);
     }
   },
   // Uploads that are kept, in waves as visitors come at noon and not at night.

@@ -1,6 +1,6 @@
 """Programs in Python that need no load: `turns.py KIND`, where KIND is one of the functions below. Those under
 KEEPS leak."""
-import asyncio, collections, ctypes, functools, json, multiprocessing, os, random, sqlite3, sys, tempfile, threading, time
+import asyncio, collections, ctypes, functools, gc, json, logging, logging.handlers, multiprocessing, os, random, sqlite3, sys, tempfile, threading, time, types
 
 random.seed(7)
 began = time.monotonic()
@@ -103,7 +103,72 @@ def queue():
     asyncio.run(main())
 
 
+class Page:
+    """One that knows itself, so that only the collector frees it."""
+    def __init__(self):
+        self.me, self.body = self, block(4_000, 12_000)
+
+
+def cycles():
+    """Garbage in cycles, which is collected late."""
+    gc.set_threshold(6_000, 5, 5)
+    while True:
+        for _ in range(30):
+            Page()
+        rest(10)
+
+
+def reports():
+    """A report of 40 MB that is built for 12 s and dropped, again and again."""
+    while True:
+        parts = []
+        while len(parts) < 240:
+            parts.append(block(100_000, 240_000))
+            rest(20)
+        del parts
+        time.sleep(random.uniform(2, 6))
+
+
+def warm():
+    """Loads its tables for half a minute, in pieces of all sizes, and then works."""
+    while True:
+        if len(kept) < 60:
+            kept.append([random.random() for _ in range(random.randrange(3_000, 50_000))])
+        scratch = [block(2_000, 80_000) for _ in range(40)]
+        rest(2)
+
+
 # KEEPS
+
+
+def uncollected():
+    """The same garbage in cycles with the collector switched off."""
+    gc.disable()
+    while True:
+        for _ in range(5):
+            Page()
+        rest(10)
+
+
+def modules():
+    """Rules that are compiled as modules for each request, and never forgotten."""
+    for n in range(10**9):
+        module = types.ModuleType(f"rule{n}")
+        exec("".join(f"def check{i}(a, b=({n}, {i})):\n    return a.get('field{i}', b[0]) > {n + i}\n" for i in range(40)), module.__dict__)
+        sys.modules[module.__name__] = module
+        rest(8)
+
+
+def logs():
+    """A log whose handler waits for an error that never comes, below a batch every 15 s."""
+    log = logging.getLogger("work")
+    log.setLevel(logging.INFO)
+    log.addHandler(logging.handlers.MemoryHandler(10**9, target=None))
+    while True:
+        for _ in range(12):
+            log.info("request %s of %s", block(500, 3_000), time.monotonic())
+        batch = [block(1_000, 250_000) for _ in range(80)] if time.monotonic() % 15 < 4 else []
+        rest(8)
 
 
 def sessions():

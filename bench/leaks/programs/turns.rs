@@ -1,7 +1,8 @@
-//! Programs in Rust that need no load: `turns KIND`, 20 turns a second. `cycles` leaks.
+//! Programs in Rust that need no load: `turns KIND`, 20 turns a second. `cycles` and `backlog` leak.
 use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::rc::Rc;
+use std::sync::mpsc;
 use std::time::Duration;
 
 struct Node {
@@ -12,6 +13,7 @@ struct Node {
 fn main() {
     let kind = std::env::args().nth(1).expect("a kind");
     let mut ring = VecDeque::new();
+    let (send, receive) = mpsc::channel::<Vec<u8>>();
     let mut seed = 7_usize;
     for turn in 0.. {
         seed = seed.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
@@ -29,6 +31,13 @@ fn main() {
             let one = Rc::new(Node { _body: vec![1; size * 2], peer: RefCell::default() });
             let other = Rc::new(Node { _body: vec![1; size], peer: RefCell::new(Some(one.clone())) });
             *one.peer.borrow_mut() = Some(other);
+        }
+        // From a third of the time on every other message waits for a receiver that is too slow.
+        if kind == "backlog" {
+            send.send(vec![1; size * 2]).expect("a receiver");
+            if turn < 1_200 || turn % 2 == 0 {
+                drop(receive.recv());
+            }
         }
         drop(scratch);
         std::thread::sleep(Duration::from_millis(50));
