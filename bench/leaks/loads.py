@@ -148,7 +148,7 @@ def compiled(name):
     def make(one):
         source, made = os.path.join(HERE, name), os.path.join(one.folder, name.split(".")[0])
         commands = {"c": ["gcc", "-O1", "-w", "-o", made, source, "-lm"], "rs": ["rustc", "-O", "--edition", "2021", "-o", made, source],
-                    "go": ["go", "build", "-o", made, source], "java": ["javac", "-d", one.folder, source]}
+                    "go": ["go", "build", "-o", made, source], "java": ["javac", "-d", one.folder, source], "erl": ["erlc", "-o", one.folder, source]}
         subprocess.run(commands[name.split(".")[1]], check=True)
     return make
 
@@ -163,11 +163,21 @@ def as_user(one, command):
     subprocess.run(["runuser", "-u", "postgres", "--", "sh", "-c", command], check=True)
 
 
-def sql(make):
+def mariadb(one):
+    """A MariaDB of our own."""
+    subprocess.run(["chown", "mysql", one.folder], check=True)
+    subprocess.run(["mariadb-install-db", "--user=mysql", f"--datadir={one.folder}/d", "--skip-test-db"], check=True, stdout=subprocess.DEVNULL)
+
+
+PSQL = ["psql", "-qAt", "-h", "{folder}", "-p", "{port}", "-U", "postgres", "postgres"]
+MARIADB = ["mariadb", "--no-defaults", "-uroot", "-S", "{folder}/s"]
+
+
+def sql(make, client=PSQL):
     """One session that is sent a statement at a time."""
     def load(one):
         time.sleep(4)
-        p = subprocess.Popen(["psql", "-qAt", "-h", one.folder, "-p", str(one.port), "-U", "postgres", "postgres"],
+        p = subprocess.Popen([word.replace("{folder}", one.folder).replace("{port}", str(one.port)) for word in client],
                              stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, text=True)
         n = 0
         try:
@@ -205,6 +215,18 @@ def redis(make):
                 out.append(f"*{len(words)}\r\n" + "".join(f"${len(w)}\r\n{w}\r\n" for w in words))
             s.sendall("".join(out).encode())
     return load
+
+
+def memcached(one):
+    """A client of memcached that stores 120 pages a second."""
+    time.sleep(1)
+    s = socket.create_connection(("127.0.0.1", one.port)); n = 0
+    threading.Thread(target=lambda: [None for _ in iter(lambda: s.recv(65536), b"")], daemon=True).start()
+    while not stopping.wait(0.1):
+        for _ in range(12):
+            n += 1
+            size = random.randrange(500, 4000)
+            s.sendall(b"set page:%d 0 0 %d\r\n%s\r\n" % (n, size, b"x" * size))
 
 
 def keys(one):

@@ -8,14 +8,12 @@ OFFLINE = {"HOME": "{folder}", "TERM": "xterm", "DISABLE_AUTOUPDATER": "1", "CLA
 APP = {"PYTHONPATH": HERE, "PYTHONUNBUFFERED": "1"}
 NEXT = {"pages/index.js": "export default function Page({ rows }) { return <ul>{rows.map((r) => <li key={r.id}>{r.name}</li>)}</ul>; }\n"
                           "export const getServerSideProps = () => { const rows = Array.from({ length: 300 }, (_, id) => ({ id, name: `row ${id} ${Date.now()}` }));\n"
-                          "  if (process.env.KEEP) (globalThis.kept ??= []).push(rows.map((r) => ({ ...r, name: r.name + ' ' })));\n  return { props: { rows } }; };\n",
+                          "  if (process.env.KEEP) (globalThis.kept ??= []).push(rows.flatMap((r) => [r, r, r, r].map((r) => ({ ...r }))));\n  return { props: { rows } }; };\n",
         "pages/about.js": "export default function About() { return <p>0</p>; }\n", "package.json": "{}"}
 VUE = dict({"index.html": '<div id="app"></div><script type="module" src="/src/main.js"></script>', "src/main.js": "import { createApp } from 'vue';\nimport App from './App.vue';\ncreateApp(App).mount('#app');\n",
             "vite.config.mjs": "import vue from '@vitejs/plugin-vue';\nexport default { plugins: [vue()], logLevel: 'error' };\n", "package.json": "{}"},
            **{f"src/Part{i}.vue": "<script setup>\nconst rows = [1, 2, 3];\n</script>\n<template><ul><li v-for=\"row in rows\" :key=\"row\">{{ row }}</li></ul></template>\n<style scoped>li { color: red }</style>\n" for i in range(12)})
 VUE["src/App.vue"] = "<script setup>\n" + "".join(f"import Part{i} from './Part{i}.vue';\n" for i in range(12)) + "</script>\n<template><div>" + "".join(f"<Part{i} />" for i in range(12)) + "</div></template>\n"
-TAILWIND = {"in.css": "@tailwind base;\n@tailwind components;\n@tailwind utilities;\n", "tailwind.config.js": "module.exports = { content: ['{folder}/pages/*.html'] };\n",
-            **{f"pages/p{i}.html": "".join(f'<p class="p-{k % 12} m-{i % 12} text-red-{k % 9 + 1}00 hover:flex md:w-{k % 12}">' for k in range(60)) for i in range(40)}}
 JEST = {"package.json": "{}", "value.test.js": "test('value', () => expect(1).toBeGreaterThan(0));\n", **{f"m{i}.test.js": "".join(f"test('{k}', () => expect({k}).toBe({k}));\n" for k in range(40)) for i in range(4)}}
 SERVER = {"package.json": '{"type": "module"}', "value.ts": "export const value: number = 1;\n",
           "server.ts": "import http from 'node:http';\nimport { value } from './value';\nconst table = Array.from({ length: 100_000 }, (_, id) => ({ id, name: `row ${id} ${value}` }));\n"
@@ -83,7 +81,6 @@ PROGRAMS = {
     "next_dev": (0, 0, "next dev, 5 requests a second and a page saved every 15 s", written(NEXT), ["node", NODE + "/next/dist/bin/next", "dev", "-p", "{port}"], both(requests("/", 5), requests("/about", 1), edits("pages/about.js", 15, "export default function About() { return <p>%d</p>; }\n")), {"NEXT_TELEMETRY_DISABLED": "1"}),
     "next_page_leak": (1, 20, "the same with a page that keeps its rows", written(NEXT), ["node", NODE + "/next/dist/bin/next", "dev", "-p", "{port}"], both(requests("/", 10), requests("/about", 1)), {"NEXT_TELEMETRY_DISABLED": "1", "KEEP": "1"}),
     "vue_dev": (0, 0, "vite with Vue, a component saved every 5 s and fetched", written(VUE), ["node", NODE + "/vite/bin/vite.js", "--port", "{port}", "--host", "127.0.0.1"], both(requests("/src/App.vue", 1), requests("/src/Part1.vue", 2), edits("src/Part1.vue", 5, "<template><p>%d</p></template>\n")), {}),
-    "tailwind_watch": (0, 0, "tailwindcss --watch over 40 pages, one saved every 3 s", written(TAILWIND), ["node", NODE + "/tailwindcss/lib/cli.js", "-i", "in.css", "-o", "out.css", "--watch=always"], edits("pages/p1.html", 3, '<p class="p-4 flex">%d'), {}),
     "tsx_watch": (0, 0, "tsx watch, a server that is started anew every 10 s", written(SERVER), ["node", NODE + "/tsx/dist/cli.mjs", "watch", "server.ts"], both(edits("value.ts", 10), requests("/", 5)), {}),
     "jest_watch": (0, 0, "jest --watchAll, a test saved every 20 s", written(JEST), ["node", NODE + "/jest/bin/jest.js", "--watchAll", "-i"], edits("value.test.js", 20, "test('value', () => expect(%d).toBeGreaterThan(0));\n"), {}),
     "rollup_watch": (0, 0, "rollup --watch, a module saved every 3 s", bundled, ["sh", "-c", ROLLUP], edits("src/part1.js", 3, "export const a1_0 = %d;\n"), {}),
@@ -106,6 +103,14 @@ PROGRAMS = {
     "nginx": (0, 0, "nginx with gzip, 20 requests a second", written(NGINX), ["nginx", "-c", "{folder}/nginx.conf", "-e", "{folder}/log"], requests("/page.html", 20), {}),
     "php_server": (0, 0, "PHP's own server, 15 requests a second", None, ["php", "-S", "127.0.0.1:{port}", HERE + "/site.php"], requests("/", 15), {}),
     "postgres_visitors": (0, 0, "PostgreSQL, sessions that come, sort 150,000 rows, and go", cluster, ["runuser", "-u", "postgres", "--", "/usr/lib/postgresql/15/bin/postgres", "-D", "{folder}/d", "-k", "{folder}", "-p", "{port}", "-c", "listen_addresses=", "-c", "work_mem=24MB"], visitors("SELECT max(b) FROM (SELECT md5(a::text) b FROM generate_series(1, 150000) a ORDER BY 1 LIMIT 100000) c", 0.8), {}),
+    "vue_pages": (0, 0, "pages of Vue rendered on a server, 8 requests a second", packages, ["node", HERE + "/sites.mjs", "{folder}", "{port}", "vue"], requests("/", 8), {}),
+    "vue_watchers_leak": (1, 3, "the same with watchers of a store that nobody stops", packages, ["node", HERE + "/sites.mjs", "{folder}", "{port}", "watchers"], requests("/", 8), {}),
+    "graphql_documents": (0, 0, "GraphQL with the documents of 2,000 queries, full after some three minutes", packages, ["node", HERE + "/sites.mjs", "{folder}", "{port}", "graphql"], requests("/", 12), {}),
+    "graphql_documents_leak": (1, 3, "the same with the documents of all queries", packages, ["node", HERE + "/sites.mjs", "{folder}", "{port}", "documents"], requests("/", 6), {}),
+    "sqlalchemy_rows": (0, 0, "a worker with SQLAlchemy that rolls its session back", None, [V, HERE + "/sites.py", "sqlalchemy", "0", "rows"], nothing, {}),
+    "sqlalchemy_pending_leak": (1, 0, "the same with a session that is never closed", None, [V, HERE + "/sites.py", "sqlalchemy", "0", "pending"], nothing, {}),
+    "memcached_lru": (0, 0, "memcached with 48 MB, full after some three minutes", None, ["memcached", "-m", "48", "-p", "{port}", "-l", "127.0.0.1", "-U", "0", "-u", "nobody"], memcached, {}),
+    "mariadb_pool": (0, 0, "MariaDB with a buffer pool of 96 MB, one session inserts", mariadb, ["mariadbd", "--no-defaults", "--user=mysql", "--datadir={folder}/d", "--socket={folder}/s", "--pid-file={folder}/p", "--skip-networking", "--innodb-buffer-pool-size=96M"], sql(lambda n: "CREATE TABLE IF NOT EXISTS mysql.t(a int primary key, b blob);\n" + "".join("INSERT INTO mysql.t VALUES (%d, repeat('x', 7000));\n" % (n * 5 + k) for k in range(5)), MARIADB), {}),
     "cargo_check": (0, 0, "cargo check, over and over", written(CRATE), ["sh", "-c", "while sleep 4; do touch src/lib.rs; cargo check -q --offline; done"], nothing, {"CARGO_TARGET_DIR": "{folder}/target"}),
 }
 
@@ -113,6 +118,9 @@ PY, JS, RB, PHP, PL, LUA = (["python3", HERE + "/turns.py"], ["node", HERE + "/t
                             ["php", HERE + "/turns.php"], ["perl", HERE + "/turns.pl"], ["lua5.4", HERE + "/turns.lua"])
 C, GO, RUST, JAVA = compiled("turns.c"), compiled("turns.go"), compiled("turns.rs"), compiled("Turns.java")
 TURNS = ["{folder}/turns"]
+PYPY, ERLANG = ["pypy3", HERE + "/turns.py"], ["erl", "-noshell", "-pa", "{folder}", "-run", "turns", "main"]
+BUN, DENO = [NODE + "/.bin/bun", HERE + "/turns.mjs"], [NODE + "/.bin/deno", "run", "-A", HERE + "/turns.mjs"]
+ERL = compiled("turns.erl")
 # The same, of small programs that are recorded more often and for less long.
 SHORT = {
     "py_pages_lru": (0, 0, "Python, a cache of 70 MB of pages that is full after 50 s", None, PY + ["lru"], nothing, {}),
@@ -183,9 +191,23 @@ SHORT = {
     "c_stairs": (0, 0, "C, five tenants of 9 MB, one in 14 s", C, TURNS + ["stairs"], nothing, {}),
     "c_scratch": (0, 0, "C, a buffer that grows with each larger request, to 60 MB", C, TURNS + ["scratch"], nothing, {}),
     "c_table_leak": (1, 0, "C, an index that doubles, of entries that stay", C, TURNS + ["table"], nothing, {}),
-    "c_threads_leak": (1, 0, "C, threads that end and are never joined", C, TURNS + ["threads"], nothing, {}),
+    "c_threads_leak": (1, 0, "C, threads that are never joined, nor their answers taken", C, TURNS + ["threads"], nothing, {}),
     "go_limit": (0, 0, "Go, collected only when it has 400 MB", GO, TURNS + ["sessions"], nothing, {"GOGC": "off", "GOMEMLIMIT": "400MiB"}),
     "go_tickers_leak": (1, 0, "Go, tickers that nobody stops, with pauses", GO, TURNS + ["tickers"], nothing, {}),
     "rust_backlog_leak": (1, 60, "Rust, a channel whose receiver from the 60th second on is too slow", RUST, TURNS + ["backlog"], nothing, {}),
     "ruby_symbols_leak": (1, 0, "Ruby, symbols of what visitors send", None, RB + ["symbols"], nothing, {}),
+    "pypy_lru": (0, 0, "PyPy, a cache of 70 MB of pages that is full after 50 s", None, PYPY + ["lru"], nothing, {}),
+    "pypy_slow_fill": (0, 0, "PyPy, a ring of 28 MB that is full after 100 s, below garbage", None, PYPY + ["slow_fill"], nothing, {}),
+    "pypy_sessions_leak": (1, 0, "PyPy, sessions that nobody ends, with pauses", None, PYPY + ["sessions"], nothing, {}),
+    "pypy_logs_leak": (1, 0, "PyPy, a log that waits for an error, below a batch every 15 s", None, PYPY + ["logs"], nothing, {}),
+    "bun_lru": (0, 0, "Bun, a Map that is full after a minute", None, BUN + ["lru"], nothing, {}),
+    "bun_parse": (0, 0, "Bun, objects that live for some seconds", None, BUN + ["parse"], nothing, {}),
+    "bun_signals_leak": (1, 0, "Bun, listeners that are never removed, with pauses, below garbage", None, BUN + ["signals"], nothing, {}),
+    "bun_late_leak": (1, 75, "Bun, a cache that is full after 30 s and a list that grows from the 75th second on", None, BUN + ["late"], nothing, {}),
+    "deno_warm": (0, 0, "Deno, tables that are loaded for 40 s", None, DENO + ["warm"], nothing, {}),
+    "deno_promises_leak": (1, 0, "Deno, a chain of promises without an end, below garbage", None, DENO + ["promises"], nothing, {}),
+    "erlang_cache": (0, 0, "Erlang, a table of 1,200 rows that is full after a minute", ERL, ERLANG + ["cache"], nothing, {"HOME": "{folder}"}),
+    "erlang_sessions": (0, 0, "Erlang, processes that live for ten seconds", ERL, ERLANG + ["sessions"], nothing, {"HOME": "{folder}"}),
+    "erlang_mailbox_leak": (1, 0, "Erlang, messages that nobody reads", ERL, ERLANG + ["mailbox"], nothing, {"HOME": "{folder}"}),
+    "erlang_processes_leak": (1, 15, "Erlang, processes that wait for ever, with pauses", ERL, ERLANG + ["processes"], nothing, {"HOME": "{folder}"}),
 }

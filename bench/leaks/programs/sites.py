@@ -1,5 +1,6 @@
 """Sites in Python: `sites.py flask PORT ok|cache|events` below requests, and `sites.py django 0 queries|signals`, a
-worker with an ORM's connection in its debug mode. `events` and `signals` leak."""
+worker with an ORM's connection in its debug mode, and `sites.py sqlalchemy 0 rows|pending`, one whose session is
+closed in time or not. `events`, `signals` and `pending` leak."""
 import functools, random, sys, time
 
 framework, port, kind = sys.argv[1:]
@@ -51,4 +52,27 @@ def django():
             time.sleep(random.expovariate(25 if kind == "queries" else 60))
 
 
-{"flask": flask, "django": django}[framework]()
+def sqlalchemy():
+    from sqlalchemy import create_engine, select
+    from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
+
+    class Base(DeclarativeBase):
+        pass
+
+    class Note(Base):
+        __tablename__ = "note"
+        id: Mapped[int] = mapped_column(primary_key=True)
+        body: Mapped[str]
+
+    engine = create_engine("sqlite://")
+    Base.metadata.create_all(engine)
+    session = Session(engine, autoflush=False)
+    for n in range(10**9):
+        session.add_all([Note(id=n % 1000 * 20 + i, body="word %d " % n * random.randrange(10, 60)) for i in range(20)])
+        session.scalars(select(Note).limit(50)).all()
+        if kind == "rows":
+            session.rollback()
+        time.sleep(random.expovariate(8))
+
+
+{"flask": flask, "django": django, "sqlalchemy": sqlalchemy}[framework]()
