@@ -12,16 +12,23 @@ use procession::memory::{LeakState, TreeSample};
 use procession::units::{Bytes, Mono, Now, RunId, Wall};
 
 /// Grow along a line for a part of a minute to four minutes and then stop: nobody could know until then.
-const UNKNOWABLE: [&str; 22] = [
+const UNKNOWABLE: [&str; 29] = [
     "bun_lru",
     "c_arena",
+    "django_queries",
     "erlang_cache",
+    "flask_cache",
     "go_cache",
     "go_limit",
+    "graphql_documents",
     "java_defaults",
     "java_eden",
     "java_lru",
     "java_soft",
+    "jest_watch",
+    "mariadb_pool",
+    "memcached_lru",
+    "next_dev",
     "node_map_lru",
     "node_streams",
     "perl_cache",
@@ -38,7 +45,7 @@ const UNKNOWABLE: [&str; 22] = [
 ];
 
 /// Leaks below much that comes and goes, by stairs of a heap: what was recorded of them is too short.
-const TOO_SHORT: [&str; 2] = ["node_strings_leak", "pypy_logs_leak"];
+const TOO_SHORT: [&str; 3] = ["express_sessions_leak", "node_strings_leak", "pypy_logs_leak"];
 
 fn traces() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("bench/leaks/traces")
