@@ -12,7 +12,7 @@ use procession::memory::{LeakState, TreeSample};
 use procession::units::{Bytes, Mono, Now, RunId, Wall};
 
 /// Grow along a line for a part of a minute to four minutes and then stop: nobody could know until then.
-const UNKNOWABLE: [&str; 29] = [
+const UNKNOWABLE: [&str; 31] = [
     "bun_lru",
     "c_arena",
     "django_queries",
@@ -24,6 +24,7 @@ const UNKNOWABLE: [&str; 29] = [
     "java_defaults",
     "java_eden",
     "java_lru",
+    "java_shenandoah",
     "java_soft",
     "jest_watch",
     "mariadb_pool",
@@ -38,14 +39,16 @@ const UNKNOWABLE: [&str; 29] = [
     "py_queue_full",
     "py_slow_fill",
     "pypy_lru",
+    "pypy_popular",
     "pypy_slow_fill",
     "python_cap",
     "ruby_cache",
     "rust_ring",
 ];
 
-/// Leaks below much that comes and goes, by stairs of a heap: what was recorded of them is too short.
-const TOO_SHORT: [&str; 3] = ["express_sessions_leak", "node_strings_leak", "pypy_logs_leak"];
+/// Leaks that begin late, or lie below much that comes and goes: what was recorded of them is too short.
+const TOO_SHORT: [&str; 4] =
+    ["express_sessions_leak", "node_strings_leak", "pypy_logs_leak", "pypy_tasks_leak"];
 
 fn traces() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("bench/leaks/traces")
