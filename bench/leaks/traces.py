@@ -33,6 +33,14 @@ def leaking(row, samples):
         yield known, made
 
 
+def exhaustion(row, limit):
+    """When a smaller limit is reached: sooner by what the leak needs for the difference."""
+    if row["leak"] == "0":
+        return row["exhaustion_s"]
+    sooner = (int(row["limit_bytes"]) - limit) / float(row["slope_bytes_per_s"])
+    return f"{max(float(row['exhaustion_s']) - sooner, float(row['onset_s']) + 1):.1f}"
+
+
 def wanted(name, only):
     if not only:
         return True
@@ -65,7 +73,7 @@ def main():
         interval = statistics.median(b[0] - a[0] for a, b in zip(kept, kept[1:]))
         meta.append([name, f"{interval:.2f}", limit, len(kept)])
         family = "recorded_leak" if row["leak"] == "1" else "recorded_ok"
-        known.append([name, family, row["leak"], row["onset_s"], row["slope_bytes_per_s"], limit, row["exhaustion_s"], f"{kept[-1][0]:.1f}", "real"])
+        known.append([name, family, row["leak"], row["onset_s"], row["slope_bytes_per_s"], limit, exhaustion(row, limit), f"{kept[-1][0]:.1f}", "real"])
         series.writelines(f"{name},{t},{y}\n" for t, y in kept)
 
     for row in csv.DictReader(open(labels)):
