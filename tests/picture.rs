@@ -360,6 +360,7 @@ pub fn run(number: u64, mib: u64, level: MemoryLevel) -> RunView {
                 written: Some(4_096),
             },
         }),
+        moved: [Some(8_192), Some(4_096)],
         history: Arc::default(),
         label: None,
         size: Some((Bytes::mib(mib - 10), Basis::Proportional)),
@@ -393,7 +394,7 @@ fn web() -> ProcessView {
         last_status: Some(ExitStatus::Signal(Signal::KILL)),
         last_exit: Some(at(650)),
         cpu_seconds_ended: 30.25,
-        moved_ended: [1_000, 2_000],
+        moved_ended: [Some(1_000), Some(2_000)],
         family: "web".to_owned(),
         replica: Some(1),
         care: Care {

@@ -64,7 +64,51 @@ fn what_is_acted_on_is_proportional_while_it_is_known_and_fresh() {
     assert_eq!(run(&ledger).size, Some((Bytes(160), Basis::Anonymous)), "not every member read");
     ledger.fold(parts(125 * SECOND, 9, Some(1)));
     ledger.fold(exited(126 * SECOND, 1, 0));
-    assert_eq!(ledger.snapshot(1, at(0)).processes[0].moved_ended, [50, 0]);
+    assert_eq!(ledger.snapshot(1, at(0)).processes[0].moved_ended, [Some(50), Some(0)]);
+}
+
+#[test]
+fn what_was_moved_stays_known_when_a_member_cannot_be_read_and_when_the_run_is_over() {
+    let mut ledger = guarded(Thresholds::default());
+    let moved = |ledger: &Ledger| {
+        let web = ledger.snapshot(1, at(0)).processes[0].clone();
+        web.moved(web.run.as_ref().map(|run| run.moved).unwrap_or_default())
+    };
+    let read = |ms, n, read, written| {
+        let parts = Parts { read, written, ..Parts::NOTHING };
+        let trees = vec![TreeParts { run: RunId(n), at: at(ms), parts }];
+        Entry::PartsRead { at: at(ms), trees, cost: PartsCost::default() }
+    };
+    ledger.fold(opened(0, 1, WEB, 0));
+    ledger.fold(ready(0, 1));
+    assert_eq!(moved(&ledger), [None, None], "nothing is known, which is not 0");
+    ledger.fold(read(1, 1, Some(50), Some(0)));
+    ledger.fold(read(2, 1, None, None));
+    assert_eq!(moved(&ledger), [Some(50), Some(0)], "a counter does not fall");
+    ledger.fold(exited(3, 1, 0));
+    assert_eq!(moved(&ledger), [Some(50), Some(0)]);
+    ledger.fold(opened(4, 2, WEB, 1));
+    ledger.fold(ready(4, 2));
+    assert_eq!(moved(&ledger), [Some(50), Some(0)]);
+    ledger.fold(read(5, 2, Some(7), Some(3)));
+    assert_eq!(moved(&ledger), [Some(57), Some(3)]);
+}
+
+#[test]
+fn what_is_read_before_the_program_is_executed_is_of_our_own_image() {
+    let mut ledger = guarded(Thresholds::default());
+    let peak = |ledger: &Ledger| {
+        let web = ledger.snapshot(1, at(0)).processes[0].clone();
+        web.run.and_then(|run| run.peak_resident.or(run.parts.and_then(|tree| tree.parts.peak)))
+    };
+    ledger.fold(opened(0, 1, WEB, 0));
+    ledger.fold(parts(1, 1, Some(40)));
+    assert_eq!(peak(&ledger), None, "it has none yet");
+    ledger.fold(ready(3, 1));
+    ledger.fold(parts(2, 1, Some(40)));
+    assert_eq!(peak(&ledger), None, "it was read before that");
+    ledger.fold(parts(4, 1, Some(40)));
+    assert_eq!(peak(&ledger), Some(Bytes(7 * MIB)));
 }
 
 #[test]

@@ -160,9 +160,12 @@ impl Reader {
             let Some(parts) = self.read(asked.id) else { continue };
             let tree = trees.entry(asked.run).or_insert(Parts::NOTHING);
             *tree = tree.and(parts);
-            if let (Some(read), Some(written)) = (parts.read, parts.written) {
-                now.insert(asked.id, (*asked, Moved { read, written }));
-            }
+            let moved = match (parts.read, parts.written) {
+                (Some(read), Some(written)) => Some(Moved { read, written }),
+                // Who cannot be read any more is not gone, and what is known of it stays.
+                _ => self.before.get(&asked.id).map(|(_, moved)| *moved),
+            };
+            now.extend(moved.map(|moved| (asked.id, (*asked, moved))));
         }
         self.bury(&now);
         self.before = now;
