@@ -253,6 +253,7 @@ fn sample(at: Duration, size: Bytes) -> TreeSample {
         },
         resident: size,
         anonymous: size,
+        largest: size,
         virtual_size: size,
         processes: 1,
         zombies: 0,

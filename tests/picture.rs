@@ -340,6 +340,7 @@ pub fn run(number: u64, mib: u64, level: MemoryLevel) -> RunView {
             at: now(3598),
             resident: Bytes::mib(mib),
             anonymous: Bytes::mib(mib - 1),
+            largest: Bytes::mib(mib / 2),
             virtual_size: Bytes::mib(mib * 10),
             processes: 3,
             zombies: u32::try_from(number).expect("few"),

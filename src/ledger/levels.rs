@@ -7,9 +7,9 @@ use crate::memory::MemoryLevel;
 use crate::memory::level::{self, Bounds, Size};
 use crate::units::{Mono, Signal};
 
-/// Readings in a row at a level before a process is ended for it: a fork that executes at once, or a
-/// build that peaks, is no reason. Samples between two readings of a tree that is costly to read have
-/// the size of the first one, and say nothing new.
+/// Samples in a row at a level before a process is ended for it: a fork that executes at once, or a
+/// build that peaks, is no reason. Of a tree that is costly to read many samples have the size of one
+/// reading: the others count where the largest member alone is at that level.
 pub const HELD_SAMPLES: u32 = 3;
 
 /// Between two restarts of one process for its memory: what is as large again so soon is not helped
@@ -24,9 +24,9 @@ pub const HOOKS_APART: Duration = Duration::from_secs(60);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LevelWatch {
     level: MemoryLevel,
-    /// Readings in a row at this level.
+    /// Samples in a row at this level, see [`HELD_SAMPLES`].
     held: u32,
-    /// When the last of them was.
+    /// When the last size was read.
     read: Mono,
     /// Whether its end was asked for.
     ended: bool,
@@ -63,7 +63,8 @@ impl LevelWatch {
         let before = std::mem::replace(&mut self.level, level);
         let is_new = level != before;
         let is_read_anew = std::mem::replace(&mut self.read, size.read) != size.read;
-        self.held = if is_new { 1 } else { self.held.saturating_add(is_read_anew.into()) };
+        let is_seen_anew = is_read_anew || level::level(size.largest, bounds, level) == level;
+        self.held = if is_new { 1 } else { self.held.saturating_add(is_seen_anew.into()) };
         let actions = actions(thresholds, level);
         let rises = level > before;
         let waits = !self.ended && self.held >= HELD_SAMPLES;
@@ -107,7 +108,8 @@ mod tests {
 
     /// A size that was read at this nanosecond.
     fn read(at: usize, size: u64) -> Size {
-        Size { bytes: Bytes(size), basis: Basis::Proportional, read: Mono(at as u64 + 1) }
+        let (basis, read) = (Basis::Proportional, Mono(at as u64 + 1));
+        Size { bytes: Bytes(size), basis, read, largest: Bytes(0) }
     }
 
     fn through(thresholds: &Thresholds, sizes: &[u64]) -> (LevelWatch, Vec<Passed>) {
@@ -168,6 +170,12 @@ mod tests {
             .map(|at| watch.observe(read(at, 200), &bounds, &thresholds).end.is_some())
             .into();
         assert_eq!(ends, [false, false, false, false, false, false, true]);
+        let mut watch = LevelWatch::default();
+        let large = |largest| Size { largest: Bytes(largest), ..read(0, 200) };
+        let ends: Vec<bool> = [189, 189, 189, 190, 191]
+            .map(|largest| watch.observe(large(largest), &bounds, &thresholds).end.is_some())
+            .into();
+        assert_eq!(ends, [false, false, false, false, true], "one member alone is as large");
     }
 
     #[test]

@@ -52,7 +52,8 @@ impl Bounds {
 pub enum Basis {
     /// Proportional memory with what is swapped out of it.
     Proportional,
-    /// Anonymous memory of every member, because the other is not known, or was read too long ago.
+    /// Anonymous memory: of every member, because the other is not known, or was read too long ago;
+    /// or of the largest one, where that is more than was read of all of them a moment ago.
     Anonymous,
 }
 
@@ -75,20 +76,25 @@ pub struct Size {
     pub basis: Basis,
     /// When that was read: several samples may have the same reading.
     pub read: Mono,
+    /// What its largest member holds now, by the sample itself.
+    pub largest: Bytes,
 }
 
-/// The size at the time of a sample.
+/// The size at the time of a sample. A member that grew since its tree was read last is not waited
+/// for: what it holds by itself, with nothing that it shares with others, the tree holds at least.
 pub fn size(sample: &TreeSample, parts: Option<&TreeParts>) -> Size {
     let fresh = parts.filter(|parts| sample.at.mono.since(parts.at.mono) <= FRESH);
     let proportional = fresh.and_then(|parts| Some((parts.parts.proportional?, parts.at.mono)));
-    match proportional {
-        Some((bytes, read)) => Size { bytes, basis: Basis::Proportional, read },
+    let (bytes, basis, read) = match proportional {
+        Some((bytes, read)) if bytes >= sample.largest => (bytes, Basis::Proportional, read),
+        Some(_) => (sample.largest, Basis::Anonymous, sample.at.mono),
         None => {
             let swap = fresh.and_then(|parts| parts.parts.swap).unwrap_or_default();
-            let bytes = Bytes(sample.anonymous.0.saturating_add(swap.0));
-            Size { bytes, basis: Basis::Anonymous, read: sample.at.mono }
+            let all = Bytes(sample.anonymous.0.saturating_add(swap.0));
+            (all, Basis::Anonymous, sample.at.mono)
         }
-    }
+    };
+    Size { bytes, basis, read, largest: sample.largest }
 }
 
 /// The level of a size, coming from `before`: a threshold that is reached counts as passed, and a
@@ -169,6 +175,7 @@ mod tests {
             at: at(1000),
             resident: Bytes(2000),
             anonymous: Bytes(1000),
+            largest: Bytes(250),
             virtual_size: Bytes(9000),
             processes: 5,
             zombies: 0,
@@ -181,7 +188,7 @@ mod tests {
             TreeParts { run: RunId(1), at: at(seconds), parts }
         };
         let check = |parts: Option<TreeParts>, expected: (u64, Basis, u64)| {
-            let Size { bytes, basis, read } = size(&sample, parts.as_ref());
+            let Size { bytes, basis, read, .. } = size(&sample, parts.as_ref());
             assert_eq!((bytes.0, basis, read.0 / 1_000_000_000), expected);
         };
         check(Some(read(999, Some(400))), (400, Basis::Proportional, 999));
@@ -190,5 +197,6 @@ mod tests {
         check(Some(read(999, None)), (1007, Basis::Anonymous, 1000));
         check(None, (1000, Basis::Anonymous, 1000));
         check(Some(read(1001, Some(400))), (400, Basis::Proportional, 1001));
+        check(Some(read(999, Some(249))), (250, Basis::Anonymous, 1000));
     }
 }

@@ -68,6 +68,44 @@ fn what_is_acted_on_is_proportional_while_it_is_known_and_fresh() {
 }
 
 #[test]
+fn a_member_that_grows_is_acted_on_before_its_tree_is_read_again() {
+    let mut ledger = guarded(restarts(200));
+    ledger.fold(opened(0, 1, WEB, 0));
+    ledger.fold(ready(0, 1));
+    ledger.fold(parts(1, 1, Some(40)));
+    let grown = |ms| {
+        let Entry::Sampled { mut samples, unreaped, skipped } = sampled(&[sample(ms, 1, 900, 260)])
+        else {
+            panic!("a sample")
+        };
+        samples[0].largest = Bytes(210);
+        Entry::Sampled { samples, unreaped, skipped }
+    };
+    assert_eq!(kinds(&ledger.fold(grown(2))), ["memory_critical"]);
+    ledger.fold(grown(3));
+    assert_eq!(kinds(&ledger.fold(grown(4))), ["memory_action"]);
+    let run = ledger.snapshot(1, at(0)).processes[0].run.clone().expect("a run");
+    assert_eq!(run.size, Some((Bytes(210), Basis::Anonymous)));
+}
+
+#[test]
+fn one_reading_of_a_peak_ends_nobody_however_many_samples_have_it() {
+    let mut ledger = guarded(restarts(200));
+    ledger.fold(opened(0, 1, WEB, 0));
+    ledger.fold(ready(0, 1));
+    let after = |ledger: &mut Ledger, ms| {
+        ledger.fold(sampled(&[sample(ms, 1, 900, 160)]));
+        ledger.take_knocks().len()
+    };
+    ledger.fold(parts(1, 1, Some(210)));
+    assert_eq!((2..9).map(|ms| after(&mut ledger, ms)).sum::<usize>(), 0);
+    ledger.fold(parts(10, 1, Some(210)));
+    assert_eq!((11..14).map(|ms| after(&mut ledger, ms)).sum::<usize>(), 0);
+    ledger.fold(parts(15, 1, Some(210)));
+    assert_eq!((16..19).map(|ms| after(&mut ledger, ms)).sum::<usize>(), 1);
+}
+
+#[test]
 fn what_was_moved_stays_known_when_a_member_cannot_be_read_and_when_the_run_is_over() {
     let mut ledger = guarded(Thresholds::default());
     let moved = |ledger: &Ledger| {
