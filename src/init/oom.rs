@@ -15,8 +15,9 @@ use crate::init::Body;
 use crate::memory::group::Group;
 use crate::units::{ExitStatus, Mono, RunId, Signal};
 
-/// From one look at the count to the next: a death that follows its kill by less than this is the
-/// kernel's, and one that follows by twice that is not. A large process is taken apart in seconds.
+/// From one look at the count to the next, at least: a death that follows its kill by less than this
+/// is the kernel's. A large process is taken apart in seconds. A loop that has nothing to do turns
+/// every half minute, so that no rise is believed for longer than two of those.
 const LOOKS_APART: Duration = Duration::from_secs(10);
 
 /// What the container's group counted when it was last looked at.

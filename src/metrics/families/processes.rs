@@ -2,7 +2,7 @@
 
 use crate::ledger::snapshot::{ProcessView, RunView, Snapshot};
 use crate::memory::parts::Parts;
-use crate::memory::{MemoryLevel, TreeSample};
+use crate::memory::{LeakState, MemoryLevel, TreeSample};
 use crate::metrics::catalogue as row;
 use crate::metrics::families::{Families, container, count};
 use crate::supervise::lifecycle::PhaseName;
@@ -173,5 +173,5 @@ fn to_limit<'a>(process: &'a ProcessView, run: &RunView) -> Option<([&'a str; 2]
 }
 
 fn growth(run: &RunView) -> Option<f64> {
-    run.verdict.as_ref()?.growth
+    run.verdict.as_ref().filter(|verdict| verdict.state != LeakState::Unknown)?.growth
 }
