@@ -291,9 +291,9 @@ fn who_stays_too_large_is_signalled_stopped_or_restarted_but_not_in_a_circle() {
 }
 
 /// Three that leave their parents and their session one after the other, before any look can see
-/// them with their parents; and four copies of one that share all that they hold.
+/// them with who was in between, and that is gone for good; and four copies of one that share all that they hold.
 const ESCAPES: &str = "import os, time\n\
-    def leave(more):\n    if os.fork(): return\n    os.setsid()\n    if os.fork(): os._exit(0)\n    \
+    def leave(more):\n    if os.fork(): return os.wait()\n    os.setsid()\n    if os.fork(): os._exit(0)\n    \
     held = bytearray(20000000)\n    if more: leave(more - 1)\n    time.sleep(1000000)\n\
     leave(2)\ntime.sleep(1000000)\n";
 const SHARES: &str = "import os, time\nheld = b'x' * 40000000\n\
