@@ -38,9 +38,12 @@ struct Options {
 }
 
 fn main() -> Result<()> {
-    let options = options(std::env::args().skip(1))?;
-    let meta = meta(&options)?;
-    let mut run = Run::new(&options, meta)?;
+    evaluate(&options(std::env::args().skip(1))?)
+}
+
+fn evaluate(options: &Options) -> Result<()> {
+    let meta = meta(options)?;
+    let mut run = Run::new(options, meta)?;
     let mut lines = Lines::open(&options.series, ["series_id", "timestamp_s", "rss_bytes"])?;
     while let Some((line, [series, time, size])) = lines.next_row()? {
         if let Err(fault) = run.take(&series, &time, &size) {
@@ -253,10 +256,62 @@ fn sample(at: Duration, size: Bytes) -> TreeSample {
         },
         resident: size,
         anonymous: size,
+        largest: size,
         virtual_size: size,
         processes: 1,
         zombies: 0,
         oldest_zombie: None,
         cpu_seconds: 0.0,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+
+    /// The alarms of a series of these rows, by the growth-count rule.
+    fn alarms(rows: &str) -> Vec<String> {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = |name: &str| folder.path().join(name).to_string_lossy().into_owned();
+        let meta = "series_id,interval_s,limit_bytes\none,5,9223372036854771712\ntwo,5,NaN\n";
+        fs::write(path("meta"), meta).expect("a file");
+        fs::write(path("series"), format!("series_id,timestamp_s,rss_bytes\n{rows}"))
+            .expect("a file");
+        let (meta, series, predictions) = (path("meta"), path("series"), path("predictions"));
+        let rule = LeakRule::GrowthCount;
+        let options = Options { meta, series, predictions, rule, figures: None };
+        evaluate(&options).expect("what cannot be read is left out");
+        let told = fs::read_to_string(path("predictions")).expect("predictions");
+        told.lines().skip(1).map(str::to_owned).collect()
+    }
+
+    fn rising(mut row: impl FnMut(u32) -> String) -> String {
+        (0..10).map(|nth| row(nth) + "\n").collect()
+    }
+
+    #[test]
+    fn rows_that_are_no_numbers_are_left_out_and_the_others_count() {
+        let plain = rising(|nth| format!("one,{},{}", nth * 5, 1_000_000 * (nth + 1)));
+        let expected = alarms(&plain);
+        assert!(expected.len() == 1 && expected[0].starts_with("one,1,45,"), "{expected:?}");
+        assert!(expected[0].ends_with(','), "a limit of 2^63 is none: {expected:?}");
+        let between = "one,NaN,5\none,7,NaN\none,7,inf\none,7,-1\none,-7,1\none,7\n\none,,\n\
+                       two,7,1\nnobody,7,1\n\u{fffd}\n";
+        let dirty = rising(|nth| format!("{between}one,{},{}", nth * 5, 1_000_000 * (nth + 1)));
+        assert_eq!(alarms(&dirty), expected);
+    }
+
+    #[test]
+    fn time_that_stands_still_or_runs_back_or_leaps_is_borne() {
+        for times in
+            [[5; 10], [9, 8, 7, 6, 5, 4, 3, 2, 1, 0], [0, 5, 10, 15, 9_999_999, 0, 0, 0, 0, 0]]
+        {
+            let rows =
+                rising(|nth| format!("one,{},{}", times[nth as usize], 1_000_000 * (nth + 1)));
+            for alarm in alarms(&rows) {
+                assert!(!alarm.contains("NaN") && !alarm.contains("inf"), "{alarm}");
+            }
+        }
     }
 }

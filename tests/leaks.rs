@@ -45,6 +45,7 @@ fn samples(name: &str) -> Vec<TreeSample> {
             at: Now { mono: Mono::default().after(at), wall: Wall(0) },
             resident: bytes,
             anonymous: bytes,
+            largest: bytes,
             virtual_size: bytes,
             processes: 1,
             zombies: 0,

@@ -8,6 +8,7 @@ use std::process::Command;
 use serde_json::Value;
 
 use crate::house::{As, BINARY, House, folder_with, until};
+use crate::support::{free_port, get};
 
 /// A control group of the test's own with a limit, below the one that the test runs in.
 struct Limited(PathBuf);
@@ -37,6 +38,14 @@ impl Limited {
         let _ = limit("memory.memsw.limit_in_bytes", bytes);
         let _ = limit("memory.swap.max", 0);
         Self(group)
+    }
+
+    /// Gives it another limit.
+    fn limit(&self, bytes: u64) {
+        let limit = |file: &str| fs::write(self.0.join(file), bytes.to_string());
+        limit("memory.limit_in_bytes")
+            .or_else(|_| limit("memory.max"))
+            .expect("a limit can be set");
     }
 
     /// A program that joins it and becomes another one.
@@ -213,4 +222,166 @@ fn the_command_of_a_level_is_run_beside_the_plan_where_its_process_is_and_as_a_s
     });
     house.signal(15);
     house.end();
+}
+
+/// A shell that holds 40 MB until it is ended, and runs `then` meanwhile.
+fn holds(then: &str) -> String {
+    let script = format!("held=$$(head -c 40000000 /dev/zero | tr '\\0' x); {then}");
+    format!("[sh, -c, {script:?}]")
+}
+
+/// One process in `GET /v1/memory`.
+fn held(house: &House, process: &str) -> Option<Value> {
+    let told = ask_json(house, &["memory", "--json"])?;
+    told["processes"].as_array()?.iter().find(|one| one["name"] == process).cloned()
+}
+
+/// What was done to the runs of a process because of their memory, and the levels that they came to.
+fn happened(house: &House, process: &str) -> Option<Vec<String>> {
+    let page = ask_json(house, &["sessions", "list", "--json", "-p", process])?;
+    let mut found = Vec::new();
+    for session in page["sessions"].as_array()? {
+        let told = ask(house, &["sessions", "events", session["id"].as_str()?, "--json"])?;
+        for line in told.lines() {
+            let event: Value = serde_json::from_str(line).expect("JSON");
+            let word = event["event_type"].as_str()?.strip_prefix("memory_");
+            let action = event["context"]["action"].as_str().unwrap_or_default();
+            found.extend(word.map(|word| format!("{word} {action}").trim_end().to_owned()));
+        }
+    }
+    Some(found)
+}
+
+#[test]
+fn who_stays_too_large_is_signalled_stopped_or_restarted_but_not_in_a_circle() {
+    let waits = holds("sleep 1000000; :");
+    let told = holds("while :; do sleep 0.1; done");
+    let told = told.replacen("held=", "trap 'echo told >> DIR/told' USR1; held=", 1);
+    let config = format!(
+        "control: DIR/c.sock\nstore: {{sqlite: DIR/history.db}}\nmemory: {{interval: 100ms}}\n\
+         processes:\n  again: {{command: {waits}, memory: {{critical: 20MiB, on_critical: restart}}}}\n  \
+         ends: {{command: {waits}, memory: {{critical: 20MiB, on_critical: [event, stop]}}}}\n  \
+         told: {{command: {told}, memory: {{warning: 20MiB, critical: 4GiB, on_warning: SIGUSR1}}}}\n  \
+         calm: {{command: {waits}, memory: {{critical: 400MiB, on_critical: stop}}}}\n"
+    );
+    let mut house = House::of_config(As::Subreaper, &config);
+    house.await_lines("told", 1);
+    until("it is stopped", || outcome(&house, "ends").filter(|outcome| outcome == "completed"));
+    until("it runs again", || outcome(&house, "again"));
+    // Long enough for more restarts than one.
+    until("it is as large again", || {
+        let now = held(&house, "again")?;
+        (now["level"] == "critical" && now["samples"].as_u64()? >= 20).then_some(())
+    });
+    let count = |process: &str, word: &str| {
+        let found = happened(&house, process)?;
+        Some(found.iter().filter(|one| *one == word).count())
+    };
+    until("both runs are kept as critical", || {
+        count("again", "critical").filter(|runs| *runs >= 2)
+    });
+    assert_eq!(count("again", "action restart"), Some(1), "and restarted once");
+    assert_eq!((count("ends", "critical"), count("ends", "action stop")), (Some(1), Some(1)));
+    assert_eq!((count("told", "warning"), count("told", "action signal")), (Some(1), Some(1)));
+    assert_eq!(count("calm", "action stop"), Some(0));
+    assert_eq!(held(&house, "calm").expect("it lives")["level"], "normal");
+    assert_eq!(fs::read_to_string(house.dir().join("told")).expect("a file"), "told\n");
+    house.signal(15);
+    house.end();
+}
+
+/// Three that leave their parents and their session one after the other, before any look can see
+/// them with who was in between, and that is gone for good; and four copies of one that share all that they hold.
+const ESCAPES: &str = "import os, time\n\
+    def leave(more):\n    if os.fork(): return os.wait()\n    os.setsid()\n    if os.fork(): os._exit(0)\n    \
+    held = bytearray(20000000)\n    if more: leave(more - 1)\n    time.sleep(1000000)\n\
+    leave(2)\ntime.sleep(1000000)\n";
+const SHARES: &str = "import os, time\nheld = b'x' * 40000000\n\
+    for _ in range(4):\n    if not os.fork(): time.sleep(1000000)\ntime.sleep(1000000)\n";
+
+/// The series of a process on the page of metrics.
+fn series(page: &str, name: &str, process: &str) -> Option<f64> {
+    let line = format!("procession_process_{name}{{process=\"{process}\"}} ");
+    page.lines().find_map(|one| one.strip_prefix(&line)).map(|value| value.parse().expect(value))
+}
+
+#[test]
+fn escaped_descendants_count_shared_pages_count_once_and_every_door_tells_the_same() {
+    let port = free_port();
+    let folder = folder_with(&format!(
+        "metrics: {{listen: \"127.0.0.1:{port}\"}}\ncontrol: DIR/c.sock\nstore: memory\n\
+         memory: {{interval: 100ms}}\nprocesses:\n  away: {{command: [python3, DIR/escapes.py]}}\n  \
+         alike: {{command: [python3, DIR/shares.py]}}\n"
+    ));
+    fs::write(folder.path().join("escapes.py"), ESCAPES).expect("a program");
+    fs::write(folder.path().join("shares.py"), SHARES).expect("a program");
+    let mut house = House::start(As::Subreaper, &["run"], Ok(folder));
+    let (away, alike) = until("all of them are there and were read", || {
+        let (away, alike) = (held(&house, "away")?, held(&house, "alike")?);
+        let is_whole = |one: &Value, count: u64, least: u64| {
+            one["threads"] == count && one["proportional_bytes"].as_u64() >= Some(least)
+        };
+        (is_whole(&away, 4, 60_000_000) && is_whole(&alike, 5, 40_000_000)).then_some((away, alike))
+    });
+    let of =
+        |one: &Value, name: &str| one[name].as_u64().unwrap_or_else(|| panic!("{name}: {one}"));
+    assert_eq!((of(&away, "processes"), of(&alike, "processes")), (4, 5));
+    assert!(of(&alike, "resident_bytes") > 200_000_000, "{alike}");
+    assert!(of(&alike, "proportional_bytes") < 100_000_000, "shared pages count once: {alike}");
+    assert!(of(&alike, "unique_bytes") < 40_000_000, "who holds them alone: {alike}");
+    assert!(of(&alike, "size_bytes") < 100_000_000, "what is acted on: {alike}");
+    until("both doors tell the same", || {
+        let page = get(&format!("http://127.0.0.1:{port}/metrics"))?;
+        let alike = held(&house, "alike")?;
+        let same = [
+            ("memory_resident_bytes", "resident_bytes"),
+            ("memory_anonymous_bytes", "anonymous_bytes"),
+            ("memory_virtual_bytes", "virtual_bytes"),
+            ("memory_proportional_bytes", "proportional_bytes"),
+            ("memory_unique_bytes", "unique_bytes"),
+            ("memory_swap_bytes", "swap_bytes"),
+            ("memory_peak_bytes", "peak_bytes"),
+            ("memory_size_bytes", "size_bytes"),
+            ("tree_processes", "processes"),
+            ("threads", "threads"),
+            ("open_fds", "open_fds"),
+            ("io_read_bytes_total", "read_bytes"),
+            ("io_written_bytes_total", "written_bytes"),
+        ];
+        // Read one after the other: at rest they are the same in the end.
+        let is_same = |(series_name, name): &(&str, &str)| {
+            series(&page, series_name, "alike") == alike[*name].as_f64() && alike[*name].is_number()
+        };
+        same.iter().all(is_same).then_some(())
+    });
+    house.signal(15);
+    house.end();
+}
+
+#[test]
+fn a_part_of_a_limit_follows_the_limit() {
+    let group = Limited::of(1 << 30);
+    let wrapper = group.wrapper();
+    let wrapper: Vec<&str> = wrapper.iter().map(String::as_str).collect();
+    let config = format!(
+        "metrics: {{listen: false}}\ncontrol: DIR/c.sock\nstore: memory\ncgroups: off\n\
+         memory: {{interval: 100ms}}\nprocesses:\n  it:\n    command: {}\n    \
+         memory: {{warning: 10%, critical: 50%}}\n",
+        holds("sleep 1000000; :")
+    );
+    let mut house = House::under(As::Subreaper, &wrapper, &["run"], Ok(folder_with(&config)));
+    let it = |level: &str, warning: u64| {
+        until(level, || {
+            let now = held(&house, "it")?;
+            let is_read = now["size_bytes"].as_u64()? >= 40_000_000;
+            (is_read && now["level"] == level && now["warning_bytes"] == warning).then_some(())
+        });
+    };
+    it("normal", (1 << 30) / 10);
+    group.limit(350 << 20);
+    it("warning", 350 * (1 << 20) / 10);
+    house.signal(15);
+    house.end();
+    drop(house);
+    drop(group);
 }

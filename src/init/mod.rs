@@ -357,6 +357,7 @@ impl Body {
         if let Some(groups) = &mut self.groups {
             groups.keep_up(now);
         }
+        self.oom.keep_up(now);
     }
 
     fn mind_the_terminal(&self) {

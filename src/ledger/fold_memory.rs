@@ -30,7 +30,7 @@ impl Ledger {
                 self.ignore();
                 continue;
             };
-            if run.executed.is_none_or(|executed| sample.at.mono < executed) {
+            if run.was_our_image(sample.at.mono) {
                 continue;
             }
             let session = run.session;
@@ -73,7 +73,8 @@ impl Ledger {
         let Some(run) = process.run.as_mut() else { return Vec::new() };
         let thresholds = process.view.thresholds;
         let bounds = Bounds::of(&thresholds, container.and_then(|container| container.limit));
-        let (size, basis) = level::size(sample, run.parts.as_ref());
+        let measured = level::size(sample, run.parts.as_ref());
+        let (size, basis) = (measured.bytes, measured.basis);
         run.size = Some((size, basis));
         let first = *run.first_sample.get_or_insert(sample.at.mono);
         let history = Arc::make_mut(&mut run.history);
@@ -83,7 +84,7 @@ impl Ledger {
         if std::mem::replace(&mut run.limit, limit) != limit {
             run.memory.limit(limit.map(|limit| limit.bytes));
         }
-        let passed = run.level.observe(size, &bounds, &thresholds);
+        let passed = run.level.observe(measured, &bounds, &thresholds);
         let (id, name) = (run.session, process.view.name.clone());
         let mut rows = Vec::new();
         if let Some(level) = passed.level {

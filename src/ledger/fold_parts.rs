@@ -23,14 +23,21 @@ use crate::units::{Bytes, Now, ProcessIx};
 const TRENDS: usize = 8;
 
 impl Ledger {
-    /// Takes in what was read of all trees. A run that ended meanwhile is passed over.
+    /// Takes in what was read of all trees. A run that ended meanwhile is passed over, and one whose
+    /// program was not executed yet: what was read of that is our own image.
     pub(super) fn parts_read(&mut self, trees: Vec<TreeParts>, cost: PartsCost) {
         self.house.parts_cost = cost;
         for tree in trees {
-            if let Some((_, run)) = self.run_mut(tree.run) {
-                run.parts = Some(tree);
-                run.memory.peaked(tree.parts.peak);
+            let Some((_, run)) = self.run_mut(tree.run) else { continue };
+            if run.was_our_image(tree.at.mono) {
+                continue;
             }
+            let told = [tree.parts.read, tree.parts.written];
+            for (moved, told) in run.moved.iter_mut().zip(told) {
+                *moved = told.max(*moved);
+            }
+            run.parts = Some(tree);
+            run.memory.peaked(tree.parts.peak);
         }
     }
 

@@ -39,6 +39,8 @@ pub(super) struct Run {
     pub(super) memory: MemoryWatch,
     /// What was read of its tree that costs more.
     pub(super) parts: Option<TreeParts>,
+    /// What its tree is known to have read from disks and written to them.
+    pub(super) moved: [Option<u64>; 2],
     /// What it held, and since when.
     pub(super) history: Arc<History>,
     /// See [`Run::history`].
@@ -57,6 +59,14 @@ pub(super) struct Run {
     killed: bool,
     /// Why its end was asked for, where its time was up.
     pub(super) timed_out: Option<String>,
+}
+
+impl Run {
+    /// Whether what was read of it at this moment was our own image, since its program was not
+    /// executed yet.
+    pub(super) fn was_our_image(&self, at: Mono) -> bool {
+        self.executed.is_none_or(|executed| at < executed)
+    }
 }
 
 impl Ledger {
@@ -181,6 +191,7 @@ impl Ledger {
                 status: None,
                 memory,
                 parts: None,
+                moved: [None; 2],
                 history: Arc::default(),
                 first_sample: None,
                 label: None,
@@ -282,10 +293,7 @@ impl Ledger {
         let Some(run) = process.run.take() else { return Vec::new() };
         let cpu = cpu_seconds(&run, end);
         process.view.cpu_seconds_ended += cpu.unwrap_or(0.0);
-        let moved = run.parts.map(|tree| [tree.parts.read, tree.parts.written]).unwrap_or_default();
-        for (ended, moved) in process.view.moved_ended.iter_mut().zip(moved) {
-            *ended += moved.unwrap_or(0);
-        }
+        process.view.moved_ended = process.view.moved(run.moved);
         *Arc::make_mut(&mut process.view.exits).entry(outcome.state).or_default() += 1;
         process.view.last_exit = Some(at.wall);
         let last = LastRun { session: run.session, outcome: outcome.clone() };

@@ -4,11 +4,12 @@ use std::time::Duration;
 
 use crate::config::plan::{MemoryActions, MemoryEnd, Thresholds};
 use crate::memory::MemoryLevel;
-use crate::memory::level::{self, Bounds};
-use crate::units::{Bytes, Mono, Signal};
+use crate::memory::level::{self, Bounds, Size};
+use crate::units::{Mono, Signal};
 
 /// Samples in a row at a level before a process is ended for it: a fork that executes at once, or a
-/// build that peaks, is no reason.
+/// build that peaks, is no reason. Of a tree that is costly to read many samples have the size of one
+/// reading: the others count where the largest member alone is at that level.
 pub const HELD_SAMPLES: u32 = 3;
 
 /// Between two restarts of one process for its memory: what is as large again so soon is not helped
@@ -23,8 +24,10 @@ pub const HOOKS_APART: Duration = Duration::from_secs(60);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LevelWatch {
     level: MemoryLevel,
-    /// Samples in a row at this level.
+    /// Samples in a row at this level, see [`HELD_SAMPLES`].
     held: u32,
+    /// When the last size was read.
+    read: Mono,
     /// Whether its end was asked for.
     ended: bool,
 }
@@ -44,7 +47,7 @@ pub struct Passed {
 
 impl Default for LevelWatch {
     fn default() -> Self {
-        Self { level: MemoryLevel::Normal, held: 0, ended: false }
+        Self { level: MemoryLevel::Normal, held: 0, read: Mono::default(), ended: false }
     }
 }
 
@@ -55,11 +58,13 @@ impl LevelWatch {
     }
 
     /// Takes the size of the next sample.
-    pub fn observe(&mut self, size: Bytes, bounds: &Bounds, thresholds: &Thresholds) -> Passed {
-        let level = level::level(size, bounds, self.level);
+    pub fn observe(&mut self, size: Size, bounds: &Bounds, thresholds: &Thresholds) -> Passed {
+        let level = level::level(size.bytes, bounds, self.level);
         let before = std::mem::replace(&mut self.level, level);
         let is_new = level != before;
-        self.held = if is_new { 1 } else { self.held.saturating_add(1) };
+        let is_read_anew = std::mem::replace(&mut self.read, size.read) != size.read;
+        let is_seen_anew = is_read_anew || level::level(size.largest, bounds, level) == level;
+        self.held = if is_new { 1 } else { self.held.saturating_add(is_seen_anew.into()) };
         let actions = actions(thresholds, level);
         let rises = level > before;
         let waits = !self.ended && self.held >= HELD_SAMPLES;
@@ -98,11 +103,20 @@ pub fn may_restart(last: Option<Mono>, now: Mono) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::memory::level::Basis;
+    use crate::units::Bytes;
+
+    /// A size that was read at this nanosecond.
+    fn read(at: usize, size: u64) -> Size {
+        let (basis, read) = (Basis::Proportional, Mono(at as u64 + 1));
+        Size { bytes: Bytes(size), basis, read, largest: Bytes(0) }
+    }
 
     fn through(thresholds: &Thresholds, sizes: &[u64]) -> (LevelWatch, Vec<Passed>) {
         let mut watch = LevelWatch::default();
         let bounds = Bounds::of(thresholds, None);
-        let passed = sizes.iter().map(|size| watch.observe(Bytes(*size), &bounds, thresholds));
+        let sizes = sizes.iter().enumerate();
+        let passed = sizes.map(|(at, size)| watch.observe(read(at, *size), &bounds, thresholds));
         let passed = passed.collect();
         (watch, passed)
     }
@@ -142,7 +156,26 @@ mod tests {
         let (mut watch, _) = through(&thresholds, &[200, 200, 200]);
         watch.asked_to_end();
         let bounds = Bounds::of(&thresholds, None);
-        assert_eq!(watch.observe(Bytes(200), &bounds, &thresholds).end, None, "once is enough");
+        assert_eq!(watch.observe(read(3, 200), &bounds, &thresholds).end, None, "once is enough");
+    }
+
+    #[test]
+    fn a_reading_that_several_samples_have_is_one() {
+        let end = MemoryActions { end: Some(MemoryEnd::Restart), ..MemoryActions::default() };
+        let thresholds =
+            Thresholds { on_critical: end, ..Thresholds::of_sizes(Bytes(100), Bytes(200)) };
+        let bounds = Bounds::of(&thresholds, None);
+        let mut watch = LevelWatch::default();
+        let ends: Vec<bool> = [0, 0, 0, 0, 1, 1, 2]
+            .map(|at| watch.observe(read(at, 200), &bounds, &thresholds).end.is_some())
+            .into();
+        assert_eq!(ends, [false, false, false, false, false, false, true]);
+        let mut watch = LevelWatch::default();
+        let large = |largest| Size { largest: Bytes(largest), ..read(0, 200) };
+        let ends: Vec<bool> = [189, 189, 189, 190, 191]
+            .map(|largest| watch.observe(large(largest), &bounds, &thresholds).end.is_some())
+            .into();
+        assert_eq!(ends, [false, false, false, false, true], "one member alone is as large");
     }
 
     #[test]

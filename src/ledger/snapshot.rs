@@ -227,8 +227,9 @@ pub struct ProcessView {
     pub last_exit: Option<Wall>,
     /// CPU seconds of the runs that ended.
     pub cpu_seconds_ended: f64,
-    /// Bytes that the runs that ended are known to have read from disks, and written to them.
-    pub moved_ended: [u64; 2],
+    /// Bytes that the runs that ended are known to have read from disks, and written to them; `None`
+    /// where it was never known of any.
+    pub moved_ended: [Option<u64>; 2],
     /// Memory thresholds, as the plan has them.
     pub thresholds: Thresholds,
     /// What they come to under the container's limit.
@@ -276,7 +277,7 @@ impl ProcessView {
             last_status: None,
             last_exit: None,
             cpu_seconds_ended: 0.0,
-            moved_ended: [0; 2],
+            moved_ended: [None; 2],
             thresholds: plan.thresholds,
             bounds: Bounds::of(&plan.thresholds, None),
             recurring: None,
@@ -290,6 +291,17 @@ impl ProcessView {
             care: Care::new(plan),
             startups: Spans::default(),
         }
+    }
+
+    /// Bytes that all its runs are known to have read from disks, and written to them, when the live
+    /// one is known to have moved these; `None` where it was never known of any.
+    pub fn moved(&self, live: [Option<u64>; 2]) -> [Option<u64>; 2] {
+        let sum = |ended: Option<u64>, live: Option<u64>| match (ended, live) {
+            (Some(ended), Some(live)) => Some(ended.saturating_add(live)),
+            (ended, live) => ended.or(live),
+        };
+        let [read, written] = self.moved_ended;
+        [sum(read, live[0]), sum(written, live[1])]
     }
 }
 
@@ -312,6 +324,9 @@ pub struct RunView {
     pub sample: Option<TreeSample>,
     /// What was read of its tree that costs more, when it was read last.
     pub parts: Option<TreeParts>,
+    /// Bytes that its tree is known to have read from disks, and written to them; they stay known
+    /// while a member cannot be read, since counters do not fall.
+    pub moved: [Option<u64>; 2],
     /// The largest resident size of its tree so far.
     pub peak_resident: Option<crate::units::Bytes>,
     /// What it held since it began.
@@ -340,6 +355,7 @@ impl RunView {
             status: None,
             sample: None,
             parts: None,
+            moved: [None; 2],
             peak_resident: None,
             history: Arc::default(),
             label: None,

@@ -84,6 +84,7 @@ impl Run {
             status: self.status.clone(),
             sample: self.memory.last(),
             parts: self.parts,
+            moved: self.moved,
             peak_resident: self.memory.peak(),
             history: self.history.clone(),
             label: self.label.clone(),

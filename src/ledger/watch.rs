@@ -158,6 +158,7 @@ mod tests {
             at: Now::default(),
             resident: Bytes(resident),
             anonymous: Bytes(0),
+            largest: Bytes(0),
             virtual_size: Bytes(0),
             processes: 1,
             zombies: 0,

@@ -76,6 +76,14 @@ pub struct GroupParts {
     pub inactive_file: Option<Bytes>,
 }
 
+impl GroupParts {
+    /// Each that adds to its usage with the value of its `part` label; shared memory is in `file`.
+    pub fn by_name(&self) -> [(&'static str, Option<Bytes>); 4] {
+        let (anonymous, file) = (("anonymous", self.anonymous), ("file", self.file));
+        [anonymous, file, ("shmem", self.shared), ("slab", self.slab)]
+    }
+}
+
 /// How often a group met its limits, since it was made.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct GroupEvents {

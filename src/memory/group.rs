@@ -41,7 +41,9 @@ impl Group {
         let none = Self { mode: GroupMode::None, home: PathBuf::new(), mount: PathBuf::new() };
         let Some((mode, path)) = own_group(own) else { return none };
         let path = path.trim_start_matches('/');
-        let path = path.strip_suffix(LEAF).unwrap_or(path).trim_end_matches('/');
+        let above_leaf = Path::new(path).file_name().is_some_and(|name| name == LEAF);
+        let path = if above_leaf { &path[..path.len() - LEAF.len()] } else { path };
+        let path = path.trim_end_matches('/');
         let mounts = if mode == GroupMode::V1 { first } else { second };
         // In a container all that is seen of the hierarchy may be its own group.
         let homes = mounts.iter().flat_map(|mount| [mount.join(path), mount.to_path_buf()]);
@@ -210,6 +212,10 @@ mod tests {
         let seen = hierarchy(&[("memory.current", "9\n")]);
         let group = Group::among(&[], &[seen.path()], "0::/procession-self\n");
         assert_eq!(group.read(Now::default()).usage, Some(Bytes(9)), "all that a container sees");
+        let named_alike =
+            hierarchy(&[("memory.current", "9\n"), ("my-procession-self/memory.current", "3\n")]);
+        let group = Group::among(&[], &[named_alike.path()], "0::/my-procession-self\n");
+        assert_eq!(group.read(Now::default()).usage, Some(Bytes(3)), "another's name");
     }
 
     #[test]

@@ -8,7 +8,7 @@ use std::time::Duration;
 use crate::config::plan::Thresholds;
 use crate::memory::parts::TreeParts;
 use crate::memory::{MemoryLevel, TreeSample};
-use crate::units::Bytes;
+use crate::units::{Bytes, Mono};
 
 /// A level is left only when the size is below this many hundredths of its threshold, so that a tree
 /// that breathes around it does not tell of it with every breath: a twentieth is more than what
@@ -52,7 +52,8 @@ impl Bounds {
 pub enum Basis {
     /// Proportional memory with what is swapped out of it.
     Proportional,
-    /// Anonymous memory of every member, because the other is not known, or was read too long ago.
+    /// Anonymous memory: of every member, because the other is not known, or was read too long ago;
+    /// or of the largest one, where that is more than was read of all of them a moment ago.
     Anonymous,
 }
 
@@ -66,16 +67,34 @@ impl Basis {
     }
 }
 
-/// The size that thresholds are compared with.
-pub fn size(sample: &TreeSample, parts: Option<&TreeParts>) -> (Bytes, Basis) {
+/// The size of a tree that thresholds are compared with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Size {
+    /// How large it is.
+    pub bytes: Bytes,
+    /// What that is taken from.
+    pub basis: Basis,
+    /// When that was read: several samples may have the same reading.
+    pub read: Mono,
+    /// What its largest member holds now, by the sample itself.
+    pub largest: Bytes,
+}
+
+/// The size at the time of a sample. A member that grew since its tree was read last is not waited
+/// for: what it holds by itself, with nothing that it shares with others, the tree holds at least.
+pub fn size(sample: &TreeSample, parts: Option<&TreeParts>) -> Size {
     let fresh = parts.filter(|parts| sample.at.mono.since(parts.at.mono) <= FRESH);
-    match fresh.and_then(|parts| parts.parts.proportional) {
-        Some(proportional) => (proportional, Basis::Proportional),
+    let proportional = fresh.and_then(|parts| Some((parts.parts.proportional?, parts.at.mono)));
+    let (bytes, basis, read) = match proportional {
+        Some((bytes, read)) if bytes >= sample.largest => (bytes, Basis::Proportional, read),
+        Some(_) => (sample.largest, Basis::Anonymous, sample.at.mono),
         None => {
             let swap = fresh.and_then(|parts| parts.parts.swap).unwrap_or_default();
-            (Bytes(sample.anonymous.0.saturating_add(swap.0)), Basis::Anonymous)
+            let all = Bytes(sample.anonymous.0.saturating_add(swap.0));
+            (all, Basis::Anonymous, sample.at.mono)
         }
-    }
+    };
+    Size { bytes, basis, read, largest: sample.largest }
 }
 
 /// The level of a size, coming from `before`: a threshold that is reached counts as passed, and a
@@ -95,7 +114,7 @@ pub fn level(size: Bytes, bounds: &Bounds, before: MemoryLevel) -> MemoryLevel {
 mod tests {
     use super::*;
     use crate::memory::parts::Parts;
-    use crate::units::{Mono, Now, RunId, Wall};
+    use crate::units::{Now, RunId, Wall};
 
     const BOUNDS: Bounds = Bounds { warning: Some(Bytes(100)), critical: Some(Bytes(200)) };
 
@@ -156,6 +175,7 @@ mod tests {
             at: at(1000),
             resident: Bytes(2000),
             anonymous: Bytes(1000),
+            largest: Bytes(250),
             virtual_size: Bytes(9000),
             processes: 5,
             zombies: 0,
@@ -167,15 +187,16 @@ mod tests {
             let parts = Parts { proportional, swap: Some(Bytes(7)), ..Parts::NOTHING };
             TreeParts { run: RunId(1), at: at(seconds), parts }
         };
-        let check = |parts: Option<TreeParts>, expected: (u64, Basis)| {
-            let (size, basis) = size(&sample, parts.as_ref());
-            assert_eq!((size.0, basis), expected);
+        let check = |parts: Option<TreeParts>, expected: (u64, Basis, u64)| {
+            let Size { bytes, basis, read, .. } = size(&sample, parts.as_ref());
+            assert_eq!((bytes.0, basis, read.0 / 1_000_000_000), expected);
         };
-        check(Some(read(999, Some(400))), (400, Basis::Proportional));
-        check(Some(read(880, Some(400))), (400, Basis::Proportional));
-        check(Some(read(879, Some(400))), (1000, Basis::Anonymous));
-        check(Some(read(999, None)), (1007, Basis::Anonymous));
-        check(None, (1000, Basis::Anonymous));
-        check(Some(read(1001, Some(400))), (400, Basis::Proportional));
+        check(Some(read(999, Some(400))), (400, Basis::Proportional, 999));
+        check(Some(read(880, Some(400))), (400, Basis::Proportional, 880));
+        check(Some(read(879, Some(400))), (1000, Basis::Anonymous, 1000));
+        check(Some(read(999, None)), (1007, Basis::Anonymous, 1000));
+        check(None, (1000, Basis::Anonymous, 1000));
+        check(Some(read(1001, Some(400))), (400, Basis::Proportional, 1001));
+        check(Some(read(999, Some(249))), (250, Basis::Anonymous, 1000));
     }
 }

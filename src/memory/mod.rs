@@ -41,6 +41,9 @@ pub struct TreeSample {
     pub resident: Bytes,
     /// Resident minus shared (`statm`), summed: what the tree alone holds, roughly.
     pub anonymous: Bytes,
+    /// The same of the one member that has the most of it: less than this the tree cannot hold,
+    /// whatever its members share.
+    pub largest: Bytes,
     /// Virtual size, summed.
     pub virtual_size: Bytes,
     /// Living processes in the tree.

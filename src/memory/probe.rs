@@ -297,7 +297,9 @@ impl Probe {
             let sample = samples.entry(run).or_insert_with(|| empty_sample(run, now));
             sample.processes += 1;
             sample.resident.0 += statm.resident * self.page_size;
-            sample.anonymous.0 += statm.resident.saturating_sub(statm.shared) * self.page_size;
+            let anonymous = Bytes(statm.resident.saturating_sub(statm.shared) * self.page_size);
+            sample.anonymous.0 += anonymous.0;
+            sample.largest = sample.largest.max(anonymous);
             sample.virtual_size.0 += statm.size * self.page_size;
         }
         self.count_zombies(&mut samples);
@@ -439,6 +441,7 @@ fn empty_sample(run: RunId, at: Now) -> TreeSample {
         at,
         resident: Bytes(0),
         anonymous: Bytes(0),
+        largest: Bytes(0),
         virtual_size: Bytes(0),
         processes: 0,
         zombies: 0,

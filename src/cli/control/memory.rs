@@ -165,6 +165,8 @@ fn plotted(found: &ProcessMemory) -> String {
     tell("proportional", proportional.map(|it| format!("{it}, {} ago", span(age.unwrap_or(0.0)))));
     tell("unique", bytes(held.unique_bytes));
     tell("swapped out", bytes(held.swap_bytes));
+    tell("processes", held.processes.map(|count| format!("{count}{}", made_of(held))));
+    tell("disk", moved(held));
     tell("peak", bytes(held.peak_bytes));
     tell("average of 10", bytes(held.average_bytes));
     tell("level", held.level.as_ref().map(|level| format!("{level}{}", against(held))));
@@ -180,6 +182,20 @@ fn plotted(found: &ProcessMemory) -> String {
         tell("", Some(format!("{}  the last {lasted}", harmless(&found.plot))));
     }
     lines.join("\n")
+}
+
+/// What else is counted of a tree.
+fn made_of(held: &Held) -> String {
+    let threads = held.threads.map(|count| format!(", {count} threads"));
+    let open = held.open_fds.map(|count| format!(", {count} open descriptors"));
+    let cpu = held.cpu_seconds.map(|seconds| format!(", {seconds:.1}s of CPU time"));
+    [threads, open, cpu].into_iter().flatten().collect()
+}
+
+/// What its run fetched from disks and sent there.
+fn moved(held: &Held) -> Option<String> {
+    let (read, written) = (size(Some(held.read_bytes?)), size(Some(held.written_bytes?)));
+    Some(format!("{read} read, {written} written"))
 }
 
 /// The thresholds that a size is held against.

@@ -64,7 +64,89 @@ fn what_is_acted_on_is_proportional_while_it_is_known_and_fresh() {
     assert_eq!(run(&ledger).size, Some((Bytes(160), Basis::Anonymous)), "not every member read");
     ledger.fold(parts(125 * SECOND, 9, Some(1)));
     ledger.fold(exited(126 * SECOND, 1, 0));
-    assert_eq!(ledger.snapshot(1, at(0)).processes[0].moved_ended, [50, 0]);
+    assert_eq!(ledger.snapshot(1, at(0)).processes[0].moved_ended, [Some(50), Some(0)]);
+}
+
+#[test]
+fn a_member_that_grows_is_acted_on_before_its_tree_is_read_again() {
+    let mut ledger = guarded(restarts(200));
+    ledger.fold(opened(0, 1, WEB, 0));
+    ledger.fold(ready(0, 1));
+    ledger.fold(parts(1, 1, Some(40)));
+    let grown = |ms| {
+        let Entry::Sampled { mut samples, unreaped, skipped } = sampled(&[sample(ms, 1, 900, 260)])
+        else {
+            panic!("a sample")
+        };
+        samples[0].largest = Bytes(210);
+        Entry::Sampled { samples, unreaped, skipped }
+    };
+    assert_eq!(kinds(&ledger.fold(grown(2))), ["memory_critical"]);
+    ledger.fold(grown(3));
+    assert_eq!(kinds(&ledger.fold(grown(4))), ["memory_action"]);
+    let run = ledger.snapshot(1, at(0)).processes[0].run.clone().expect("a run");
+    assert_eq!(run.size, Some((Bytes(210), Basis::Anonymous)));
+}
+
+#[test]
+fn one_reading_of_a_peak_ends_nobody_however_many_samples_have_it() {
+    let mut ledger = guarded(restarts(200));
+    ledger.fold(opened(0, 1, WEB, 0));
+    ledger.fold(ready(0, 1));
+    let after = |ledger: &mut Ledger, ms| {
+        ledger.fold(sampled(&[sample(ms, 1, 900, 160)]));
+        ledger.take_knocks().len()
+    };
+    ledger.fold(parts(1, 1, Some(210)));
+    assert_eq!((2..9).map(|ms| after(&mut ledger, ms)).sum::<usize>(), 0);
+    ledger.fold(parts(10, 1, Some(210)));
+    assert_eq!((11..14).map(|ms| after(&mut ledger, ms)).sum::<usize>(), 0);
+    ledger.fold(parts(15, 1, Some(210)));
+    assert_eq!((16..19).map(|ms| after(&mut ledger, ms)).sum::<usize>(), 1);
+}
+
+#[test]
+fn what_was_moved_stays_known_when_a_member_cannot_be_read_and_when_the_run_is_over() {
+    let mut ledger = guarded(Thresholds::default());
+    let moved = |ledger: &Ledger| {
+        let web = ledger.snapshot(1, at(0)).processes[0].clone();
+        web.moved(web.run.as_ref().map(|run| run.moved).unwrap_or_default())
+    };
+    let read = |ms, n, read, written| {
+        let parts = Parts { read, written, ..Parts::NOTHING };
+        let trees = vec![TreeParts { run: RunId(n), at: at(ms), parts }];
+        Entry::PartsRead { at: at(ms), trees, cost: PartsCost::default() }
+    };
+    ledger.fold(opened(0, 1, WEB, 0));
+    ledger.fold(ready(0, 1));
+    assert_eq!(moved(&ledger), [None, None], "nothing is known, which is not 0");
+    ledger.fold(read(1, 1, Some(50), Some(0)));
+    ledger.fold(read(2, 1, None, None));
+    assert_eq!(moved(&ledger), [Some(50), Some(0)], "a counter does not fall");
+    ledger.fold(exited(3, 1, 0));
+    assert_eq!(moved(&ledger), [Some(50), Some(0)]);
+    ledger.fold(opened(4, 2, WEB, 1));
+    ledger.fold(ready(4, 2));
+    assert_eq!(moved(&ledger), [Some(50), Some(0)]);
+    ledger.fold(read(5, 2, Some(7), Some(3)));
+    assert_eq!(moved(&ledger), [Some(57), Some(3)]);
+}
+
+#[test]
+fn what_is_read_before_the_program_is_executed_is_of_our_own_image() {
+    let mut ledger = guarded(Thresholds::default());
+    let peak = |ledger: &Ledger| {
+        let web = ledger.snapshot(1, at(0)).processes[0].clone();
+        web.run.and_then(|run| run.peak_resident.or(run.parts.and_then(|tree| tree.parts.peak)))
+    };
+    ledger.fold(opened(0, 1, WEB, 0));
+    ledger.fold(parts(1, 1, Some(40)));
+    assert_eq!(peak(&ledger), None, "it has none yet");
+    ledger.fold(ready(3, 1));
+    ledger.fold(parts(2, 1, Some(40)));
+    assert_eq!(peak(&ledger), None, "it was read before that");
+    ledger.fold(parts(4, 1, Some(40)));
+    assert_eq!(peak(&ledger), Some(Bytes(7 * MIB)));
 }
 
 #[test]

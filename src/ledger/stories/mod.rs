@@ -160,6 +160,7 @@ pub(super) fn sample(ms: u64, n: u64, resident: u64, anonymous: u64) -> TreeSamp
         at: at(ms),
         resident: Bytes(resident),
         anonymous: Bytes(anonymous),
+        largest: Bytes(anonymous / 4),
         virtual_size: Bytes(9),
         processes: 2,
         zombies: 0,

@@ -207,6 +207,7 @@ mod tests {
             at: Now { mono, wall: Wall(i64::from(nth) * 5_000) },
             resident: Bytes(7),
             anonymous: Bytes(size),
+            largest: Bytes(0),
             virtual_size: Bytes(7),
             processes: 1,
             zombies: 0,

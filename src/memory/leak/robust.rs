@@ -284,6 +284,7 @@ mod tests {
             at: Now { mono, wall: Wall((seconds * 1000.0) as i64) },
             resident: Bytes(0),
             anonymous: Bytes((mib * MIB) as u64),
+            largest: Bytes(0),
             virtual_size: Bytes(0),
             processes: 1,
             zombies: 0,

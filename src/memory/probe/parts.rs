@@ -7,7 +7,7 @@
 //! larger than [`LARGEST`] is not read. Who cannot be read for want of rights (another user's process
 //! without `CAP_SYS_PTRACE`) leaves the figures of its tree unknown.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
 use std::io::{self, ErrorKind, Read};
 use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, sync_channel};
@@ -160,16 +160,24 @@ impl Reader {
             let Some(parts) = self.read(asked.id) else { continue };
             let tree = trees.entry(asked.run).or_insert(Parts::NOTHING);
             *tree = tree.and(parts);
-            if let (Some(read), Some(written)) = (parts.read, parts.written) {
-                now.insert(asked.id, (*asked, Moved { read, written }));
-            }
+            let moved = self.moved_by(asked.id, &parts);
+            now.extend(moved.map(|moved| (asked.id, (*asked, moved))));
         }
         self.bury(&now);
         self.before = now;
-        self.departed.retain(|run, _| trees.contains_key(run));
-        self.told.retain(|run, _| trees.contains_key(run));
+        let live: BTreeSet<RunId> = members.iter().map(|asked| asked.run).collect();
+        self.departed.retain(|run, _| live.contains(run));
+        self.told.retain(|run, _| live.contains(run));
         let told = |(run, parts)| TreeParts { run, at, parts: self.counted(run, parts) };
         trees.into_iter().map(told).collect()
+    }
+
+    /// What a member has moved. Who cannot be read any more is not gone, and what is known of it stays.
+    fn moved_by(&self, id: ProcId, parts: &Parts) -> Option<Moved> {
+        match (parts.read, parts.written) {
+            (Some(read), Some(written)) => Some(Moved { read, written }),
+            _ => self.before.get(&id).map(|(_, moved)| *moved),
+        }
     }
 
     /// Keeps what was moved by those who are gone and whom no member has waited for.

@@ -99,6 +99,7 @@ fn a_tree_is_summed_to_what_the_kernel_says_of_its_members() {
         sample.anonymous >= Bytes(40_000_000) && sample.processes == 3
     });
     assert!(sample.anonymous < sample.resident && sample.resident < sample.virtual_size);
+    assert!(Bytes(40_000_000) <= sample.largest && sample.largest < sample.anonymous);
     // The two are read one after the other, and meanwhile one of them may still execute another
     // program or grow, and `head`, which is dead, be reaped: they agree once the tree is at rest.
     let members: Vec<ProcId> = probe.lineage.members(RUN).collect();

@@ -37,14 +37,8 @@ pub(super) fn put(families: &mut Families, house: &HouseView) {
 }
 
 fn made_of(figures: &ContainerFigures) -> impl Iterator<Item = ([&'static str; 1], f64)> {
-    let parts = &figures.parts;
-    let named = [
-        ("anonymous", parts.anonymous),
-        ("file", parts.file),
-        ("shmem", parts.shared),
-        ("slab", parts.slab),
-    ];
-    named.into_iter().filter_map(|(part, bytes)| Some(([part], count(bytes?.0))))
+    let parts = figures.parts.by_name().into_iter();
+    parts.filter_map(|(part, bytes)| Some(([part], count(bytes?.0))))
 }
 
 fn scope(pressure: &Pressure) -> &'static str {

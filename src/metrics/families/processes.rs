@@ -2,7 +2,7 @@
 
 use crate::ledger::snapshot::{ProcessView, RunView, Snapshot};
 use crate::memory::parts::Parts;
-use crate::memory::{MemoryLevel, TreeSample};
+use crate::memory::{LeakState, MemoryLevel, TreeSample};
 use crate::metrics::catalogue as row;
 use crate::metrics::families::{Families, container, count};
 use crate::supervise::lifecycle::PhaseName;
@@ -155,10 +155,8 @@ fn cpu_seconds(process: &ProcessView) -> f64 {
 
 /// What all runs fetched (0) or sent (1); `None` where it was never known of any.
 fn moved(process: &ProcessView, which: usize) -> Option<f64> {
-    let parts = process.run.as_ref().and_then(|run| run.parts).map(|tree| tree.parts);
-    let now = parts.and_then(|parts| [parts.read, parts.written][which]);
-    let ended = process.moved_ended[which];
-    (now.is_some() || ended > 0).then(|| count(ended + now.unwrap_or(0)))
+    let now = process.run.as_ref().map(|run| run.moved).unwrap_or_default();
+    process.moved(now)[which].map(count)
 }
 
 fn suspected(run: &RunView) -> Option<f64> {
@@ -175,5 +173,5 @@ fn to_limit<'a>(process: &'a ProcessView, run: &RunView) -> Option<([&'a str; 2]
 }
 
 fn growth(run: &RunView) -> Option<f64> {
-    run.verdict.as_ref()?.growth
+    run.verdict.as_ref().filter(|verdict| verdict.state != LeakState::Unknown)?.growth
 }

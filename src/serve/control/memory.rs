@@ -145,6 +145,8 @@ fn with_sample(held: wire::Held, run: &RunView) -> wire::Held {
         resident_bytes: Some(sample.resident.0),
         virtual_bytes: Some(sample.virtual_size.0),
         anonymous_bytes: Some(sample.anonymous.0),
+        processes: Some(sample.processes),
+        cpu_seconds: Some(sample.cpu_seconds),
         size_bytes: run.size.map(|(size, _)| size.0),
         basis: run.size.map(|(_, basis)| basis.as_str().to_owned()),
         level: Some(run.level.as_str().to_owned()),
@@ -159,6 +161,10 @@ fn with_costlier(held: wire::Held, run: &RunView, now: Wall) -> wire::Held {
         proportional_bytes: bytes(tree.parts.proportional),
         unique_bytes: bytes(tree.parts.unique),
         swap_bytes: bytes(tree.parts.swap),
+        threads: tree.parts.threads,
+        open_fds: tree.parts.open_fds,
+        read_bytes: run.moved[0],
+        written_bytes: run.moved[1],
         proportional_age_seconds: Some(reading::seconds(tree.at.wall, now)),
         ..held
     }
@@ -202,6 +208,7 @@ fn recurring(found: &Recurring) -> wire::Recurring {
 fn container(figures: &ContainerFigures) -> wire::Container {
     let bytes = |bytes: Option<Bytes>| bytes.map(|bytes| bytes.0);
     let events = figures.events.by_name().into_iter();
+    let parts = figures.parts.by_name().into_iter();
     wire::Container {
         mode: figures.mode.as_str().to_owned(),
         usage_bytes: bytes(figures.usage),
@@ -209,6 +216,7 @@ fn container(figures: &ContainerFigures) -> wire::Container {
         working_set_bytes: bytes(figures.working_set),
         swap_bytes: bytes(figures.swap),
         peak_bytes: bytes(figures.peak),
+        parts: parts.filter_map(|(name, bytes)| Some((name.to_owned(), bytes?.0))).collect(),
         events: events.filter_map(|(name, count)| Some((name.to_owned(), count?))).collect(),
         pressure: figures.pressure.map(|pressure| pressure.some.last_60s),
     }

@@ -77,7 +77,8 @@ pub(super) fn process(view: &ProcessView, picture: &Snapshot, now: Wall) -> wire
         failed_test_output: view.care.test_said.as_ref().map(|said| said.to_string()),
         memory_bytes: sample.map(|sample| sample.resident.0),
         peak_memory_bytes: run.and_then(|run| run.peak_resident).map(|bytes| bytes.0),
-        memory_level: run.map(|run| run.level.as_str().to_owned()),
+        // What was not measured has no level.
+        memory_level: sample.and(run).map(|run| run.level.as_str().to_owned()),
         leak_suspected: run.map(|run| is_suspected(&run)),
         cpu_seconds: view.cpu_seconds_ended + sample.map_or(0.0, |sample| sample.cpu_seconds),
         tree: sample.map(|sample| sample.processes),

@@ -38,6 +38,8 @@ pub struct Container {
     /// The most that it used.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub peak_bytes: Option<u64>,
+    /// What its usage is made of: anonymous, file, shmem (a part of file), slab; as far as that is told.
+    pub parts: BTreeMap<String, u64>,
     /// How often it met its limits, by event.
     pub events: BTreeMap<String, u64>,
     /// The part of the last minute in which some process waited for memory.
@@ -71,9 +73,27 @@ pub struct Held {
     /// What is swapped out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub swap_bytes: Option<u64>,
-    /// How long ago the last three were read.
+    /// How long ago the last three were read, and threads, descriptors and disk traffic with them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub proportional_age_seconds: Option<f64>,
+    /// Living processes in it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub processes: Option<u32>,
+    /// Their threads.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub threads: Option<u64>,
+    /// Their open descriptors.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub open_fds: Option<u64>,
+    /// CPU seconds of its run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cpu_seconds: Option<f64>,
+    /// Bytes that its run fetched from disks.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub read_bytes: Option<u64>,
+    /// Bytes that its run sent to disks.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub written_bytes: Option<u64>,
     /// The largest resident size of its run.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub peak_bytes: Option<u64>,

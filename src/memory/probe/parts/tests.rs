@@ -146,6 +146,17 @@ fn what_was_moved_by_those_who_are_gone_is_kept_and_never_shrinks() {
 }
 
 #[test]
+fn who_cannot_be_read_any_more_is_not_gone() {
+    let mut reader = Reader::default();
+    let one = Asked { id: ProcId { pid: 1, start_ticks: 1 }, run: RUN, is_ours: true };
+    let parts = |read, written| Parts { read, written, ..Parts::NOTHING };
+    assert_eq!(reader.moved_by(one.id, &parts(None, None)), None, "never read");
+    let moved = reader.moved_by(one.id, &parts(Some(7), Some(8))).expect("what it moved");
+    reader.before.insert(one.id, (one, moved));
+    assert_eq!(reader.moved_by(one.id, &parts(None, None)), Some(moved));
+}
+
+#[test]
 fn readings_take_half_a_hundredth_of_a_processor_however_long_one_takes() {
     let interval = Duration::from_secs(5);
     let at = |millis: u64| Mono(millis * 1_000_000);
