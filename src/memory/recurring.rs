@@ -62,9 +62,9 @@ pub fn trend(history: &History) -> Option<RunTrend> {
     }
     let from = last.second / 3;
     let rest: Vec<&Point> = points.iter().filter(|point| point.second >= from).collect();
-    let start = history.begun().size();
-    let settled = rest.first()?.size();
-    Some(RunTrend { slope: slope(&rest)?, lasted, start, settled, end: last.size() })
+    let start = history.begun();
+    let settled = rest.first()?.size;
+    Some(RunTrend { slope: slope(&rest)?, lasted, start, settled, end: last.size })
 }
 
 /// Whether the last runs of a process, oldest first, leak one like another.
@@ -113,7 +113,7 @@ fn slope(points: &[&Point]) -> Option<f64> {
     let each = || {
         points.iter().map(|point| {
             let seconds = f64::from(point.second - first.second);
-            (seconds, point.size().0 as f64 - first.size().0 as f64)
+            (seconds, point.size.0 as f64 - first.size.0 as f64)
         })
     };
     let (t, y) = each().fold((0.0, 0.0), |sum, point| (sum.0 + point.0, sum.1 + point.1));

@@ -21,8 +21,8 @@ pub fn drawn(points: &[Point], class: &str) -> String {
     if places.len() < 2 {
         return String::new();
     }
-    let most = points.iter().map(Point::size).max().unwrap_or(Bytes(0));
-    let words = format!("at most {most}, now {}, in {} s", last.size(), last.second - first.second);
+    let most = points.iter().map(|point| point.size).max().unwrap_or(Bytes(0));
+    let words = format!("at most {most}, now {}, in {} s", last.size, last.second - first.second);
     format!(
         "<svg class=\"spark {class}\" role=\"img\" aria-label=\"{words}\" viewBox=\"-1 -1 {} {}\">\
          <title>{words}</title><polyline points=\"{}\"/></svg>",

@@ -110,11 +110,7 @@ fn one(process: &ProcessView, now: Wall) -> wire::ProcessMemory {
 }
 
 fn point(point: &Point) -> wire::Point {
-    wire::Point {
-        second: point.second,
-        size_bytes: point.size().0,
-        resident_bytes: point.resident().0,
-    }
+    wire::Point { second: point.second, size_bytes: point.size.0, resident_bytes: point.resident.0 }
 }
 
 fn held(process: &ProcessView, now: Wall) -> wire::Held {
