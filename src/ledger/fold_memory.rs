@@ -15,6 +15,7 @@ use crate::ledger::request::{HookCause, Hooked, Knock};
 use crate::ledger::row::{Batch, EventSource, Row};
 use crate::ledger::sessions::Note;
 use crate::ledger::watch::LeakChange;
+use crate::memory::history::Sizes;
 use crate::memory::level::{self, Bounds};
 use crate::memory::limit::Limit;
 use crate::memory::{LeakState, MemoryLevel, TreeSample};
@@ -75,11 +76,12 @@ impl Ledger {
         let Some(run) = process.run.as_mut() else { return Vec::new() };
         let thresholds = process.view.thresholds;
         let bounds = Bounds::of(&thresholds, container.and_then(|container| container.limit));
-        let (size, basis) = level::size(sample, run.parts.as_ref());
+        let (size, basis) = level::size(sample, run.parts.as_ref(), run.parts_then);
         run.size = Some((size, basis));
         let first = *run.first_sample.get_or_insert(sample.at.mono);
         let history = Arc::make_mut(&mut run.history);
-        history.push(sample.at.mono.since(first), size, sample.resident);
+        let (resident, anonymous) = (sample.resident, sample.anonymous);
+        history.push(sample.at.mono.since(first), Sizes { size, resident, anonymous });
         process.view.bounds = bounds;
         let limit = Limit::least(bounds.critical, container.as_ref());
         if std::mem::replace(&mut run.limit, limit) != limit {

@@ -15,6 +15,7 @@ use crate::ledger::request::{Refusal, Reply};
 use crate::ledger::row::{EventSource, Row};
 use crate::ledger::sessions::Note;
 use crate::memory::history::Point;
+use crate::memory::level::Then;
 use crate::memory::parts::TreeParts;
 use crate::memory::recurring::{RunTrend, recurring, trend};
 use crate::memory::{LeakState, PartsCost};
@@ -30,6 +31,10 @@ impl Ledger {
         for tree in trees {
             if let Some((_, run)) = self.run_mut(tree.run) {
                 run.parts = Some(tree);
+                run.parts_then = run.memory.last().map(|sample| Then {
+                    anonymous: sample.anonymous,
+                    processes: sample.processes,
+                });
                 run.memory.peaked(tree.parts.peak);
             }
         }
@@ -115,6 +120,7 @@ fn held_by(run: &Run, trend: Option<RunTrend>) -> Option<Value> {
         held["start_bytes"] = json!(trend.start);
         held["settled_bytes"] = json!(trend.settled);
         held["end_bytes"] = json!(trend.end);
+        held["grown_anonymous_bytes"] = json!(trend.anonymous);
     }
     Some(held)
 }
@@ -128,6 +134,7 @@ fn kept_trend(detail: &Value) -> Option<RunTrend> {
         start: bytes("start_bytes")?,
         settled: bytes("settled_bytes")?,
         end: bytes("end_bytes")?,
+        anonymous: bytes("grown_anonymous_bytes")?,
     })
 }
 

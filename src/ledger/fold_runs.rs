@@ -17,7 +17,7 @@ use crate::ledger::watch::MemoryWatch;
 use crate::memory::TreeSample;
 use crate::memory::history::History;
 use crate::memory::leak::Setting;
-use crate::memory::level::Basis;
+use crate::memory::level::{Basis, Then};
 use crate::memory::limit::Limit;
 use crate::memory::parts::TreeParts;
 use crate::supervise::lifecycle::{EndReason, Lifecycle, RunEnd};
@@ -39,6 +39,8 @@ pub(super) struct Run {
     pub(super) memory: MemoryWatch,
     /// What was read of its tree that costs more.
     pub(super) parts: Option<TreeParts>,
+    /// What was sampled last when that was read.
+    pub(super) parts_then: Option<Then>,
     /// What it held, and since when.
     pub(super) history: Arc<History>,
     /// See [`Run::history`].
@@ -181,6 +183,7 @@ impl Ledger {
                 status: None,
                 memory,
                 parts: None,
+                parts_then: None,
                 history: Arc::default(),
                 first_sample: None,
                 label: None,

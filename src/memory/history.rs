@@ -35,6 +35,17 @@ pub struct Point {
     pub after_gap: bool,
 }
 
+/// What a tree holds at a moment, in three ways.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Sizes {
+    /// The size that thresholds are compared with.
+    pub size: Bytes,
+    /// Resident, summed.
+    pub resident: Bytes,
+    /// Resident minus shared, summed.
+    pub anonymous: Bytes,
+}
+
 /// What is kept of a moment.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Kept {
@@ -46,10 +57,8 @@ struct Kept {
 }
 
 impl Kept {
-    /// Bytes beyond 4 TiB are pinned.
-    fn new(second: u32, size: Bytes, resident: Bytes) -> Self {
-        let kib = |bytes: Bytes| u32::try_from(bytes.0 >> 10).unwrap_or(u32::MAX);
-        Self { second, size: kib(size), resident: kib(resident) }
+    fn new(second: u32, sizes: &Sizes) -> Self {
+        Self { second, size: kib(sizes.size), resident: kib(sizes.resident) }
     }
 
     fn size(&self) -> Bytes {
@@ -59,6 +68,11 @@ impl Kept {
     fn resident(&self) -> Bytes {
         Bytes(u64::from(self.resident) << 10)
     }
+}
+
+/// Bytes beyond 4 TiB are pinned.
+fn kib(bytes: Bytes) -> u32 {
+    u32::try_from(bytes.0 >> 10).unwrap_or(u32::MAX)
 }
 
 /// The last `N` spans of so many seconds.
@@ -119,7 +133,7 @@ impl<const N: usize> Tier<N> {
 pub struct History {
     seconds: Tier<36>,
     minutes: Tier<29>,
-    thirds: Tier<30>,
+    thirds: Tier<29>,
     days: Tier<42>,
     /// Resident sizes of the last samples.
     recent: [Bytes; AVERAGED],
@@ -127,6 +141,8 @@ pub struct History {
     last: u32,
     first: Kept,
     begun: Kept,
+    /// Anonymous memory then and now, in KiB.
+    anonymous: [u32; 2],
 }
 
 impl Default for History {
@@ -141,25 +157,28 @@ impl Default for History {
             last: 0,
             first: Kept::default(),
             begun: Kept::default(),
+            anonymous: [0; 2],
         }
     }
 }
 
 impl History {
     /// Takes the next sample, so long after the first one.
-    pub fn push(&mut self, since_first: Duration, size: Bytes, resident: Bytes) {
+    pub fn push(&mut self, since_first: Duration, sizes: Sizes) {
         let second = u32::try_from(since_first.as_secs()).unwrap_or(u32::MAX).max(self.last);
         self.last = second;
-        let kept = Kept::new(second, size, resident);
+        let kept = Kept::new(second, &sizes);
+        self.anonymous[1] = kib(sizes.anonymous);
         if self.samples == 0 {
             self.first = kept;
         }
         if self.begun.second < BEGUN {
             self.begun = kept;
+            self.anonymous[0] = self.anonymous[1];
         }
         self.keep(kept);
         let place = usize::try_from(self.samples % AVERAGED as u64).unwrap_or(0);
-        self.recent[place] = resident;
+        self.recent[place] = sizes.resident;
         self.samples += 1;
     }
 
@@ -171,9 +190,15 @@ impl History {
         self.days.push(kept)
     }
 
-    /// What it held [`BEGUN`] seconds after its first sample, or last where it is younger.
+    /// What was resident [`BEGUN`] seconds after its first sample, or last where it is younger.
     pub fn begun(&self) -> Bytes {
-        self.begun.size()
+        self.begun.resident()
+    }
+
+    /// By how much its anonymous memory has grown since then.
+    pub fn grown_anonymous(&self) -> Bytes {
+        let [then, now] = self.anonymous;
+        Bytes(u64::from(now.saturating_sub(then)) << 10)
     }
 
     /// Samples so far.
@@ -280,11 +305,15 @@ mod tests {
         Bytes(size << 10)
     }
 
+    fn sizes(size: u64, resident: u64) -> Sizes {
+        Sizes { size: kib(size), resident: kib(resident), anonymous: kib(resident) }
+    }
+
     /// A sample each `every` seconds, whose size in KiB is its number.
     fn history(count: u64, every: u64) -> History {
         let mut history = History::default();
         for nth in 0..count {
-            history.push(Duration::from_secs(nth * every), kib(nth), kib(2 * nth));
+            history.push(Duration::from_secs(nth * every), sizes(nth, 2 * nth));
         }
         history
     }
@@ -326,7 +355,7 @@ mod tests {
             let mut history = history(100, 5);
             for nth in 0..more {
                 // Two days later: longer than any span.
-                history.push(Duration::from_secs(172_800 + nth * 5), kib(500), kib(1));
+                history.push(Duration::from_secs(172_800 + nth * 5), sizes(500, 1));
             }
             let points = history.points();
             let gaps: Vec<u32> =
@@ -351,7 +380,7 @@ mod tests {
         let mut history = History::default();
         for nth in 0..1000u64 {
             let size = if nth == 17 { 9_999 } else { 5 };
-            history.push(Duration::from_secs(nth * 5), kib(size), kib(size));
+            history.push(Duration::from_secs(nth * 5), sizes(size, size));
         }
         assert!(history.points().iter().any(|point| point.size == kib(9_999)));
     }
@@ -360,7 +389,8 @@ mod tests {
     fn time_that_stands_still_or_goes_back_or_leaps_does_no_harm() {
         let mut history = History::default();
         for second in [100, 100, 50, 0, 10_000_000, 10_000_001, u64::MAX] {
-            history.push(Duration::from_secs(second), Bytes(u64::MAX), kib(1));
+            history
+                .push(Duration::from_secs(second), Sizes { size: Bytes(u64::MAX), ..sizes(1, 1) });
         }
         let points = history.points();
         assert!(points.is_sorted_by(|one, two| one.second < two.second));

@@ -66,16 +66,36 @@ impl Basis {
     }
 }
 
+/// What a tree held when its costlier figures were read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Then {
+    /// Resident minus shared, summed.
+    pub anonymous: Bytes,
+    /// Its processes.
+    pub processes: u32,
+}
+
 /// The size that thresholds are compared with.
-pub fn size(sample: &TreeSample, parts: Option<&TreeParts>) -> (Bytes, Basis) {
+pub fn size(sample: &TreeSample, parts: Option<&TreeParts>, then: Option<Then>) -> (Bytes, Basis) {
     let fresh = parts.filter(|parts| sample.at.mono.since(parts.at.mono) <= FRESH);
     match fresh.and_then(|parts| parts.parts.proportional) {
-        Some(proportional) => (proportional, Basis::Proportional),
+        Some(proportional) => (carried_on(proportional, sample, then), Basis::Proportional),
         None => {
             let swap = fresh.and_then(|parts| parts.parts.swap).unwrap_or_default();
             (Bytes(sample.anonymous.0.saturating_add(swap.0)), Basis::Anonymous)
         }
     }
+}
+
+/// A proportional figure with what anonymous memory has moved since it was read: where somebody holds much,
+/// that is a minute ago. Not where the tree is of more or fewer processes than then, because forks count
+/// what they share.
+fn carried_on(proportional: Bytes, sample: &TreeSample, then: Option<Then>) -> Bytes {
+    let Some(then) = then.filter(|then| then.processes == sample.processes) else {
+        return proportional;
+    };
+    let carried = proportional.0.saturating_add(sample.anonymous.0);
+    Bytes(carried.saturating_sub(then.anonymous.0))
 }
 
 /// The level of a size, coming from `before`: a threshold that is reached counts as passed, and a
@@ -168,7 +188,7 @@ mod tests {
             TreeParts { run: RunId(1), at: at(seconds), parts }
         };
         let check = |parts: Option<TreeParts>, expected: (u64, Basis)| {
-            let (size, basis) = size(&sample, parts.as_ref());
+            let (size, basis) = size(&sample, parts.as_ref(), None);
             assert_eq!((size.0, basis), expected);
         };
         check(Some(read(999, Some(400))), (400, Basis::Proportional));

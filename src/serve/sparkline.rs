@@ -37,13 +37,13 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::memory::history::History;
+    use crate::memory::history::{History, Sizes};
 
     fn points(count: u64, size: impl Fn(u64) -> u64) -> Vec<Point> {
         let mut history = History::default();
         for nth in 0..count {
             let size = Bytes::mib(size(nth));
-            history.push(Duration::from_secs(nth * 5), size, size);
+            history.push(Duration::from_secs(nth * 5), Sizes { size, ..Sizes::default() });
         }
         history.points()
     }

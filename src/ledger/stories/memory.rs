@@ -67,6 +67,30 @@ fn what_is_acted_on_is_proportional_while_it_is_known_and_fresh() {
     assert_eq!(ledger.snapshot(1, at(0)).processes[0].moved_ended, [50, 0]);
 }
 
+/// Where somebody in the container holds gibibytes, proportional memory is read once in a minute: what
+/// has grown by then is seen all the same, and forks that share are not taken for growth.
+#[test]
+fn between_two_readings_a_size_grows_with_what_is_anonymous() {
+    let mut ledger = guarded(Thresholds::of_sizes(Bytes(100), Bytes(200)));
+    ledger.fold(opened(0, 1, WEB, 0));
+    ledger.fold(ready(0, 1));
+    ledger.fold(sampled(&[sample(1, 1, 900, 30)]));
+    ledger.fold(parts(2, 1, Some(80)));
+    let size =
+        |ledger: &Ledger| ledger.snapshot(1, at(0)).processes[0].run.clone().expect("a run").size;
+    assert_eq!(kinds(&ledger.fold(sampled(&[sample(3, 1, 950, 80)]))), ["memory_warning"]);
+    assert_eq!(size(&ledger), Some((Bytes(130), Basis::Proportional)));
+    ledger.fold(sampled(&[sample(4, 1, 950, 10)]));
+    assert_eq!(size(&ledger), Some((Bytes(60), Basis::Proportional)));
+    let forked = TreeSample { processes: 9, ..sample(5, 1, 9000, 900) };
+    ledger.fold(sampled(&[forked]));
+    assert_eq!(
+        size(&ledger),
+        Some((Bytes(80), Basis::Proportional)),
+        "nobody knows what they share"
+    );
+}
+
 #[test]
 fn a_part_of_the_limit_is_known_with_the_container() {
     let part = Thresholds { warning: Threshold::Percent(80), ..Thresholds::default() };
