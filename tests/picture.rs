@@ -28,6 +28,7 @@ use procession::memory::container::{
 };
 use procession::memory::leak::evidence::Evidence;
 use procession::memory::leak::growth_count::Counted;
+use procession::memory::history::Sizes;
 use procession::memory::level::Basis;
 use procession::memory::limit::{Limit, LimitOf};
 use procession::memory::parts::{Parts, TreeParts};
@@ -419,7 +420,7 @@ fn leaky() -> ProcessView {
     let history = Arc::make_mut(&mut run.history);
     for nth in 0..30 {
         let size = Bytes::mib(3_000 + 50 * nth);
-        history.push(Duration::from_secs(5 * nth), size, size);
+        history.push(Duration::from_secs(5 * nth), Sizes { size, resident: size, anonymous: size });
     }
     run.verdict = Some(Arc::new(Verdict {
         state: LeakState::Suspected,
