@@ -114,3 +114,40 @@ impl fmt::Display for Measured {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::memory::leak::shape::FIGURES;
+
+    /// A growth that took this part of the room, with these odds.
+    fn seen(of_room: f64, odds: f64) -> Measured {
+        let shape = Shape([of_room; FIGURES]);
+        let seen = Seen {
+            span: 5_700.0,
+            growth: 10.0 * 1_048_576.0,
+            level: 30.0 * 1_048_576.0,
+            odds: Some(odds),
+            needed: 5.0,
+            shape: Some(shape),
+        };
+        Measured { samples: LEAST_SAMPLES, seen: Some(seen) }
+    }
+
+    #[test]
+    fn the_sentence_says_how_much_in_what_time_and_never_claims_to_be_certain() {
+        assert_eq!(
+            seen(0.2, 20.0).to_string(),
+            "what stays behind grew by 10.0 MiB in 95 min to 30.0 MiB; likelihood of a leak over 99.9 % \
+             (confirmed above 99.3 %)"
+        );
+    }
+
+    #[test]
+    fn why_a_growth_that_took_next_to_no_room_is_no_alarm_is_said() {
+        let told = seen(0.0004, 20.0).to_string();
+        let why = "; it took under 0.1 % of the room to the limit, and matters from 1.0 % on";
+        assert!(told.ends_with(why), "{told}");
+        assert!(!seen(LEAST_SHARE, 20.0).to_string().contains("matters"));
+    }
+}
