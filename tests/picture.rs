@@ -26,9 +26,9 @@ use procession::ledger::store_figures::{ErrorCategory, Operation, SpoolFigures, 
 use procession::memory::container::{
     ContainerFigures, GroupEvents, GroupMode, GroupParts, Pressure, Stall,
 };
+use procession::memory::history::Sizes;
 use procession::memory::leak::evidence::Evidence;
 use procession::memory::leak::growth_count::Counted;
-use procession::memory::history::Sizes;
 use procession::memory::level::Basis;
 use procession::memory::limit::{Limit, LimitOf};
 use procession::memory::parts::{Parts, TreeParts};

@@ -370,7 +370,7 @@ mod tests {
         if let Some(leak) = &mut well.leak {
             leak.state = "none".into();
         }
-        assert_eq!(row(&well)[6..], ["no sign", "2.0 KiB/s", NOTHING]);
+        assert_eq!(row(&well)[6..], ["none", "2.0 KiB/s", NOTHING]);
         let runs = Recurring { runs: 3, growth_bytes_per_second: 1024.0, start_bytes: 1 << 20 };
         let resting = Held { recurring: Some(runs), leak: None, ..held() };
         assert_eq!(row(&resting)[6], "in each of 3 runs");

@@ -234,7 +234,10 @@ fn what_was_said_of_a_run_is_kept_as_it_changes_and_with_its_end() {
     assert_eq!(kept["leak"]["state"], "suspected");
     for told in [&told, &kept["leak"]] {
         let figures = told["explained"].as_array().expect("figures");
-        assert!(figures.iter().any(|one| one["name"] == "samples" && one["met"] == false), "{told}");
+        assert!(
+            figures.iter().any(|one| one["name"] == "samples" && one["met"] == false),
+            "{told}"
+        );
     }
     assert_eq!(kept.get("slope_bytes_per_second"), None, "too short for a trend");
     let (said, end) = live(2, 80);

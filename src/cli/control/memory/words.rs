@@ -7,7 +7,6 @@ use crate::serve::wire::memory::{Explained, Held, Leak};
 pub(super) fn state(leak: &Leak) -> String {
     match leak.state.as_str() {
         "unknown" => "too early".to_owned(),
-        "none" => "no sign".to_owned(),
         other => harmless(other),
     }
 }
@@ -25,7 +24,7 @@ pub(super) fn verdict(leak: &Leak) -> String {
     match leak.state.as_str() {
         "suspected" => format!("suspected{ago} ({since})"),
         "confirmed" => format!("it leaks, confirmed{ago} ({since})"),
-        "none" => "no sign of one".to_owned(),
+        "none" => "none is suspected".to_owned(),
         _ => format!("too early to say: {}", harmless(&leak.evidence)),
     }
 }
@@ -172,10 +171,10 @@ mod tests {
 
     #[test]
     fn what_is_well_or_too_young_is_said_in_plain_words() {
-        assert_eq!(verdict(&leak("none")), "no sign of one");
+        assert_eq!(verdict(&leak("none")), "none is suspected");
         let young = Leak { evidence: "6 of 160 samples".into(), ..leak("unknown") };
         assert_eq!(verdict(&young), "too early to say: 6 of 160 samples");
-        assert_eq!((state(&young), state(&leak("none"))), ("too early".into(), "no sign".into()));
+        assert_eq!((state(&young), state(&leak("none"))), ("too early".into(), "none".into()));
         assert_eq!((growth(&young), left(&young), advice("web", &young)), (None, None, None));
         assert!(!is_news(&young) && !is_news(&leak("none")) && is_news(&leak("suspected")));
     }
