@@ -215,38 +215,56 @@ impl History {
         Some(Bytes(u64::try_from(mean).unwrap_or(u64::MAX)))
     }
 
-    /// Everything that is kept, oldest first: of each time the finest that there is, and the very first
-    /// sample for as long as what followed it is known.
+    /// Everything that is kept, oldest first: of each time the finest that there is, and how it began for
+    /// as long as what followed is known.
     pub fn points(&self) -> Vec<Point> {
-        let mut points = Vec::new();
-        let first = (self.samples > 0 && !self.days.has_forgotten()).then_some(self.first);
-        let first = first.filter(|first| Some(first.second) < self.oldest());
-        self.lay(&mut points, first.into_iter(), 0);
-        self.lay(&mut points, self.days.kept(), self.days.span);
-        self.lay(&mut points, self.thirds.kept(), self.thirds.span);
-        self.lay(&mut points, self.minutes.kept(), self.minutes.span);
-        self.lay(&mut points, self.seconds.kept(), self.seconds.span);
-        points
-    }
-
-    /// The second of the oldest moment that a tier holds.
-    fn oldest(&self) -> Option<u32> {
-        let mut tiers = self.days.kept().chain(self.thirds.kept()).chain(self.minutes.kept());
-        let oldest = tiers.next().or_else(|| self.seconds.kept().next());
-        oldest.map(|kept| kept.second)
-    }
-
-    /// Lays the moments of a tier behind the others.
-    fn lay(&self, points: &mut Vec<Point>, kept: impl Iterator<Item = Kept>, span: u32) {
         let usual = u64::from(self.last) / self.samples.max(1) + 1;
-        let reach = u64::from(span * SPANS_APART).max(usual * SAMPLES_APART);
+        let mut line = Line { points: Vec::new(), usual, span: 0 };
+        if !self.days.has_forgotten() {
+            let oldest = self.oldest().map_or(0, |oldest| oldest.second);
+            let beginning = [self.first, self.begun];
+            line.lay(beginning.into_iter().filter(|kept| kept.second < oldest), BEGUN);
+        }
+        line.lay(self.days.kept(), self.days.span);
+        line.lay(self.thirds.kept(), self.thirds.span);
+        line.lay(self.minutes.kept(), self.minutes.span);
+        line.lay(self.seconds.kept(), self.seconds.span);
+        line.points
+    }
+
+    /// The oldest moment that a tier holds.
+    fn oldest(&self) -> Option<Kept> {
+        let mut tiers = self.days.kept().chain(self.thirds.kept()).chain(self.minutes.kept());
+        tiers.next().or_else(|| self.seconds.kept().next())
+    }
+}
+
+/// Moments of several tiers, one behind the other.
+struct Line {
+    points: Vec<Point>,
+    /// Seconds from sample to sample, as they usually came.
+    usual: u64,
+    /// The span that the last point stands for.
+    span: u32,
+}
+
+impl Line {
+    /// Lays the moments of a tier behind the others.
+    fn lay(&mut self, kept: impl Iterator<Item = Kept>, span: u32) {
         for kept in kept {
-            let before = points.last().map(|before| kept.second - before.second);
-            points.push(Point {
+            let reach =
+                u64::from(self.span.max(span) * SPANS_APART).max(self.usual * SAMPLES_APART);
+            let before = self.points.last().map(|before| before.second);
+            let apart = before.map_or(0, |before| u64::from(kept.second.saturating_sub(before)));
+            if before == Some(kept.second) {
+                continue;
+            }
+            self.span = span;
+            self.points.push(Point {
                 second: kept.second,
                 size: kept.size(),
                 resident: kept.resident(),
-                after_gap: before.is_some_and(|apart| u64::from(apart) > reach),
+                after_gap: apart > reach,
             });
         }
     }
@@ -277,7 +295,9 @@ pub fn heights(points: &[Point], width: usize, top: u32) -> Vec<Option<u32>> {
         *highest = (*highest).max(Some(point.size.0));
     }
     for pair in points.windows(2).filter(|pair| !pair[1].after_gap) {
-        lead(&mut places, place(&pair[0]), place(&pair[1]));
+        // A coarse point is the peak of its span: what lies before it was no higher.
+        let (from, to) = (place(&pair[0]) + 1, place(&pair[1]));
+        (from..to).for_each(|at| places[at] = places[to]);
     }
     let most = points.iter().map(|point| point.size.0).max().unwrap_or(0).max(1);
     let height = |size: u64| {
@@ -285,16 +305,6 @@ pub fn heights(points: &[Point], width: usize, top: u32) -> Vec<Option<u32>> {
         u32::try_from(height).unwrap_or(top)
     };
     places.into_iter().map(|place| place.map(height)).collect()
-}
-
-/// Fills the places between two with the straight line from one to the other.
-fn lead(places: &mut [Option<u64>], from: usize, to: usize) {
-    let (Some(start), Some(end)) = (places[from], places[to]) else { return };
-    let steps = to.saturating_sub(from).max(1) as i128;
-    for at in from + 1..to {
-        let risen = (i128::from(end) - i128::from(start)) * (at - from) as i128 / steps;
-        places[at] = u64::try_from(i128::from(start) + risen).ok();
-    }
 }
 
 #[cfg(test)]
@@ -346,6 +356,23 @@ mod tests {
             assert!(points.windows(2).all(rises), "{count} each {every} s: nothing twice");
             let line = sparkline(&points, 60);
             assert!(!line.contains(' '), "{count} each {every} s: {line}");
+        }
+    }
+
+    /// Their peaks lie anywhere in their spans, and their program is loaded within a second.
+    #[test]
+    fn what_is_steady_is_drawn_steady_and_without_a_gap() {
+        for count in [40u64, 70, 95, 130, 4_000, 40_000] {
+            let mut history = History::default();
+            for second in 0..count {
+                let size = if second == 0 { 10 } else { 1_000 - second % 61 };
+                history.push(Duration::from_secs(second), sizes(size, size));
+            }
+            let points = history.points();
+            assert!(!points.iter().any(|point| point.after_gap), "{count}: {points:?}");
+            let line = heights(&points, 40, 20);
+            let steady = line.iter().skip(1).all(|height| *height >= Some(18));
+            assert!(steady, "{count}: {line:?}");
         }
     }
 
@@ -416,10 +443,12 @@ mod tests {
         assert_eq!(sparkline(&flat, 4), "▇▇▇█");
         let gap = [at(0, 7), at(1, 7), Point { after_gap: true, ..at(3, 7) }];
         assert_eq!(sparkline(&gap, 3), "█ █");
-        // Coarse behind fine: the line goes on between them.
-        let mixed =
-            [at(0, 1), at(7, 8), at(7, 8), at(7, 8), at(7, 8), at(7, 8), at(7, 8), at(7, 8)];
-        assert_eq!(sparkline(&mixed, 8), "▁▂▃▄▅▆▇█");
+        // A minute that is told by its peak, before fine points.
+        let mixed = [at(0, 0), at(3, 4), at(6, 8), at(7, 8)];
+        assert_eq!(heights(&mixed, 8, 8).len(), 4);
+        let mixed = [&mixed[..], &[at(7, 8); 4]].concat();
+        let expected = [0, 4, 4, 4, 8, 8, 8, 8].map(Some);
+        assert_eq!(heights(&mixed, 8, 8), expected);
         assert_eq!(sparkline(&history(1000, 5).points(), 20).chars().count(), 20);
         assert_eq!(sparkline(&[Point::default()], 20), "▁");
     }

@@ -50,7 +50,7 @@ fn eighths(bytes: u64, most: u64) -> usize {
     usize::try_from(filled).unwrap_or(0).max(usize::from(bytes > 0))
 }
 
-/// The most that was held in each column: at its moments, and on the way from one to the next. A gap stays
+/// The most that was held in each column, and between two moments what the later one tells. A gap stays
 /// empty.
 fn columns(points: &[Point], begun: u32, lasted: u32) -> Vec<Option<u64>> {
     let mut columns = vec![None; COLUMNS];
@@ -63,12 +63,9 @@ fn columns(points: &[Point], begun: u32, lasted: u32) -> Vec<Option<u64>> {
         *column = (*column).max(Some(point.size_bytes));
     }
     for pair in points.windows(2).filter(|pair| !pair[1].after_gap) {
-        let (from, to) = (place(pair[0].second), place(pair[1].second));
-        for at in from + 1..to {
-            let part = (at - from) as f64 / (to - from) as f64;
-            let (start, end) = (pair[0].size_bytes as f64, pair[1].size_bytes as f64);
-            columns[at] = columns[at].max(Some((start + (end - start) * part) as u64));
-        }
+        // A coarse point is the peak of its span: what lies before it was no higher.
+        let (from, to) = (place(pair[0].second) + 1, place(pair[1].second));
+        (from..to).for_each(|at| columns[at] = columns[to]);
     }
     columns
 }
@@ -83,7 +80,9 @@ mod tests {
 
     #[test]
     fn a_chart_rises_from_nothing_with_what_is_held() {
-        let text = chart(&[at(0, 0), at(590, 64 << 20)]).expect("a chart");
+        let points: Vec<Point> =
+            (0..60).map(|nth| at(nth * 10, u64::from(nth + 5) << 20)).collect();
+        let text = chart(&points).expect("a chart");
         let lines: Vec<&str> = text.lines().collect();
         assert_eq!(lines.len(), LINES + 2, "{text}");
         assert!(lines[0].starts_with("      64.0 MiB ┤") && lines[0].ends_with('█'), "{text}");
