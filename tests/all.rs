@@ -18,6 +18,7 @@ mod history;
 mod house;
 mod image;
 mod kept;
+mod leaking;
 mod leaks;
 mod live;
 mod lifecycle;

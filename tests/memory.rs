@@ -141,7 +141,16 @@ fn what_a_tree_holds_is_reported_with_its_line_and_its_label() {
     let text = until("the label is shown", || {
         ask(&house, &["memory", "it"]).filter(|text| text.contains("after warm-up"))
     });
-    for part in ["resident", "virtual", "average of 10", "normal", "unknown", "█"] {
+    for part in [
+        "resident",
+        "virtual",
+        "average of 10",
+        "normal",
+        "too early to say",
+        "session",
+        "now",
+        "█",
+    ] {
         assert!(text.contains(part), "{part} is missing in:\n{text}");
     }
     let explained = ask(&house, &["memory", "explain", "it"]).expect("an explanation");

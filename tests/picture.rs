@@ -26,6 +26,7 @@ use procession::ledger::store_figures::{ErrorCategory, Operation, SpoolFigures, 
 use procession::memory::container::{
     ContainerFigures, GroupEvents, GroupMode, GroupParts, Pressure, Stall,
 };
+use procession::memory::history::Sizes;
 use procession::memory::leak::evidence::Evidence;
 use procession::memory::leak::growth_count::Counted;
 use procession::memory::level::Basis;
@@ -421,7 +422,7 @@ fn leaky() -> ProcessView {
     let history = Arc::make_mut(&mut run.history);
     for nth in 0..30 {
         let size = Bytes::mib(3_000 + 50 * nth);
-        history.push(Duration::from_secs(5 * nth), size, size);
+        history.push(Duration::from_secs(5 * nth), Sizes { size, resident: size, anonymous: size });
     }
     run.verdict = Some(Arc::new(Verdict {
         state: LeakState::Suspected,

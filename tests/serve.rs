@@ -337,7 +337,7 @@ fn the_page_shows_every_process_and_escapes_what_others_named() {
         "8 of the last 9 steps rose",
         "suspected",
         "<svg class=\"spark busy\"",
-        "<title>at most 4.3 GiB, now 4.3 GiB, in 145 s</title>",
+        "<title>memory of the last 2 min 25 s: from 2.9 GiB to 4.3 GiB, at most 4.3 GiB</title>",
         "4.4 GiB",
         "61,500",
         "$0.1254",

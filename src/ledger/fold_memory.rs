@@ -8,11 +8,14 @@ use crate::config::plan::MemoryEnd;
 use crate::ledger::fold::{Ledger, batch};
 use crate::ledger::fold_parts::told;
 use crate::ledger::fold_runs::sample_row;
+use crate::ledger::judged::judged;
 use crate::ledger::levels::{may_hook, may_restart};
+use crate::ledger::notice::pace;
 use crate::ledger::request::{HookCause, Hooked, Knock};
 use crate::ledger::row::{Batch, EventSource, Row};
 use crate::ledger::sessions::Note;
 use crate::ledger::watch::LeakChange;
+use crate::memory::history::Sizes;
 use crate::memory::level::{self, Bounds};
 use crate::memory::limit::Limit;
 use crate::memory::{LeakState, MemoryLevel, TreeSample};
@@ -78,7 +81,8 @@ impl Ledger {
         run.size = Some((size, basis));
         let first = *run.first_sample.get_or_insert(sample.at.mono);
         let history = Arc::make_mut(&mut run.history);
-        history.push(sample.at.mono.since(first), size, sample.resident);
+        let (resident, anonymous) = (sample.resident, sample.anonymous);
+        history.push(sample.at.mono.since(first), Sizes { size, resident, anonymous });
         process.view.bounds = bounds;
         let limit = Limit::least(bounds.critical, container.as_ref());
         if std::mem::replace(&mut run.limit, limit) != limit {
@@ -176,23 +180,16 @@ impl Ledger {
                 (held, limit) = (told(&run.history.points()), run.limit);
             }
         }
-        let verdict = &change.verdict;
-        let event_type = leak_event(verdict.state);
-        let detail = json!({
-            "resident_bytes": sample.resident,
-            "growth_bytes_per_second": verdict.growth,
-            "growth_between": verdict.growth_range.map(|range| [range.low, range.high]),
-            "seconds_to_limit": verdict.to_limit.map(|span| span.as_secs_f64().round()),
-            "limit_bytes": limit.map(|limit| limit.bytes),
-            "limit": limit.map(|limit| limit.of.as_str()),
-            "evidence": verdict.evidence.to_string(),
-            "history": held,
-        });
-        self.sessions.note(
-            id,
-            sample.at,
-            Note::new(event_type, "leak rule", detail).from(EventSource::Probe),
-        )
+        let mut detail = judged(&change.verdict, limit);
+        detail["resident_bytes"] = json!(sample.resident);
+        detail["history"] = json!(held);
+        let state = change.verdict.state;
+        let cause = match state >= LeakState::Suspected {
+            true => format!("leak rule: {}", pace(&detail)),
+            false => "leak rule".to_owned(),
+        };
+        let note = Note::new(leak_event(state), &cause, detail).from(EventSource::Probe);
+        self.sessions.note(id, sample.at, note)
     }
 }
 

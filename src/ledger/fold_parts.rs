@@ -10,13 +10,14 @@ use serde_json::{Value, json};
 use crate::ledger::fold::Ledger;
 use crate::ledger::fold_requests::Answer;
 use crate::ledger::fold_runs::Run;
+use crate::ledger::judged::judged;
 use crate::ledger::request::{Refusal, Reply};
 use crate::ledger::row::{EventSource, Row};
 use crate::ledger::sessions::Note;
-use crate::memory::PartsCost;
 use crate::memory::history::Point;
 use crate::memory::parts::TreeParts;
 use crate::memory::recurring::{RunTrend, recurring, trend};
+use crate::memory::{LeakState, PartsCost};
 use crate::units::{Bytes, Now, ProcessIx};
 
 /// Runs of one process whose memory is remembered.
@@ -79,19 +80,11 @@ impl Ledger {
 
     /// Keeps what a run held that ends now, and looks whether it leaked as those before it did.
     pub(super) fn remember_memory(&mut self, at: Now, ix: ProcessIx, run: &Run) -> Vec<Row> {
-        let Some(trend) = trend(&run.history) else { return Vec::new() };
-        let points = run.history.points();
-        let held = json!({
-            "history": told(&points),
-            "slope_bytes_per_second": trend.slope,
-            "lasted_seconds": trend.lasted.as_secs(),
-            "start_bytes": trend.start,
-            "settled_bytes": trend.settled,
-            "end_bytes": trend.end,
-        });
+        let trend = trend(&run.history);
+        let Some(held) = held_by(run, trend) else { return Vec::new() };
         let note = Note::new("memory_history", "its run ends", held).from(EventSource::Probe);
         let mut rows = self.sessions.note(run.session, at, note);
-        let Some(process) = self.process(ix) else { return rows };
+        let (Some(process), Some(trend)) = (self.process(ix), trend) else { return rows };
         process.trends.push_back(trend);
         if process.trends.len() > TRENDS {
             process.trends.pop_front();
@@ -111,6 +104,29 @@ impl Ledger {
     }
 }
 
+/// What is kept of how a run's memory went, and of what was said of it last. A run that was too short
+/// to say anything is not worth an event, unless it leaked.
+fn held_by(run: &Run, trend: Option<RunTrend>) -> Option<Value> {
+    let verdict = run.memory.verdict();
+    let leaked = verdict.is_some_and(|verdict| verdict.state >= LeakState::Suspected);
+    if trend.is_none() && !leaked {
+        return None;
+    }
+    let mut held = json!({
+        "history": told(&run.history.points()),
+        "leak": verdict.map(|verdict| judged(verdict, run.limit)),
+    });
+    if let Some(trend) = trend {
+        held["slope_bytes_per_second"] = json!(trend.slope);
+        held["lasted_seconds"] = json!(trend.lasted.as_secs());
+        held["start_bytes"] = json!(trend.start);
+        held["settled_bytes"] = json!(trend.settled);
+        held["end_bytes"] = json!(trend.end);
+        held["grown_anonymous_bytes"] = json!(trend.anonymous);
+    }
+    Some(held)
+}
+
 /// What a run's event tells of how its memory went; `None` where a version wrote it that told less.
 fn kept_trend(detail: &Value) -> Option<RunTrend> {
     let bytes = |name: &str| detail[name].as_u64().map(Bytes);
@@ -120,11 +136,12 @@ fn kept_trend(detail: &Value) -> Option<RunTrend> {
         start: bytes("start_bytes")?,
         settled: bytes("settled_bytes")?,
         end: bytes("end_bytes")?,
+        anonymous: bytes("grown_anonymous_bytes")?,
     })
 }
 
 /// A history as it is kept: seconds since the first sample, the size, and the resident size in bytes.
 pub(super) fn told(points: &[Point]) -> Vec<[u64; 3]> {
-    let one = |point: &Point| [point.second.into(), point.size().0, point.resident().0];
+    let one = |point: &Point| [point.second.into(), point.size.0, point.resident.0];
     points.iter().map(one).collect()
 }

@@ -46,6 +46,7 @@ mod view;
 mod activity;
 mod conversations;
 mod external;
+mod judged;
 mod labels;
 pub mod levels;
 mod outcome;

@@ -59,15 +59,33 @@ fn held(detail: &Value) -> String {
     format!("{} ({})", bytes(&detail["size_bytes"]), text(detail, "basis"))
 }
 
-/// How fast it grows and how long that can go on.
+/// How fast it grows and how long that can go on, with whom to ask why.
 fn growth(detail: &Value) -> String {
+    format!("{}: procession memory explain NAME tells why", pace(detail))
+}
+
+/// How fast it grows and how long that can go on.
+pub(super) fn pace(detail: &Value) -> String {
     let hourly =
         detail["growth_bytes_per_second"].as_f64().map(|rate| Bytes((rate * 3600.0) as u64));
     let rate = hourly.map_or_else(|| "growth".to_owned(), |rate| format!("{rate} an hour"));
     let left = detail["seconds_to_limit"].as_f64();
-    let left =
-        left.map(|left| format!(", the limit ({}) in {}", text(detail, "limit"), span(left)));
-    format!("{rate}{}: procession memory explain tells why", left.unwrap_or_default())
+    let left = left.map(|left| format!(", {} in {}", limit(detail), span(left)));
+    format!("{rate}{}", left.unwrap_or_default())
+}
+
+/// Which limit it is, and what it comes to.
+fn limit(detail: &Value) -> String {
+    let whose = match detail["limit"].as_str() {
+        Some("critical") => "the critical threshold",
+        Some("container") => "the container's limit",
+        Some("machine") => "the machine's memory",
+        _ => "the limit",
+    };
+    match detail["limit_bytes"].as_u64() {
+        Some(at) => format!("{whose} of {} is reached", Bytes(at)),
+        None => format!("{whose} is reached"),
+    }
 }
 
 fn recurring(detail: &Value) -> String {
@@ -154,9 +172,10 @@ mod tests {
         check("memory_warning", size, above);
         let leak = json!({
             "growth_bytes_per_second": 1024.0, "seconds_to_limit": 14_400.0, "limit": "container",
+            "limit_bytes": 1u64 << 30,
         });
-        let leaks = "memory: it leaks: 3.5 MiB an hour, the limit (container) in 4 h: \
-                     procession memory explain tells why";
+        let leaks = "memory: it leaks: 3.5 MiB an hour, the container's limit of 1.0 GiB is \
+                     reached in 4 h: procession memory explain NAME tells why";
         check("leak_confirmed", leak, leaks);
         let budget = json!({
             "budget": "day", "unit": "tokens", "spent": 120, "limit": 100, "window": "day",

@@ -4,6 +4,10 @@
 //! Pure, over a few numbers of each ended run. The growth of a run is the slope of least squares over
 //! what is left of its history once the first third is taken off, where caches fill and programs warm
 //! up. Nothing is said before [`RUNS`] runs in a row agree.
+//!
+//! It is resident memory that is looked at, because it is read with every sample: what thresholds are
+//! compared with is read so seldom where much is held that a short run may never have its own figure.
+//! Files that are mapped count there too, so that most of a growth has to be anonymous.
 
 use std::time::Duration;
 
@@ -20,6 +24,8 @@ const LEAST_POINTS: usize = 12;
 const LEAST_GROWTH_PERCENT: u64 = 5;
 /// …and by this much.
 const LEAST_GROWTH: Bytes = Bytes(1 << 20);
+/// Of a growth, this many hundredths at least have to be anonymous memory: the rest maps files.
+const LEAST_ANONYMOUS_PERCENT: u64 = 50;
 /// Slopes agree when none is further from their median than by this factor.
 const SLOPES_APART: f64 = 2.0;
 /// Beginnings agree when none is further from their median than by this part of it: what grows from
@@ -33,12 +39,14 @@ pub struct RunTrend {
     pub slope: f64,
     /// From its first sample to its last.
     pub lasted: Duration,
-    /// What it began with.
+    /// What was resident at its beginning.
     pub start: Bytes,
-    /// What it held after its first third.
+    /// What was after its first third.
     pub settled: Bytes,
-    /// What it held at its end.
+    /// What was at its end.
     pub end: Bytes,
+    /// By how much its anonymous memory grew from its beginning to its end.
+    pub anonymous: Bytes,
 }
 
 /// The row of runs that agree.
@@ -62,9 +70,10 @@ pub fn trend(history: &History) -> Option<RunTrend> {
     }
     let from = last.second / 3;
     let rest: Vec<&Point> = points.iter().filter(|point| point.second >= from).collect();
-    let start = history.begun().size();
-    let settled = rest.first()?.size();
-    Some(RunTrend { slope: slope(&rest)?, lasted, start, settled, end: last.size() })
+    let start = history.begun();
+    let settled = rest.first()?.resident;
+    let anonymous = history.grown_anonymous();
+    Some(RunTrend { slope: slope(&rest)?, lasted, start, settled, end: last.resident, anonymous })
 }
 
 /// Whether the last runs of a process, oldest first, leak one like another.
@@ -92,7 +101,9 @@ pub fn recurring(runs: &[RunTrend]) -> Option<Recurring> {
 fn grows(run: &RunTrend) -> bool {
     let grown = run.end.0.saturating_sub(run.settled.0);
     let enough = (run.settled.0 / 100).saturating_mul(LEAST_GROWTH_PERCENT).max(LEAST_GROWTH.0);
-    run.slope > 0.0 && grown >= enough
+    let whole = run.end.0.saturating_sub(run.start.0);
+    let is_anonymous = run.anonymous.0 >= whole / 100 * LEAST_ANONYMOUS_PERCENT;
+    run.slope > 0.0 && grown >= enough && is_anonymous
 }
 
 fn start_of(row: &[RunTrend]) -> f64 {
@@ -113,7 +124,7 @@ fn slope(points: &[&Point]) -> Option<f64> {
     let each = || {
         points.iter().map(|point| {
             let seconds = f64::from(point.second - first.second);
-            (seconds, point.size().0 as f64 - first.size().0 as f64)
+            (seconds, point.resident.0 as f64 - first.resident.0 as f64)
         })
     };
     let (t, y) = each().fold((0.0, 0.0), |sum, point| (sum.0 + point.0, sum.1 + point.1));
@@ -126,6 +137,7 @@ fn slope(points: &[&Point]) -> Option<f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::memory::history::Sizes;
 
     const MIB: f64 = 1048576.0;
 
@@ -134,7 +146,9 @@ mod tests {
         let mut history = History::default();
         for second in (0..minutes * 60).step_by(5) {
             let size = Bytes((size(second as f64) * MIB) as u64);
-            history.push(Duration::from_secs(second), size, size);
+            // What thresholds are compared with was read once, long ago.
+            let sizes = Sizes { size: Bytes(1), resident: size, anonymous: size };
+            history.push(Duration::from_secs(second), sizes);
         }
         trend(&history)
     }
@@ -157,7 +171,9 @@ mod tests {
     fn trend_of_few() -> Option<RunTrend> {
         let mut history = History::default();
         (0..5).for_each(|nth| {
-            history.push(Duration::from_secs(nth * 600), Bytes(nth << 30), Bytes(0))
+            let resident = Bytes(nth << 30);
+            let sizes = Sizes { resident, ..Sizes::default() };
+            history.push(Duration::from_secs(nth * 600), sizes)
         });
         trend(&history)
     }
@@ -188,6 +204,8 @@ mod tests {
         let cache = |second: f64| 100.0 + (second / 10.0).min(60.0);
         let cache = run(60, cache).expect("long enough");
         assert_eq!(recurring(&[cache; 3]), None, "it fills a cache and stays");
+        let mapped = RunTrend { anonymous: Bytes(1 << 20), ..leak(30, 64.0) };
+        assert_eq!(recurring(&[mapped; 3]), None, "it maps its files");
         assert_eq!(recurring(&[]), None);
     }
 }

@@ -7,7 +7,8 @@ use std::time::Duration;
 use crate::ledger::session::{Session, SessionState};
 use crate::ledger::snapshot::{ProcessView, RunView, Snapshot};
 use crate::memory::level::Basis;
-use crate::memory::{LeakState, MemoryLevel};
+use crate::memory::limit::LimitOf;
+use crate::memory::{LeakState, MemoryLevel, Verdict};
 use crate::serve::phrase::{Escaped, NOTHING, ago, counted, dollars, span};
 use crate::serve::sparkline::drawn;
 use crate::serve::table::{Column, table};
@@ -159,7 +160,7 @@ fn process_row(process: &ProcessView, snapshot: &Snapshot) -> Vec<String> {
         run.map_or_else(nothing, |run| resident(process, run)),
         run.and_then(|run| run.peak_resident).map_or_else(nothing, |peak| peak.to_string()),
         run.map_or_else(nothing, level),
-        run.map_or_else(nothing, leak),
+        leak(process, now),
         process_tokens(process, snapshot),
         process_cost(process, snapshot),
     ]
@@ -220,7 +221,18 @@ fn level(run: &RunView) -> String {
     tag(class, run.level.as_str())
 }
 
-fn leak(run: &RunView) -> String {
+/// What the leak rule says, with the line of what was held, and what its runs have in common.
+fn leak(process: &ProcessView, now: Wall) -> String {
+    let alike = process.recurring.map(|found| {
+        let hourly = Bytes((found.slope.max(0.0) * 3600.0) as u64);
+        let said = format!("each of its last {} runs leaked, {hourly} an hour", found.runs);
+        format!("<small class=\"busy\">{said}</small>")
+    });
+    let said = process.run.as_ref().map_or_else(nothing, |run| judged(run, now));
+    format!("{said}{}", alike.unwrap_or_default())
+}
+
+fn judged(run: &RunView, now: Wall) -> String {
     let Some(verdict) = &run.verdict else { return nothing() };
     let words = verdict.evidence.to_string();
     let evidence = Escaped(&words);
@@ -234,8 +246,28 @@ fn leak(run: &RunView) -> String {
     match verdict.state {
         // What is well takes one line, and says why to whoever points at it.
         LeakState::None => format!("<span title=\"{evidence}\">{}</span>{line}", tag(class, word)),
-        _ => format!("{}{line}<small>{evidence}</small>", tag(class, word)),
+        LeakState::Unknown => format!("{}{line}<small>{evidence}</small>", tag(class, word)),
+        _ => format!(
+            "{}{line}<small>{}</small><small>{evidence}</small>",
+            tag(class, word),
+            pace(verdict, run, now)
+        ),
     }
+}
+
+/// Since when it is said, how fast it grows, and how long that can go on.
+fn pace(verdict: &Verdict, run: &RunView, now: Wall) -> String {
+    let growth = verdict.growth.filter(|growth| *growth > 0.0);
+    let growth = growth.map(|growth| format!("{} an hour", Bytes((growth * 3600.0) as u64)));
+    let whose = run.limit.map(|limit| match limit.of {
+        LimitOf::Critical => format!("its critical threshold of {}", limit.bytes),
+        LimitOf::Container => format!("the container's limit of {}", limit.bytes),
+        LimitOf::Machine => format!("the machine's memory of {}", limit.bytes),
+    });
+    let left = verdict.to_limit.zip(whose);
+    let left = left.map(|(left, whose)| format!("<b>{}</b> to {whose}", span(left)));
+    let since = Some(ago(verdict.since.wall, now));
+    since.into_iter().chain(growth).chain(left).collect::<Vec<_>>().join(" · ")
 }
 
 fn process_tokens(process: &ProcessView, snapshot: &Snapshot) -> String {

@@ -128,7 +128,18 @@ fn awaited(process: &Process) -> Option<String> {
         return said.lines().last().map(|line| format!("health test: {}", harmless(line)));
     }
     let rest = process.rest.as_ref().map(|rest| format!("runs again at {}", rest.until));
-    rest.or_else(|| process.next_run.as_ref().map(|at| format!("runs at {at}")))
+    let next = || process.next_run.as_ref().map(|at| format!("runs at {at}"));
+    rest.or_else(|| outgrown(process)).or_else(next)
+}
+
+/// What its memory is said to do, where somebody should look.
+fn outgrown(process: &Process) -> Option<String> {
+    let level = process.memory_level.as_deref().filter(|level| *level != "normal");
+    let level = level.map(|level| format!("memory {}", harmless(level)));
+    let leak = (process.leak_suspected == Some(true)).then(|| "a leak is suspected".to_owned());
+    let said: Vec<String> = level.into_iter().chain(leak).collect();
+    (!said.is_empty())
+        .then(|| format!("{}: see `procession memory {}`", said.join(", "), process.name))
 }
 
 #[cfg(test)]

@@ -149,6 +149,8 @@ fn what_is_read_before_the_program_is_executed_is_of_our_own_image() {
     assert_eq!(peak(&ledger), Some(Bytes(7 * MIB)));
 }
 
+/// Where somebody in the container holds gibibytes, proportional memory is read once in a minute: what
+/// has grown by then is seen all the same, and forks that share are not taken for growth.
 #[test]
 fn a_part_of_the_limit_is_known_with_the_container() {
     let part = Thresholds { warning: Threshold::Percent(80), ..Thresholds::default() };
@@ -259,6 +261,48 @@ fn a_leak_that_each_run_has_alike_is_found_though_none_lived_long() {
     assert!((found.slope / growth - 1.0).abs() < 0.05, "{}", found.slope);
     assert_eq!(lives(&mut ledger, 5, 0), ["memory_history", "ended"]);
     assert_eq!(ledger.snapshot(1, at(0)).processes[0].recurring, None, "it was mended");
+}
+
+/// What an event of this type tells.
+fn detail(batches: &[Batch], event_type: &str) -> Option<(String, serde_json::Value)> {
+    batches.iter().flat_map(|batch| &batch.rows).find_map(|row| match row {
+        Row::Event(event) if event.event_type == event_type => {
+            Some((event.trigger.clone(), event.detail.clone()))
+        }
+        _ => None,
+    })
+}
+
+#[test]
+fn what_was_said_of_a_run_is_kept_as_it_changes_and_with_its_end() {
+    let mut ledger = guarded(Thresholds::default());
+    let mut live = |n: u64, anonymous: u64| {
+        ledger.fold(opened(n * 10 * SECOND, n, WEB, 0));
+        ledger.fold(ready(n * 10 * SECOND, n));
+        let sample = sample((n * 10 + 1) * SECOND, n, 900, anonymous);
+        let said = ledger.fold(sampled(&[sample]));
+        let end = ended((n * 10 + 2) * SECOND, n, ExitStatus::Code(0), EndReason::Requested, false);
+        (said, ledger.fold(end))
+    };
+    // An odd size is suspected; it lives for two seconds.
+    let (said, end) = live(1, 81);
+    let (trigger, told) = detail(&said, "leak_suspected").expect("an event");
+    assert!(trigger.starts_with("leak rule: "), "{trigger}");
+    assert_eq!(told["state"], "suspected");
+    assert_eq!(told["history"].as_array().map(Vec::len), Some(1));
+    let (_, kept) = detail(&end, "memory_history").expect("what it held");
+    assert_eq!(kept["leak"]["state"], "suspected");
+    for told in [&told, &kept["leak"]] {
+        let figures = told["explained"].as_array().expect("figures");
+        assert!(
+            figures.iter().any(|one| one["name"] == "samples" && one["met"] == false),
+            "{told}"
+        );
+    }
+    assert_eq!(kept.get("slope_bytes_per_second"), None, "too short for a trend");
+    let (said, end) = live(2, 80);
+    assert_eq!(detail(&said, "leak_suspected"), None);
+    assert_eq!(detail(&end, "memory_history"), None, "nothing is known of it");
 }
 
 #[test]

@@ -121,6 +121,33 @@ impl Bound {
     }
 }
 
+/// Seconds as they are told in a sentence: `45 s`, `95 min`, `30 h`, `12 days`.
+pub struct Span(pub f64);
+
+impl fmt::Display for Span {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        const UNITS: [(f64, &str); 3] = [(86_400.0, "days"), (3_600.0, "h"), (60.0, "min")];
+        let unit = UNITS.iter().find(|(length, _)| self.0 >= 2.0 * length);
+        let (length, name) = unit.copied().unwrap_or((1.0, "s"));
+        write!(f, "{:.0} {name}", self.0 / length)
+    }
+}
+
+/// A share from 0 to 1 in hundredths, with as many digits as it takes to tell it from nothing. What is
+/// short of all of it is never told as all of it.
+pub struct Percent(pub f64);
+
+impl fmt::Display for Percent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let percent = self.0 * 100.0;
+        match percent {
+            99.95..100.0 => f.write_str("over 99.9 %"),
+            0.1.. | ..=0.0 => write!(f, "{percent:.1} %"),
+            _ => f.write_str("under 0.1 %"),
+        }
+    }
+}
+
 impl Unit {
     /// How it is written behind a number; empty for things that are counted.
     pub fn as_str(self) -> &'static str {
@@ -137,6 +164,24 @@ impl Unit {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn spans_and_shares_are_told_without_digits_that_say_nothing() {
+        for (seconds, told) in
+            [(0.4, "0 s"), (119.0, "119 s"), (604_800.0, "7 days"), (5_700.0, "95 min")]
+        {
+            assert_eq!(Span(seconds).to_string(), told);
+        }
+        for (share, told) in [
+            (0.0, "0.0 %"),
+            (0.0002, "under 0.1 %"),
+            (0.5, "50.0 %"),
+            (0.999_97, "over 99.9 %"),
+            (1.0, "100.0 %"),
+        ] {
+            assert_eq!(Percent(share).to_string(), told);
+        }
+    }
 
     #[test]
     fn a_criterion_is_met_on_its_side_of_the_bound() {

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use crate::memory::leak::evidence::{Bound, Criterion, Evidence, Unit};
+use crate::memory::leak::evidence::{Bound, Criterion, Evidence, Span, Unit};
 use crate::memory::{LeakDetector, LeakState, TreeSample, Verdict};
 use crate::units::{Bytes, Now};
 
@@ -164,12 +164,12 @@ impl fmt::Display for Counted {
         write!(
             f,
             "{} of the last {STEPS} steps rose (a leak has more than {:.0} %); anonymous memory \
-             went from {} to {} in {:.0} s",
+             went from {} to {} in {}",
             self.rising,
             RISING_SHARE * 100.0,
             self.from,
             self.to,
-            self.span.as_secs_f64(),
+            Span(self.span.as_secs_f64()),
         )
     }
 }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::memory::leak::evidence::{Bound, Criterion, Unit};
+use crate::memory::leak::evidence::{Bound, Criterion, Percent, Span, Unit};
 use crate::memory::leak::robust::{CONFIRMED_OF_LITTLE, LEAST_SAMPLES, LEAST_SHARE};
 use crate::memory::leak::shape::Shape;
 use crate::units::Bytes;
@@ -66,20 +66,20 @@ impl Measured {
         vec![
             bounded("samples", Some(self.samples.into()), Unit::Count, Bound::AtLeast(least)),
             bounded(
-                "share of the room taken",
+                "share of the room to the limit that it took",
                 of(Shape::of_room),
                 Unit::Ratio,
                 Bound::AtLeast(LEAST_SHARE),
             ),
             bounded("likelihood of a leak", likelihood, Unit::Ratio, Bound::Above(sure)),
-            bounded("growth of the floors", growth, Unit::Bytes, Bound::Weighed),
+            bounded("growth of what stays behind", growth, Unit::Bytes, Bound::Weighed),
             bounded("time that it took", span, Unit::Seconds, Bound::Weighed),
-            weighed("growth by its noise", of(Shape::by_noise)),
-            weighed("slope of the flattest third", of(Shape::flattest_third)),
-            weighed("what a ramp that ended explains worse", of(Shape::against_ended)),
-            weighed("what a saturating curve explains worse", of(Shape::against_saturating)),
-            weighed("largest fall by the growth", of(Shape::largest_fall)),
-            weighed("newest floors above earlier peaks", of(Shape::above_peaks)),
+            weighed("growth, in times of its noise", of(Shape::by_noise)),
+            weighed("slope of the flattest third, of the whole slope", of(Shape::flattest_third)),
+            weighed("how much worse a ramp that ended fits", of(Shape::against_ended)),
+            weighed("how much worse a saturating curve fits", of(Shape::against_saturating)),
+            weighed("largest fall, of the growth", of(Shape::largest_fall)),
+            weighed("newest floors above earlier peaks, of the growth", of(Shape::above_peaks)),
         ]
     }
 }
@@ -100,11 +100,54 @@ impl fmt::Display for Measured {
         }
         write!(
             f,
-            "what stays behind grew by {bytes} in {:.0} s to {level}; likelihood of a leak {:.1} % \
-             (confirmed above {:.1} %)",
-            seen.span,
-            seen.likelihood() * 100.0,
-            seen.sure() * 100.0,
-        )
+            "what stays behind grew by {bytes} in {} to {level}; likelihood of a leak {} \
+             (confirmed above {})",
+            Span(seen.span),
+            Percent(seen.likelihood()),
+            Percent(seen.sure()),
+        )?;
+        let taken = seen.shape.map_or(0.0, |shape| shape.of_room());
+        if taken < LEAST_SHARE {
+            let (taken, least) = (Percent(taken), Percent(LEAST_SHARE));
+            write!(f, "; it took {taken} of the room to the limit, and matters from {least} on")?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::memory::leak::shape::FIGURES;
+
+    /// A growth that took this part of the room, with these odds.
+    fn seen(of_room: f64, odds: f64) -> Measured {
+        let shape = Shape([of_room; FIGURES]);
+        let seen = Seen {
+            span: 5_700.0,
+            growth: 10.0 * 1_048_576.0,
+            level: 30.0 * 1_048_576.0,
+            odds: Some(odds),
+            needed: 5.0,
+            shape: Some(shape),
+        };
+        Measured { samples: LEAST_SAMPLES, seen: Some(seen) }
+    }
+
+    #[test]
+    fn the_sentence_says_how_much_in_what_time_and_never_claims_to_be_certain() {
+        assert_eq!(
+            seen(0.2, 20.0).to_string(),
+            "what stays behind grew by 10.0 MiB in 95 min to 30.0 MiB; likelihood of a leak over 99.9 % \
+             (confirmed above 99.3 %)"
+        );
+    }
+
+    #[test]
+    fn why_a_growth_that_took_next_to_no_room_is_no_alarm_is_said() {
+        let told = seen(0.0004, 20.0).to_string();
+        let why = "; it took under 0.1 % of the room to the limit, and matters from 1.0 % on";
+        assert!(told.ends_with(why), "{told}");
+        assert!(!seen(LEAST_SHARE, 20.0).to_string().contains("matters"));
     }
 }

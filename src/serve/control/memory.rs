@@ -112,8 +112,9 @@ fn one(process: &ProcessView, now: Wall) -> wire::ProcessMemory {
 fn point(point: &Point) -> wire::Point {
     wire::Point {
         second: point.second,
-        size_bytes: point.size().0,
-        resident_bytes: point.resident().0,
+        size_bytes: point.size.0,
+        resident_bytes: point.resident.0,
+        after_gap: point.after_gap,
     }
 }
 
@@ -133,7 +134,7 @@ fn held(process: &ProcessView, now: Wall) -> wire::Held {
         average_bytes: bytes(run.history.average()),
         samples: run.history.samples(),
         label: run.label.as_ref().map(|label| label.to_string()),
-        leak: run.verdict.as_ref().map(|verdict| leak(verdict, run.limit)),
+        leak: run.verdict.as_ref().map(|verdict| leak(verdict, run.limit, now)),
         ..about
     };
     with_costlier(with_sample(about, run), run, now)
@@ -170,12 +171,13 @@ fn with_costlier(held: wire::Held, run: &RunView, now: Wall) -> wire::Held {
     }
 }
 
-fn leak(verdict: &Verdict, limit: Option<Limit>) -> wire::Leak {
+fn leak(verdict: &Verdict, limit: Option<Limit>, now: Wall) -> wire::Leak {
     let explanation = verdict.evidence.explain();
     let is_known = verdict.state != LeakState::Unknown;
     wire::Leak {
         state: verdict.state.as_str().to_owned(),
         since: verdict.since.wall.to_string(),
+        age_seconds: Some(reading::seconds(verdict.since.wall, now)),
         growth_bytes_per_second: verdict.growth.filter(|_| is_known),
         growth_between: verdict.growth_range.map(|range| [range.low, range.high]),
         seconds_to_limit: verdict.to_limit.map(|span| span.as_secs_f64()),

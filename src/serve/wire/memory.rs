@@ -129,12 +129,15 @@ pub struct Held {
 }
 
 /// What the leak rule says.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Leak {
     /// `unknown`, `none`, `suspected` or `confirmed`.
     pub state: String,
     /// Since when, ISO 8601.
     pub since: String,
+    /// How long that is; left out of what is kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub age_seconds: Option<f64>,
     /// Growth in bytes per second.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub growth_bytes_per_second: Option<f64>,
@@ -207,6 +210,9 @@ pub struct Point {
     pub size_bytes: u64,
     /// Resident, summed.
     pub resident_bytes: u64,
+    /// Whether nothing was sampled for a while before it; left out where something was.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub after_gap: bool,
 }
 
 /// `POST /v1/processes/{name}/memory/label`.

@@ -1917,12 +1917,16 @@ _procession() {
             return 0
             ;;
         procession__subcmd__memory__subcmd__explain)
-            opts="-c -h --json --socket --config --help"
+            opts="-c -h --json --store --socket --config --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
+                --store)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --socket)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0

@@ -180,6 +180,7 @@ _arguments "${_arguments_options[@]}" : \
         case $line[2] in
             (explain)
 _arguments "${_arguments_options[@]}" : \
+'--store=[Read a history that nobody supervises with, as after a container died\: a file, or the URL of a database. Without it, the procession that runs is asked]:FILE|URL:_files' \
 '--socket=[The control socket; by default that of the configuration, or the one in the usual folder]:PATH:_files' \
 '-c+[The configuration that the procession runs, which says where its socket is]:FILE:_files' \
 '--config=[The configuration that the procession runs, which says where its socket is]:FILE:_files' \
@@ -1571,7 +1572,7 @@ _procession__subcmd__help__subcmd__logs_commands() {
 (( $+functions[_procession__subcmd__help__subcmd__memory_commands] )) ||
 _procession__subcmd__help__subcmd__memory_commands() {
     local commands; commands=(
-'explain:Print every value that thresholds and the leak rule look at, with what it is held against' \
+'explain:Print every value that thresholds and the leak rule look at, with what it is held against; where nothing leaks now, also what was said of the last run that did' \
 'label:Say what the last sample of a process stands for, and the next one that is kept' \
     )
     _describe -t commands 'procession help memory commands' commands "$@"
@@ -1769,7 +1770,7 @@ _procession__subcmd__logs_commands() {
 (( $+functions[_procession__subcmd__memory_commands] )) ||
 _procession__subcmd__memory_commands() {
     local commands; commands=(
-'explain:Print every value that thresholds and the leak rule look at, with what it is held against' \
+'explain:Print every value that thresholds and the leak rule look at, with what it is held against; where nothing leaks now, also what was said of the last run that did' \
 'label:Say what the last sample of a process stands for, and the next one that is kept' \
 'help:Print this message or the help of the given subcommand(s)' \
     )
@@ -1783,7 +1784,7 @@ _procession__subcmd__memory__subcmd__explain_commands() {
 (( $+functions[_procession__subcmd__memory__subcmd__help_commands] )) ||
 _procession__subcmd__memory__subcmd__help_commands() {
     local commands; commands=(
-'explain:Print every value that thresholds and the leak rule look at, with what it is held against' \
+'explain:Print every value that thresholds and the leak rule look at, with what it is held against; where nothing leaks now, also what was said of the last run that did' \
 'label:Say what the last sample of a process stands for, and the next one that is kept' \
 'help:Print this message or the help of the given subcommand(s)' \
     )
