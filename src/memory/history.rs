@@ -132,9 +132,9 @@ impl<const N: usize> Tier<N> {
 #[derive(Clone, Debug, PartialEq)]
 pub struct History {
     seconds: Tier<36>,
-    minutes: Tier<29>,
-    thirds: Tier<29>,
-    days: Tier<42>,
+    minutes: Tier<20>,
+    thirds: Tier<12>,
+    days: Tier<36>,
     /// Resident sizes of the last samples.
     recent: [Bytes; AVERAGED],
     samples: u64,
@@ -310,6 +310,7 @@ pub fn heights(points: &[Point], width: usize, top: u32) -> Vec<Option<u32>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::memory::leak::robust::Robust;
 
     fn kib(size: u64) -> Bytes {
         Bytes(size << 10)
@@ -333,7 +334,7 @@ mod tests {
         let week = history(7 * 24 * 720, 5);
         let points = week.points();
         assert!(points.is_sorted_by(|one, two| one.second < two.second));
-        assert!((100..=138).contains(&points.len()), "{}", points.len());
+        assert!((90..=106).contains(&points.len()), "{}", points.len());
         let span = |point: &Point| 7 * 24 * 3600 - point.second;
         assert!(span(&points[0]) > 6 * 24 * 3600, "days are there: {}", span(&points[0]));
         let fine = points.iter().filter(|point| span(point) <= 180).count();
@@ -347,7 +348,7 @@ mod tests {
     #[test]
     fn of_what_grows_no_time_is_left_out() {
         for (count, every) in
-            [(225, 1), (100, 5), (720, 5), (10_000, 5), (7 * 24 * 720, 5), (50, 60)]
+            [(225, 1), (100, 5), (720, 5), (10_000, 5), (6 * 24 * 720, 5), (50, 60)]
         {
             let points = history(count, every).points();
             assert_eq!(points[0].second, 0, "{count} each {every} s: from its beginning");
@@ -394,12 +395,12 @@ mod tests {
     }
 
     #[test]
-    fn a_run_of_months_keeps_its_last_week_and_forgets_how_it_began() {
+    fn a_run_of_months_keeps_its_last_six_days_and_forgets_how_it_began() {
         let months = history(60 * 24 * 12, 300);
         let points = months.points();
-        assert!(points.len() <= 138, "{}", points.len());
+        assert!(points.len() <= 106, "{}", points.len());
         let kept = 60 * 24 * 3600 - points[0].second;
-        assert!((6 * 24 * 3600..9 * 24 * 3600).contains(&kept), "{kept}");
+        assert!((6 * 24 * 3600..7 * 24 * 3600).contains(&kept), "{kept}");
     }
 
     #[test]
@@ -454,7 +455,8 @@ mod tests {
     }
 
     #[test]
-    fn a_history_is_small() {
-        assert!(size_of::<History>() <= 1800, "{} bytes", size_of::<History>());
+    fn what_is_kept_of_a_process_is_small() {
+        let kept = size_of::<History>() + size_of::<Robust>();
+        assert!(kept <= 3 << 10, "{kept} bytes");
     }
 }

@@ -12,6 +12,10 @@ use crate::units::Bytes;
 pub struct Measured {
     /// Samples so far.
     pub samples: u32,
+    /// Seconds that were lived through.
+    pub lived: f64,
+    /// Seconds that have to be, before anything is confirmed.
+    pub warm_up: f64,
     /// What was seen, once there are enough samples.
     pub seen: Option<Seen>,
 }
@@ -66,6 +70,12 @@ impl Measured {
         vec![
             bounded("samples", Some(self.samples.into()), Unit::Count, Bound::AtLeast(least)),
             bounded(
+                "time since the first sample",
+                Some(self.lived),
+                Unit::Seconds,
+                Bound::AtLeast(self.warm_up),
+            ),
+            bounded(
                 "share of the room to the limit that it took",
                 of(Shape::of_room),
                 Unit::Ratio,
@@ -111,6 +121,9 @@ impl fmt::Display for Measured {
             let (taken, least) = (Percent(taken), Percent(LEAST_SHARE));
             write!(f, "; it took {taken} of the room to the limit, and matters from {least} on")?;
         }
+        if self.lived < self.warm_up {
+            write!(f, "; nothing is confirmed in the first {}", Span(self.warm_up))?;
+        }
         Ok(())
     }
 }
@@ -131,7 +144,7 @@ mod tests {
             needed: 5.0,
             shape: Some(shape),
         };
-        Measured { samples: LEAST_SAMPLES, seen: Some(seen) }
+        Measured { samples: LEAST_SAMPLES, lived: 900.0, warm_up: 120.0, seen: Some(seen) }
     }
 
     #[test]
@@ -149,5 +162,17 @@ mod tests {
         let why = "; it took under 0.1 % of the room to the limit, and matters from 1.0 % on";
         assert!(told.ends_with(why), "{told}");
         assert!(!seen(LEAST_SHARE, 20.0).to_string().contains("matters"));
+    }
+
+    #[test]
+    fn that_a_program_may_still_warm_up_is_said() {
+        let young = Measured { lived: 119.0, ..seen(0.05, 20.0) };
+        let said = young.to_string();
+        assert!(said.ends_with("; nothing is confirmed in the first 2 min"), "{said}");
+        assert!(!seen(0.05, 20.0).to_string().contains("nothing is confirmed"));
+        let unmet = |it: &Criterion| !it.is_met();
+        assert!(
+            young.criteria().iter().any(unmet) && !seen(0.05, 20.0).criteria().iter().any(unmet)
+        );
     }
 }
