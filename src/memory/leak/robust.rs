@@ -5,9 +5,8 @@
 //! and has small trees vote on those ([`forest`](super::forest)). How the votes went on from look to look
 //! ([`course`](super::course)) is weighed with the figures by second trees, which settle whether a leak is
 //! confirmed. The trees were grown on series of a generator, in wide ranges, the first also on recorded
-//! programs, by `bench/leaks/train` and `bench/leaks/settle`. Nothing is learnt
-//! where it runs, so that the same samples always give the same verdicts. What votes do not decide
-//! are the bounds below, which are few and named.
+//! programs, by `bench/leaks/train` and `bench/leaks/settle`. Nothing is learnt where it runs: the same
+//! samples always give the same verdicts. What votes do not decide are the bounds below, few and named.
 
 use std::time::Duration;
 
@@ -48,8 +47,8 @@ pub const CONFIRMED_OF_LITTLE: f64 = 4.5;
 /// But what takes little is not asked more of for more samples than this, for which the odds have stood above
 /// even: what is slow would take next to nothing for ever.
 const PATIENCE: f64 = 512.0;
-/// Until so many seconds have been lived through, nothing is confirmed: programs that were well filled their
-/// caches and grew their heaps along a line for as long, and no figure tells that line from another.
+/// Until so many seconds have been lived through, nothing is confirmed: caches and heaps fill along a line for as
+/// long, and no figure tells that line from another.
 pub const WARM_UP: f64 = 120.0;
 /// But what has taken this part of the room by then reaches the limit within a quarter of an hour.
 const MUCH: f64 = 0.15;
@@ -194,9 +193,8 @@ impl Robust {
         settled::BASE + votes(&settled::TREES, &self.course.figures(shape))
     }
 
-    /// The look with the slope that such looks had in the end: whoever takes the steepest stretch for a
-    /// leak takes many that are steeper than what follows. Small trees tell by how much, as they do for
-    /// the odds.
+    /// The look with the slope that such looks had in the end, as small trees tell it: whoever takes the
+    /// steepest stretch for a leak takes many that are steeper than what follows.
     fn corrected(&self, look: Look) -> Look {
         let Some(shape) = look.shape else { return look };
         let voted = slopes::BASE + votes(&slopes::TREES, &self.course.figures(&shape));
