@@ -21,13 +21,13 @@ use crate::picture;
 
 fn shown(format: Format, snapshot: Snapshot) -> String {
     let (snapshot, own, output) = (Arc::new(snapshot), picture::own(), picture::output());
-    exposition(format, Seen { snapshot: &snapshot, own: &own, output: &output })
+    exposition(format, Seen { snapshot: &snapshot, own: &own, output: &output, store: None })
 }
 
 /// Of a picture that nothing else is known beside.
 fn alone(snapshot: Snapshot) -> String {
     let (snapshot, own) = (Arc::new(snapshot), SelfFigures::default());
-    exposition(Format::Text004, Seen { snapshot: &snapshot, own: &own, output: &[] })
+    exposition(Format::Text004, Seen { snapshot: &snapshot, own: &own, output: &[], store: None })
 }
 
 fn text() -> String {

@@ -59,6 +59,7 @@ impl Door {
             snapshot: latest,
             own: Box::new(picture::own),
             output: Box::new(picture::output),
+            store: Box::new(|| None),
             alive: Box::new(|| true),
         });
         let (stop, stopped) = watch::channel(false);

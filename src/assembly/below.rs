@@ -122,6 +122,7 @@ impl Below {
         let reading = spoken::read(spoken, priced.clone(), entries.clone(), stopped.clone());
         let start =
             Following { plans: plans.clone(), began: stand.began.wall, prices: priced, resume };
+        let store = kept.store_by_now();
         let Kept { writer, reports, keeper, journal, .. } = kept;
         let mut patient = recording::begin(plan, &output, &beside, &writer, &stopped);
         patient.spawn(follow(start, entries.clone(), stopped.clone()));
@@ -151,7 +152,7 @@ impl Below {
             veil,
         };
         senses.spawn(control::take_orders(Arc::clone(plan), tied, stopped.clone()));
-        let sources = senses::sources(pictures, pulse, output);
+        let sources = senses::sources(pictures, pulse, output, store);
         senses.spawn(senses::listen(Arc::clone(plan), sources, stopped, entries.downgrade()));
         tell_of_survivors(entries, handled);
         drop(on);

@@ -9,15 +9,17 @@ use super::accounts;
 use super::journal::{Journal, Written};
 use super::{Stand, noticing, seed};
 use crate::config::plan::{Plan, StorePlan};
-use crate::ledger::entry::{Entry, Waiting};
+use crate::ledger::entry::{Entry, StoreHealth, Waiting};
 use crate::ledger::fold::Ledger;
 use crate::ledger::request::Knock;
 use crate::ledger::row::{Batch, Row};
 use crate::ledger::snapshot::{LiveRun, Snapshot};
+use crate::ledger::store_figures::StoreFigures;
 use crate::ledger::task::{CallListener, Outlets};
 use crate::ledger::veil::Veil;
 use crate::memory::leak;
 use crate::memory::marker::SESSION_VARIABLE;
+use crate::serve::Source;
 use crate::serve::control::trail;
 use crate::store::left_behind::LeftBehind;
 use crate::store::life::Beginnings;
@@ -75,9 +77,9 @@ impl Kept {
         live_runs: watch::Sender<Vec<LiveRun>>,
     ) -> Outlets<impl FnMut(Batch) + use<O>, O> {
         let rows = self.submit(snapshots.subscribe());
-        let (over, waiting) = (self.hurry(), self.waiting());
+        let (over, waiting, counted) = (self.hurry(), self.waiting(), self.counted());
         let called = self.calls();
-        Outlets { rows, over, waiting, opened, heard, called, knock, snapshots, live_runs }
+        Outlets { rows, over, waiting, counted, opened, heard, called, knock, snapshots, live_runs }
     }
 
     /// Takes rows, for the store, the file of events and the log. It is given away once.
@@ -104,6 +106,22 @@ impl Kept {
         Box::new(move || {
             let untold = untold.as_ref().map(|lines| lines.load(Ordering::Relaxed));
             Waiting { untold, ..writer.waiting() }
+        })
+    }
+
+    /// Says what the store has counted.
+    fn counted(&self) -> Box<dyn Fn() -> Option<StoreFigures> + Send> {
+        let (keeps, health) = (self.writer.keeps(), self.reports.health.clone());
+        Box::new(move || keeps.then(|| health.borrow().figures))
+    }
+
+    /// Says how the store is by now, for those who are asked for figures; they do not hold it.
+    pub(super) fn store_by_now(&self) -> Source<Option<StoreHealth>> {
+        let (writer, health) = (Arc::downgrade(&self.writer), self.reports.health.clone());
+        Box::new(move || {
+            let writer = writer.upgrade().filter(|writer| writer.keeps())?;
+            let Waiting { rows, dropped, spooled, .. } = writer.waiting();
+            Some(StoreHealth { pending: rows, dropped, spooled, ..*health.borrow() })
         })
     }
 }

@@ -24,8 +24,8 @@ use crate::ledger::snapshot::{LiveRun, Snapshot};
 use crate::memory::{SelfFigures, myself, probe};
 use crate::output::door::Output;
 use crate::probing;
-use crate::serve::Sources;
 use crate::serve::listener::{self, Limits};
+use crate::serve::{Source, Sources};
 use crate::store::runfile::{RunKeeper, RunRecord};
 use crate::store::writer::Resume;
 use crate::supervise::fact::Fact;
@@ -256,6 +256,7 @@ pub(super) fn sources(
     pictures: watch::Receiver<Arc<Snapshot>>,
     pulse: Pulse,
     output: Option<Output>,
+    store: Source<Option<StoreHealth>>,
 ) -> Arc<Sources> {
     let turning = pulse.clone();
     Arc::new(Sources {
@@ -265,6 +266,7 @@ pub(super) fn sources(
             SelfFigures { turns, faults, ..myself::read() }
         }),
         output: Box::new(move || output.as_ref().map(Output::figures).unwrap_or_default()),
+        store,
         alive: Box::new(move || pulse.is_alive()),
     })
 }

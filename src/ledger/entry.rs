@@ -56,6 +56,8 @@ pub enum Entry {
     },
     /// From the probe: what the container's own group says.
     ContainerRead(Box<ContainerFigures>),
+    /// What one sense learnt at one moment, so that whoever takes it in is woken once. In order.
+    Together(Vec<Self>),
     /// From the tailer: what the agents' logs said.
     TokensRead {
         /// When they were read.

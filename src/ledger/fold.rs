@@ -209,6 +209,7 @@ impl Ledger {
             }
             Entry::PartsRead { at: _, trees, cost } => self.learn(|it| it.parts_read(trees, cost)),
             Entry::ContainerRead(figures) => self.house_is(|it| it.container = Some(*figures)),
+            Entry::Together(all) => all.into_iter().flat_map(|one| self.fold(one)).collect(),
             Entry::TokensRead { at, batch: read } => {
                 self.told_at(at, |it| it.tokens_read(at, read))
             }

@@ -69,6 +69,11 @@ pub struct Batch {
 }
 
 impl Batch {
+    /// Whether it would be the first to be given up, so that nobody need be woken for it.
+    pub fn is_only_samples(&self) -> bool {
+        self.rows.iter().all(|row| matches!(row, Row::Sample(_)))
+    }
+
     /// Whether a session's start, change or end is among the rows: such batches are kept when
     /// others have to be dropped.
     pub fn is_lifecycle(&self) -> bool {

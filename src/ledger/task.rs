@@ -16,6 +16,7 @@ use crate::ledger::fold::Ledger;
 use crate::ledger::request::{Answered, Knock, Reply, Request};
 use crate::ledger::row::Batch;
 use crate::ledger::snapshot::{LiveRun, Snapshot};
+use crate::ledger::store_figures::StoreFigures;
 use crate::supervise::lifecycle::Lifecycle;
 use crate::units::{ProcessIx, SessionId};
 
@@ -31,6 +32,9 @@ const WORTH_SAYING: Duration = Duration::from_secs(2);
 
 /// From one look at rows that wait to the next, while nothing else happens.
 const LOOK_GAP: Duration = Duration::from_millis(500);
+
+/// The same where only samples wait: those come every few seconds, and with the next ones it is looked.
+const SAMPLES_LOOK_GAP: Duration = Duration::from_secs(30);
 
 /// Requests that may wait for the ledger, which takes them within microseconds.
 pub const REQUESTS: usize = 256;
@@ -62,6 +66,8 @@ pub struct Outlets<R, O> {
     pub over: Box<dyn Fn() + Send>,
     /// Says what of it is not committed yet. Must not block.
     pub waiting: Box<dyn Fn() -> Waiting + Send>,
+    /// What the store has counted by now, where there is one. Must not block.
+    pub counted: Box<dyn Fn() -> Option<StoreFigures> + Send>,
     /// Called for each run that is opened, so that its context can be captured and sent back as
     /// [`Entry::ContextCaptured`]. Must not block.
     pub opened: O,
@@ -97,7 +103,7 @@ pub async fn run<R, O>(
             Some(first) = requests.recv() => asked.push(first),
             () = sleep_until(wake.unwrap_or_else(clock::instant)), if wake.is_some() => {}
         }
-        queued.drain(..).for_each(|entry| keeper.take(entry));
+        queued.drain(..).flat_map(apart).for_each(|entry| keeper.take(entry));
         asked.drain(..).for_each(|one| keeper.answer(one));
         keeper.pass_time();
         keeper.settle_answers();
@@ -105,6 +111,7 @@ pub async fn run<R, O>(
         keeper.watch_store();
         keeper.publish_if_due();
     }
+    keeper.watch_store();
     keeper.publish();
 }
 
@@ -121,6 +128,9 @@ struct Keeper<R, O> {
     /// When it was last looked at what waits for the store, and whether something did.
     looked: Instant,
     waits: bool,
+    waiting: Waiting,
+    /// Whether more than samples may be among it.
+    matters: bool,
     /// Whether it was said that it waits for long, and that something was given up.
     lags: bool,
     drops: bool,
@@ -154,6 +164,8 @@ where
             runs_changed: false,
             looked: now,
             waits: false,
+            waiting: Waiting::default(),
+            matters: false,
             lags: false,
             drops: false,
             unsettled: VecDeque::new(),
@@ -171,7 +183,7 @@ where
         // A fold that panicked may have taken in a part of its entry; every part is a counter or a
         // session that stays consistent by itself, so going on beats going dark.
         match catch_unwind(AssertUnwindSafe(|| self.ledger.fold(entry))) {
-            Ok(batches) => batches.into_iter().for_each(|batch| (self.outlets.rows)(batch)),
+            Ok(batches) => self.keep(batches),
             Err(_) => {
                 self.ledger.ignore();
                 tracing::error!(target: "ledger", "an entry could not be taken in and was skipped");
@@ -185,6 +197,14 @@ where
         }
         if let Some((process, session)) = opened {
             (self.outlets.opened)(process, session);
+        }
+    }
+
+    /// Hands rows over to be kept.
+    fn keep(&mut self, batches: Vec<Batch>) {
+        for batch in batches {
+            self.matters |= !batch.is_only_samples();
+            (self.outlets.rows)(batch);
         }
     }
 
@@ -203,7 +223,7 @@ where
         self.knock();
         self.tell_calls();
         let keeps = !batches.is_empty();
-        batches.into_iter().for_each(|batch| (self.outlets.rows)(batch));
+        self.keep(batches);
         if !keeps {
             let _ = to.send(Answered { reply, durable: true });
             return;
@@ -269,9 +289,11 @@ where
     /// Says once when the store has stood still for long, once when it goes on, and once in a life
     /// that something had to be given up.
     fn watch_store(&mut self) {
-        let Waiting { rows, dropped, unmoved, .. } = (self.outlets.waiting)();
+        self.waiting = (self.outlets.waiting)();
+        let Waiting { rows, dropped, unmoved, .. } = self.waiting;
         self.looked = clock::instant();
         self.waits = rows > 0;
+        self.matters &= self.waits;
         let lags = unmoved >= WORTH_SAYING;
         if lags && !self.lags {
             tracing::warn!(target: "ledger", rows, "the store takes no rows: history waits in memory");
@@ -295,12 +317,13 @@ where
     fn publish(&mut self) {
         self.generation += 1;
         let mut snapshot = self.ledger.snapshot(self.generation, clock::now());
-        snapshot.house.events_untold = (self.outlets.waiting)().untold;
+        let waiting = self.waiting;
+        snapshot.house.events_untold = waiting.untold;
         if let Some(store) = &mut snapshot.house.store {
             // Nearer than what the store says of itself, which may hang.
-            let waiting = (self.outlets.waiting)();
             (store.pending, store.dropped) = (waiting.rows, waiting.dropped);
             store.spooled = waiting.spooled;
+            store.figures = (self.outlets.counted)().unwrap_or(store.figures);
         }
         self.outlets.snapshots.send_replace(Arc::new(snapshot));
         self.published = clock::instant();
@@ -310,10 +333,19 @@ where
     /// When there is something to do although no entry came.
     fn next_wake(&self) -> Option<Instant> {
         let picture = self.changed.then(|| self.published + PICTURE_GAP);
-        let look = self.waits.then(|| self.looked + LOOK_GAP);
+        let gap = if self.matters || self.lags { LOOK_GAP } else { SAMPLES_LOOK_GAP };
+        let look = self.waits.then(|| self.looked + gap);
         let answer = (!self.unsettled.is_empty()).then(|| clock::instant() + COMMIT_LOOK);
         let due = self.ledger.next_due().map(clock::instant_of);
         [picture, look, answer, due].into_iter().flatten().min()
+    }
+}
+
+/// One by one what was told together, so that a fold that panics costs one part of it.
+fn apart(entry: Entry) -> Vec<Entry> {
+    match entry {
+        Entry::Together(all) => all,
+        one => vec![one],
     }
 }
 
@@ -336,6 +368,7 @@ fn opened_run(entry: &Entry) -> Option<(ProcessIx, SessionId)> {
 #[cfg(test)]
 mod tests {
     use std::sync::Mutex;
+    use std::sync::atomic::{AtomicU32, Ordering};
 
     use super::*;
     use crate::ledger::session::SessionKind;
@@ -351,6 +384,8 @@ mod tests {
         live_runs: watch::Receiver<Vec<LiveRun>>,
         kept: Kept,
         waiting: Arc<Mutex<Waiting>>,
+        /// How often it was asked what waits.
+        looks: Arc<AtomicU32>,
         opened: Arc<Mutex<Vec<SessionId>>>,
         over: Arc<Mutex<u32>>,
         task: tokio::task::JoinHandle<()>,
@@ -365,7 +400,8 @@ mod tests {
         let (keep, open) = (kept.clone(), opened.clone());
         let rows = move |batch| keep.lock().unwrap().push(batch);
         let waiting = Arc::new(Mutex::new(Waiting::default()));
-        let waits = waiting.clone();
+        let (waits, looks) = (waiting.clone(), Arc::new(AtomicU32::new(0)));
+        let looked = looks.clone();
         let over = Arc::new(Mutex::new(0));
         let ends = over.clone();
         let opened_run = move |_, session| open.lock().unwrap().push(session);
@@ -373,7 +409,11 @@ mod tests {
         let outlets = Outlets {
             rows,
             over: Box::new(move || *ends.lock().unwrap() += 1),
-            waiting: Box::new(move || *waits.lock().unwrap()),
+            waiting: Box::new(move || {
+                looked.fetch_add(1, Ordering::Relaxed);
+                *waits.lock().unwrap()
+            }),
+            counted: Box::new(|| None),
             opened: opened_run,
             heard,
             called: None,
@@ -389,6 +429,7 @@ mod tests {
             live_runs: live_run,
             kept,
             waiting,
+            looks,
             opened,
             over,
             task,
@@ -454,6 +495,26 @@ mod tests {
         assert_eq!(shown.house.store.map(|store| store.dropped), Some(1));
         drop(ends.entries);
         ends.task.await.unwrap();
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn nobody_wakes_to_see_whether_samples_alone_are_committed() {
+        let mut ends = start();
+        let told = [opened(0, 1, WEB, 0), ready(0, 1)];
+        ends.entries.send(Entry::Together(told.into())).await.unwrap();
+        picture(&mut ends, |picture| !picture.sessions.is_empty()).await;
+        let looks_while = async |ends: &Ends, seconds| {
+            let before = ends.looks.load(Ordering::Relaxed);
+            tokio::time::sleep(Duration::from_secs(seconds)).await;
+            ends.looks.load(Ordering::Relaxed) - before
+        };
+        *ends.waiting.lock().unwrap() = Waiting { handed: 2, rows: 1, ..Waiting::default() };
+        ends.entries.send(sampled(&[sample(5000, 1, 300, 0)])).await.unwrap();
+        // One with the sample, and one for the picture where that has to wait for the last one.
+        assert!(looks_while(&ends, 20).await <= 2, "for nothing");
+        ends.entries.send(forked(6000, 1)).await.unwrap();
+        ends.entries.send(exited(6000, 1, 0)).await.unwrap();
+        assert!(looks_while(&ends, 20).await >= 30, "the end of a session matters");
     }
 
     #[tokio::test]

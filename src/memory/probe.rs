@@ -1,8 +1,9 @@
 //! The sense for memory: reads every tree on an interval and tells the ledger.
 //!
-//! Owns the descriptors of `/proc` and the rhythm. One pass over `/proc` serves all runs. Whatever
-//! goes wrong here costs a sample and never more: a full queue or a late tick is counted and
-//! skipped, a pass that fails is said once and tried again, and nobody waits for us.
+//! Owns the descriptors of `/proc`. One pass over `/proc` serves all runs. Whatever goes wrong here
+//! costs a sample and never more: a full queue or a late tick is counted and skipped, a pass that
+//! fails is said once and tried again, and nobody waits for us. When it is read is the business of
+//! `rhythm`, and who is woken for that of `sampler`.
 //!
 //! Memory is read from `statm`, whose descriptor is kept for as long as the process lives, within
 //! a budget; beyond it the file is opened for each reading.
@@ -13,203 +14,29 @@
 //! What an orphan had used is booked on us when we reap it; so that the tree's sum does not fall,
 //! the last figure that was read of it is kept as the run's.
 
+mod desk;
 mod parts;
+mod rhythm;
+mod sampler;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
-use std::time::Duration;
 
 use nix::sys::resource::{Resource, getrlimit};
-use tokio::sync::mpsc::error::TrySendError;
-use tokio::sync::{mpsc, watch};
-use tokio::time::{Instant, Interval, MissedTickBehavior};
 
-use crate::clock;
-use crate::ledger::entry::Entry;
-use crate::ledger::snapshot::Snapshot;
 use crate::memory::TreeSample;
-use crate::memory::group::Group;
 use crate::memory::marker::Markers;
-use crate::memory::probe::parts::{Asked, Measurer};
+use crate::memory::probe::parts::Asked;
 use crate::memory::proc::{self, StatmFile};
 use crate::memory::stat::{ProcStat, Statm};
 use crate::memory::tree::Lineage;
-use crate::supervise::lifecycle::PhaseName;
 use crate::units::{Bytes, Now, ProcId, RunId, SessionId, Wall};
 
-/// A shorter interval than this would make the probe itself the load.
-const SHORTEST_INTERVAL: Duration = Duration::from_millis(100);
-/// From the birth of a run to its first sample: by then a program was executed and its libraries
-/// are mapped, so that the sample is not of our own image.
-const SETTLING: Duration = Duration::from_millis(200);
+pub use sampler::watch;
+
 /// Descriptors that are kept at most: a thousand processes are a busy container.
 const KEPT_MAX: usize = 1024;
 /// The share of our descriptors that the kept ones may take; the rest is for pipes and sockets.
 const KEPT_SHARE: usize = 4;
-
-/// Samples every tree that `snapshots` names until one of the two channels is closed.
-///
-/// A run is sampled on each tick, shortly after its birth, and when it begins to stop, so that
-/// even a short one has a figure and every orderly end has a last one.
-pub async fn watch(
-    interval: Duration,
-    mut snapshots: watch::Receiver<Arc<Snapshot>>,
-    entries: mpsc::Sender<Entry>,
-) {
-    let mut rhythm = Rhythm::new(interval);
-    let mut probe = Probe::new();
-    let mut scene = Scene::default();
-    let mut measurer = Measurer::start(interval, entries.downgrade());
-    let group = Arc::new(Group::find());
-    loop {
-        rhythm.hurry(scene.look(&snapshots.borrow_and_update()));
-        tokio::select! {
-            () = rhythm.due() => {
-                let samples;
-                (probe, samples) = sample_aside(probe, scene.roots.clone(), scene.sessions.clone()).await;
-                let is_there = |one: &mut Measurer| one.offer(clock::now(), || probe.asked());
-                measurer = measurer.take_if(is_there);
-                read_container(&group, &entries).await;
-                let told = samples.map(|samples| (samples, probe.unreaped()));
-                if !deliver(&entries, told, &mut rhythm.skipped) {
-                    return;
-                }
-            }
-            changed = snapshots.changed() => if changed.is_err() { return },
-        }
-    }
-}
-
-/// The live runs as the last snapshot showed them, in order.
-#[derive(Debug, Default)]
-struct Scene {
-    roots: Vec<(RunId, ProcId)>,
-    sessions: Vec<(RunId, SessionId)>,
-    stopping: Vec<RunId>,
-}
-
-impl Scene {
-    /// Takes in a snapshot. Says how soon a sample is wanted because of what is new in it.
-    fn look(&mut self, snapshot: &Snapshot) -> Option<Duration> {
-        let mut new = Self::default();
-        for process in &snapshot.processes {
-            let Some(run) = &process.run else { continue };
-            let Some(main) = run.main else { continue };
-            new.roots.push((run.run, main));
-            new.sessions.push((run.run, run.session));
-            if process.phase == PhaseName::Stopping {
-                new.stopping.push(run.run);
-            }
-        }
-        new.roots.sort_unstable();
-        new.stopping.sort_unstable();
-        let is_born = new.roots.iter().any(|root| self.roots.binary_search(root).is_err());
-        let begins_to_stop =
-            new.stopping.iter().any(|run| self.stopping.binary_search(run).is_err());
-        *self = new;
-        if begins_to_stop { Some(Duration::ZERO) } else { is_born.then_some(SETTLING) }
-    }
-}
-
-/// When the next sample is due, and how many were missed.
-struct Rhythm {
-    ticks: Interval,
-    last: Option<Instant>,
-    /// An extra sample between two ticks.
-    extra: Option<Instant>,
-    /// Ticks without a sample since the last one that was delivered.
-    skipped: u64,
-}
-
-impl Rhythm {
-    fn new(interval: Duration) -> Self {
-        let mut ticks = tokio::time::interval(interval.max(SHORTEST_INTERVAL));
-        ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
-        Self { ticks, last: None, extra: None, skipped: 0 }
-    }
-
-    /// Asks for an extra sample; the earliest wish counts.
-    fn hurry(&mut self, within: Option<Duration>) {
-        let Some(within) = within else { return };
-        let wish = clock::instant() + within;
-        self.extra = Some(self.extra.map_or(wish, |extra| extra.min(wish)));
-    }
-
-    /// Returns when a sample is due. Nothing is lost when it is dropped before.
-    async fn due(&mut self) {
-        let extra = self.extra;
-        let early = async move {
-            match extra {
-                Some(at) => tokio::time::sleep_until(at).await,
-                None => std::future::pending().await,
-            }
-        };
-        tokio::select! {
-            () = early => self.extra = None,
-            scheduled = self.ticks.tick() => self.count_skipped(scheduled),
-        }
-    }
-
-    fn count_skipped(&mut self, scheduled: Instant) {
-        let period = self.ticks.period();
-        if let Some(last) = self.last {
-            // Rounded, since the timer's own grain is a millisecond.
-            let elapsed = scheduled.duration_since(last) + period / 2;
-            let periods = elapsed.as_nanos() / period.as_nanos();
-            self.skipped += u64::try_from(periods.saturating_sub(1)).unwrap_or(u64::MAX);
-        }
-        self.last = Some(scheduled);
-    }
-}
-
-/// Samples on a thread that may take its time. A panic there costs what the probe has learnt.
-async fn sample_aside(
-    mut probe: Probe,
-    roots: Vec<(RunId, ProcId)>,
-    sessions: Vec<(RunId, SessionId)>,
-) -> (Probe, Option<Vec<TreeSample>>) {
-    let pass = tokio::task::spawn_blocking(move || {
-        let samples = probe.sample(clock::now(), &roots, &sessions);
-        (probe, samples)
-    });
-    match pass.await {
-        Ok((probe, samples)) => (probe, Some(samples)),
-        Err(error) => {
-            tracing::error!(target: "memory", %error, "the memory probe failed and begins anew");
-            (Probe::new(), None)
-        }
-    }
-}
-
-/// Reads the container's group. A queue that is full costs a reading.
-async fn read_container(group: &Arc<Group>, entries: &mpsc::Sender<Entry>) {
-    let group = Arc::clone(group);
-    let read = tokio::task::spawn_blocking(move || group.read(clock::now()));
-    if let Ok(figures) = read.await {
-        let _ = entries.try_send(Entry::ContainerRead(Box::new(figures)));
-    }
-}
-
-/// Hands the samples over without waiting. False when nobody will ever take them.
-fn deliver(
-    entries: &mpsc::Sender<Entry>,
-    told: Option<(Vec<TreeSample>, u32)>,
-    skipped: &mut u64,
-) -> bool {
-    let Some((samples, unreaped)) = told else {
-        *skipped += 1;
-        return true;
-    };
-    if samples.is_empty() && *skipped == 0 {
-        return !entries.is_closed();
-    }
-    match entries.try_send(Entry::Sampled { samples, unreaped, skipped: *skipped }) {
-        Ok(()) => *skipped = 0,
-        Err(TrySendError::Full(_)) => *skipped += 1,
-        Err(TrySendError::Closed(_)) => return false,
-    }
-    true
-}
 
 /// Reads the memory of whole trees. Keeps what makes the next reading cheap and right.
 #[derive(Debug)]

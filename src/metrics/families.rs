@@ -22,6 +22,7 @@ use std::sync::Arc;
 
 use prometheus::proto::{Bucket, Counter, Gauge, Histogram, LabelPair, MetricFamily, MetricType};
 
+use crate::ledger::entry::StoreHealth;
 use crate::ledger::snapshot::Snapshot;
 use crate::memory::SelfFigures;
 use crate::metrics::catalogue::{Kind, Metric};
@@ -40,6 +41,8 @@ pub struct Seen<'a> {
     pub own: &'a SelfFigures,
     /// What processes wrote, by name.
     pub output: &'a [(Arc<str>, OutputFigures)],
+    /// How the store is by now, where that is known better than by the picture.
+    pub store: Option<&'a StoreHealth>,
 }
 
 /// A stretch of the exposition; all of them in this order are the whole, in the catalogue's order.
@@ -69,7 +72,7 @@ impl Chapter {
     pub fn write(self, format: Format, seen: Seen, take: &mut dyn FnMut(&str)) {
         let mut families = Families { format, text: String::new(), take };
         match self {
-            Self::House => house::put(&mut families, seen.snapshot, seen.own),
+            Self::House => house::put(&mut families, seen),
             Self::Processes => {
                 processes::put(&mut families, seen.snapshot);
                 care::put(&mut families, seen.snapshot);

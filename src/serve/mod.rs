@@ -23,6 +23,7 @@ pub mod wire;
 
 use std::sync::Arc;
 
+use crate::ledger::entry::StoreHealth;
 use crate::ledger::snapshot::Snapshot;
 use crate::memory::SelfFigures;
 use crate::output::figures::OutputFigures;
@@ -38,6 +39,8 @@ pub struct Sources {
     pub own: Source<SelfFigures>,
     /// What processes wrote, by name.
     pub output: Source<Vec<(Arc<str>, OutputFigures)>>,
+    /// How the store is by now; absent where there is none, or it is as in the picture.
+    pub store: Source<Option<StoreHealth>>,
     /// Whether the loop that supervises still turns.
     pub alive: Source<bool>,
 }

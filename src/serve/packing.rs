@@ -113,7 +113,7 @@ mod tests {
         let (packed, own) = (Packed::default(), SelfFigures::default());
         let [one, other] = [(); 2].map(|()| Arc::new(Snapshot::default()));
         let piece = |snapshot, format, chapter| {
-            packed.shared(format, chapter, Seen { snapshot, own: &own, output: &[] })
+            packed.shared(format, chapter, Seen { snapshot, own: &own, output: &[], store: None })
         };
         let first = piece(&one, Format::Text004, Chapter::Figures);
         for _ in 0..9 {

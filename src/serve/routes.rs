@@ -71,7 +71,8 @@ fn metrics(headers: &HeaderMap, sources: &Sources, packed: &Packed) -> Answer {
     let format = negotiate::format(&joined(headers, &ACCEPT));
     let is_packed = negotiate::gzip(&joined(headers, &ACCEPT_ENCODING));
     let (snapshot, own, output) = ((sources.snapshot)(), (sources.own)(), (sources.output)());
-    let seen = Seen { snapshot: &snapshot, own: &own, output: &output };
+    let store = (sources.store)();
+    let seen = Seen { snapshot: &snapshot, own: &own, output: &output, store: store.as_ref() };
     let body = if is_packed { packed.gzip(format, seen) } else { exposition(format, seen).into() };
     let mut answer = reply(StatusCode::OK, format.content_type(), body);
     set(&mut answer, VARY, "Accept, Accept-Encoding");

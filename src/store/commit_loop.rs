@@ -14,6 +14,7 @@ use tokio::sync::{oneshot, watch};
 use crate::clock;
 use crate::config::plan::RetentionPlan;
 use crate::ledger::entry::StoreHealth;
+use crate::ledger::row::Batch;
 use crate::store::figures::Figures;
 use crate::store::left_open;
 use crate::store::reading;
@@ -25,8 +26,9 @@ use crate::store::writer::{Open, Resume};
 use crate::store::{Store, StoreError};
 use crate::units::Mono;
 
-/// How long batches wait for others, so that they share one transaction and one flush of the disk:
-/// a crash loop would flush a thousand times a second. The last ones do not wait.
+/// From one commit to the next, so that what comes in between shares one transaction: a crash loop
+/// would commit a thousand times a second. What comes after a rest is committed at once, and wakes
+/// this thread once; the last ones do not wait either.
 const GATHER: Duration = Duration::from_millis(20);
 
 /// From the first failure to the second attempt; it doubles from there.
@@ -51,8 +53,9 @@ const PRUNE_INTERVAL: Duration = Duration::from_secs(24 * 60 * 60);
 /// From a pruning that failed to the next.
 const PRUNE_RETRY: Duration = Duration::from_secs(60 * 60);
 
-/// From the opening to the first step of pruning: a start has other uses for the disk.
-const FIRST_PRUNE: Duration = Duration::from_secs(5);
+/// From the opening to the first step of pruning: a start has other uses for the disk, which pruning
+/// makes wait while it folds the log in.
+pub const FIRST_PRUNE: Duration = Duration::from_secs(60);
 
 /// From one step to the next, so that pruning never crowds out commits.
 const PRUNE_PAUSE: Duration = Duration::from_millis(200);
@@ -69,6 +72,12 @@ pub struct CommitLoop {
     /// Set while something stands in the way.
     retry: Option<Retry>,
     prune_at: Mono,
+    /// From the opening to the first step of pruning.
+    first_prune: Duration,
+    /// When the next commit may be made.
+    commit_at: Mono,
+    /// Whether the ledger has to be woken for what became of the last commits.
+    worth_telling: bool,
     /// Since when we have been leaving.
     leaving: Option<Mono>,
     failures: u64,
@@ -105,6 +114,9 @@ impl CommitLoop {
             deadline,
             retry: None,
             prune_at: Mono::default(),
+            first_prune: FIRST_PRUNE,
+            commit_at: Mono::default(),
+            worth_telling: false,
             leaving: None,
             failures: 0,
             resume: Some(resume),
@@ -112,6 +124,11 @@ impl CommitLoop {
             figures,
             keep,
         }
+    }
+
+    /// The same with another time from the opening to the first step of pruning.
+    pub fn pruning_after(self, first_prune: Duration) -> Self {
+        Self { first_prune, ..self }
     }
 
     /// Works until nobody can submit any more, and then until nothing waits or it is too late.
@@ -126,7 +143,7 @@ impl CommitLoop {
 
     fn work_until_left(&mut self) {
         loop {
-            match self.shelf.wait(|spool, since| self.due(spool, since)) {
+            match self.shelf.wait(|spool| self.due(spool)) {
                 Woken::Due => self.attempt(),
                 Woken::Asked => {}
                 Woken::Closed => break,
@@ -155,13 +172,13 @@ impl CommitLoop {
     }
 
     /// When something is to be done next; the past means at once.
-    fn due(&self, spool: &Spool, since: Mono) -> Mono {
+    fn due(&self, spool: &Spool) -> Mono {
         match &self.retry {
             Some(retry) => retry.at,
             None if self.store.is_none() => Mono::default(),
             None if spool.is_empty() => self.prune_at,
             None if spool.is_full_group() => Mono::default(),
-            None => since.after(GATHER),
+            None => self.commit_at,
         }
     }
 
@@ -207,14 +224,17 @@ impl CommitLoop {
             }
         }
         self.store = Some(store);
-        self.prune_at = clock::now().mono.after(FIRST_PRUNE);
+        self.prune_at = clock::now().mono.after(self.first_prune);
         Ok(())
     }
 
     fn commit_group(&mut self) -> Result<(), StoreError> {
         let Some(store) = &mut self.store else { return Ok(()) };
         let group = self.shelf.take_group();
-        let Err(error) = store.commit(&group) else {
+        self.worth_telling |= !group.iter().all(Batch::is_only_samples);
+        let result = store.commit(&group);
+        self.commit_at = clock::now().mono.after(GATHER);
+        let Err(error) = result else {
             self.shelf.committed();
             return Ok(());
         };
@@ -237,6 +257,7 @@ impl CommitLoop {
         if self.leaving.is_some() || self.prune_at > now.mono {
             return;
         }
+        self.worth_telling = true;
         let Some(store) = &mut self.store else { return };
         let pause = match store.prune(now.wall, &self.keep) {
             Ok(true) => PRUNE_PAUSE,
@@ -272,6 +293,8 @@ impl CommitLoop {
         self.retry = Some(Retry { at: clock::now().mono.after(pause), delay, trouble });
     }
 
+    /// Says how the store is. Nobody is woken where all went well with samples alone, of which there
+    /// are some every few seconds: whoever looks at the figures finds them.
     fn report(&mut self) {
         let waiting = self.shelf.waiting();
         let health = StoreHealth {
@@ -282,7 +305,11 @@ impl CommitLoop {
             figures: self.figures.now(),
             spooled: self.spooler.as_ref().map(|spooler| spooler.figures()).unwrap_or_default(),
         };
-        self.health.send_if_modified(|known| std::mem::replace(known, health) != health);
+        let worth_telling = std::mem::take(&mut self.worth_telling);
+        self.health.send_if_modified(|known| {
+            let known = std::mem::replace(known, health);
+            known != health && (worth_telling || !is_upkeep(&known, &health))
+        });
     }
 
     /// After a panic: the store may be in any state, so it is left and opened again.
@@ -313,4 +340,10 @@ impl CommitLoop {
         let tried = self.leaving.is_some_and(|since| now.since(since) >= LAST_ATTEMPTS);
         tried || self.deadline.get().is_none_or(|deadline| *deadline <= now)
     }
+}
+
+/// Whether nothing but the times of commits, and what waits for the next one, is another than before.
+fn is_upkeep(known: &StoreHealth, now: &StoreHealth) -> bool {
+    let StoreHealth { pending, figures, .. } = *now;
+    StoreHealth { pending, figures, ..*known } == *now
 }

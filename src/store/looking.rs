@@ -38,7 +38,7 @@ pub fn look(plan: &StorePlan, begins: Beginnings) -> Result<Reader, StoreError> 
 }
 
 fn answer(shelf: &Shelf, store: &mut dyn Store) {
-    while shelf.wait(|_, _| NEVER) != Woken::Closed {
+    while shelf.wait(|_| NEVER) != Woken::Closed {
         while let Some(Asked { question, reply }) = shelf.next_question() {
             let answer = reading::answer(store, &question);
             // Whoever does not wait any more needs no answer.

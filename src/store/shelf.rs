@@ -114,7 +114,10 @@ impl Shelf {
             self.copying.notify_all();
         }
         held.spool.push(batch);
-        if first || held.spool.is_full_group() != was_full {
+        let has_news = first || held.spool.is_full_group() != was_full;
+        // Whoever is woken would only wait for the lock.
+        drop(held);
+        if has_news {
             self.changed.notify_one();
         }
     }
@@ -175,15 +178,15 @@ impl Shelf {
         held.questions.pop_front()
     }
 
-    /// Waits until something is due, by what is there and since when, or asked.
-    pub fn wait(&self, due: impl Fn(&Spool, Mono) -> Mono) -> Woken {
+    /// Waits until something is due, by what is there, or asked.
+    pub fn wait(&self, due: impl Fn(&Spool) -> Mono) -> Woken {
         let mut held = self.lock();
         loop {
             if held.closed {
                 held.questions.clear();
                 return Woken::Closed;
             }
-            let (now, at) = (clock::now().mono, due(&held.spool, held.since));
+            let (now, at) = (clock::now().mono, due(&held.spool));
             if at <= now || held.hurried && !held.spool.is_empty() {
                 return Woken::Due;
             }

@@ -23,7 +23,7 @@ use crate::clock;
 use crate::config::plan::{RetentionPlan, StorePlan};
 use crate::ledger::entry::{OpenSession, StoreHealth, Waiting};
 use crate::ledger::row::Batch;
-use crate::store::commit_loop::CommitLoop;
+use crate::store::commit_loop::{CommitLoop, FIRST_PRUNE};
 use crate::store::figures::{Figures, counted};
 use crate::store::life::Beginnings;
 use crate::store::opening::{self, Who};
@@ -92,14 +92,14 @@ pub fn start(
     let who = Who::new(begins, state_dir);
     let spool = spool.map(|most| Place { state_dir: state_dir.to_owned(), most, who: who.clone() });
     match opening::of(plan, who, &figures) {
-        Some(open) => start_counting(open, figures, keep, spool),
+        Some(open) => start_counting(open, figures, keep, spool, FIRST_PRUNE),
         None => in_memory(),
     }
 }
 
 /// Starts a writer of whatever `open` opens.
 pub fn start_with(open: Open) -> (Writer, Reports) {
-    start_counting(open, Figures::default(), RetentionPlan::default(), None)
+    start_counting(open, Figures::default(), RetentionPlan::default(), None, FIRST_PRUNE)
 }
 
 /// Where a spool file may be, how large, and whose it is.
@@ -114,6 +114,7 @@ fn start_counting(
     figures: Figures,
     keep: RetentionPlan,
     place: Option<Place>,
+    first_prune: Duration,
 ) -> (Writer, Reports) {
     let open = counted(open, figures.clone());
     let (resume, resumed) = oneshot::channel();
@@ -125,7 +126,8 @@ fn start_counting(
     });
     let shared = (shelf.clone(), spooler.clone());
     let mut commits =
-        CommitLoop::new(open, figures, shared, deadline.clone(), resume, health, keep);
+        CommitLoop::new(open, figures, shared, deadline.clone(), resume, health, keep)
+            .pruning_after(first_prune);
     let run = move || {
         commits.run();
         // The store is closed before anybody who waits for that is told.

@@ -34,6 +34,7 @@ pub const TOUCHES: &[&str] = &[
     "src/memory/myself.rs",
     "src/memory/probe.rs",
     "src/memory/probe/parts.rs",
+    "src/memory/probe/sampler.rs",
     "src/memory/proc.rs",
     "src/memory/strays.rs",
     "src/output/console.rs",

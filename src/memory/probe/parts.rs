@@ -10,7 +10,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
 use std::io::{self, ErrorKind, Read};
-use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::mpsc::WeakSender;
@@ -20,6 +20,7 @@ use crate::ledger::entry::Entry;
 use crate::memory::parts::{
     Parts, Rollup, Status, TreeParts, parse_io, parse_rollup, parse_status,
 };
+use crate::memory::probe::desk::Desk;
 use crate::memory::{PartsCost, Unread, proc};
 use crate::units::{Bytes, Mono, Now, ProcId, RunId};
 
@@ -42,16 +43,12 @@ pub(super) struct Asked {
     pub(super) is_ours: bool,
 }
 
-/// The near side of the thread that reads.
+/// The near side of the thread that reads, which ends when this is dropped.
 #[derive(Debug)]
 pub(super) struct Measurer {
-    questions: SyncSender<(Now, Vec<Asked>)>,
-    answers: Receiver<Took>,
-    is_reading: bool,
-    /// When the next reading may begin.
-    next: Mono,
-    /// Between the beginnings of two readings, at least.
-    interval: Duration,
+    desk: Arc<Desk<(Now, Vec<Asked>), Entry>>,
+    /// When the next reading may begin; absent while one goes on.
+    next: Arc<Mutex<Option<Mono>>>,
 }
 
 /// When a reading began and ended.
@@ -73,32 +70,61 @@ impl Took {
 impl Measurer {
     /// Starts the thread. Without one these figures are not known.
     pub(super) fn start(interval: Duration, entries: WeakSender<Entry>) -> Option<Self> {
-        let (questions, asked) = sync_channel(1);
-        let (answer, answers) = sync_channel(1);
-        let read_all = move || Reader::default().answer(&asked, &answer, &entries);
+        let desk = Arc::<Desk<_, _>>::default();
+        let next = Arc::new(Mutex::new(Some(Mono::default())));
+        let far = FarSide { desk: Arc::clone(&desk), next: Arc::clone(&next), interval, entries };
+        let read_all = move || Reader::default().answer(&far);
         let thread = std::thread::Builder::new().name("smaps".into()).spawn(read_all);
         if let Err(error) = thread {
             tracing::warn!(target: "memory", %error, "proportional memory is not read: no thread");
             return None;
         }
-        Some(Self { questions, answers, is_reading: false, next: Mono::default(), interval })
+        Some(Self { desk, next })
     }
 
     /// Asks for a reading of these, where the pause after the last one is over. Nobody is waited for.
     /// False when the thread is gone.
     pub(super) fn offer(&mut self, now: Now, members: impl FnOnce() -> Vec<Asked>) -> bool {
-        match self.answers.try_recv() {
-            Ok(took) => {
-                self.is_reading = false;
-                self.next = took.next(self.interval);
-            }
-            Err(TryRecvError::Empty) => {}
-            Err(TryRecvError::Disconnected) => return false,
+        if self.desk.is_left() {
+            return false;
         }
-        if !self.is_reading && now.mono >= self.next {
-            self.is_reading = self.questions.try_send((now, members())).is_ok();
+        let mut next = self.next.lock().unwrap_or_else(PoisonError::into_inner);
+        let may_begin = next.is_some_and(|next| next <= now.mono);
+        if may_begin {
+            *next = None;
+        }
+        drop(next);
+        if may_begin {
+            self.desk.ask((now, members()));
         }
         true
+    }
+
+    /// The reading that was asked for last, where it is done within this time. One that takes longer is
+    /// told by the thread itself.
+    pub(super) fn answer_within(&self, patience: Duration) -> Option<Entry> {
+        self.desk.answer_within(patience)
+    }
+}
+
+impl Drop for Measurer {
+    fn drop(&mut self) {
+        self.desk.leave();
+    }
+}
+
+/// What the thread has of the near side. Dropped when the thread ends, however it does.
+struct FarSide {
+    desk: Arc<Desk<(Now, Vec<Asked>), Entry>>,
+    next: Arc<Mutex<Option<Mono>>>,
+    /// Between the beginnings of two readings, at least.
+    interval: Duration,
+    entries: WeakSender<Entry>,
+}
+
+impl Drop for FarSide {
+    fn drop(&mut self) {
+        self.desk.leave();
     }
 }
 
@@ -131,23 +157,20 @@ impl Moved {
 }
 
 impl Reader {
-    fn answer(
-        &mut self,
-        asked: &Receiver<(Now, Vec<Asked>)>,
-        answer: &SyncSender<Took>,
-        entries: &WeakSender<Entry>,
-    ) {
-        while let Ok((at, members)) = asked.recv() {
+    fn answer(&mut self, far: &FarSide) {
+        while let Some((at, members)) = far.desk.next_question() {
             let began = clock::now().mono;
             let trees = self.measure(at, &members);
             let took = Took { began, ended: clock::now().mono };
             self.cost.readings += 1;
             self.cost.spent += took.ended.since(took.began);
-            let Some(entries) = entries.upgrade() else { return };
-            // A queue that is full costs a reading.
-            let _ = entries.try_send(Entry::PartsRead { at, trees, cost: self.cost });
-            if answer.send(took).is_err() {
-                return;
+            let mut next = far.next.lock().unwrap_or_else(PoisonError::into_inner);
+            *next = Some(took.next(far.interval));
+            drop(next);
+            if let Some(alone) = far.desk.answer(Entry::PartsRead { at, trees, cost: self.cost }) {
+                let Some(entries) = far.entries.upgrade() else { return };
+                // A queue that is full costs a reading.
+                let _ = entries.try_send(alone);
             }
         }
     }

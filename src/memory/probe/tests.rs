@@ -1,12 +1,19 @@
 //! Real trees against what the kernel says of them.
 
+use super::sampler::{Scene, Tick, deliver};
 use super::*;
+use crate::clock;
 use crate::config::plan::ProcessPlan;
-use crate::ledger::snapshot::{ProcessView, RunView};
+use crate::ledger::entry::Entry;
+use crate::ledger::snapshot::{ProcessView, RunView, Snapshot};
+use crate::supervise::lifecycle::PhaseName;
 use crate::units::{ProcessIx, SessionId, Wall};
 use std::io::{BufRead, BufReader, Write};
 use std::os::unix::process::CommandExt;
 use std::process::{Child, ChildStdout, Command, Stdio};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::{mpsc, watch};
 
 const RUN: RunId = RunId(7);
 /// Longer than anything here takes on a busy machine, shorter than a person's patience.
@@ -209,12 +216,37 @@ fn snapshot_of(tree: &Tree, phase: PhaseName) -> Arc<Snapshot> {
 async fn next_sample(entries: &mut mpsc::Receiver<Entry>) -> TreeSample {
     loop {
         let next = tokio::time::timeout(PATIENCE, entries.recv());
-        match next.await.expect("no sample in time") {
+        let Some(Entry::Together(told)) = next.await.expect("no sample in time") else {
+            panic!("the probe ended, or told something alone");
+        };
+        match told.last() {
             Some(Entry::Sampled { samples, .. }) if !samples.is_empty() => return samples[0],
-            Some(_) => {}
-            None => panic!("the probe ended"),
+            _ => {}
         }
     }
+}
+
+#[tokio::test]
+async fn all_that_a_tick_learns_is_told_at_once() {
+    let tree = Tree::start("sleep 300");
+    let (snapshots, seen) = watch::channel(snapshot_of(&tree, PhaseName::Ready));
+    let (entries, mut told) = mpsc::channel(16);
+    let often = Duration::from_millis(100);
+    let probe = tokio::spawn(watch(often, seen, entries));
+    let began = clock::now().mono;
+    // On a machine that is busy one of them may be late, and is told alone then.
+    loop {
+        let next = tokio::time::timeout(PATIENCE, told.recv()).await.expect("a tick in time");
+        if let Some(Entry::Together(all)) = &next
+            && let [Entry::PartsRead { .. }, Entry::ContainerRead(_), Entry::Sampled { .. }] =
+                all[..]
+        {
+            break;
+        }
+        assert!(clock::now().mono.since(began) < PATIENCE, "still {next:?}");
+    }
+    drop(snapshots);
+    tokio::time::timeout(PATIENCE, probe).await.unwrap().unwrap();
 }
 
 #[tokio::test]
@@ -242,7 +274,7 @@ fn only_what_is_new_in_a_snapshot_is_worth_an_extra_sample() {
     let stopping = snapshot_of(&tree, PhaseName::Stopping);
     for (snapshot, expected) in [
         (&Arc::default(), None),
-        (&ready, Some(SETTLING)),
+        (&ready, Some(sampler::SETTLING)),
         (&ready, None),
         (&stopping, Some(Duration::ZERO)),
         (&stopping, None),
@@ -252,28 +284,19 @@ fn only_what_is_new_in_a_snapshot_is_worth_an_extra_sample() {
     }
 }
 
-#[tokio::test]
-async fn late_ticks_are_counted() {
-    let mut rhythm = Rhythm::new(Duration::from_secs(5));
-    let start = Instant::now();
-    for (second, skipped) in [(0, 0), (5, 0), (10, 0), (25, 2), (30, 2), (40, 3)] {
-        rhythm.count_skipped(start + Duration::from_secs(second));
-        assert_eq!(rhythm.skipped, skipped, "at {second} s");
-    }
-}
-
 #[test]
 fn a_full_queue_costs_a_sample_and_is_counted() {
     let (entries, mut told) = mpsc::channel(1);
     let mut skipped = 0;
-    let one = || Some((vec![empty_sample(RUN, Now::default())], 0));
+    let one = || Some(Tick { samples: vec![empty_sample(RUN, Now::default())], ..Tick::default() });
     assert!(deliver(&entries, one(), &mut skipped));
     assert!(deliver(&entries, one(), &mut skipped));
     assert!(deliver(&entries, one(), &mut skipped));
     assert_eq!(skipped, 2);
     told.try_recv().unwrap();
     assert!(deliver(&entries, one(), &mut skipped));
-    assert!(matches!(told.try_recv(), Ok(Entry::Sampled { skipped: 2, .. })));
+    let Ok(Entry::Together(all)) = told.try_recv() else { panic!("nothing was told") };
+    assert!(matches!(all[..], [Entry::Sampled { skipped: 2, .. }]), "{all:?}");
     assert_eq!(skipped, 0);
     drop(told);
     assert!(!deliver(&entries, one(), &mut skipped));

@@ -1,16 +1,18 @@
 //! The families of the supervisor itself.
 
 use crate::faults::Faults;
-use crate::ledger::snapshot::{HouseView, Snapshot};
+use crate::ledger::entry::StoreHealth;
+use crate::ledger::snapshot::HouseView;
 use crate::ledger::store_figures::{BUCKETS, Latency, StoreFigures};
 use crate::memory::SelfFigures;
 use crate::metrics::catalogue as row;
-use crate::metrics::families::{Distribution, Families, count};
+use crate::metrics::families::{Distribution, Families, Seen, count};
 use crate::supervise::lifecycle::Order;
 use crate::units::Wall;
 
 /// Adds them in the order of the catalogue.
-pub(super) fn put(families: &mut Families, snapshot: &Snapshot, own: &SelfFigures) {
+pub(super) fn put(families: &mut Families, seen: Seen) {
+    let Seen { snapshot, own, .. } = seen;
     let house = &snapshot.house;
     families.few(&row::BUILD_INFO, [([env!("CARGO_PKG_VERSION")], 1.0)]);
     families.one(&row::HOUSE_STARTED, house.started.seconds());
@@ -33,7 +35,9 @@ pub(super) fn put(families: &mut Families, snapshot: &Snapshot, own: &SelfFigure
     put_loop(families, own);
     families.one(&row::LISTENER_UP, house.listener_up.map(f64::from));
     families.one(&row::ENTRIES_DROPPED, count(house.entries_dropped));
-    put_store(families, house);
+    put_store(families, seen.store.or(house.store.as_ref()));
+    families.one(&row::EVENTS_UNTOLD, house.events_untold.map(count));
+    put_spool(families, seen.store.or(house.store.as_ref()));
     families.few(
         &row::SURVIVORS,
         [(["ended"], count(house.survivors_ended)), (["adopted"], count(house.survivors_adopted))],
@@ -77,8 +81,7 @@ fn put_loop(families: &mut Families, own: &SelfFigures) {
     families.few(&row::PANICS, faults.map(|(room, caught)| ([room], count(caught))));
 }
 
-fn put_store(families: &mut Families, house: &HouseView) {
-    let store = house.store;
+fn put_store(families: &mut Families, store: Option<&StoreHealth>) {
     families.one(&row::STORE_UP, store.map(|store| f64::from(store.up)));
     families.one(&row::STORE_PENDING, store.map(|store| count(store.pending)));
     families.one(&row::STORE_FAILURES, store.map(|store| count(store.failures)));
@@ -95,7 +98,9 @@ fn put_store(families: &mut Families, house: &HouseView) {
         times.map(|(operation, latency)| ([operation.as_str()], distribution(latency))),
     );
     families.one(&row::STORE_SET_ASIDE, figures.map(|figures| count(figures.set_aside)));
-    families.one(&row::EVENTS_UNTOLD, house.events_untold.map(count));
+}
+
+fn put_spool(families: &mut Families, store: Option<&StoreHealth>) {
     let spooled = store.map(|store| store.spooled);
     families.one(&row::SPOOL_BYTES, spooled.map(|spooled| count(spooled.bytes.0)));
     families.one(&row::SPOOL_ROWS, spooled.map(|spooled| count(spooled.rows)));

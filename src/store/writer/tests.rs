@@ -5,7 +5,7 @@ use std::time::Instant;
 use super::*;
 use crate::ledger::row::Row;
 use crate::ledger::session::Session;
-use crate::ledger::store_figures::ErrorCategory;
+use crate::ledger::store_figures::{ErrorCategory, Operation};
 use crate::store::examples::{batch, event, sample, session, usage};
 use crate::store::life::Life;
 use crate::store::reading::reader::Unanswered;
@@ -54,14 +54,18 @@ impl Fake {
     }
 
     fn start(&self) -> (Writer, Reports) {
+        start_with(self.open())
+    }
+
+    fn open(&self) -> Open {
         let fake = self.clone();
-        start_with(Box::new(move || {
+        Box::new(move || {
             fake.state().attempts += 1;
             match fake.state().trouble {
                 Trouble::Closed => Err(error(false)),
                 _ => Ok(Box::new(fake.clone())),
             }
-        }))
+        })
     }
 
     fn wait_for(&self, met: impl Fn(&State) -> bool) {
@@ -364,10 +368,41 @@ fn leaving_waits_no_longer_than_it_was_told_for_a_full_disk() {
 }
 
 #[test]
-fn what_is_old_is_forgotten_soon_after_the_start() {
+fn what_is_old_is_forgotten_some_time_after_the_start() {
     let fake = Fake::default();
-    let (_writer, _reports) = fake.start();
+    let (figures, keep) = (Figures::default(), RetentionPlan::default());
+    let soon = Duration::from_millis(1);
+    let (_writer, _reports) = start_counting(fake.open(), figures, keep, None, soon);
     fake.wait_for(|state| state.pruned);
+}
+
+/// How often something was committed.
+fn commits(health: &StoreHealth) -> u64 {
+    let mut counted = health.figures.latencies();
+    counted.find(|(operation, _)| *operation == Operation::Commit).map_or(0, |(_, it)| it.count)
+}
+
+#[test]
+fn nobody_is_woken_for_a_commit_of_samples_alone_and_whoever_looks_finds_it() {
+    let fake = Fake::default();
+    let (writer, mut reports) = fake.start();
+    wait_for_health(&reports, |health| health.up);
+    reports.health.borrow_and_update();
+    for count in 1..4_u32 {
+        submit(&writer, vec![sample(count.into())]);
+        wait_for_health(&reports, |health| commits(health) == u64::from(count));
+        assert!(!reports.health.has_changed().expect("it goes on"), "after {count}");
+    }
+    submit(&writer, vec![sample(4), event(0)]);
+    wait_for_health(&reports, |health| commits(health) == 4);
+    assert!(reports.health.has_changed().expect("it goes on"));
+    reports.health.borrow_and_update();
+    fake.set(Trouble::Full);
+    submit(&writer, vec![sample(5)]);
+    wait_for_health(&reports, |health| !health.up);
+    assert!(reports.health.has_changed().expect("it goes on"), "that it fails is worth a word");
+    fake.set(Trouble::None);
+    assert_eq!(writer.close(PATIENCE), 0);
 }
 
 #[cfg(feature = "sqlite")]
@@ -465,7 +500,8 @@ fn a_store_that_hangs_is_copied_beside_and_the_copy_goes_when_it_is_back() {
     let opened = fake.clone();
     let open: Open = Box::new(move || Ok(Box::new(opened.clone())));
     let keep = RetentionPlan::default();
-    let (writer, _reports) = start_counting(open, Figures::default(), keep, Some(place));
+    let (writer, _reports) =
+        start_counting(open, Figures::default(), keep, Some(place), FIRST_PRUNE);
     submit(&writer, vec![event(0)]);
     let spooled = |met: &dyn Fn(u64) -> bool| {
         let begun = Instant::now();
