@@ -30,8 +30,17 @@ fn seconds(ticks: u64) -> f64 {
     ticks as f64 / proc::ticks_per_second() as f64
 }
 
-/// The descriptor by which they are counted is one of them, and is not counted.
+/// Since Linux 6.2 the folder's size is their number, which costs nothing; to count three thousand of
+/// them took most of the time of a scrape.
 fn open_fds() -> Option<u64> {
+    match std::fs::metadata("/proc/self/fd").ok()?.len() {
+        0 => counted_fds(),
+        count => Some(count),
+    }
+}
+
+/// The descriptor by which they are counted is one of them, and is not counted.
+fn counted_fds() -> Option<u64> {
     let count = std::fs::read_dir("/proc/self/fd").ok()?.count();
     u64::try_from(count).ok()?.checked_sub(1)
 }
@@ -68,6 +77,15 @@ mod tests {
         let after = read().open_fds.unwrap();
         // Tests beside this one open and close some too.
         assert!(after >= before + 40, "{before} before, {after} with {} more", held.len());
+    }
+
+    #[test]
+    fn to_count_descriptors_and_to_be_told_their_number_is_the_same() {
+        let held: Vec<_> = (0..50).map(|_| std::fs::File::open("/dev/null").unwrap()).collect();
+        let (told, counted) = (open_fds().unwrap(), counted_fds().unwrap());
+        // Tests beside this one open and close some too.
+        assert!(told.abs_diff(counted) < 40, "{told} told, {counted} counted");
+        drop(held);
     }
 
     #[test]

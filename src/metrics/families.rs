@@ -58,13 +58,28 @@ pub enum Chapter {
     Figures,
 }
 
+/// What a chapter is made of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// Nothing but the picture.
+    Picture,
+    /// Nothing but what was written.
+    Output,
+    /// What is asked anew each time.
+    Moment,
+}
+
 impl Chapter {
     /// Every chapter, in order.
     pub const ALL: [Self; 4] = [Self::House, Self::Processes, Self::Output, Self::Figures];
 
-    /// Whether nothing is in it but the picture, so that the same picture always has the same one.
-    pub fn is_of_the_picture(self) -> bool {
-        matches!(self, Self::Processes | Self::Figures)
+    /// What it is made of, so that the same always has the same one.
+    pub fn source(self) -> Source {
+        match self {
+            Self::House => Source::Moment,
+            Self::Processes | Self::Figures => Source::Picture,
+            Self::Output => Source::Output,
+        }
     }
 
     /// Writes its families and hands them over one by one: of a thousand processes, all of them

@@ -1,5 +1,6 @@
 //! Gzip of expositions. What belongs to the picture alone is packed once and shared by all scrapes
-//! of that picture; what is asked anew at each scrape, our own figures among it, is packed anew.
+//! of that picture, and what processes wrote by all until somebody writes more; what is asked anew at
+//! each scrape, our own figures among it, is packed anew.
 //!
 //! The pieces are one member of one gzip stream, because not every reader takes several: each piece
 //! is deflated by itself and ends on a whole byte, and the checksums are combined.
@@ -13,8 +14,9 @@ use flate2::{Compression, Crc};
 use hyper::body::Bytes;
 
 use crate::ledger::snapshot::Snapshot;
-use crate::metrics::families::{Chapter, Seen};
+use crate::metrics::families::{Chapter, Seen, Source};
 use crate::metrics::negotiate::Format;
+use crate::output::figures::OutputFigures;
 
 /// Deflate, no flags, no time, fastest, system unknown.
 const HEAD: [u8; 10] = [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 4, 255];
@@ -39,17 +41,17 @@ pub struct Packed {
 struct Kept {
     picture: Weak<Snapshot>,
     pieces: Vec<((Format, Chapter), Arc<Piece>)>,
+    /// What was written when the next were packed.
+    output: Vec<(Arc<str>, OutputFigures)>,
+    written: Vec<((Format, Chapter), Arc<Piece>)>,
 }
 
 impl Packed {
     /// The exposition as gzip.
     pub fn gzip(&self, format: Format, seen: Seen) -> Bytes {
-        let chapters = Chapter::ALL.map(|chapter| {
-            if chapter.is_of_the_picture() {
-                self.shared(format, chapter, seen)
-            } else {
-                Arc::new(packed(format, chapter, seen))
-            }
+        let chapters = Chapter::ALL.map(|chapter| match chapter.source() {
+            Source::Moment => Arc::new(packed(format, chapter, seen)),
+            Source::Picture | Source::Output => self.shared(format, chapter, seen),
         });
         let end = pack(|take| take(format.end()));
         member(chapters.iter().map(Arc::as_ref).chain([&end]))
@@ -59,17 +61,34 @@ impl Packed {
     fn shared(&self, format: Format, chapter: Chapter, seen: Seen) -> Arc<Piece> {
         // What a panic left is whole: a piece is added when it is done.
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        let picture = Arc::downgrade(seen.snapshot);
-        if !kept.picture.ptr_eq(&picture) {
-            *kept = Kept { picture, pieces: Vec::new() };
-        }
-        let known = kept.pieces.iter().find(|(key, _)| *key == (format, chapter));
+        let pieces = match chapter.source() {
+            Source::Output => kept.of_the_output(seen),
+            _ => kept.of_the_picture(seen),
+        };
+        let known = pieces.iter().find(|(key, _)| *key == (format, chapter));
         if let Some((_, piece)) = known {
             return Arc::clone(piece);
         }
         let piece = Arc::new(packed(format, chapter, seen));
-        kept.pieces.push(((format, chapter), Arc::clone(&piece)));
+        pieces.push(((format, chapter), Arc::clone(&piece)));
         piece
+    }
+}
+
+impl Kept {
+    fn of_the_picture(&mut self, seen: Seen) -> &mut Vec<((Format, Chapter), Arc<Piece>)> {
+        let picture = Arc::downgrade(seen.snapshot);
+        if !self.picture.ptr_eq(&picture) {
+            (self.picture, self.pieces) = (picture, Vec::new());
+        }
+        &mut self.pieces
+    }
+
+    fn of_the_output(&mut self, seen: Seen) -> &mut Vec<((Format, Chapter), Arc<Piece>)> {
+        if self.output != seen.output {
+            (self.output, self.written) = (seen.output.to_vec(), Vec::new());
+        }
+        &mut self.written
     }
 }
 
@@ -127,5 +146,22 @@ mod tests {
         ] {
             assert!(!Arc::ptr_eq(&first, &another));
         }
+    }
+
+    #[test]
+    fn scrapes_share_what_was_written_over_pictures_until_more_is_written() {
+        let (packed, own) = (Packed::default(), SelfFigures::default());
+        let [one, other] = [(); 2].map(|()| Arc::new(Snapshot::default()));
+        let piece = |snapshot, lines| {
+            let figures = OutputFigures { lines, ..OutputFigures::default() };
+            let output = [(Arc::from("web"), figures)];
+            let seen = Seen { snapshot, own: &own, output: &output, store: None };
+            packed.shared(Format::Text004, Chapter::Output, seen)
+        };
+        let first = piece(&one, 1);
+        assert!(Arc::ptr_eq(&first, &piece(&other, 1)));
+        let more = piece(&other, 2);
+        assert!(!Arc::ptr_eq(&first, &more) && more.deflated != first.deflated);
+        assert!(!Arc::ptr_eq(&more, &piece(&other, 3)));
     }
 }
