@@ -45,7 +45,8 @@
 //! threads for what waits for disks. What processes write has a reader, from the first pipe on, and a
 //! writer for each place that it goes to. One thread each for the store, the run file, the log,
 //! the environments of strangers and the memory of processes page by page, because a disk, a terminal
-//! and `/proc` can hang.
+//! and `/proc` can hang; and one that samples memory, because a timer of the runtime with a thread
+//! aside would be four wakings for each sample.
 //!
 //! # Rooms, in reading order
 //!

@@ -5,7 +5,7 @@ use std::time::Instant;
 use super::*;
 use crate::ledger::row::Row;
 use crate::ledger::session::Session;
-use crate::ledger::store_figures::{ErrorCategory, Operation};
+use crate::ledger::store_figures::ErrorCategory;
 use crate::store::examples::{batch, event, sample, session, usage};
 use crate::store::life::Life;
 use crate::store::reading::reader::Unanswered;
@@ -376,35 +376,6 @@ fn what_is_old_is_forgotten_some_time_after_the_start() {
     fake.wait_for(|state| state.pruned);
 }
 
-/// How often something was committed.
-fn commits(health: &StoreHealth) -> u64 {
-    let mut counted = health.figures.latencies();
-    counted.find(|(operation, _)| *operation == Operation::Commit).map_or(0, |(_, it)| it.count)
-}
-
-#[test]
-fn nobody_is_woken_for_a_commit_of_samples_alone_and_whoever_looks_finds_it() {
-    let fake = Fake::default();
-    let (writer, mut reports) = fake.start();
-    wait_for_health(&reports, |health| health.up);
-    reports.health.borrow_and_update();
-    for count in 1..4_u32 {
-        submit(&writer, vec![sample(count.into())]);
-        wait_for_health(&reports, |health| commits(health) == u64::from(count));
-        assert!(!reports.health.has_changed().expect("it goes on"), "after {count}");
-    }
-    submit(&writer, vec![sample(4), event(0)]);
-    wait_for_health(&reports, |health| commits(health) == 4);
-    assert!(reports.health.has_changed().expect("it goes on"));
-    reports.health.borrow_and_update();
-    fake.set(Trouble::Full);
-    submit(&writer, vec![sample(5)]);
-    wait_for_health(&reports, |health| !health.up);
-    assert!(reports.health.has_changed().expect("it goes on"), "that it fails is worth a word");
-    fake.set(Trouble::None);
-    assert_eq!(writer.close(PATIENCE), 0);
-}
-
 #[cfg(feature = "sqlite")]
 #[test]
 fn the_next_life_finds_what_this_one_left_open() {
@@ -522,4 +493,5 @@ fn a_store_that_hangs_is_copied_beside_and_the_copy_goes_when_it_is_back() {
 }
 
 #[cfg(feature = "sqlite")]
+mod telling;
 mod unheard;
