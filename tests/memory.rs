@@ -367,6 +367,57 @@ fn escaped_descendants_count_shared_pages_count_once_and_every_door_tells_the_sa
     house.end();
 }
 
+/// Its first thread ends, and another one holds 50 MiB for as long as it is let.
+const HEADLESS: &str = "import ctypes, os, threading, time\n\
+    def hold():\n    held = bytes(1) * (50 << 20)\n    time.sleep(1000000)\n\
+    threading.Thread(target=hold).start()\n\
+    exit = {'x86_64': 60, 'aarch64': 93}[os.uname().machine]\nctypes.CDLL(None).syscall(exit, 0)\n";
+
+#[test]
+fn a_process_whose_first_thread_has_ended_is_told_and_ended_like_any_other() {
+    let port = free_port();
+    let folder = folder_with(&format!(
+        "metrics: {{listen: \"127.0.0.1:{port}\"}}\ncontrol: DIR/c.sock\nstore: memory\ncgroups: off\n\
+         memory: {{interval: 100ms}}\nprocesses:\n  it: {{command: [python3, DIR/it.py]}}\n  \
+         away: {{command: [sh, -c, '(setsid python3 DIR/it.py & echo $$! > DIR/away); \
+         exec sleep 1000000']}}\n"
+    ));
+    fs::write(folder.path().join("it.py"), HEADLESS).expect("a program");
+    let mut house = House::start(As::Subreaper, &["run"], Ok(folder));
+    let away = &house.await_lines("away", 1)[0];
+    let away = Path::new("/proc").join(away);
+    let is_headless = |folder: &Path| {
+        let stat = fs::read_to_string(folder.join("stat")).ok()?;
+        stat.rsplit(')').next()?.starts_with(" Z ").then_some(())
+    };
+    until("its first thread has ended", || is_headless(&away));
+    for (process, members) in [("it", 1), ("away", 2)] {
+        let told = until("its figures are read", || {
+            let told = held(&house, process)?;
+            let large = |name: &str| told[name].as_u64().is_some_and(|bytes| bytes >= 50 << 20);
+            [
+                "resident_bytes",
+                "anonymous_bytes",
+                "proportional_bytes",
+                "unique_bytes",
+                "peak_bytes",
+            ]
+            .iter()
+            .all(|name| large(name))
+            .then_some(told)
+        });
+        assert_eq!(told["processes"], members, "{told}");
+        assert!(told["open_fds"].as_u64() >= Some(3), "{told}");
+        assert!(told["read_bytes"].is_number() && told["written_bytes"].is_number(), "{told}");
+    }
+    let page = get(&format!("http://127.0.0.1:{port}/metrics")).expect("metrics");
+    assert_eq!(series(&page, "zombies", "it"), Some(0.0));
+    assert_eq!(series(&page, "zombies", "away"), Some(0.0));
+    house.signal(15);
+    house.end();
+    assert!(is_headless(&away).is_none(), "it was left behind");
+}
+
 #[test]
 fn a_part_of_a_limit_follows_the_limit() {
     let group = Limited::of(1 << 30);

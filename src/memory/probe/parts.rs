@@ -7,6 +7,7 @@
 //! larger than [`LARGEST`] is not read. Who cannot be read for want of rights (another user's process
 //! without `CAP_SYS_PTRACE`) leaves the figures of its tree unknown.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
 use std::io::{self, ErrorKind, Read};
@@ -202,13 +203,14 @@ impl Reader {
     /// What one process holds; `None` when it is gone, or is not the one that was meant.
     fn read(&mut self, id: ProcId) -> Option<Parts> {
         let mut buffer = [0; FILE_MAX];
-        let Status { resident, peak, swap, threads } =
-            parse_status(file(id, "status", &mut buffer).ok()?);
+        let own = format!("/proc/{}", id.pid);
+        let (folder, status) = shown(id, &own, &mut buffer)?;
+        let Status { resident, peak, swap, threads } = status;
         // A zombie has no memory any more.
-        let resident = resident?;
-        let rollup = self.rollup(id, resident, &mut buffer);
-        let (read, written) = file(id, "io", &mut buffer).map_or((None, None), parse_io);
-        let open_fds = open_fds(id).ok();
+        let rollup = self.rollup(&folder, resident?, &mut buffer);
+        // A thread's own file tells of that thread alone.
+        let (read, written) = file(&own, "io", &mut buffer).map_or((None, None), parse_io);
+        let open_fds = open_fds(&folder).ok();
         // Who has the same pid and the same start afterwards was there all the time.
         let is_same = proc::start_ticks(id.pid).is_ok_and(|start| start == id.start_ticks);
         let (proportional, unique) = match rollup {
@@ -225,14 +227,14 @@ impl Reader {
 
     fn rollup(
         &self,
-        id: ProcId,
+        folder: &str,
         resident: Bytes,
         buffer: &mut [u8; FILE_MAX],
     ) -> Result<Rollup, Unread> {
         if resident > LARGEST {
             return Err(Unread::TooLarge);
         }
-        let text = file(id, "smaps_rollup", buffer).map_err(|error| match error.kind() {
+        let text = file(folder, "smaps_rollup", buffer).map_err(|error| match error.kind() {
             ErrorKind::PermissionDenied => Unread::Denied,
             ErrorKind::NotFound => Unread::Unsupported,
             _ => Unread::Other,
@@ -241,9 +243,26 @@ impl Reader {
     }
 }
 
-/// A file of one process. What the kernel makes piece by piece is read until its end.
-fn file<'b>(id: ProcId, name: &str, buffer: &'b mut [u8; FILE_MAX]) -> io::Result<&'b [u8]> {
-    let mut file = File::open(format!("/proc/{}/{name}", id.pid))?;
+/// What `status` says of a process, and the folder that tells of it: its own, or where its first
+/// thread has ended before others, that of one of these.
+fn shown<'f>(
+    id: ProcId,
+    own: &'f str,
+    buffer: &mut [u8; FILE_MAX],
+) -> Option<(Cow<'f, str>, Status)> {
+    let mut read = |folder: &str| Some(parse_status(file(folder, "status", buffer).ok()?));
+    let status = read(own)?;
+    let is_headless = status.resident.is_none() && status.threads.is_some_and(|count| count > 1);
+    let others = is_headless.then(|| proc::thread_folder(id.pid)).flatten();
+    match others {
+        Some(folder) => read(&folder).map(|status| (Cow::Owned(folder), status)),
+        None => Some((Cow::Borrowed(own), status)),
+    }
+}
+
+/// A file of one folder. What the kernel makes piece by piece is read until its end.
+fn file<'b>(folder: &str, name: &str, buffer: &'b mut [u8; FILE_MAX]) -> io::Result<&'b [u8]> {
+    let mut file = File::open(format!("{folder}/{name}"))?;
     let mut length = 0;
     loop {
         match file.read(&mut buffer[length..])? {
@@ -254,8 +273,8 @@ fn file<'b>(id: ProcId, name: &str, buffer: &'b mut [u8; FILE_MAX]) -> io::Resul
 }
 
 /// Since Linux 6.2 the folder's size is their number; before that they are counted.
-fn open_fds(id: ProcId) -> io::Result<u64> {
-    let path = format!("/proc/{}/fd", id.pid);
+fn open_fds(folder: &str) -> io::Result<u64> {
+    let path = format!("{folder}/fd");
     match fs::metadata(&path)?.len() {
         0 => Ok(u64::try_from(fs::read_dir(&path)?.count()).unwrap_or(u64::MAX)),
         count => Ok(count),

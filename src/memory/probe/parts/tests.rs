@@ -106,14 +106,43 @@ fn who_is_gone_or_dead_or_another_with_the_same_pid_is_left_out() {
 }
 
 #[test]
+fn a_process_whose_first_thread_has_ended_has_the_figures_of_the_others() {
+    let script = "import ctypes, os, threading, time\ndef hold():\n    held = bytes(1) * 40000000\n    \
+         print('held', flush=True)\n    time.sleep(300)\nthreading.Thread(target=hold).start()\n\
+         exit = {'x86_64': 60, 'aarch64': 93}[os.uname().machine]\nctypes.CDLL(None).syscall(exit, 0)";
+    let mut command = Command::new("python3");
+    let mut child = command.args(["-c", script]).stdout(Stdio::piped()).spawn().unwrap();
+    let mut line = String::new();
+    BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    let pid = child.id().cast_signed();
+    while !proc::stat(pid).unwrap().is_headless() {
+        std::thread::yield_now();
+    }
+    let mut reader = Reader::default();
+    let parts = reader.read(asked(pid).id).expect("it lives");
+    let large = |bytes: Option<Bytes>| bytes.is_some_and(|bytes| bytes >= Bytes(40_000_000));
+    assert!(large(parts.proportional) && large(parts.unique) && large(parts.peak), "{parts:?}");
+    assert!(parts.open_fds.is_some_and(|count| count >= 3), "{parts:?}");
+    // What it read is the process's, and not only the thread's.
+    assert_eq!(parts.read, file_value(pid, "read_bytes:"), "{parts:?}");
+    assert_eq!((parts.threads, reader.cost.unread), (Some(2), [0; 4]));
+    end(child);
+}
+
+fn file_value(pid: i32, name: &str) -> Option<u64> {
+    let io = fs::read_to_string(format!("/proc/{pid}/io")).ok()?;
+    io.lines().find_map(|line| line.strip_prefix(name)?.trim().parse().ok())
+}
+
+#[test]
 fn a_process_that_is_too_large_is_not_walked_through() {
     let lives = sleeper();
-    let id = asked(lives.id().cast_signed()).id;
+    let folder = format!("/proc/{}", lives.id());
     let reader = Reader::default();
     let mut buffer = [0; FILE_MAX];
     let larger = Bytes(LARGEST.0 + 1);
-    assert_eq!(reader.rollup(id, larger, &mut buffer), Err(Unread::TooLarge));
-    assert!(reader.rollup(id, LARGEST, &mut buffer).is_ok_and(|it| it.proportional.is_some()));
+    assert_eq!(reader.rollup(&folder, larger, &mut buffer), Err(Unread::TooLarge));
+    assert!(reader.rollup(&folder, LARGEST, &mut buffer).is_ok_and(|it| it.proportional.is_some()));
     end(lives);
 }
 
