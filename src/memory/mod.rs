@@ -141,6 +141,9 @@ pub enum LeakState {
 }
 
 impl LeakState {
+    /// Every state, from the least.
+    pub const ALL: [Self; 4] = [Self::Unknown, Self::None, Self::Suspected, Self::Confirmed];
+
     /// Its name on the wire.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -148,6 +151,14 @@ impl LeakState {
             Self::None => "none",
             Self::Suspected => "suspected",
             Self::Confirmed => "confirmed",
+        }
+    }
+
+    /// How people are told of it, wherever that is.
+    pub fn in_words(self) -> &'static str {
+        match self {
+            Self::Unknown => "too early",
+            Self::None | Self::Suspected | Self::Confirmed => self.as_str(),
         }
     }
 

@@ -145,9 +145,14 @@ async fn explain(of: &OfOne) -> Result<(), Failure> {
     if now.leak.as_ref().is_some_and(words::is_news) {
         return Ok(());
     }
-    match earlier(&client, &of.name, true, now.session.as_deref()).await? {
-        Some(found) => print(&format!("\nthe last run that leaked:\n{}", told_of(&found))),
-        None => Ok(()),
+    match earlier(&client, &of.name, true, now.session.as_deref()).await {
+        Ok(Some(found)) => print(&format!("\nthe last run that leaked:\n{}", told_of(&found))),
+        Ok(None) => Ok(()),
+        // What was asked for is told already.
+        Err(Failure::Failed(why) | Failure::Unreachable(why)) => {
+            print(&format!("\nearlier runs: not known: {}", harmless(&why)))
+        }
+        Err(other) => Err(other),
     }
 }
 

@@ -1,14 +1,13 @@
 //! A leak rule's verdict in words: what it says, since when, how fast, and how long that can go on.
 
 use crate::cli::control::phrase::{NOTHING, harmless, size, span, table};
+use crate::memory::LeakState;
 use crate::serve::wire::memory::{Explained, Held, Leak};
 
 /// The state as it is said.
 pub(super) fn state(leak: &Leak) -> String {
-    match leak.state.as_str() {
-        "unknown" => "too early".to_owned(),
-        other => harmless(other),
-    }
+    let known = LeakState::ALL.into_iter().find(|state| state.as_str() == leak.state);
+    known.map_or_else(|| harmless(&leak.state), |state| state.in_words().to_owned())
 }
 
 /// Whether somebody should look.
@@ -24,7 +23,7 @@ pub(super) fn verdict(leak: &Leak) -> String {
     match leak.state.as_str() {
         "suspected" => format!("suspected{ago} ({since})"),
         "confirmed" => format!("it leaks, confirmed{ago} ({since})"),
-        "none" => "none is suspected".to_owned(),
+        "none" => state(leak),
         _ => format!("too early to say: {}", harmless(&leak.evidence)),
     }
 }
@@ -171,7 +170,7 @@ mod tests {
 
     #[test]
     fn what_is_well_or_too_young_is_said_in_plain_words() {
-        assert_eq!(verdict(&leak("none")), "none is suspected");
+        assert_eq!(verdict(&leak("none")), "none");
         let young = Leak { evidence: "6 of 160 samples".into(), ..leak("unknown") };
         assert_eq!(verdict(&young), "too early to say: 6 of 160 samples");
         assert_eq!((state(&young), state(&leak("none"))), ("too early".into(), "none".into()));
