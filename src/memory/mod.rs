@@ -2,9 +2,9 @@
 //!
 //! `proc` reads `/proc` and `stat` understands it, `tree` says which processes belong to which run
 //! and `marker` whose those are who lost their lineage, `probe` samples them, `level` and `leak`
-//! judge them against what `limit` says, `myself` reads our own figures. What costs more to read is `parts`, and what the
-//! container's own group says is `container`, which `group` reads. `history` is what a run held, and
-//! `recurring` a leak that outlives restarts. Only `proc`, `marker`, `probe`,
+//! judge them against what `limit` says, `myself` reads our own figures. What costs more to
+//! read is `parts`, within `parts_budget`, and what the container's own group says is `container`, which
+//! `group` reads. `history` is what a run held, and `recurring` a leak that outlives restarts. Only `proc`, `marker`, `probe`,
 //! `group` and `myself` touch the world.
 
 pub mod container;
@@ -16,6 +16,7 @@ pub mod limit;
 pub mod marker;
 pub mod orphan;
 pub mod parts;
+pub mod parts_budget;
 pub mod recurring;
 pub mod strays;
 pub mod myself;
