@@ -114,6 +114,41 @@ fn who_is_killed_for_want_of_memory_is_told_from_who_is_killed() {
     drop(group);
 }
 
+/// About forty mebibytes a second.
+const RACES: &str =
+    "import time; kept = []\\nwhile True: kept.append(b\\\"x\\\" * (2 << 20)); time.sleep(0.05)";
+
+#[test]
+fn who_is_killed_for_want_of_memory_within_seconds_run_after_run_leaks() {
+    let group = Limited::of(128 << 20);
+    let wrapper = group.wrapper();
+    let wrapper: Vec<&str> = wrapper.iter().map(String::as_str).collect();
+    let port = free_port();
+    let config = format!(
+        "metrics: {{listen: \"127.0.0.1:{port}\"}}\ncontrol: DIR/c.sock\nstore: memory\ncgroups: off\n\
+         memory: {{interval: 500ms}}\nprocesses:\n  races:\n    command: [python3, -c, \"{RACES}\"]\n    \
+         restart: always\n    restart_policy: {{delay: 100ms, max_delay: 100ms, max_attempts: 1000}}\n  \
+         keep: {{command: [sleep, '1000000']}}\n"
+    );
+    let mut house = House::under(As::Subreaper, &wrapper, &["run"], Ok(folder_with(&config)));
+    let found = until("its runs are alike", || {
+        let told = held(&house, "races")?;
+        told["recurring"].is_object().then(|| told["recurring"].clone())
+    });
+    assert!(found["runs"].as_u64() >= Some(3), "{found}");
+    assert!(found["growth_bytes_per_second"].as_f64() > Some(1e6), "{found}");
+    let runs = until("it is told", || {
+        let page = get(&format!("http://127.0.0.1:{port}/metrics"))?;
+        series(&page, "leak_recurring", "races").filter(|runs| *runs >= 3.0)
+    });
+    assert!(runs < 100.0, "{runs}");
+    assert!(ask(&house, &["memory"]).expect("a glance").contains("in each of "));
+    house.signal(15);
+    house.end();
+    drop(house);
+    drop(group);
+}
+
 #[test]
 fn what_a_tree_holds_is_reported_with_its_line_and_its_label() {
     let config = "control: DIR/c.sock\nstore: memory\nmemory: {interval: 100ms}\nprocesses:\n  \
