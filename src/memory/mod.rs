@@ -94,7 +94,7 @@ pub struct Turns {
 pub struct PartsCost {
     /// Readings of all trees.
     pub readings: u64,
-    /// How long they took together.
+    /// The processor time that they took together.
     pub spent: Duration,
     /// Processes that could not be read, in the order of [`Unread::ALL`].
     pub unread: [u64; Unread::ALL.len()],

@@ -198,14 +198,14 @@ impl Reader {
         Some(TreeParts { run, at, parts: self.counted(run, sum?) })
     }
 
-    /// What one process holds, with what it took to read that.
+    /// What one process holds, with what it took of a processor to read that. Time that others had it, or
+    /// that the process let us wait, is not ours.
     fn paid(&mut self, id: ProcId) -> Option<Parts> {
-        let began = clock::now().mono;
+        let before = clock::thread_cpu();
         let parts = self.read(id);
-        let ended = clock::now().mono;
-        let cost = ended.since(began);
+        let cost = clock::thread_cpu().saturating_sub(before);
         self.cost.spent += cost;
-        self.allowance.spend(cost, ended);
+        self.allowance.spend(cost, clock::now().mono);
         parts
     }
 

@@ -88,15 +88,16 @@ fn resident_by_status(pid: i32) -> Option<u64> {
     Some(line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() * 1024)
 }
 
-/// `tail` keeps what has no newline, and a pipe that stays open keeps `tail`.
-const HOLDS_40_MB: &str = "{ head -c 40000000 /dev/zero; exec sleep 300; } | tail; :";
+/// `tail` keeps what has no newline, and a pipe that stays open keeps `tail`. Who is large is neither the
+/// first nor the last of them.
+const HOLDS_40_MB: &str = "{ head -c 40000000 /dev/zero; exec sleep 300; } | tail & sleep 300; :";
 
 #[test]
 fn a_tree_is_summed_to_what_the_kernel_says_of_its_members() {
     let tree = Tree::start(HOLDS_40_MB);
     let mut probe = Probe::new();
     let sample = sample_until(&mut probe, &tree, |sample| {
-        sample.anonymous >= Bytes(40_000_000) && sample.processes == 3
+        sample.anonymous >= Bytes(40_000_000) && sample.processes == 4
     });
     assert!(sample.anonymous < sample.resident && sample.resident < sample.virtual_size);
     assert!(Bytes(40_000_000) <= sample.largest && sample.largest < sample.anonymous);

@@ -191,7 +191,6 @@ fn the_next_reading_begins_when_it_is_due_and_what_was_spent_is_earned_back() {
     let next = |began, whole| Took { began: at(began), whole: at(whole) }.next(interval);
     assert_eq!(next(1_000, 1_200), at(5_500), "as often as samples");
     assert_eq!(next(1_000, 21_100), at(21_100), "200 times 100 ms");
-    assert_eq!(next(0, 12_060_000), at(12_060_000), "a hang of a minute");
 }
 
 #[test]
