@@ -375,6 +375,14 @@ fn the_page_says_of_a_leak_what_the_terminal_says() {
         let row = page.split("<tr").find(|row| row.contains(">leaky<")).expect("its row");
         assert!(row.contains(&format!(">{word}</span>")), "{word}: {row}");
     }
+    door.show(|snapshot| {
+        let leaky = snapshot.processes.iter_mut().find(|process| process.name == "leaky");
+        let run = leaky.and_then(|process| process.run.as_mut()).expect("it runs");
+        let judged = run.verdict.take().expect("a verdict");
+        run.verdict = Some(Arc::new(Verdict { to_limit: Some(Duration::ZERO), ..*judged }));
+    });
+    let reply = door.get("/");
+    assert!(reply.text().contains("<b>at</b> its critical threshold of "), "{}", reply.text());
 }
 
 #[test]

@@ -266,7 +266,10 @@ fn pace(verdict: &Verdict, run: &RunView, now: Wall) -> String {
         LimitOf::Machine => format!("the machine's memory of {}", limit.bytes),
     });
     let left = verdict.to_limit.zip(whose);
-    let left = left.map(|(left, whose)| format!("<b>{}</b> to {whose}", span(left)));
+    let left = left.map(|(left, whose)| match left.is_zero() {
+        true => format!("<b>at</b> {whose}"),
+        false => format!("<b>{}</b> to {whose}", span(left)),
+    });
     let since = Some(ago(verdict.since.wall, now));
     since.into_iter().chain(growth).chain(left).collect::<Vec<_>>().join(" · ")
 }

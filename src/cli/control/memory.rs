@@ -189,7 +189,7 @@ fn row(held: &Held) -> Vec<String> {
         or_nothing(held.level.clone()),
         or_nothing(said(leak, held.recurring)),
         or_nothing(growth),
-        or_nothing(left.map(span)),
+        or_nothing(left.map(words::soon)),
     ]
 }
 
@@ -296,7 +296,7 @@ fn explained(held: &Held) -> String {
 fn reasoned(name: &str, leak: &Leak) -> String {
     let mut lines = vec![format!("leak: {}", words::verdict(leak))];
     lines.extend(words::growth(leak).map(|growth| format!("growth: {growth}")));
-    lines.extend(words::left(leak).map(|left| format!("if it goes on like this: {left}")));
+    lines.extend(words::outlook(leak));
     if leak.state != "unknown" {
         lines.push(format!("why: {}", harmless(&leak.evidence)));
     }

@@ -1,13 +1,11 @@
 //! A leak rule's verdict in words: what it says, since when, how fast, and how long that can go on.
 
 use crate::cli::control::phrase::{NOTHING, harmless, size, span, table};
-use crate::memory::LeakState;
 use crate::serve::wire::memory::{Explained, Held, Leak};
 
 /// The state as it is said.
 pub(super) fn state(leak: &Leak) -> String {
-    let known = LeakState::ALL.into_iter().find(|state| state.as_str() == leak.state);
-    known.map_or_else(|| harmless(&leak.state), |state| state.in_words().to_owned())
+    harmless(leak.in_words())
 }
 
 /// Whether somebody should look.
@@ -45,7 +43,24 @@ pub(super) fn growth(leak: &Leak) -> Option<String> {
 /// How long it takes to which limit.
 pub(super) fn left(leak: &Leak) -> Option<String> {
     let left = leak.seconds_to_limit?;
-    Some(format!("{}, until {}", span(left), limit(leak)))
+    let limit = limit(leak);
+    Some(if is_at_limit(leak) { limit } else { format!("{}, until {limit}", span(left)) })
+}
+
+/// How long that is, at a glance.
+pub(super) fn soon(seconds: f64) -> String {
+    if seconds <= 0.0 { "reached".to_owned() } else { span(seconds) }
+}
+
+/// What becomes of it.
+pub(super) fn outlook(leak: &Leak) -> Option<String> {
+    let left = left(leak)?;
+    let begins = if is_at_limit(leak) { "limit" } else { "if it goes on like this" };
+    Some(format!("{begins}: {left}"))
+}
+
+fn is_at_limit(leak: &Leak) -> bool {
+    leak.seconds_to_limit.is_some_and(|left| left <= 0.0)
 }
 
 /// Which limit it is, and what it comes to.
@@ -162,6 +177,9 @@ mod tests {
         assert_eq!(growth(&leaks).as_deref(), Some(grows));
         let until = "1h 1m, until the container's limit of 512.0 MiB is reached";
         assert_eq!(left(&leaks).as_deref(), Some(until));
+        let reached = Leak { seconds_to_limit: Some(0.0), ..leaks.clone() };
+        let told = "limit: the container's limit of 512.0 MiB is reached";
+        assert_eq!((outlook(&reached).as_deref(), soon(0.0)), (Some(told), "reached".to_owned()));
         let machine = Leak { limit: Some("machine".into()), limit_bytes: None, ..leaks.clone() };
         let until = "1h 1m, until the machine's memory is reached";
         assert_eq!(left(&machine).as_deref(), Some(until));
