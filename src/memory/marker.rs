@@ -146,7 +146,8 @@ impl Reader {
 /// The session that a process was started in, by its environment.
 pub fn session_of(id: ProcId) -> Option<SessionId> {
     let mut bytes = Vec::new();
-    let file = File::open(format!("/proc/{}/environ", id.pid)).ok()?;
+    let folder = proc::folder(&proc::stat(id.pid).ok()?);
+    let file = File::open(folder + "/environ").ok()?;
     // The open file stays with its process, so that this says whose environment it is.
     if proc::start_ticks(id.pid).ok()? != id.start_ticks {
         return None;

@@ -288,7 +288,7 @@ catalogue! {
     PARTS_READINGS: Counter "procession_memory_proportional_readings_total" []
         "Readings of the proportional memory of all trees.";
     PARTS_SECONDS: Counter "procession_memory_proportional_reading_seconds_total" []
-        "Seconds that these readings took; at most a hundredth of one processor.";
+        "Processor seconds that these readings took; at most a hundredth of one processor, in any ten seconds.";
     PARTS_UNREAD: Counter "procession_memory_proportional_unread_total" ["reason"]
         "Processes whose proportional memory could not be read, by reason.";
 
