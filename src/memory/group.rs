@@ -66,6 +66,7 @@ impl Group {
             mode: self.mode,
             usage,
             limit: self.limit(machine),
+            high: self.high(),
             machine,
             working_set: working_set(usage, &parts),
             swap: self.swap(),
@@ -118,18 +119,26 @@ impl Group {
 
     /// The least limit of it and of whoever is above it, as far as that is seen, and of the machine.
     fn limit(&self, machine: Option<Bytes>) -> Option<Bytes> {
-        let name = match self.mode {
-            GroupMode::V1 => "memory.limit_in_bytes",
-            GroupMode::V2 | GroupMode::None => "memory.max",
+        let seen = match self.mode {
+            GroupMode::V1 => self.least("memory.limit_in_bytes"),
+            GroupMode::V2 => self.least("memory.max"),
+            GroupMode::None => None,
         };
-        let above = self.home.ancestors().take_while(|path| path.starts_with(&self.mount));
-        let above = above.filter(|_| self.mode != GroupMode::None);
-        let seen = above.filter_map(|path| parse_limit(&fs::read(path.join(name)).ok()?));
         // Of those above it that are not seen as well, where the first version says so.
         let stat = self.file("memory.stat");
         let told = stat.and_then(|text| word(&text, "hierarchical_memory_limit"));
         let told = told.and_then(|limit| parse_limit(limit.to_string().as_bytes()));
-        seen.chain(told).chain(machine).min()
+        seen.into_iter().chain(told).chain(machine).min()
+    }
+
+    fn high(&self) -> Option<Bytes> {
+        if self.mode == GroupMode::V2 { self.least("memory.high") } else { None }
+    }
+
+    /// The least that a file says of those of it and of whoever is above it.
+    fn least(&self, name: &str) -> Option<Bytes> {
+        let above = self.home.ancestors().take_while(|path| path.starts_with(&self.mount));
+        above.filter_map(|path| parse_limit(&fs::read(path.join(name)).ok()?)).min()
     }
 
     /// The machine's pressure counts where the group does not say its own.
@@ -188,13 +197,15 @@ mod tests {
         let mount = hierarchy(&[
             ("memory.max", "max\n"),
             ("pod/memory.max", "67108864\n"),
+            ("pod/memory.high", "33554432\n"),
             ("pod/it/memory.max", "134217728\n"),
+            ("pod/it/memory.high", "max\n"),
             ("pod/it/memory.current", "1048576\n"),
         ]);
         let group = Group::among(&[], &[mount.path()], "0::/pod/it\n");
         let figures = group.read(Now::default());
         assert_eq!((figures.mode, figures.usage), (GroupMode::V2, Some(Bytes(MIB))));
-        assert_eq!(figures.limit, Some(Bytes(64 * MIB)));
+        assert_eq!((figures.limit, figures.high), (Some(Bytes(64 * MIB)), Some(Bytes(32 * MIB))));
         fs::write(mount.path().join("pod/memory.max"), "max\n").expect("a file");
         fs::write(mount.path().join("pod/it/memory.max"), "9223372036854771712\n").expect("a file");
         assert_eq!(group.read(Now::default()).limit, machine_memory());
@@ -239,7 +250,7 @@ mod tests {
         assert_eq!((figures.peak, figures.swap), (Some(Bytes(600)), Some(Bytes(8))));
         assert_eq!((figures.working_set, figures.parts.slab), (Some(Bytes(450)), None));
         let events = figures.events.by_name().map(|(_, count)| count);
-        assert_eq!(events, [None, Some(40), None, Some(1)]);
+        assert_eq!(events, [None, None, Some(40), None, Some(1), None]);
     }
 
     #[test]
