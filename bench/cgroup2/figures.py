@@ -91,6 +91,7 @@ def squeeze(report, house):
     report.comes_to("memory.high is taken away", lambda: house.metric("container_memory_high_bytes"), None)
     house.limit("memory.low", 120 * MIB)
     house.guest.sh(f"echo 4M > {ROOT}/memory.reclaim || true")
+    report.comes("memory.low was met", lambda: rises(house, "low"))
     house.limit("memory.low", 0)
     house.limit("memory.max", 60 * MIB)
     house.cli("signal", "USR1", "holder")
@@ -153,3 +154,16 @@ def absent(guest, report):
         report.equal(f"{what}: the limit is the machine's memory", house.metric("container_memory_limit_bytes"), machine)
         report.equal(f"{what}: the processes are counted as ever", settled(house)[0], True)
         report.equal(f"{what}: it ends", house.end(), 0)
+
+
+def no_pressure(guest, report):
+    """A kernel that was told to count no pressure: all but that is told."""
+    house = House(guest, "psi", "ro", PROCESSES, {"memory.max": 128 * MIB})
+    ready(report, house)
+    sizes(report, house)
+    events(report, house, "without pressure")
+    told = [name for name, *_ in house.metrics() if "pressure" in name]
+    report.equal("no pressure is told, neither the group's nor the machine's", told, [])
+    said = house.memory()["container"]
+    report.equal("nor by the API", (said["mode"], said.get("pressure")), ("v2", None))
+    report.equal("it ends", house.end(), 0)

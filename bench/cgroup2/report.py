@@ -4,20 +4,18 @@ import time
 
 
 class Report:
-    """Prints each check as it is made, and knows at the end whether all held."""
+    """Prints each check of a scene as it is made, and knows at the end which did not hold."""
 
-    def __init__(self):
-        self.checks, self.failures, self.scene = 0, [], ""
-
-    def begin(self, scene):
-        self.scene = scene
-        print(f"{scene}", flush=True)
+    def __init__(self, scene):
+        self.scene, self.checks, self.failures = scene, 0, []
 
     def holds(self, what, is_so, found=""):
         self.checks += 1
+        line = f"{self.scene}: {what}" + ("" if is_so else f": {found}")
         if not is_so:
-            self.failures.append(f"{self.scene}: {what}: {found}")
-        print(f"  {'ok    ' if is_so else 'FAILED'} {what}" + ("" if is_so else f": {found}"), flush=True)
+            self.failures.append(line)
+        # In one piece, because scenes are played at once.
+        print(f"{'ok    ' if is_so else 'FAILED'} {line}\n", end="", flush=True)
         return is_so
 
     def equal(self, what, found, expected):

@@ -1,0 +1,95 @@
+"""Who killed: the kernel for want of memory, or somebody by hand."""
+
+from figures import MIB, ready
+from house import ROOT, House
+
+# Each takes more than there is when it is told to.
+PROCESSES = """\
+processes:
+  holder: {command: [eat, "24576", "0", "0", "0"]}
+  greedy: {command: [eat, "1024", "131072", "0", "0"]}
+  family: {command: [sh, -c, "eat 1024 131072 0 0 & setsid sh -c 'sleep 70001 & sleep 70002' & wait"]}
+"""
+LIMITS = {"memory.max": 96 * MIB, "memory.swap.max": 0}
+
+
+def play(guest, report):
+    shared(guest, report)
+    of_the_pod(guest, report)
+    own(guest, report)
+
+
+def outcome(house, process):
+    counts = {name: house.metric("process_exits_total", process=process, outcome=name) for name in
+              ("completed", "failed", "timed_out", "killed", "oom", "lost")}
+    return {name: count for name, count in counts.items() if count}
+
+
+def dies(report, house, what, process, expected):
+    report.comes_to(f"{what}: outcome", lambda: outcome(house, process), expected)
+    states = {"oom": "oom", "failed": "failed", "killed": "killed"}
+    report.holds(f"{what}: its session", house.sessions(process)[0] in (states[name] for name in expected),
+                 house.sessions(process))
+
+
+def kills(house):
+    """What the kernel counts, and what is told."""
+    says = dict(line.split() for line in house.own("memory.events").splitlines())
+    return int(says["oom_kill"]), house.metric("container_memory_events_total", event="oom_kill")
+
+
+def shared(guest, report):
+    """One group for all: a SIGKILL with a rise of the container's count."""
+    house = House(guest, "deaths", "ro", PROCESSES, LIMITS)
+    ready(report, house)
+    by_hand(report, house)
+    house.cli("start", "greedy")
+    house.cli("signal", "USR1", "greedy")
+    dies(report, house, "over the limit", "greedy", {"failed": 1, "oom": 1})
+    report.comes("the kernel's count is told", lambda: ((found := kills(house))[0] == found[1] == 1, found))
+    by_hand(report, house, 2)
+    report.equal("the others live, and procession ends as ever", (outcome(house, "holder"), house.end()), ({}, 0))
+
+
+def by_hand(report, house, times=1):
+    """A kill that somebody else asked for is none of the kernel's."""
+    if times > 1:
+        house.cli("start", "greedy")
+    house.cli("signal", "KILL", "greedy")
+    expected = {"failed": times} | ({"oom": 1} if times > 1 else {})
+    report.comes_to(f"killed by hand, {times}", lambda: outcome(house, "greedy"), expected)
+
+
+def of_the_pod(guest, report):
+    """The limit that is met is that of a group above, which is not seen."""
+    guest.sh(f"mkdir {ROOT}/small; echo {96 * MIB} > {ROOT}/small/memory.max; echo 0 > {ROOT}/small/memory.swap.max\n"
+             f"echo '+memory' > {ROOT}/small/cgroup.subtree_control")
+    house = House(guest, "small/it", "ro", PROCESSES, {"memory.max": 512 * MIB})
+    ready(report, house)
+    house.cli("signal", "USR1", "greedy")
+    dies(report, house, "over the limit of a group above", "greedy", {"oom": 1})
+    report.equal("it ends", house.end(), 0)
+
+
+def own(guest, report):
+    """Each run has a group of its own, which a limit from outside can end as a whole."""
+    house = House(guest, "own", "rw", PROCESSES, LIMITS)
+    ready(report, house)
+    house.cli("signal", "USR1", "greedy")
+    dies(report, house, "over the container's limit, in its own group", "greedy", {"oom": 1})
+    group = next(where for where, _, line in house.members() if line.startswith("sleep 70001"))
+    house.limit(f"{group}/memory.oom.group", 1)
+    house.limit(f"{group}/memory.max", 20 * MIB)
+    guest.sh("kill -USR1 " + member(house, group, "eat"))
+    dies(report, house, "a group that is killed as a whole", "family", {"oom": 1})
+    report.comes_to("nobody of it is left, wherever they hid", lambda: [
+        line for _, _, line in house.members() if "7000" in line], [])
+    report.comes("groups that were killed are told", lambda: (
+        house.metric("container_memory_events_total", event="oom_group_kill") == 1, house.own("memory.events")))
+    report.equal("the others live, and procession ends as ever", (outcome(house, "holder"), house.end()), ({}, 0))
+
+
+def member(house, group, name):
+    """The number of a process of a group, by the beginning of its command line."""
+    return house.guest.sh(f"for pid in $(cat {house.group}{group}/cgroup.procs); do "
+                          f"grep -q '^{name}' /proc/$pid/cmdline && echo $pid; done; true").strip()
