@@ -29,7 +29,8 @@ def pressure(text):
 
 
 def play(guest, report):
-    house = House(guest, "figures", "ro", PROCESSES,
+    guest.sh(f"mkdir {ROOT}/figures; echo '+memory' > {ROOT}/figures/cgroup.subtree_control")
+    house = House(guest, "figures/it", "ro", PROCESSES,
                   {"memory.max": 128 * MIB, "memory.swap.max": 64 * MIB})
     ready(report, house)
     report.comes_to("its mode is v2", lambda: house.metric("container_cgroup_mode", mode="v2"), 1)
@@ -90,7 +91,8 @@ def squeeze(report, house):
     house.limit("memory.high", "max")
     report.comes_to("memory.high is taken away", lambda: house.metric("container_memory_high_bytes"), None)
     house.limit("memory.low", 120 * MIB)
-    house.guest.sh(f"echo 4M > {ROOT}/memory.reclaim || true")
+    # From above, where nobody else could give anything; all of it is not to be had.
+    house.guest.sh(f"echo 4M > {ROOT}/figures/memory.reclaim || true")
     report.comes("memory.low was met", lambda: rises(house, "low"))
     house.limit("memory.low", 0)
     house.limit("memory.max", 60 * MIB)

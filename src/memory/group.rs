@@ -213,6 +213,37 @@ mod tests {
     }
 
     #[test]
+    fn what_a_kernel_of_the_second_version_does_not_have_is_absent_and_never_nothing() {
+        // Linux 5.4 without swap; what came with later ones follows below.
+        let files = [
+            ("it/memory.current", "41000960\n"),
+            ("it/memory.max", "134217728\n"),
+            ("it/memory.events", "low 2\nhigh 10\nmax 54\noom 3\noom_kill 1\n"),
+            ("it/memory.stat", "anon 25165824\nfile 16777216\nshmem 0\ninactive_file 16000000\n"),
+        ];
+        let old = hierarchy(&files);
+        let group = Group::among(&[], &[old.path()], "0::/it\n");
+        let figures = group.read(Now::default());
+        assert_eq!((figures.peak, figures.swap, figures.high), (None, None, None));
+        assert_eq!((figures.parts.shared, figures.parts.slab), (Some(Bytes(0)), None));
+        let events = figures.events.by_name().map(|(_, count)| count);
+        assert_eq!(events, [Some(2), Some(10), Some(54), Some(3), Some(1), None]);
+        assert!(figures.pressure.is_none_or(|pressure| pressure.of_machine));
+        for (file, text) in [
+            ("memory.peak", "70000640\n"),
+            ("memory.swap.current", "0\n"),
+            ("memory.high", "max\n"),
+            ("memory.pressure", "some avg10=0.00 avg60=0.00 avg300=0.00 total=10248\n"),
+        ] {
+            fs::write(old.path().join("it").join(file), text).expect("a file");
+        }
+        let figures = group.read(Now::default());
+        assert_eq!((figures.peak, figures.swap), (Some(Bytes(70_000_640)), Some(Bytes(0))));
+        assert_eq!(figures.high, None, "no limit is no figure");
+        assert_eq!(figures.pressure.map(|pressure| pressure.of_machine), Some(false));
+    }
+
+    #[test]
     fn the_container_is_above_the_leaf_that_we_moved_to() {
         let mount = hierarchy(&[
             ("it/memory.current", "7\n"),
