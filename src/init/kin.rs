@@ -286,7 +286,7 @@ mod tests {
         let mut stranger = std::process::Command::new("sleep").arg("60").spawn().expect("a child");
         let main = ProcId { pid: i32::MAX, start_ticks: 0 };
         let session = SessionId::new(crate::units::Wall(0), 1);
-        let mut unsure = |read: fn(ProcId) -> Option<SessionId>, looks: u32, apart: Duration| {
+        let unsure = |read: fn(ProcId) -> Option<SessionId>, looks: u32, apart: Duration| {
             let mut kin = Kin::new(std::process::id().cast_signed());
             kin.markers = Markers::reading_by(read);
             let mut look = || {
