@@ -8,8 +8,21 @@ pub struct Node {
     /// How far behind this node the one is that follows a figure above the bound; any other is
     /// followed by the next.
     pub above: u8,
-    /// The bound of the figure, or the vote of a leaf.
-    pub value: f32,
+    /// The bound of the figure, or the vote of a leaf: the upper half of the bits of a float.
+    half: u16,
+}
+
+impl Node {
+    /// A node with the nearest value that half of a float can hold. Two or three digits are more than the looks
+    /// that a tree was grown on can tell apart, and a node is four bytes rather than eight.
+    pub const fn new(figure: u8, above: u8, value: f32) -> Self {
+        let half = (value.to_bits() + 0x8000) >> 16;
+        Self { figure, above, half: half as u16 }
+    }
+
+    fn value(self) -> f64 {
+        f64::from(f32::from_bits(u32::from(self.half) << 16))
+    }
 }
 
 /// The mark of a node that is a vote.
@@ -25,9 +38,9 @@ fn vote(tree: &[Node], figures: &[f64]) -> f64 {
     loop {
         let node = tree[at];
         if node.figure == LEAF {
-            return f64::from(node.value);
+            return node.value();
         }
-        let is_above = figures[usize::from(node.figure)] > f64::from(node.value);
+        let is_above = figures[usize::from(node.figure)] > node.value();
         at += if is_above { usize::from(node.above) } else { 1 };
     }
 }
@@ -38,13 +51,26 @@ mod tests {
 
     #[test]
     fn each_tree_votes_by_the_figures_that_it_asks_for() {
-        let asks = |figure, above, value| Node { figure, above, value };
-        let leaf = |value| Node { figure: LEAF, above: 0, value };
+        let (asks, leaf) = (Node::new, |value| Node::new(LEAF, 0, value));
         let first = [asks(1, 4, 0.5), asks(0, 2, 7.0), leaf(1.0), leaf(2.0), leaf(4.0)];
         let trees = [first, [leaf(0.25); 5]];
         let by = |figures: [f64; 2]| votes(&trees, &figures);
         assert_eq!(by([7.0, 0.5]), 1.25, "neither is above its bound");
         assert_eq!(by([7.5, 0.0]), 2.25);
         assert_eq!(by([0.0, 0.6]), 4.25);
+    }
+
+    #[test]
+    fn values_are_kept_to_one_part_in_256() {
+        assert_eq!(size_of::<Node>(), 4);
+        for value in [0.0, 1.0, -0.0037463529, 380.0, 0.99, -14.814809, 1e-35] {
+            let kept = Node::new(0, 0, value).value();
+            let off = (kept - f64::from(value)).abs();
+            assert!(off <= f64::from(value.abs()) / 256.0, "{value} became {kept}");
+        }
+        assert!(
+            Node::new(0, 0, 1.0 - f32::EPSILON).value() == 1.0,
+            "the nearest, not the next below"
+        );
     }
 }

@@ -28,9 +28,8 @@ const NARROWEST: u32 = 8;
 /// And at last, of those that tell of the last hours: 64 pieces of 128 samples are eleven hours at
 /// five seconds.
 const WIDEST: u32 = 128;
-/// Samples before anything is said: 16 pieces, of which a line and a bend need as many. Most of the
-/// recorded programs that were well still warmed up before, and looked like leaks.
-pub const LEAST_SAMPLES: u32 = 20 * NARROWEST;
+/// Samples before anything is said: with fewer pieces, a line and a bend fit alike.
+pub const LEAST_SAMPLES: u32 = 13 * NARROWEST;
 /// The part of the room below the limit that a growth has to take before it matters: with less, it
 /// takes another hundred times as long as it was seen until somebody is hurt.
 pub const LEAST_SHARE: f64 = 0.01;
@@ -52,6 +51,8 @@ const PATIENCE: f64 = 512.0;
 pub const WARM_UP: f64 = 120.0;
 /// But what has taken this part of the room by then reaches the limit within a quarter of an hour.
 const MUCH: f64 = 0.15;
+/// And what is known for so many samples: before, of the recorded programs that were well, most still warmed up.
+const FEW_SAMPLES: u32 = 20 * NARROWEST;
 /// Above these it is suspected: three to one.
 pub const SUSPECTED: f64 = 1.1;
 /// Below these it is no longer, one to five: far enough from the others not to flutter.
@@ -236,7 +237,7 @@ impl Robust {
     /// Seconds that have to be lived through before anything is confirmed.
     fn warm_up(&self) -> f64 {
         let taken = self.newest.and_then(|look| look.shape).map_or(0.0, |shape| shape.of_room());
-        if taken < MUCH { WARM_UP } else { 0.0 }
+        if taken < MUCH || self.samples < FEW_SAMPLES { WARM_UP } else { 0.0 }
     }
 
     fn give_up(&mut self, odds: f64, at: Now) {

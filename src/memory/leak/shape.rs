@@ -1,4 +1,4 @@
-//! What the floors of a series look like: twenty to sixty points in, figures without a scale out.
+//! What the floors of a series look like: a dozen to sixty points in, figures without a scale out.
 //!
 //! A leak is growth that goes on: its floors rise along a straight line, do not come down again, and
 //! leave the peaks of before below them. A warm-up and a cache bend or stop, a step is one step, a
@@ -12,7 +12,7 @@ use crate::memory::leak::lines::{Line, MOST, Stretches, Sums};
 pub const FIGURES: usize = 45;
 
 /// Pieces that are needed before anything is said.
-const LEAST: usize = 20;
+const LEAST: usize = 13;
 /// A window is at least this part of what is known, and at least [`LEAST_WINDOW`] pieces.
 const WINDOW_PART: usize = 6;
 const LEAST_WINDOW: usize = 8;
