@@ -6,6 +6,8 @@ import os
 import re
 import shutil
 import subprocess
+import tarfile
+import tempfile
 from pathlib import Path
 
 from harness.tools import TOOLS, Absent
@@ -40,19 +42,38 @@ def install():
 
 
 def kernel():
-    """Debian's kernel for virtual machines, unpacked and never installed: its image and its folder."""
+    """Debian's kernel for virtual machines, of which a few files are unpacked: the image, and the folder
+    of those and of the modules. Nothing of it is installed."""
     folder = FOLDER / "kernel"
-    if not list(folder.glob("boot/vmlinuz-*")):
-        package = kernel_package() or (apt("update"), kernel_package())[1]
-        if not package:
-            raise Absent("Debian's linux-image-cloud-amd64 cannot be found")
-        shutil.rmtree(folder, ignore_errors=True)
-        folder.mkdir(parents=True)
-        subprocess.run(["apt-get", "-qq", "download", package], cwd=folder, check=True, stderr=subprocess.DEVNULL)
-        archive, = folder.glob("*.deb")
-        subprocess.run(["dpkg", "-x", archive.name, "."], cwd=folder, check=True)
-        archive.unlink()
-    return next(folder.glob("boot/vmlinuz-*")), folder
+    if not folder.exists():
+        FOLDER.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=FOLDER) as work:
+            part = Path(work) / "kernel"
+            part.mkdir()
+            unpack(download(Path(work)), part)
+            part.rename(folder)
+    return next(folder.glob("vmlinuz-*")), folder
+
+
+def download(folder):
+    if not kernel_package():
+        apt("update")
+    package = kernel_package()
+    if not package:
+        raise Absent("Debian's linux-image-cloud-amd64 cannot be found")
+    subprocess.run(["apt-get", "-qq", "download", package], cwd=folder, check=True, stderr=subprocess.DEVNULL)
+    return next(folder.glob("*.deb"))
+
+
+def unpack(package, folder):
+    with subprocess.Popen(["dpkg", "--fsys-tarfile", package], stdout=subprocess.PIPE) as content:
+        with tarfile.open(fileobj=content.stdout, mode="r|") as files:
+            for file in files:
+                name = Path(file.name).name
+                if file.isfile() and (name.startswith("vmlinuz-") or name.partition(".ko")[0] in MODULES):
+                    (folder / name).write_bytes(files.extractfile(file).read())
+    if content.returncode:
+        raise Absent(f"{package.name} cannot be unpacked")
 
 
 def kernel_package():
@@ -87,7 +108,7 @@ def archive(kernel_folder, procession):
     order = []
     for name in MODULES:
         # What is built into the kernel needs no file.
-        for path in kernel_folder.rglob(f"{name}.ko*"):
+        for path in kernel_folder.glob(f"{name}.ko*"):
             packed = path.read_bytes()
             files[f"modules/{name}.ko"] = lzma.decompress(packed) if path.suffix == ".xz" else packed
             files[f"modules/{name}.words"] = PARAMETERS.get(name, "").encode()
