@@ -5,10 +5,11 @@ from house import ROOT, House
 MIB = 1 << 20
 # Between two readings somebody may have been given a few pages; the kernel itself counts in batches.
 NEAR = MIB
+# What is cached of a disk goes when nobody has it open any more.
 PROCESSES = """\
 processes:
   holder: {command: [eat, "24576", "32768", "0", "0"]}
-  reader: {command: [sh, -c, "dd if=/dev/ram1 of=/dev/null bs=1M count=16 2>/dev/null; exec sleep 100000"]}
+  reader: {command: [sh, -c, "exec 3</dev/ram1; dd if=/dev/ram1 of=/dev/null bs=1M count=16 2>/dev/null; exec sleep 100000"]}
 """
 PARTS = {"anonymous": "anon", "file": "file", "shmem": "shmem", "slab": "slab"}
 FAMILIES = ["container_memory_usage_bytes", "container_memory_working_set_bytes", "container_memory_swap_bytes",
@@ -35,6 +36,8 @@ def play(guest, report):
     ready(report, house)
     report.comes_to("its mode is v2", lambda: house.metric("container_cgroup_mode", mode="v2"), 1)
     sizes(report, house)
+    cached = flat(house.own("memory.stat"))["inactive_file"]
+    report.holds("there was a cache to leave out of the working set", cached > 8 * MIB, cached)
     report.equal("no memory.high is no figure", house.metric("container_memory_high_bytes"), None)
     events(report, house, "while nothing was met")
     squeeze(report, house)
@@ -46,7 +49,7 @@ def play(guest, report):
 
 def ready(report, house):
     """Up, and all have taken what they take first."""
-    report.comes("it runs and is scraped", lambda: (bool(house.metrics()), house.log()[-500:]))
+    report.comes("it runs and is scraped", lambda: (bool(house.metrics()), house.log()[-500:]), 120)
     report.comes("the processes hold their memory", lambda: settled(house))
 
 

@@ -17,7 +17,7 @@ processes:
 def play(guest, report):
     exit_codes(guest, report)
     house = House(guest, "life", "ro", PROCESSES, {"memory.max": 256 * MIB})
-    report.comes("it runs and is scraped", lambda: (bool(house.metrics()), house.log()[-500:]))
+    report.comes("it runs and is scraped", lambda: (bool(house.metrics()), house.log()[-500:]), 120)
     for level, order in (("normal", "USR1"), ("warning", "USR1"), ("critical", "USR2"), ("warning", "USR2"), ("normal", None)):
         report.comes_to(f"level {level}", lambda level=level: house.metric(
             "process_memory_level", process="steps", level=level), 1)
