@@ -42,7 +42,7 @@ pub struct Markers {
 }
 
 /// How the session is found that a process carries.
-type SessionOf = fn(ProcId) -> Option<SessionId>;
+pub(crate) type SessionOf = fn(ProcId) -> Option<SessionId>;
 
 /// The near side of the thread that reads.
 #[derive(Debug)]
@@ -58,7 +58,8 @@ impl Markers {
         Self::reading_by(session_of)
     }
 
-    fn reading_by(read: SessionOf) -> Self {
+    /// The same with another way to learn it.
+    pub(crate) fn reading_by(read: SessionOf) -> Self {
         Self { carried: BTreeMap::new(), read, reader: None }
     }
 

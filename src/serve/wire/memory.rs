@@ -31,6 +31,9 @@ pub struct Container {
     /// The least limit that holds for it, the machine's memory included.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limit_bytes: Option<u64>,
+    /// Above this whoever allocates is slowed down (`memory.high`).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub high_bytes: Option<u64>,
     /// Usage without what is cached of files and was not used lately.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub working_set_bytes: Option<u64>,
