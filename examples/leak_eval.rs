@@ -272,6 +272,10 @@ mod tests {
 
     /// The alarms of a series of these rows, by the growth-count rule.
     fn alarms(rows: &str) -> Vec<String> {
+        alarms_by(LeakRule::GrowthCount, rows)
+    }
+
+    fn alarms_by(rule: LeakRule, rows: &str) -> Vec<String> {
         let folder = tempfile::tempdir().expect("a folder");
         let path = |name: &str| folder.path().join(name).to_string_lossy().into_owned();
         let meta = "series_id,interval_s,limit_bytes\none,5,9223372036854771712\ntwo,5,NaN\n";
@@ -279,7 +283,6 @@ mod tests {
         fs::write(path("series"), format!("series_id,timestamp_s,rss_bytes\n{rows}"))
             .expect("a file");
         let (meta, series, predictions) = (path("meta"), path("series"), path("predictions"));
-        let rule = LeakRule::GrowthCount;
         let options = Options { meta, series, predictions, rule, figures: None };
         evaluate(&options).expect("what cannot be read is left out");
         let told = fs::read_to_string(path("predictions")).expect("predictions");
@@ -303,15 +306,34 @@ mod tests {
     }
 
     #[test]
-    fn time_that_stands_still_or_runs_back_or_leaps_is_borne() {
-        for times in
-            [[5; 10], [9, 8, 7, 6, 5, 4, 3, 2, 1, 0], [0, 5, 10, 15, 9_999_999, 0, 0, 0, 0, 0]]
-        {
+    fn time_that_stands_still_or_runs_back_or_leaps_gives_no_slope_that_is_none() {
+        for (times, expected) in [
+            ([5; 10], "one,1,5,,"),
+            ([9, 8, 7, 6, 5, 4, 3, 2, 1, 0], "one,1,0,,"),
+            ([0, 0, 5, 5, 10, 10, 15, 15, 20, 20], "one,1,20,400000.000,"),
+        ] {
             let rows =
                 rising(|nth| format!("one,{},{}", times[nth as usize], 1_000_000 * (nth + 1)));
-            for alarm in alarms(&rows) {
-                assert!(!alarm.contains("NaN") && !alarm.contains("inf"), "{alarm}");
-            }
+            assert_eq!(alarms(&rows), [expected], "{times:?}");
         }
+    }
+
+    #[test]
+    fn a_leak_is_found_behind_a_leap_of_time_and_none_where_time_does_not_pass() {
+        let by = |time: &dyn Fn(u32) -> u32| {
+            let row = |nth| format!("one,{},{}\n", time(nth), 100_000_000 + 1_000_000 * nth);
+            let alarms = alarms_by(LeakRule::Robust, &(0..400).map(row).collect::<String>());
+            let all = alarms.join("\n");
+            assert!(!all.contains("NaN") && !all.contains("inf"), "{all}");
+            alarms
+        };
+        let plain = by(&|nth| nth * 5);
+        assert_eq!(plain.len(), 1);
+        assert_eq!(by(&|nth| if nth == 100 { 3 } else { nth * 5 }), plain, "one row runs back");
+        let gap = by(&|nth| if nth < 100 { nth * 5 } else { 3600 + nth * 5 });
+        let slope = gap[0].split(',').nth(3).and_then(|slope| slope.parse::<f64>().ok());
+        assert!(gap.len() == 1 && slope.is_some_and(|slope| (slope / 2e5 - 1.0).abs() < 0.05));
+        assert_eq!(by(&|_| 5), [""; 0], "time stands still");
+        assert_eq!(by(&|nth| 9999 - nth * 5), [""; 0], "time runs back");
     }
 }

@@ -3,13 +3,21 @@
 #![allow(clippy::disallowed_methods)]
 
 use std::sync::OnceLock;
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use nix::time::{ClockId, clock_gettime};
 
 use crate::units::{Mono, Now, Wall};
 
 /// Reads the monotonic and the wall clock together.
 pub fn now() -> Now {
     Now { mono: mono(Instant::now()), wall: wall(SystemTime::now()) }
+}
+
+/// The processor time that the thread which asks has used; where the kernel does not tell, all time.
+pub fn thread_cpu() -> Duration {
+    let used = clock_gettime(ClockId::CLOCK_THREAD_CPUTIME_ID);
+    used.map_or_else(|_| origin().elapsed(), Duration::from)
 }
 
 /// The monotonic clock as tokio's timers read it, for pauses inside a task. Tests can stop it.
@@ -19,7 +27,7 @@ pub fn instant() -> tokio::time::Instant {
 
 /// The tokio instant at which the monotonic clock will show `at`.
 pub fn instant_of(at: Mono) -> tokio::time::Instant {
-    (origin() + std::time::Duration::from_nanos(at.0)).into()
+    (origin() + Duration::from_nanos(at.0)).into()
 }
 
 fn mono(instant: Instant) -> Mono {

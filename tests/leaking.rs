@@ -68,7 +68,10 @@ fn a_leak_is_explained_while_it_runs_when_it_has_ended_and_when_we_have() {
     holds(&told, &[&session, "it leaks, confirmed", "until the critical threshold of 256.0 MiB"]);
     holds(&ask(&house, &["memory"]).expect("a glance"), &["confirmed", "LIMIT IN"]);
     holds(&ask(&house, &["memory", "leaky"]).expect("a chart"), &["┤", "└", "now", "█", &session]);
-    holds(&ask(&house, &["ps"]).expect("a list"), &["a leak is suspected"]);
+    holds(
+        &ask(&house, &["ps"]).expect("a list"),
+        &["leak confirmed: see `procession memory leaky`"],
+    );
     let events = ask(&house, &["sessions", "events", &session]).expect("its events");
     holds(&events, &["leak_confirmed", "leak rule: ", "an hour", "the critical threshold"]);
     until("the log tells of it", || house.log().contains("memory: it leaks").then_some(()));
@@ -94,9 +97,41 @@ fn a_leak_is_explained_while_it_runs_when_it_has_ended_and_when_we_have() {
     let told = kept(&["leaky", "--store", history, "--json"]).expect("JSON");
     let told: Value = serde_json::from_str(&told).expect("JSON");
     assert_eq!((&told["session"], &told["leak"]["state"]), (&json!(session), &json!("confirmed")));
+    // What was said last, and not when it was confirmed.
+    let words = ["sessions", "events", &session, "--json", "--store", history];
+    let events = ask(&house, &words).expect("its events");
+    let events = events.lines().map(|line| serde_json::from_str::<Value>(line).expect("JSON"));
+    let mut confirmed = events.filter(|event| event["event_type"] == "leak_confirmed");
+    let confirmed = confirmed.next_back();
+    let confirmed = confirmed.expect("an event")["timestamp"].clone();
+    assert!(told["at"].as_str() > confirmed.as_str(), "{confirmed} in {told}");
     let unknown = run(&house, &["memory", "explain", "nobody", "--store", history]);
     assert_eq!(unknown.status.code(), Some(1));
     holds(&String::from_utf8_lossy(&unknown.stderr), &["no verdict on a run of \"nobody\""]);
+}
+
+#[test]
+fn what_is_known_now_is_told_where_nothing_is_kept_of_earlier_runs() {
+    let config = "control: DIR/c.sock\nstore: memory\n\
+        memory: {interval: 100ms}\nprocesses:\n  it: {command: [sleep, '1000000']}\n";
+    let mut house = House::of_config(As::Subreaper, config);
+    let explained = || {
+        let output = run(&house, &["memory", "explain", "it"]);
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        (output.status.success() && text.contains("samples that the rule needs"))
+            .then_some((text, output.stderr))
+    };
+    let (first, _) = until("it is explained", explained);
+    assert!(!first.contains("earlier runs"), "{first}");
+    assert!(run(&house, &["restart", "it"]).status.success());
+    let (second, complaints) = until("its next run is explained", || {
+        explained().filter(|(text, _)| text.lines().next() != first.lines().next())
+    });
+    let last = second.lines().last().expect("a line");
+    assert!(last.starts_with("earlier runs: not known: ") && last.contains("memory"), "{second}");
+    assert_eq!(complaints, b"");
+    house.signal(15);
+    house.end();
 }
 
 /// What a script measures of the lines that the page draws, in a frame of this width.

@@ -250,6 +250,7 @@ fn container() -> ContainerFigures {
         mode: GroupMode::V2,
         usage: Some(Bytes::mib(5_600)),
         limit: Some(Bytes::mib(8_192)),
+        high: Some(Bytes::mib(7_168)),
         machine: Some(Bytes::mib(32_768)),
         working_set: Some(Bytes::mib(5_400)),
         swap: Some(Bytes(0)),
@@ -261,7 +262,14 @@ fn container() -> ContainerFigures {
             slab: Some(Bytes::mib(60)),
             inactive_file: Some(Bytes::mib(200)),
         },
-        events: GroupEvents { high: Some(0), max: Some(12), oom: Some(1), oom_kill: Some(1) },
+        events: GroupEvents {
+            low: Some(0),
+            high: Some(0),
+            max: Some(12),
+            oom: Some(1),
+            oom_kill: Some(1),
+            oom_group_kill: Some(0),
+        },
         pressure: Some(Pressure {
             of_machine: false,
             some: stall(0.25, 12.5),

@@ -9,7 +9,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use procession::ledger::snapshot::Snapshot;
-use procession::memory::SelfFigures;
+use procession::memory::{LeakState, SelfFigures, Verdict};
 use procession::output::figures::OutputFigures;
 use procession::serve::listener::{Limits, serve};
 use procession::serve::{Source, Sources};
@@ -354,6 +354,36 @@ fn the_page_shows_every_process_and_escapes_what_others_named() {
     for absent in ["<img", "<script", "http://", "https://", "src=\""] {
         assert!(!page.contains(absent), "{absent} is in:\n{page}");
     }
+}
+
+#[test]
+fn the_page_says_of_a_leak_what_the_terminal_says() {
+    let door = door();
+    for (state, word) in [
+        (LeakState::Unknown, "too early"),
+        (LeakState::None, "none"),
+        (LeakState::Suspected, "suspected"),
+        (LeakState::Confirmed, "confirmed"),
+    ] {
+        door.show(|snapshot| {
+            let leaky = snapshot.processes.iter_mut().find(|process| process.name == "leaky");
+            let run = leaky.and_then(|process| process.run.as_mut()).expect("it runs");
+            let judged = Verdict { state, ..*run.verdict.take().expect("a verdict") };
+            run.verdict = Some(Arc::new(judged));
+        });
+        let reply = door.get("/");
+        let page = reply.text();
+        let row = page.split("<tr").find(|row| row.contains(">leaky<")).expect("its row");
+        assert!(row.contains(&format!(">{word}</span>")), "{word}: {row}");
+    }
+    door.show(|snapshot| {
+        let leaky = snapshot.processes.iter_mut().find(|process| process.name == "leaky");
+        let run = leaky.and_then(|process| process.run.as_mut()).expect("it runs");
+        let judged = run.verdict.take().expect("a verdict");
+        run.verdict = Some(Arc::new(Verdict { to_limit: Some(Duration::ZERO), ..*judged }));
+    });
+    let reply = door.get("/");
+    assert!(reply.text().contains("<b>at</b> its critical threshold of "), "{}", reply.text());
 }
 
 #[test]

@@ -13,6 +13,8 @@ use procession::units::ProcessIx;
 use procession::watch::follow;
 use tokio::sync::{mpsc, watch};
 
+use crate::house::{As, House, until};
+
 const PATIENCE: Duration = Duration::from_secs(20);
 /// Long enough for a change to be told that must not be.
 const SILENCE: Duration = Duration::from_millis(400);
@@ -108,4 +110,26 @@ async fn another_plan_watches_other_files() {
     scene.hears_nothing().await;
     fs::write(second.path().join("x"), "1").unwrap();
     scene.hears().await;
+}
+
+#[test]
+fn a_folder_that_is_missing_is_told_of_once_and_looked_for_all_the_same() {
+    let rule =
+        |folder: &str| format!("develop: {{watch: [{{path: DIR/{folder}, action: restart}}]}}");
+    let config = format!(
+        "store: memory\nprocesses:\n  \
+         never: {{command: [sleep, '1000000'], {}}}\n  \
+         later: {{command: [sh, -c, 'echo >> DIR/starts; exec sleep 1000000'], {}}}\n",
+        rule("never"),
+        rule("later")
+    );
+    let mut house = House::of_config(As::Subreaper, &config);
+    let told = |folder: &str| house.log().matches(&format!("{folder} is not watched")).count();
+    until("both are missing", || (told("/never") > 0 && told("/later") > 0).then_some(()));
+    fs::create_dir(house.dir().join("later")).expect("a folder");
+    // It is found by the second look, which finds the other one missing again.
+    house.await_lines("starts", 2);
+    assert_eq!((told("/never"), told("/later")), (1, 1), "{}", house.log());
+    house.signal(15);
+    house.end();
 }

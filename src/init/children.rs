@@ -285,14 +285,21 @@ impl Body {
         }
     }
 
-    /// One look tells for all who ended in this turn whether others of their runs live.
+    /// One look tells for all who ended in this turn whether others of their runs live. On a busy
+    /// machine it takes a moment to learn whose somebody is: then they are told of in a later turn,
+    /// because who is taken for nobody's now outlives the run.
     fn tell_of_the_ended(&mut self, rest: Rest) {
         if self.ended.is_empty() {
             return;
         }
         let some_may_live = rest != Rest::Alone && self.kin.has_strangers(&self.known_pids());
         if some_may_live {
-            self.look();
+            if self.kin.unsure_until().is_none_or(|at| at <= clock::now().mono) {
+                self.look();
+            }
+            if self.kin.unsure_until().is_some() {
+                return;
+            }
         }
         for (run, status, usage) in std::mem::take(&mut self.ended) {
             let leftovers = some_may_live && self.kin.lives(run);

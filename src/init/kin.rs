@@ -67,13 +67,16 @@ impl Kin {
     /// Looks now. `roots` are the runs that matter with their main processes, dead ones included.
     pub fn look(&mut self, roots: &[(RunId, ProcId)], sessions: &[(RunId, SessionId)]) {
         self.began = clock::now().mono;
+        // What was not known long ago says nothing of who is unknown now.
+        let known_to_be_behind =
+            self.unknown_since.filter(|_| self.began.since(self.looked) < UNKNOWN);
         // Without /proc nothing can be learnt, and what was learnt stays.
         if proc::scan_into(&mut self.pass).is_ok() {
             self.lineage.observe(&self.pass, roots);
             self.markers.place(&mut self.lineage, sessions);
         }
         self.looked = clock::now().mono;
-        let since = self.unknown_since.unwrap_or(self.looked);
+        let since = known_to_be_behind.unwrap_or(self.looked);
         self.unknown_since = self.markers.are_behind().then_some(since);
         let took = self.looked.since(self.began);
         self.look_at = self.looked.after(SHORTEST_REST.max(took * REST_FACTOR));
@@ -220,9 +223,16 @@ impl Kin {
         (!self.awaited.is_empty()).then_some(self.look_at)
     }
 
+    /// When to look again because by the last look it is not known whose somebody is; `None` where
+    /// that is known, or where it takes so long that nobody waits for it.
+    pub fn unsure_until(&self) -> Option<Mono> {
+        let since = self.unknown_since?;
+        (self.looked.since(since) < UNKNOWN).then_some(self.look_at)
+    }
+
     /// The awaited trees that are empty, by the last look; nobody waits for them any more.
     pub fn emptied(&mut self) -> Vec<RunId> {
-        if self.unknown_since.is_some_and(|since| self.looked.since(since) < UNKNOWN) {
+        if self.unsure_until().is_some() {
             return Vec::new();
         }
         let empty: Vec<RunId> =
@@ -269,6 +279,38 @@ fn name(pid: i32) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// A stranger's environment takes a while to be read: a busy machine, a page that is swapped out.
+    #[test]
+    fn whose_a_stranger_is_takes_a_while_and_is_waited_for_but_not_for_ever() {
+        let mut stranger = std::process::Command::new("sleep").arg("60").spawn().expect("a child");
+        let main = ProcId { pid: i32::MAX, start_ticks: 0 };
+        let session = SessionId::new(crate::units::Wall(0), 1);
+        let unsure = |read: fn(ProcId) -> Option<SessionId>, looks: u32, apart: Duration| {
+            let mut kin = Kin::new(std::process::id().cast_signed());
+            kin.markers = Markers::reading_by(read);
+            let mut look = || {
+                kin.look(&[(RunId(1), main)], &[(RunId(1), session)]);
+                let unsure = kin.unsure_until().is_some();
+                std::thread::sleep(apart);
+                unsure
+            };
+            (0..looks).map(|_| look()).collect::<Vec<_>>()
+        };
+        let hang: fn(ProcId) -> Option<SessionId> = |_| {
+            std::thread::sleep(Duration::from_secs(60));
+            None
+        };
+        let slow: fn(ProcId) -> Option<SessionId> = |_| {
+            std::thread::sleep(Duration::from_millis(100));
+            None
+        };
+        let known = unsure(slow, 2, Duration::from_secs(5));
+        assert_eq!(known, [true, false], "it was read meanwhile");
+        let given_up = unsure(hang, 20, Duration::from_millis(30));
+        assert!(given_up[0] && !given_up[19], "{given_up:?}");
+        stranger.kill().and_then(|()| stranger.wait()).expect("an end");
+    }
 
     #[test]
     fn a_look_serves_its_turn_until_somebody_is_new() {

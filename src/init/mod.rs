@@ -378,6 +378,7 @@ impl Body {
         let wanted = [
             self.machine.next_deadline(),
             self.kin.deadline(),
+            self.kin.unsure_until().filter(|_| !self.ended.is_empty()),
             self.head_start,
             self.observe_at,
             told,

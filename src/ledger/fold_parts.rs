@@ -11,13 +11,16 @@ use crate::ledger::fold::Ledger;
 use crate::ledger::fold_requests::Answer;
 use crate::ledger::fold_runs::Run;
 use crate::ledger::judged::judged;
+use crate::ledger::outcome::Outcome;
 use crate::ledger::request::{Refusal, Reply};
 use crate::ledger::row::{EventSource, Row};
+use crate::ledger::session::SessionState;
 use crate::ledger::sessions::Note;
 use crate::memory::history::Point;
 use crate::memory::parts::TreeParts;
-use crate::memory::recurring::{RunTrend, recurring, trend};
-use crate::memory::{LeakState, PartsCost};
+use crate::memory::recurring::{RunTrend, SHORTEST, cut_short, recurring, trend};
+use crate::memory::{LeakState, MemoryLevel, PartsCost};
+use crate::supervise::lifecycle::RunEnd;
 use crate::units::{Bytes, Now, ProcessIx};
 
 /// Runs of one process whose memory is remembered.
@@ -79,8 +82,16 @@ impl Ledger {
     }
 
     /// Keeps what a run held that ends now, and looks whether it leaked as those before it did.
-    pub(super) fn remember_memory(&mut self, at: Now, ix: ProcessIx, run: &Run) -> Vec<Row> {
-        let trend = trend(&run.history);
+    pub(super) fn remember_memory(
+        &mut self,
+        at: Now,
+        ix: ProcessIx,
+        run: &Run,
+        outcome: &Outcome,
+        end: Option<&RunEnd>,
+    ) -> Vec<Row> {
+        let short = || short_trend(at, run, outcome, end);
+        let trend = trend(&run.history).or_else(short);
         let Some(held) = held_by(run, trend) else { return Vec::new() };
         let note = Note::new("memory_history", "its run ends", held).from(EventSource::Probe);
         let mut rows = self.sessions.note(run.session, at, note);
@@ -102,6 +113,17 @@ impl Ledger {
         rows.extend(self.sessions.note(run.session, at, note));
         rows
     }
+}
+
+/// How a run went that was too short for a trend, where it ended for want of memory: the kernel killed it
+/// for that, or it was at its critical level.
+fn short_trend(at: Now, run: &Run, outcome: &Outcome, end: Option<&RunEnd>) -> Option<RunTrend> {
+    let in_want =
+        outcome.state == SessionState::OutOfMemory || run.level.level() == MemoryLevel::Critical;
+    let lasted = at.mono.since(run.first_sample?);
+    let most = end.and_then(|end| end.usage).map(|usage| usage.max_rss);
+    let peak = run.memory.peak().max(most).unwrap_or_default();
+    (in_want && lasted < SHORTEST).then(|| cut_short(&run.history, lasted, peak)).flatten()
 }
 
 /// What is kept of how a run's memory went, and of what was said of it last. A run that was too short

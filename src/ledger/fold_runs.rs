@@ -299,7 +299,7 @@ impl Ledger {
         let last = LastRun { session: run.session, outcome: outcome.clone() };
         let before = process.last.replace(last);
         self.sessions.used_cpu(run.session, cpu);
-        let mut rows = self.remember_memory(at, ix, &run);
+        let mut rows = self.remember_memory(at, ix, &run, outcome, end);
         for talk in self.conversations.of(run.session) {
             rows.extend(self.sessions.end(talk, at, &outcome.of_conversation(), None));
         }

@@ -70,7 +70,10 @@ pub(super) fn pace(detail: &Value) -> String {
         detail["growth_bytes_per_second"].as_f64().map(|rate| Bytes((rate * 3600.0) as u64));
     let rate = hourly.map_or_else(|| "growth".to_owned(), |rate| format!("{rate} an hour"));
     let left = detail["seconds_to_limit"].as_f64();
-    let left = left.map(|left| format!(", {} in {}", limit(detail), span(left)));
+    let left = left.map(|left| match left > 0.0 {
+        true => format!(", {} in {}", limit(detail), span(left)),
+        false => format!(", {}", limit(detail)),
+    });
     format!("{rate}{}", left.unwrap_or_default())
 }
 

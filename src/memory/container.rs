@@ -45,6 +45,9 @@ pub struct ContainerFigures {
     /// The least of its own limit, those of the groups above it that can be seen, and the machine's
     /// memory.
     pub limit: Option<Bytes>,
+    /// The least `memory.high` of its own and of the groups above it that can be seen: whoever allocates
+    /// above it is slowed down, and pages are taken away; version 1 has none.
+    pub high: Option<Bytes>,
     /// The machine's memory.
     pub machine: Option<Bytes>,
     /// Usage without what is cached of files and was not used lately: what a kubelet evicts by.
@@ -87,6 +90,8 @@ impl GroupParts {
 /// How often a group met its limits, since it was made.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct GroupEvents {
+    /// Pages were taken away although its usage was within `memory.low`.
+    pub low: Option<u64>,
     /// Its usage was above `memory.high`.
     pub high: Option<u64>,
     /// Its usage was about to go over `memory.max`; for version 1, `failcnt`.
@@ -95,12 +100,16 @@ pub struct GroupEvents {
     pub oom: Option<u64>,
     /// Processes that the kernel killed for want of memory.
     pub oom_kill: Option<u64>,
+    /// Groups that the kernel killed as a whole (`memory.oom.group`); since Linux 5.17.
+    pub oom_group_kill: Option<u64>,
 }
 
 impl GroupEvents {
     /// Each with the value of its `event` label.
-    pub fn by_name(&self) -> [(&'static str, Option<u64>); 4] {
-        [("high", self.high), ("max", self.max), ("oom", self.oom), ("oom_kill", self.oom_kill)]
+    pub fn by_name(&self) -> [(&'static str, Option<u64>); 6] {
+        let kills = [("oom_kill", self.oom_kill), ("oom_group_kill", self.oom_group_kill)];
+        let [low, high] = [("low", self.low), ("high", self.high)];
+        [low, high, ("max", self.max), ("oom", self.oom), kills[0], kills[1]]
     }
 }
 
@@ -172,8 +181,14 @@ pub fn parse_stat(text: &[u8], mode: GroupMode) -> GroupParts {
 /// What `memory.events` says.
 pub fn parse_events(text: &[u8]) -> GroupEvents {
     let count = |name| word(text, name);
-    let (high, max, oom) = (count("high"), count("max"), count("oom"));
-    GroupEvents { high, max, oom, oom_kill: count("oom_kill") }
+    GroupEvents {
+        low: count("low"),
+        high: count("high"),
+        max: count("max"),
+        oom: count("oom"),
+        oom_kill: count("oom_kill"),
+        oom_group_kill: count("oom_group_kill"),
+    }
 }
 
 /// Usage without the inactive part of the cache, as cAdvisor has it: never below nothing.
@@ -253,8 +268,11 @@ mod tests {
     fn a_word_is_a_whole_one() {
         let text = b"oom_kill 3\noom 2\noom_group_kill 1\nhigh x\n";
         let events = parse_events(text);
-        assert_eq!((events.oom, events.oom_kill), (Some(2), Some(3)));
-        assert_eq!((events.high, events.max), (None, None));
+        assert_eq!(
+            (events.oom, events.oom_kill, events.oom_group_kill),
+            (Some(2), Some(3), Some(1))
+        );
+        assert_eq!((events.low, events.high, events.max), (None, None, None));
     }
 
     #[test]

@@ -66,6 +66,7 @@ impl Group {
             mode: self.mode,
             usage,
             limit: self.limit(machine),
+            high: self.high(),
             machine,
             working_set: working_set(usage, &parts),
             swap: self.swap(),
@@ -118,18 +119,26 @@ impl Group {
 
     /// The least limit of it and of whoever is above it, as far as that is seen, and of the machine.
     fn limit(&self, machine: Option<Bytes>) -> Option<Bytes> {
-        let name = match self.mode {
-            GroupMode::V1 => "memory.limit_in_bytes",
-            GroupMode::V2 | GroupMode::None => "memory.max",
+        let seen = match self.mode {
+            GroupMode::V1 => self.least("memory.limit_in_bytes"),
+            GroupMode::V2 => self.least("memory.max"),
+            GroupMode::None => None,
         };
-        let above = self.home.ancestors().take_while(|path| path.starts_with(&self.mount));
-        let above = above.filter(|_| self.mode != GroupMode::None);
-        let seen = above.filter_map(|path| parse_limit(&fs::read(path.join(name)).ok()?));
         // Of those above it that are not seen as well, where the first version says so.
         let stat = self.file("memory.stat");
         let told = stat.and_then(|text| word(&text, "hierarchical_memory_limit"));
         let told = told.and_then(|limit| parse_limit(limit.to_string().as_bytes()));
-        seen.chain(told).chain(machine).min()
+        seen.into_iter().chain(told).chain(machine).min()
+    }
+
+    fn high(&self) -> Option<Bytes> {
+        if self.mode == GroupMode::V2 { self.least("memory.high") } else { None }
+    }
+
+    /// The least that a file says of those of it and of whoever is above it.
+    fn least(&self, name: &str) -> Option<Bytes> {
+        let above = self.home.ancestors().take_while(|path| path.starts_with(&self.mount));
+        above.filter_map(|path| parse_limit(&fs::read(path.join(name)).ok()?)).min()
     }
 
     /// The machine's pressure counts where the group does not say its own.
@@ -188,17 +197,50 @@ mod tests {
         let mount = hierarchy(&[
             ("memory.max", "max\n"),
             ("pod/memory.max", "67108864\n"),
+            ("pod/memory.high", "33554432\n"),
             ("pod/it/memory.max", "134217728\n"),
+            ("pod/it/memory.high", "max\n"),
             ("pod/it/memory.current", "1048576\n"),
         ]);
         let group = Group::among(&[], &[mount.path()], "0::/pod/it\n");
         let figures = group.read(Now::default());
         assert_eq!((figures.mode, figures.usage), (GroupMode::V2, Some(Bytes(MIB))));
-        assert_eq!(figures.limit, Some(Bytes(64 * MIB)));
+        assert_eq!((figures.limit, figures.high), (Some(Bytes(64 * MIB)), Some(Bytes(32 * MIB))));
         fs::write(mount.path().join("pod/memory.max"), "max\n").expect("a file");
         fs::write(mount.path().join("pod/it/memory.max"), "9223372036854771712\n").expect("a file");
         assert_eq!(group.read(Now::default()).limit, machine_memory());
         assert!(machine_memory() > Some(Bytes::mib(64)));
+    }
+
+    #[test]
+    fn what_a_kernel_of_the_second_version_does_not_have_is_absent_and_never_nothing() {
+        // Linux 5.4 without swap; what came with later ones follows below.
+        let files = [
+            ("it/memory.current", "41000960\n"),
+            ("it/memory.max", "134217728\n"),
+            ("it/memory.events", "low 2\nhigh 10\nmax 54\noom 3\noom_kill 1\n"),
+            ("it/memory.stat", "anon 25165824\nfile 16777216\nshmem 0\ninactive_file 16000000\n"),
+        ];
+        let old = hierarchy(&files);
+        let group = Group::among(&[], &[old.path()], "0::/it\n");
+        let figures = group.read(Now::default());
+        assert_eq!((figures.peak, figures.swap, figures.high), (None, None, None));
+        assert_eq!((figures.parts.shared, figures.parts.slab), (Some(Bytes(0)), None));
+        let events = figures.events.by_name().map(|(_, count)| count);
+        assert_eq!(events, [Some(2), Some(10), Some(54), Some(3), Some(1), None]);
+        assert!(figures.pressure.is_none_or(|pressure| pressure.of_machine));
+        for (file, text) in [
+            ("memory.peak", "70000640\n"),
+            ("memory.swap.current", "0\n"),
+            ("memory.high", "max\n"),
+            ("memory.pressure", "some avg10=0.00 avg60=0.00 avg300=0.00 total=10248\n"),
+        ] {
+            fs::write(old.path().join("it").join(file), text).expect("a file");
+        }
+        let figures = group.read(Now::default());
+        assert_eq!((figures.peak, figures.swap), (Some(Bytes(70_000_640)), Some(Bytes(0))));
+        assert_eq!(figures.high, None, "no limit is no figure");
+        assert_eq!(figures.pressure.map(|pressure| pressure.of_machine), Some(false));
     }
 
     #[test]
@@ -239,7 +281,7 @@ mod tests {
         assert_eq!((figures.peak, figures.swap), (Some(Bytes(600)), Some(Bytes(8))));
         assert_eq!((figures.working_set, figures.parts.slab), (Some(Bytes(450)), None));
         let events = figures.events.by_name().map(|(_, count)| count);
-        assert_eq!(events, [None, Some(40), None, Some(1)]);
+        assert_eq!(events, [None, None, Some(40), None, Some(1), None]);
     }
 
     #[test]

@@ -42,7 +42,7 @@ pub struct Markers {
 }
 
 /// How the session is found that a process carries.
-type SessionOf = fn(ProcId) -> Option<SessionId>;
+pub(crate) type SessionOf = fn(ProcId) -> Option<SessionId>;
 
 /// The near side of the thread that reads.
 #[derive(Debug)]
@@ -58,7 +58,8 @@ impl Markers {
         Self::reading_by(session_of)
     }
 
-    fn reading_by(read: SessionOf) -> Self {
+    /// The same with another way to learn it.
+    pub(crate) fn reading_by(read: SessionOf) -> Self {
         Self { carried: BTreeMap::new(), read, reader: None }
     }
 
@@ -146,7 +147,8 @@ impl Reader {
 /// The session that a process was started in, by its environment.
 pub fn session_of(id: ProcId) -> Option<SessionId> {
     let mut bytes = Vec::new();
-    let file = File::open(format!("/proc/{}/environ", id.pid)).ok()?;
+    let folder = proc::folder(&proc::stat(id.pid).ok()?);
+    let file = File::open(folder + "/environ").ok()?;
     // The open file stays with its process, so that this says whose environment it is.
     if proc::start_ticks(id.pid).ok()? != id.start_ticks {
         return None;

@@ -2,9 +2,9 @@
 //!
 //! `proc` reads `/proc` and `stat` understands it, `tree` says which processes belong to which run
 //! and `marker` whose those are who lost their lineage, `probe` samples them, `level` and `leak`
-//! judge them against what `limit` says, `myself` reads our own figures. What costs more to read is `parts`, and what the
-//! container's own group says is `container`, which `group` reads. `history` is what a run held, and
-//! `recurring` a leak that outlives restarts. Only `proc`, `marker`, `probe`,
+//! judge them against what `limit` says, `myself` reads our own figures. What costs more to
+//! read is `parts`, within `parts_budget`, and what the container's own group says is `container`, which
+//! `group` reads. `history` is what a run held, and `recurring` a leak that outlives restarts. Only `proc`, `marker`, `probe`,
 //! `group` and `myself` touch the world.
 
 pub mod container;
@@ -16,6 +16,7 @@ pub mod limit;
 pub mod marker;
 pub mod orphan;
 pub mod parts;
+pub mod parts_budget;
 pub mod recurring;
 pub mod strays;
 pub mod myself;
@@ -93,7 +94,7 @@ pub struct Turns {
 pub struct PartsCost {
     /// Readings of all trees.
     pub readings: u64,
-    /// How long they took together.
+    /// The processor time that they took together.
     pub spent: Duration,
     /// Processes that could not be read, in the order of [`Unread::ALL`].
     pub unread: [u64; Unread::ALL.len()],
@@ -141,6 +142,9 @@ pub enum LeakState {
 }
 
 impl LeakState {
+    /// Every state, from the least.
+    pub const ALL: [Self; 4] = [Self::Unknown, Self::None, Self::Suspected, Self::Confirmed];
+
     /// Its name on the wire.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -148,6 +152,14 @@ impl LeakState {
             Self::None => "none",
             Self::Suspected => "suspected",
             Self::Confirmed => "confirmed",
+        }
+    }
+
+    /// How people are told of it, wherever that is.
+    pub fn in_words(self) -> &'static str {
+        match self {
+            Self::Unknown => "too early",
+            Self::None | Self::Suspected | Self::Confirmed => self.as_str(),
         }
     }
 

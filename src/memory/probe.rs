@@ -61,6 +61,8 @@ pub struct Probe {
 struct Member {
     id: ProcId,
     run: RunId,
+    /// Whether it lived when the pass came by.
+    is_alive: bool,
     statm: Option<StatmFile>,
     ticks: u64,
     /// Whether we are its parent, so that its time will be booked on us.
@@ -197,6 +199,7 @@ impl Probe {
             self.members.push(Member {
                 id,
                 run,
+                is_alive: placed.stat.is_alive(),
                 statm: known.and_then(|known| known.statm).filter(|_| placed.stat.is_alive()),
                 ticks: placed.stat.ticks(),
                 is_ours,
@@ -210,12 +213,10 @@ impl Probe {
     /// The memory of a member; `None` when it is a zombie or gone.
     fn read(&mut self, at: usize) -> Option<Statm> {
         let member = &mut self.members[at];
-        let read = match member.statm.take() {
-            Some(kept) => kept.read().map(|statm| (kept, statm)),
-            None => StatmFile::open(member.id.pid)
-                .and_then(|opened| opened.read().map(|statm| (opened, statm))),
-        };
-        match read {
+        if !member.is_alive {
+            return None;
+        }
+        match read(member.id.pid, member.statm.take()) {
             Ok((file, statm)) => {
                 member.statm = (at < self.keep_at_most).then_some(file);
                 (statm != Statm::default()).then_some(statm)
@@ -252,6 +253,19 @@ impl Probe {
         spent.told = spent.told.max(spent.departed + present);
         spent.told
     }
+}
+
+/// The memory of a living process, with the file that tells it: its own, or where its first thread
+/// has ended, that of another one.
+fn read(pid: i32, kept: Option<StatmFile>) -> std::io::Result<(StatmFile, Statm)> {
+    let with = |file: StatmFile| file.read().map(|statm| (file, statm));
+    let is_told = |(_, statm): &(StatmFile, Statm)| *statm != Statm::default();
+    if let Some(told) = kept.and_then(|file| with(file).ok()).filter(is_told) {
+        return Ok(told);
+    }
+    let own = StatmFile::open(pid).and_then(with)?;
+    let others = || StatmFile::of_thread(pid).and_then(|file| with(file).ok());
+    if is_told(&own) { Ok(own) } else { Ok(others().unwrap_or(own)) }
 }
 
 /// Keeps the time of a member that is gone with its run, unless a member has waited for it.

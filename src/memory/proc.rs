@@ -6,6 +6,7 @@
 
 use std::fs::File;
 use std::io::{self, Read, Write};
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::FileExt;
 
 use nix::dir::Dir;
@@ -21,6 +22,8 @@ const STAT_MAX: usize = 1280;
 const STATM_MAX: usize = 160;
 /// `/proc/`, a pid of at most 10 digits, and the longest file name that is asked for here.
 const PATH_MAX: usize = 48;
+/// Threads that are tried for one that lives: who has ended is gone at once, unless it is debugged.
+const THREADS_TRIED: usize = 8;
 
 /// Every process that can be seen, in the order of their pids, into a buffer that is used again, so
 /// that a pass allocates nothing. Those that vanish during the pass are left out; the picture is not
@@ -78,13 +81,42 @@ impl StatmFile {
         File::open(path_of(pid, "statm", &mut path)?).map(Self)
     }
 
-    /// Reads it. An error means that the process is gone; all zero that it is a zombie.
+    /// Opens that of a thread other than the first one; `None` where no such thread lives.
+    pub fn of_thread(pid: i32) -> Option<Self> {
+        by_thread(pid).map(|(_, file)| file)
+    }
+
+    /// Reads it. An error means that the process or the thread is gone; all zero that it is a zombie,
+    /// or that it has no thread any more but others, see [`ProcStat::is_headless`].
     pub fn read(&self) -> io::Result<Statm> {
         let mut buffer = [0; STATM_MAX];
         let length = self.0.read_at(&mut buffer, 0)?;
         parse_statm(&buffer[..length])
             .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "cannot read statm"))
     }
+}
+
+/// The folder that tells of a process: its own, or where that is empty, because its first thread has
+/// ended before others, the one of a thread that lives.
+pub fn folder(stat: &ProcStat) -> String {
+    let own = stat.id.pid;
+    let others = stat.is_headless().then(|| thread_folder(own)).flatten();
+    others.unwrap_or_else(|| format!("/proc/{own}"))
+}
+
+/// The folder of a thread other than the first one; `None` where no such thread lives.
+pub fn thread_folder(pid: i32) -> Option<String> {
+    by_thread(pid).map(|(thread, _)| format!("/proc/{pid}/task/{thread}"))
+}
+
+fn by_thread(pid: i32) -> Option<(i32, StatmFile)> {
+    let threads = std::fs::read_dir(format!("/proc/{pid}/task")).ok()?.flatten();
+    let threads = threads.filter_map(|entry| pid_of(entry.file_name().as_bytes()));
+    threads.filter(|thread| *thread != pid).take(THREADS_TRIED).find_map(|thread| {
+        let file = File::open(format!("/proc/{pid}/task/{thread}/statm")).ok().map(StatmFile)?;
+        let lives = file.read().is_ok_and(|statm| statm != Statm::default());
+        lives.then_some((thread, file))
+    })
 }
 
 /// Bytes in a page.

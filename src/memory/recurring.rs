@@ -8,6 +8,10 @@
 //! It is resident memory that is looked at, because it is read with every sample: what thresholds are
 //! compared with is read so seldom where much is held that a short run may never have its own figure.
 //! Files that are mapped count there too, so that most of a growth has to be anonymous.
+//!
+//! A run that was too short for a trend says nothing, unless it ended for want of memory: what grows so
+//! fast that it is killed within a minute, again and again, is the worst of them. Then its slope is that
+//! from its first sample to what it had at its end.
 
 use std::time::Duration;
 
@@ -16,7 +20,7 @@ use crate::units::Bytes;
 
 /// Runs in a row that have to agree: with three of them, two restarts did not help.
 pub const RUNS: usize = 3;
-/// A run that was shorter says nothing, and does not break the row.
+/// A run that was shorter says nothing and does not break the row, unless it ended for want of memory.
 pub const SHORTEST: Duration = Duration::from_secs(60);
 /// Points of its history that a run must have to say anything.
 const LEAST_POINTS: usize = 12;
@@ -31,6 +35,9 @@ const SLOPES_APART: f64 = 2.0;
 /// Beginnings agree when none is further from their median than by this part of it: what grows from
 /// run to run as well has another reason than the run.
 const STARTS_APART: f64 = 0.25;
+/// Or by this part of what the runs grow by: of what grows fast, the first sample may be of one moment or
+/// another.
+const STARTS_APART_OF_GROWTH: f64 = 0.1;
 
 /// How the memory of one ended run went.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -76,16 +83,30 @@ pub fn trend(history: &History) -> Option<RunTrend> {
     Some(RunTrend { slope: slope(&rest)?, lasted, start, settled, end: last.resident, anonymous })
 }
 
+/// How a run went that ended for want of memory too soon for a trend: so long after its first sample, and
+/// with this much at most. `None` where it was not sampled, or did not grow.
+pub fn cut_short(history: &History, lasted: Duration, peak: Bytes) -> Option<RunTrend> {
+    let points = history.points();
+    let start = points.first()?.resident;
+    let end = points.last()?.resident.max(peak);
+    let grown = Bytes(end.0.saturating_sub(start.0));
+    let slope = grown.0 as f64 / lasted.as_secs_f64();
+    let trend = RunTrend { slope, lasted, start, settled: start, end, anonymous: grown };
+    (slope.is_finite() && grown > Bytes(0)).then_some(trend)
+}
+
 /// Whether the last runs of a process, oldest first, leak one like another.
 pub fn recurring(runs: &[RunTrend]) -> Option<Recurring> {
     let last = runs.len().checked_sub(RUNS)?;
     let agree = |row: &[RunTrend]| {
         let (slope, start) = (median(row.iter().map(|run| run.slope)), start_of(row));
+        let grown = median(row.iter().map(|run| run.end.0.saturating_sub(run.start.0) as f64));
+        let apart = (start * STARTS_APART).max(grown * STARTS_APART_OF_GROWTH);
         row.iter().all(|run| {
             grows(run)
                 && run.slope <= slope * SLOPES_APART
                 && run.slope * SLOPES_APART >= slope
-                && (run.start.0 as f64 - start).abs() <= start * STARTS_APART
+                && (run.start.0 as f64 - start).abs() <= apart
         })
     };
     if !agree(&runs[last..]) {
@@ -191,6 +212,39 @@ mod tests {
         let other = run(60, |_| 900.0).expect("long enough");
         let mixed = [other, runs[0], runs[1], runs[2]];
         assert_eq!(recurring(&mixed).map(|found| found.runs), Some(3));
+    }
+
+    /// Killed so many seconds after its first sample, that found so many MiB, when it had 512.
+    fn killed(seconds: f64, start: f64) -> RunTrend {
+        let mut history = History::default();
+        let size = Bytes((start * MIB) as u64);
+        history.push(Duration::ZERO, Sizes { size, resident: size, anonymous: size });
+        cut_short(&history, Duration::from_secs_f64(seconds), Bytes(512 << 20)).expect("it grew")
+    }
+
+    #[test]
+    fn runs_that_end_for_want_of_memory_say_something_however_short_they_are() {
+        let run = killed(4.0, 12.0);
+        assert_eq!((run.start, run.end), (Bytes(12 << 20), Bytes(512 << 20)));
+        assert!((run.slope / (125.0 * MIB) - 1.0).abs() < 0.001, "{}", run.slope);
+        let found = recurring(&[run, killed(5.0, 20.0), killed(3.5, 40.0)]).expect("three agree");
+        assert_eq!(found.runs, 3);
+        assert!(found.slope > 90.0 * MIB && found.slope < 130.0 * MIB, "{}", found.slope);
+        assert_eq!(recurring(&[run, run]), None, "two do not prove it");
+        assert_eq!(recurring(&[run, killed(20.0, 12.0), run]), None, "by its input, not by itself");
+        assert_eq!(recurring(&[run, killed(4.0, 120.0), run]), None, "it began with more");
+        let whole = leak(30, 64.0);
+        assert_eq!(recurring(&[whole, run, whole]), None);
+    }
+
+    #[test]
+    fn who_was_not_sampled_or_did_not_grow_says_nothing() {
+        let (second, most) = (Duration::from_secs(1), Bytes(512 << 20));
+        assert_eq!(cut_short(&History::default(), second, most), None);
+        let mut history = History::default();
+        history.push(Duration::ZERO, Sizes { resident: most, ..Sizes::default() });
+        assert_eq!(cut_short(&history, second, most), None);
+        assert_eq!(cut_short(&history, Duration::ZERO, Bytes(1 << 40)), None, "in no time");
     }
 
     #[test]

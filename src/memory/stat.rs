@@ -19,8 +19,7 @@ pub struct ProcStat {
     pub sid: i32,
     /// The letter of its state: `R`, `S`, `D`, `T`, `Z`, …
     pub state: u8,
-    /// Its threads that have not ended. The first one may end before others: then it is shown as a
-    /// zombie though the process lives.
+    /// Its threads, of which the first one counts until the process ends, though it may have ended.
     pub threads: u32,
     /// User and system time of its own, in clock ticks.
     pub own_ticks: u64,
@@ -31,12 +30,18 @@ pub struct ProcStat {
 impl ProcStat {
     /// Whether it still runs or may run again; a zombie and a dead one only wait to be reaped.
     pub fn is_alive(&self) -> bool {
-        !matches!(self.state, b'Z' | b'X' | b'x')
+        !matches!(self.state, b'Z' | b'X' | b'x') || self.is_headless()
     }
 
     /// Whether it is dead and its status was not read by its parent.
     pub fn is_zombie(&self) -> bool {
-        self.state == b'Z' && self.threads <= 1
+        self.state == b'Z' && !self.is_headless()
+    }
+
+    /// Whether its first thread has ended before others. It lives, though it is shown as a zombie and
+    /// most of its files are empty: those of the threads that are left tell instead.
+    pub fn is_headless(&self) -> bool {
+        self.state == b'Z' && self.threads > 1
     }
 
     /// Every clock tick that is booked on it: its own and those of whom it has waited for.
@@ -159,13 +164,18 @@ mod tests {
 
     #[test]
     fn a_process_whose_first_thread_ended_before_others_is_no_zombie() {
-        let zombie = |threads: &str| {
+        let with = |threads: &str| {
             let line = line("java").replace(") S ", ") Z ").replace(" 20 0 8 0 ", threads);
-            parse_stat(line.as_bytes()).expect("a line").is_zombie()
+            parse_stat(line.as_bytes()).expect("a line")
         };
-        assert!(zombie(" 20 0 1 0 ") && zombie(" 20 0 0 0 "));
-        assert!(!zombie(" 20 0 8 0 "));
-        assert!(!parse_stat(line("java").as_bytes()).expect("a line").is_zombie());
+        for dead in [with(" 20 0 1 0 "), with(" 20 0 0 0 ")] {
+            assert!(dead.is_zombie() && !dead.is_alive() && !dead.is_headless());
+        }
+        for headless in [with(" 20 0 8 0 "), with(" 20 0 2 0 ")] {
+            assert!(headless.is_headless() && headless.is_alive() && !headless.is_zombie());
+        }
+        let whole = parse_stat(line("java").as_bytes()).expect("a line");
+        assert!(whole.is_alive() && !whole.is_zombie() && !whole.is_headless());
     }
 
     #[test]
@@ -191,7 +201,8 @@ mod tests {
         for (state, alive) in
             [(b'R', true), (b'T', true), (b'D', true), (b'Z', false), (b'X', false)]
         {
-            let stat = ProcStat { state, ..parse_stat(line("sh").as_bytes()).unwrap() };
+            let whole = parse_stat(line("sh").as_bytes()).unwrap();
+            let stat = ProcStat { state, threads: 1, ..whole };
             assert_eq!(stat.is_alive(), alive, "{}", char::from(state));
         }
     }

@@ -54,21 +54,21 @@ impl Us {
     }
 
     fn see(&self, stat: ProcStat) -> Seen {
-        let pid = stat.id.pid;
-        let name = fs::read(format!("/proc/{pid}/comm")).unwrap_or_default();
+        let folder = proc::folder(&stat);
+        let name = fs::read(format!("/proc/{}/comm", stat.id.pid)).unwrap_or_default();
         let name = String::from_utf8_lossy(name.trim_ascii_end()).into_owned();
-        let words = words(pid).unwrap_or_default();
+        let words = words(&folder).unwrap_or_default();
         let session = session_of(stat.id);
-        let supervises = name.starts_with(OUR_NAME) || self.is_our_program(pid);
+        let supervises = name.starts_with(OUR_NAME) || self.is_our_program(&folder);
         // Where it cannot be told it is somebody else's, whom we do not touch.
-        let namespace = identity(format!("/proc/{pid}/ns/pid"));
+        let namespace = identity(format!("{folder}/ns/pid"));
         let here = namespace.is_some() && namespace == self.namespace;
         Seen { stat, name, words, session, supervises, here }
     }
 
     /// Whether it runs our program, under whatever name.
-    fn is_our_program(&self, pid: i32) -> bool {
-        let path = format!("/proc/{pid}/exe");
+    fn is_our_program(&self, folder: &str) -> bool {
+        let path = format!("{folder}/exe");
         let named = fs::read_link(&path).is_ok_and(|exe| {
             let file = exe.file_name().unwrap_or_default().to_string_lossy().into_owned();
             // A program that was replaced since is shown with ` (deleted)` behind its name.
@@ -82,9 +82,9 @@ fn identity(path: impl AsRef<Path>) -> Option<(u64, u64)> {
     fs::metadata(path).ok().map(|found| (found.dev(), found.ino()))
 }
 
-fn words(pid: i32) -> io::Result<Vec<String>> {
+fn words(folder: &str) -> io::Result<Vec<String>> {
     let mut line = Vec::new();
-    File::open(format!("/proc/{pid}/cmdline"))?.take(MOST_BYTES).read_to_end(&mut line)?;
+    File::open(format!("{folder}/cmdline"))?.take(MOST_BYTES).read_to_end(&mut line)?;
     let words = line.split(|byte| *byte == 0).filter(|word| !word.is_empty()).take(MOST_WORDS);
     Ok(words.map(|word| String::from_utf8_lossy(word).into_owned()).collect())
 }

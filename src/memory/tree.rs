@@ -444,6 +444,16 @@ mod tests {
     }
 
     #[test]
+    fn a_process_whose_first_thread_has_ended_lives() {
+        let headless = ProcStat { threads: 2, ..zombie(process(11, 1, 11, 10)) };
+        let pass = [process(10, 1, 10, 10), headless, process(12, 11, 12, 12)];
+        check(&[main_of(A, 10)], &[&pass], &[10, 11, 12], &[]);
+        let mut lineage = Lineage::new(OURS);
+        lineage.observe(&pass, &[]);
+        assert_eq!(lineage.descendants(OURS).len(), 3);
+    }
+
+    #[test]
     fn a_parent_that_is_younger_than_its_child_is_another_process() {
         let pass = [process(10, 1, 10, 10), reused(11, 10, 10, 10), process(12, 11, 12, 12)];
         check(&[main_of(A, 10)], &[&pass], &[10, 11], &[12]);

@@ -288,7 +288,7 @@ catalogue! {
     PARTS_READINGS: Counter "procession_memory_proportional_readings_total" []
         "Readings of the proportional memory of all trees.";
     PARTS_SECONDS: Counter "procession_memory_proportional_reading_seconds_total" []
-        "Seconds that these readings took; at most a hundredth of one processor.";
+        "Processor seconds that these readings took; at most a hundredth of one processor, in any ten seconds.";
     PARTS_UNREAD: Counter "procession_memory_proportional_unread_total" ["reason"]
         "Processes whose proportional memory could not be read, by reason.";
 
@@ -299,6 +299,8 @@ catalogue! {
         "Memory that is charged to the container, what is cached of files included, in bytes.";
     CONTAINER_LIMIT: Gauge "procession_container_memory_limit_bytes" []
         "The least of the container's memory limit, those above it that can be seen, and the machine's memory, in bytes.";
+    CONTAINER_HIGH: Gauge "procession_container_memory_high_bytes" []
+        "The least memory.high of the container's group and those above it that can be seen: whoever allocates above it is slowed down, in bytes; absent where there is none.";
     CONTAINER_WORKING_SET: Gauge "procession_container_memory_working_set_bytes" []
         "Usage without the inactive part of what is cached of files, by which a kubelet evicts, in bytes.";
     CONTAINER_SWAP: Gauge "procession_container_memory_swap_bytes" []
@@ -308,7 +310,7 @@ catalogue! {
     CONTAINER_PARTS: Gauge "procession_container_memory_part_bytes" ["part"]
         "What the container's usage is made of, in bytes: anonymous, file, shmem (a part of file), slab.";
     CONTAINER_EVENTS: Counter "procession_container_memory_events_total" ["event"]
-        "How often the container met its limits since its group was made: high, max, oom, oom_kill; the last counts processes that the kernel killed.";
+        "How often the container met its limits since its group was made: low, high, max, oom, oom_kill (processes that the kernel killed), oom_group_kill (groups that it killed as a whole).";
     PRESSURE_RATIO: Gauge "procession_container_memory_pressure_ratio" ["scope", "share", "window"]
         "The part of the window, from 0 to 1, in which some or all processes (share) of the container or the machine (scope) waited for memory.";
     PRESSURE_SECONDS: Counter "procession_container_memory_pressure_seconds_total" ["scope", "share"]

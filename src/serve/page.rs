@@ -236,12 +236,13 @@ fn judged(run: &RunView, now: Wall) -> String {
     let Some(verdict) = &run.verdict else { return nothing() };
     let words = verdict.evidence.to_string();
     let evidence = Escaped(&words);
-    let (class, word) = match verdict.state {
-        LeakState::Unknown => ("calm", "too early"),
-        LeakState::Suspected => ("busy", "suspected"),
-        LeakState::Confirmed => ("bad", "leak"),
-        LeakState::None => ("good", "no sign"),
+    let class = match verdict.state {
+        LeakState::Unknown => "calm",
+        LeakState::Suspected => "busy",
+        LeakState::Confirmed => "bad",
+        LeakState::None => "good",
     };
+    let word = verdict.state.in_words();
     let line = drawn(&run.history.points(), class);
     match verdict.state {
         // What is well takes one line, and says why to whoever points at it.
@@ -265,7 +266,10 @@ fn pace(verdict: &Verdict, run: &RunView, now: Wall) -> String {
         LimitOf::Machine => format!("the machine's memory of {}", limit.bytes),
     });
     let left = verdict.to_limit.zip(whose);
-    let left = left.map(|(left, whose)| format!("<b>{}</b> to {whose}", span(left)));
+    let left = left.map(|(left, whose)| match left.is_zero() {
+        true => format!("<b>at</b> {whose}"),
+        false => format!("<b>{}</b> to {whose}", span(left)),
+    });
     let since = Some(ago(verdict.since.wall, now));
     since.into_iter().chain(growth).chain(left).collect::<Vec<_>>().join(" · ")
 }

@@ -123,9 +123,12 @@ pub struct Process {
     /// `normal`, `warning` or `critical`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub memory_level: Option<String>,
-    /// Whether the leak rule is met.
+    /// Whether a leak is suspected or confirmed; absent before that can be said.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub leak_suspected: Option<bool>,
+    /// `unknown`, `none`, `suspected` or `confirmed`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub leak: Option<String>,
     /// CPU seconds of all its runs.
     pub cpu_seconds: f64,
     /// Living processes in its tree.

@@ -34,6 +34,8 @@ pub(super) struct Trees {
     rules: Vec<Rule>,
     /// Rules whose path is not there, or could not be watched as a whole.
     lacking: Vec<bool>,
+    /// Why that is, as it was said last: what stays as it is is said once.
+    said: Vec<Option<String>>,
     folders: BTreeMap<WatchDescriptor, Folder>,
     inotify: Inotify,
     /// Tells when there is something to read; the same open file as `inotify`.
@@ -51,8 +53,8 @@ impl Trees {
     pub(super) fn new(rules: Vec<Rule>, register: Register) -> io::Result<Self> {
         let inotify = Inotify::init(InitFlags::IN_NONBLOCK | InitFlags::IN_CLOEXEC)?;
         let bell = register(inotify.as_fd().try_clone_to_owned()?)?;
-        let lacking = vec![true; rules.len()];
-        Ok(Self { rules, lacking, folders: BTreeMap::new(), inotify, bell })
+        let (lacking, said) = (vec![true; rules.len()], vec![None; rules.len()]);
+        Ok(Self { rules, lacking, said, folders: BTreeMap::new(), inotify, bell })
     }
 
     /// Whether a rule has no watch where it should have one.
@@ -67,10 +69,12 @@ impl Trees {
         for rule in &wanted {
             let begun = self.begin(*rule);
             self.lacking[*rule] = begun.is_err();
-            if let Err(error) = begun {
+            let why = begun.err().map(|error| error.to_string());
+            if let Some(error) = why.as_ref().filter(|_| why != self.said[*rule]) {
                 let path = self.rules[*rule].path.display();
-                tracing::warn!(target: "watch", "{path} is not watched: {error}");
+                tracing::warn!(target: "watch", "{path} is not watched: {error}; it is looked for");
             }
+            self.said[*rule] = why;
         }
         wanted
             .into_iter()

@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 
+use procession::memory::LeakState;
 use serde_json::Value;
 
 use super::alerts;
@@ -278,6 +279,26 @@ fn dashed_lines_lie_where_the_alerts_begin() {
         }
     }
     assert!(lines > 0);
+}
+
+/// A verdict is called here as it is on the status page and at the terminal.
+#[test]
+fn a_verdict_on_a_leak_is_said_in_the_words_of_the_other_doors() {
+    let words =
+        [LeakState::None, LeakState::Suspected, LeakState::Confirmed].map(LeakState::in_words);
+    let mut tables = 0;
+    for dashboard in dashboards() {
+        let overrides =
+            dashboard.panels().flat_map(|panel| list(&panel["fieldConfig"]["overrides"]));
+        for leak in overrides.filter(|one| one["matcher"]["options"] == "Leak") {
+            let properties = list(&leak["properties"]).filter(|one| one["id"] == "mappings");
+            let mappings: Vec<&Value> = properties.flat_map(|one| list(&one["value"])).collect();
+            let said = ["0", "1", "2"].map(|value| string(&mappings[0]["options"][value]["text"]));
+            assert_eq!(said, words, "{}", dashboard.file);
+            tables += 1;
+        }
+    }
+    assert!(tables > 0);
 }
 
 /// Expressions that may yield nothing although all is well: what happened only now and then, and

@@ -130,6 +130,7 @@ const CRATES: &[(&str, &[&str])] = &[
         &[
             "src/assembly.rs",
             "src/assembly/",
+            "src/clock.rs",
             "src/context/",
             "src/init/",
             "src/memory/",

@@ -145,9 +145,14 @@ async fn explain(of: &OfOne) -> Result<(), Failure> {
     if now.leak.as_ref().is_some_and(words::is_news) {
         return Ok(());
     }
-    match earlier(&client, &of.name, true, now.session.as_deref()).await? {
-        Some(found) => print(&format!("\nthe last run that leaked:\n{}", told_of(&found))),
-        None => Ok(()),
+    match earlier(&client, &of.name, true, now.session.as_deref()).await {
+        Ok(Some(found)) => print(&format!("\nthe last run that leaked:\n{}", told_of(&found))),
+        Ok(None) => Ok(()),
+        // What was asked for is told already.
+        Err(Failure::Failed(why) | Failure::Unreachable(why)) => {
+            print(&format!("\nearlier runs: not known: {}", harmless(&why)))
+        }
+        Err(other) => Err(other),
     }
 }
 
@@ -184,7 +189,7 @@ fn row(held: &Held) -> Vec<String> {
         or_nothing(held.level.clone()),
         or_nothing(said(leak, held.recurring)),
         or_nothing(growth),
-        or_nothing(left.map(span)),
+        or_nothing(left.map(words::soon)),
     ]
 }
 
@@ -291,7 +296,7 @@ fn explained(held: &Held) -> String {
 fn reasoned(name: &str, leak: &Leak) -> String {
     let mut lines = vec![format!("leak: {}", words::verdict(leak))];
     lines.extend(words::growth(leak).map(|growth| format!("growth: {growth}")));
-    lines.extend(words::left(leak).map(|left| format!("if it goes on like this: {left}")));
+    lines.extend(words::outlook(leak));
     if leak.state != "unknown" {
         lines.push(format!("why: {}", harmless(&leak.evidence)));
     }

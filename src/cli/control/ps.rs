@@ -136,7 +136,9 @@ fn awaited(process: &Process) -> Option<String> {
 fn outgrown(process: &Process) -> Option<String> {
     let level = process.memory_level.as_deref().filter(|level| *level != "normal");
     let level = level.map(|level| format!("memory {}", harmless(level)));
-    let leak = (process.leak_suspected == Some(true)).then(|| "a leak is suspected".to_owned());
+    // An older procession does not say which.
+    let state = || harmless(process.leak.as_deref().unwrap_or("suspected"));
+    let leak = (process.leak_suspected == Some(true)).then(|| format!("leak {}", state()));
     let said: Vec<String> = level.into_iter().chain(leak).collect();
     (!said.is_empty())
         .then(|| format!("{}: see `procession memory {}`", said.join(", "), process.name))

@@ -75,7 +75,8 @@ impl Limits {
         }
     }
 
-    /// Reads them anew where that was long ago. Whether they were changed from outside.
+    /// Reads them anew where that was long ago. Whether they were changed from outside; then our leaf
+    /// has them already: whoever is brought into the container later is in it too.
     pub(super) fn have_changed(&mut self, now: Mono) -> bool {
         if now.since(self.read_at) < STALE {
             return false;
@@ -83,7 +84,11 @@ impl Limits {
         self.read_at = now;
         let before = std::mem::take(&mut self.known);
         self.known = self.read();
-        self.known != before
+        let have_changed = self.known != before;
+        if have_changed {
+            self.write(&self.home.join(LEAF));
+        }
+        have_changed
     }
 
     fn read(&self) -> Vec<(&'static str, String)> {
@@ -216,12 +221,17 @@ mod tests {
     fn a_limit_that_was_changed_from_outside_is_seen_after_a_while() {
         let home = group(&[("memory.max", "1000\n")]);
         with_leaf(home.path());
+        fs::write(home.path().join(LEAF).join("memory.max"), "").expect("a file");
         let mut limits = Limits::hand_on(home.path()).expect("it works").expect("limits");
+        let leaf = || text(home.path().join(LEAF).join("memory.max"));
+        assert_eq!(leaf(), "1000");
         let at = |seconds: u64| Mono(seconds * 1_000_000_000);
         assert!(!limits.have_changed(at(40)));
         fs::write(home.path().join("memory.max"), "2000\n").expect("a file");
         assert!(!limits.have_changed(at(50)), "too early to look again");
+        assert_eq!(leaf(), "1000");
         assert!(limits.have_changed(at(71)));
+        assert_eq!(leaf(), "2000", "ours, and of whoever follows us into the container");
         assert_eq!(limits.known, [("memory.max", "2000".to_owned())]);
     }
 }

@@ -20,27 +20,33 @@ impl Node {
         Self { figure, above, half: half as u16 }
     }
 
-    fn value(self) -> f64 {
-        f64::from(f32::from_bits(u32::from(self.half) << 16))
+    fn value(self) -> f32 {
+        f32::from_bits(u32::from(self.half) << 16)
     }
 }
 
 /// The mark of a node that is a vote.
 pub const LEAF: u8 = u8::MAX;
 
+/// Figures that trees can ask for at most.
+const MOST: usize = 64;
+
 /// The sum of what all trees vote.
 pub fn votes<const N: usize>(trees: &[[Node; N]], figures: &[f64]) -> f64 {
-    trees.iter().map(|tree| vote(tree, figures)).sum()
+    let mut asked = [0.0; MOST];
+    asked.iter_mut().zip(figures).for_each(|(asked, figure)| *asked = *figure as f32);
+    trees.iter().map(|tree| f64::from(vote(tree, &asked))).sum()
 }
 
-fn vote(tree: &[Node], figures: &[f64]) -> f64 {
+fn vote(tree: &[Node], figures: &[f32; MOST]) -> f32 {
     let mut at = 0;
     loop {
         let node = tree[at];
         if node.figure == LEAF {
             return node.value();
         }
-        let is_above = figures[usize::from(node.figure)] > node.value();
+        // The remainder spares a check of the bounds in what is most of the rule's time.
+        let is_above = figures[usize::from(node.figure) % MOST] > node.value();
         at += if is_above { usize::from(node.above) } else { 1 };
     }
 }
@@ -65,8 +71,7 @@ mod tests {
         assert_eq!(size_of::<Node>(), 4);
         for value in [0.0, 1.0, -0.0037463529, 380.0, 0.99, -14.814809, 1e-35] {
             let kept = Node::new(0, 0, value).value();
-            let off = (kept - f64::from(value)).abs();
-            assert!(off <= f64::from(value.abs()) / 256.0, "{value} became {kept}");
+            assert!((kept - value).abs() <= value.abs() / 256.0, "{value} became {kept}");
         }
         assert!(
             Node::new(0, 0, 1.0 - f32::EPSILON).value() == 1.0,

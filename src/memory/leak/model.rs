@@ -18,6 +18,7 @@ pub(super) const fn v(value: f32) -> Node {
 /// The trees, one in a line: a question has the figure, how far behind the next node is if it is
 /// above the bound, and the bound; a leaf has a vote.
 #[rustfmt::skip]
+#[allow(clippy::approx_constant, reason = "a bound that looks like pi is none")]
 pub static TREES: [[Node; 15]; 400] = [
     [n(11,6,0.99),n(12,2,0.0786),v(-0.162),n(19,2,0.895),v(0.0289),v(-0.129),n(10,4,0.79),n(9,2,0.746),v(-0.0796),v(0.0913),n(12,4,0.249),n(3,2,0.8),v(-0.00037),v(0.195),v(0.244)],
     [n(12,6,0.124),n(12,2,0.0405),v(-0.162),n(10,2,0.883),v(-0.0933),v(0.101),n(10,4,0.73),n(10,2,0.212),v(-0.108),v(0.0215),n(3,4,0.75),n(12,2,0.328),v(-0.00113),v(0.17),v(0.216)],

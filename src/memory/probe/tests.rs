@@ -95,15 +95,16 @@ fn resident_by_status(pid: i32) -> Option<u64> {
     Some(line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() * 1024)
 }
 
-/// `tail` keeps what has no newline, and a pipe that stays open keeps `tail`.
-const HOLDS_40_MB: &str = "{ head -c 40000000 /dev/zero; exec sleep 300; } | tail; :";
+/// `tail` keeps what has no newline, and a pipe that stays open keeps `tail`. Who is large is neither the
+/// first nor the last of them.
+const HOLDS_40_MB: &str = "{ head -c 40000000 /dev/zero; exec sleep 300; } | tail & sleep 300; :";
 
 #[test]
 fn a_tree_is_summed_to_what_the_kernel_says_of_its_members() {
     let tree = Tree::start(HOLDS_40_MB);
     let mut probe = Probe::new();
     let sample = sample_until(&mut probe, &tree, |sample| {
-        sample.anonymous >= Bytes(40_000_000) && sample.processes == 3
+        sample.anonymous >= Bytes(40_000_000) && sample.processes == 4
     });
     assert!(sample.anonymous < sample.resident && sample.resident < sample.virtual_size);
     assert!(Bytes(40_000_000) <= sample.largest && sample.largest < sample.anonymous);
@@ -182,6 +183,7 @@ fn cpu_time_never_falls_when_an_orphan_is_reaped_by_us() {
     let member = |pid, ticks, is_ours| Member {
         id: ProcId { pid, start_ticks: 1 },
         run: RUN,
+        is_alive: true,
         statm: None,
         ticks,
         is_ours,
@@ -333,4 +335,60 @@ fn a_child_of_ours_that_waits_to_be_reaped_is_no_neglected_one_of_the_tree() {
     assert_eq!(probe.sample(clock::now(), &tree.roots(), &[]), []);
     // Where tests share a process, others have children as well.
     assert!(probe.unreaped() >= 1);
+}
+
+/// Its main thread ends, and another one holds 40 MB.
+const HEADLESS: &str = "exec python3 -c 'import ctypes, os, threading, time
+def hold():
+    held = bytes(1) * 40000000
+    print(\"held\", flush=True)
+    time.sleep(300)
+threading.Thread(target=hold).start()
+exit = {\"x86_64\": 60, \"aarch64\": 93}[os.uname().machine]
+ctypes.CDLL(None).syscall(exit, 0)'";
+
+#[test]
+fn a_process_whose_first_thread_has_ended_is_read_by_another_one() {
+    let mut tree = Tree::start(HEADLESS);
+    assert_eq!(tree.line(), "held");
+    while !proc::stat(tree.id.pid).unwrap().is_headless() {
+        std::thread::yield_now();
+    }
+    assert_eq!(proc::statm(tree.id.pid).unwrap(), Statm::default(), "its own file is empty");
+    let mut probe = Probe::new();
+    for look in ["new", "kept"] {
+        let [sample] = probe.sample(clock::now(), &tree.roots(), &[])[..] else { panic!("{look}") };
+        assert!(sample.anonymous >= Bytes(40_000_000), "{look}: {sample:?}");
+        assert_eq!((sample.processes, sample.zombies), (1, 0), "{look}");
+        assert!(probe.members[0].statm.is_some(), "{look}");
+    }
+    kill(tree.id);
+    while proc::stat(tree.id.pid).unwrap().is_alive() {
+        std::thread::yield_now();
+    }
+    assert_eq!(probe.sample(clock::now(), &tree.roots(), &[]), [], "dead as a whole");
+}
+
+#[test]
+fn a_first_thread_that_ends_between_two_looks_takes_nothing_with_it() {
+    let begins = "exec python3 -c 'import ctypes, os, threading, time
+held = bytes(1) * 40000000
+threading.Thread(target=time.sleep, args=[300]).start()
+print(\"held\", flush=True)
+input()
+exit = {\"x86_64\": 60, \"aarch64\": 93}[os.uname().machine]
+ctypes.CDLL(None).syscall(exit, 0)'";
+    let mut tree = Tree::start(begins);
+    assert_eq!(tree.line(), "held");
+    let mut probe = Probe::new();
+    let [before] = probe.sample(clock::now(), &tree.roots(), &[])[..] else { panic!("no sample") };
+    tree.say("");
+    while !proc::stat(tree.id.pid).unwrap().is_headless() {
+        std::thread::yield_now();
+    }
+    // As if it had ended since the pass: what was kept is the first thread's.
+    let statm = probe.read(0).expect("it lives");
+    assert!(statm.resident * probe.page_size >= before.resident.0 / 2, "{statm:?}, {before:?}");
+    let [after] = probe.sample(clock::now(), &tree.roots(), &[])[..] else { panic!("no sample") };
+    assert!(after.resident >= Bytes(40_000_000), "{after:?}");
 }

@@ -22,6 +22,7 @@ pub(super) fn put(families: &mut Families, house: &HouseView) {
     let size = |bytes: Option<Bytes>| bytes.map(|bytes| count(bytes.0));
     families.one(&row::CONTAINER_USAGE, size(figures.usage));
     families.one(&row::CONTAINER_LIMIT, size(figures.limit));
+    families.one(&row::CONTAINER_HIGH, size(figures.high));
     families.one(&row::CONTAINER_WORKING_SET, size(figures.working_set));
     families.one(&row::CONTAINER_SWAP, size(figures.swap));
     families.one(&row::CONTAINER_PEAK, size(figures.peak));

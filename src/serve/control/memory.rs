@@ -215,6 +215,7 @@ fn container(figures: &ContainerFigures) -> wire::Container {
         mode: figures.mode.as_str().to_owned(),
         usage_bytes: bytes(figures.usage),
         limit_bytes: bytes(figures.limit),
+        high_bytes: bytes(figures.high),
         working_set_bytes: bytes(figures.working_set),
         swap_bytes: bytes(figures.swap),
         peak_bytes: bytes(figures.peak),

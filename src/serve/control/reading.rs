@@ -9,6 +9,7 @@ use crate::context::Context;
 use crate::ledger::care::Rest;
 use crate::ledger::session;
 use crate::ledger::snapshot::{ProcessView, Snapshot};
+use crate::memory::LeakState;
 use crate::serve::wire;
 use crate::supervise::lifecycle::PhaseName;
 use crate::units::{ExitStatus, Wall};
@@ -54,9 +55,7 @@ pub(super) fn process(view: &ProcessView, picture: &Snapshot, now: Wall) -> wire
     let run = view.run.as_ref();
     let sample = run.and_then(|run| run.sample);
     let tokens = picture.process_tokens.get(&view.name).map(|tokens| tokens.total());
-    let is_suspected = |run: &&crate::ledger::snapshot::RunView| {
-        run.verdict.as_ref().is_some_and(|verdict| verdict.state.is_suspected() == Some(true))
-    };
+    let leak = run.and_then(|run| Some(run.verdict.as_ref()?.state));
     wire::Process {
         name: view.name.clone(),
         family: view.family.clone(),
@@ -79,7 +78,8 @@ pub(super) fn process(view: &ProcessView, picture: &Snapshot, now: Wall) -> wire
         peak_memory_bytes: run.and_then(|run| run.peak_resident).map(|bytes| bytes.0),
         // What was not measured has no level.
         memory_level: sample.and(run).map(|run| run.level.as_str().to_owned()),
-        leak_suspected: run.map(|run| is_suspected(&run)),
+        leak_suspected: leak.and_then(LeakState::is_suspected),
+        leak: leak.map(|state| state.as_str().to_owned()),
         cpu_seconds: view.cpu_seconds_ended + sample.map_or(0.0, |sample| sample.cpu_seconds),
         tree: sample.map(|sample| sample.processes),
         forced_kills: view.forced_kills,

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::memory::LeakState;
+
 /// `GET /v1/memory`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Memory {
@@ -29,6 +31,9 @@ pub struct Container {
     /// The least limit that holds for it, the machine's memory included.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limit_bytes: Option<u64>,
+    /// Above this whoever allocates is slowed down (`memory.high`).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub high_bytes: Option<u64>,
     /// Usage without what is cached of files and was not used lately.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub working_set_bytes: Option<u64>,
@@ -157,6 +162,14 @@ pub struct Leak {
     pub evidence: String,
     /// Every value that the rule looked at, with what it is held against.
     pub explained: Vec<Explained>,
+}
+
+impl Leak {
+    /// How people are told of its state; one that is not known here as it is.
+    pub fn in_words(&self) -> &str {
+        let known = LeakState::ALL.into_iter().find(|state| state.as_str() == self.state);
+        known.map_or(self.state.as_str(), |state| state.in_words())
+    }
 }
 
 /// A value of a leak rule.

@@ -5,10 +5,7 @@ use crate::serve::wire::memory::{Explained, Held, Leak};
 
 /// The state as it is said.
 pub(super) fn state(leak: &Leak) -> String {
-    match leak.state.as_str() {
-        "unknown" => "too early".to_owned(),
-        other => harmless(other),
-    }
+    harmless(leak.in_words())
 }
 
 /// Whether somebody should look.
@@ -24,7 +21,7 @@ pub(super) fn verdict(leak: &Leak) -> String {
     match leak.state.as_str() {
         "suspected" => format!("suspected{ago} ({since})"),
         "confirmed" => format!("it leaks, confirmed{ago} ({since})"),
-        "none" => "none is suspected".to_owned(),
+        "none" => state(leak),
         _ => format!("too early to say: {}", harmless(&leak.evidence)),
     }
 }
@@ -46,7 +43,24 @@ pub(super) fn growth(leak: &Leak) -> Option<String> {
 /// How long it takes to which limit.
 pub(super) fn left(leak: &Leak) -> Option<String> {
     let left = leak.seconds_to_limit?;
-    Some(format!("{}, until {}", span(left), limit(leak)))
+    let limit = limit(leak);
+    Some(if is_at_limit(leak) { limit } else { format!("{}, until {limit}", span(left)) })
+}
+
+/// How long that is, at a glance.
+pub(super) fn soon(seconds: f64) -> String {
+    if seconds <= 0.0 { "reached".to_owned() } else { span(seconds) }
+}
+
+/// What becomes of it.
+pub(super) fn outlook(leak: &Leak) -> Option<String> {
+    let left = left(leak)?;
+    let begins = if is_at_limit(leak) { "limit" } else { "if it goes on like this" };
+    Some(format!("{begins}: {left}"))
+}
+
+fn is_at_limit(leak: &Leak) -> bool {
+    leak.seconds_to_limit.is_some_and(|left| left <= 0.0)
 }
 
 /// Which limit it is, and what it comes to.
@@ -163,6 +177,9 @@ mod tests {
         assert_eq!(growth(&leaks).as_deref(), Some(grows));
         let until = "1h 1m, until the container's limit of 512.0 MiB is reached";
         assert_eq!(left(&leaks).as_deref(), Some(until));
+        let reached = Leak { seconds_to_limit: Some(0.0), ..leaks.clone() };
+        let told = "limit: the container's limit of 512.0 MiB is reached";
+        assert_eq!((outlook(&reached).as_deref(), soon(0.0)), (Some(told), "reached".to_owned()));
         let machine = Leak { limit: Some("machine".into()), limit_bytes: None, ..leaks.clone() };
         let until = "1h 1m, until the machine's memory is reached";
         assert_eq!(left(&machine).as_deref(), Some(until));
@@ -171,7 +188,7 @@ mod tests {
 
     #[test]
     fn what_is_well_or_too_young_is_said_in_plain_words() {
-        assert_eq!(verdict(&leak("none")), "none is suspected");
+        assert_eq!(verdict(&leak("none")), "none");
         let young = Leak { evidence: "6 of 160 samples".into(), ..leak("unknown") };
         assert_eq!(verdict(&young), "too early to say: 6 of 160 samples");
         assert_eq!((state(&young), state(&leak("none"))), ("too early".into(), "none".into()));

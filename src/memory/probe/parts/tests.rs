@@ -63,8 +63,8 @@ fn pages_that_forks_share_are_counted_once() {
     let began = std::time::Instant::now();
     // Until all of them have come to rest.
     loop {
-        let trees = reader.measure(Now::default(), &family.asked());
-        let parts = trees[0].parts;
+        let tree = reader.measure(Now::default(), &family.asked()).expect("a tree");
+        let parts = tree.parts;
         let resident: u64 = family.pids.iter().map(|pid| proc::statm(*pid).unwrap().resident).sum();
         let resident = resident * proc::page_size();
         let proportional = parts.proportional.unwrap().0;
@@ -97,23 +97,51 @@ fn who_is_gone_or_dead_or_another_with_the_same_pid_is_left_out() {
     assert_eq!(reader.read(dead.id), None, "a zombie's files are empty");
     dies.wait().unwrap();
     assert_eq!(reader.read(dead.id), None);
-    let trees = reader.measure(Now::default(), &[dead, good, reused]);
-    assert_eq!(trees.len(), 1);
-    assert_eq!(trees[0].parts.threads, Some(1), "those who vanish take nothing from the others");
-    assert!(reader.measure(Now::default(), &[dead]).is_empty());
+    let tree = reader.measure(Now::default(), &[dead, good, reused]).expect("one lives");
+    assert_eq!(tree.parts.threads, Some(1), "those who vanish take nothing from the others");
+    assert_eq!(reader.measure(Now::default(), &[dead]), None);
     assert_eq!(reader.cost.unread, [0; 4], "nobody was refused");
     end(lives);
 }
 
 #[test]
+fn a_process_whose_first_thread_has_ended_has_the_figures_of_the_others() {
+    let script = "import ctypes, os, threading, time\ndef hold():\n    held = bytes(1) * 40000000\n    \
+         print('held', flush=True)\n    time.sleep(300)\nthreading.Thread(target=hold).start()\n\
+         exit = {'x86_64': 60, 'aarch64': 93}[os.uname().machine]\nctypes.CDLL(None).syscall(exit, 0)";
+    let mut command = Command::new("python3");
+    let mut child = command.args(["-c", script]).stdout(Stdio::piped()).spawn().unwrap();
+    let mut line = String::new();
+    BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    let pid = child.id().cast_signed();
+    while !proc::stat(pid).unwrap().is_headless() {
+        std::thread::yield_now();
+    }
+    let mut reader = Reader::default();
+    let parts = reader.read(asked(pid).id).expect("it lives");
+    let large = |bytes: Option<Bytes>| bytes.is_some_and(|bytes| bytes >= Bytes(40_000_000));
+    assert!(large(parts.proportional) && large(parts.unique) && large(parts.peak), "{parts:?}");
+    assert!(parts.open_fds.is_some_and(|count| count >= 3), "{parts:?}");
+    // What it read is the process's, and not only the thread's.
+    assert_eq!(parts.read, file_value(pid, "read_bytes:"), "{parts:?}");
+    assert_eq!((parts.threads, reader.cost.unread), (Some(2), [0; 4]));
+    end(child);
+}
+
+fn file_value(pid: i32, name: &str) -> Option<u64> {
+    let io = fs::read_to_string(format!("/proc/{pid}/io")).ok()?;
+    io.lines().find_map(|line| line.strip_prefix(name)?.trim().parse().ok())
+}
+
+#[test]
 fn a_process_that_is_too_large_is_not_walked_through() {
     let lives = sleeper();
-    let id = asked(lives.id().cast_signed()).id;
+    let folder = format!("/proc/{}", lives.id());
     let reader = Reader::default();
     let mut buffer = [0; FILE_MAX];
     let larger = Bytes(LARGEST.0 + 1);
-    assert_eq!(reader.rollup(id, larger, &mut buffer), Err(Unread::TooLarge));
-    assert!(reader.rollup(id, LARGEST, &mut buffer).is_ok_and(|it| it.proportional.is_some()));
+    assert_eq!(reader.rollup(&folder, larger, &mut buffer), Err(Unread::TooLarge));
+    assert!(reader.rollup(&folder, LARGEST, &mut buffer).is_ok_and(|it| it.proportional.is_some()));
     end(lives);
 }
 
@@ -130,7 +158,7 @@ fn what_was_moved_by_those_who_are_gone_is_kept_and_never_shrinks() {
             })
             .collect();
         let sum: u64 = members.iter().map(|(_, _, bytes)| bytes).sum();
-        reader.bury(&now);
+        reader.bury(RUN, &now);
         reader.before = now;
         let parts = Parts { read: Some(sum), written: Some(2 * sum), ..Parts::NOTHING };
         let told = reader.counted(RUN, parts);
@@ -157,11 +185,35 @@ fn who_cannot_be_read_any_more_is_not_gone() {
 }
 
 #[test]
-fn readings_take_half_a_hundredth_of_a_processor_however_long_one_takes() {
+fn the_next_reading_begins_when_it_is_due_and_what_was_spent_is_earned_back() {
     let interval = Duration::from_secs(5);
     let at = |millis: u64| Mono(millis * 1_000_000);
-    let next = |began, ended| Took { began: at(began), ended: at(ended) }.next(interval);
-    assert_eq!(next(1_000, 1_001), at(5_500), "as often as samples");
-    assert_eq!(next(1_000, 1_100), at(21_100), "200 times 100 ms");
-    assert_eq!(next(0, 60_000), at(60_000 + 12_000_000), "a hang of a minute");
+    let next = |began, whole| Took { began: at(began), whole: at(whole) }.next(interval);
+    assert_eq!(next(1_000, 1_200), at(5_500), "as often as samples");
+    assert_eq!(next(1_000, 21_100), at(21_100), "200 times 100 ms");
+}
+
+#[test]
+fn what_is_read_is_paid_for_told_tree_by_tree_and_no_more_of_who_is_gone() {
+    let (one, two) = (sleeper(), sleeper());
+    let of = |child: &Child, run| Asked { run: RunId(run), ..asked(child.id().cast_signed()) };
+    let (entries, mut told) = tokio::sync::mpsc::channel(8);
+    let mut reader = Reader::default();
+    let mut members = [of(&two, 2), of(&one, 1)];
+    let read = reader.read_all(&mut members, &entries.downgrade());
+    let Some(Entry::PartsRead { trees, cost, .. }) = read else { panic!("not read") };
+    assert!(told.try_recv().is_err(), "there was no rest to tell something before");
+    let runs: Vec<u64> = trees.iter().map(|tree| tree.run.0).collect();
+    assert_eq!((runs, cost.readings), (vec![1, 2], 1));
+    assert!(cost.spent > Duration::ZERO && trees.iter().all(|tree| tree.at.mono > Mono(0)));
+    let earned = reader.allowance.whole().since(clock::now().mono);
+    assert!(earned > Duration::ZERO && earned <= cost.spent * 200, "{earned:?} of {cost:?}");
+    assert!(!reader.told.is_empty());
+    assert!(reader.read_all(&mut [], &entries.downgrade()).is_some());
+    assert!(reader.before.is_empty() && reader.told.is_empty() && reader.departed.is_empty());
+    let weak = entries.downgrade();
+    drop(entries);
+    reader.allowance.spend(Duration::from_secs(60), clock::now().mono);
+    assert!(reader.read_all(&mut members, &weak).is_none(), "nobody hears it any more");
+    [one, two].into_iter().for_each(end);
 }
