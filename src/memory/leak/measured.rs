@@ -2,8 +2,9 @@
 
 use std::fmt;
 
+use crate::memory::leak::bounds::CONFIRMED_OF_LITTLE;
 use crate::memory::leak::evidence::{Bound, Criterion, Percent, Span, Unit};
-use crate::memory::leak::robust::{CONFIRMED_OF_LITTLE, LEAST_SAMPLES, LEAST_SHARE};
+use crate::memory::leak::robust::{LEAST_SAMPLES, LEAST_SHARE};
 use crate::memory::leak::shape::Shape;
 use crate::units::Bytes;
 

@@ -4,6 +4,7 @@
 //! rule judges *anonymous* bytes: resident ones also grow when a tree forks and touches shared
 //! pages, and when it maps files, and neither is a leak.
 
+pub mod bounds;
 pub mod course;
 pub mod evidence;
 pub mod floors;

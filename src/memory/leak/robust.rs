@@ -11,6 +11,7 @@
 use std::time::Duration;
 
 use crate::memory::leak::Setting;
+use crate::memory::leak::bounds::{self, CONFIRMED_OF_LITTLE};
 use crate::memory::leak::course::Course;
 use crate::memory::leak::evidence::Evidence;
 use crate::memory::leak::floors::Floors;
@@ -33,32 +34,13 @@ pub const LEAST_SAMPLES: u32 = 13 * NARROWEST;
 /// The part of the room below the limit that a growth has to take before it matters: with less, it
 /// takes another hundred times as long as it was seen until somebody is hurt.
 pub const LEAST_SHARE: f64 = 0.01;
-/// Above these odds, as the second trees tell them, a leak is confirmed: their logarithms, by the part of the
-/// room that the growth has taken. What has taken next to nothing mostly fills and warms up, and there is time
-/// to see more; the more it takes, the dearer is each look that is waited for; past a quarter a warning is no
-/// early one, and had better be right. Chosen by draws that no tree was grown on, at about one false alarm in
-/// 300 hours; `bench/leaks` says what else was in sight.
-const CONFIRMED: [(f64, f64); 4] =
-    [(LITTLE, CONFIRMED_OF_LITTLE), (MUCH, 3.5), (0.25, 3.3), (f64::INFINITY, 4.3)];
-const LITTLE: f64 = 0.08;
-/// The bound while little is taken.
-pub const CONFIRMED_OF_LITTLE: f64 = 4.6;
-/// But what takes little is not asked more of for more samples than this, for which the odds have stood above
-/// even: what is slow would take next to nothing for ever.
-const PATIENCE: f64 = 512.0;
-/// Until so many seconds have been lived through, nothing is confirmed: caches and heaps fill along a line for as
-/// long, and no figure tells which it is.
-pub const WARM_UP: f64 = 120.0;
-/// But what has taken this part of the room by then reaches the limit within a quarter of an hour.
-const MUCH: f64 = 0.15;
-/// And what is known for so many samples: before, of the recorded programs that were well, most still warmed up.
-const FEW_SAMPLES: u32 = 20 * NARROWEST;
 /// Above these it is suspected: three to one.
 pub const SUSPECTED: f64 = 1.1;
 /// Below these it is no longer, one to five: far enough from the others not to flutter.
 pub const CLEARED: f64 = -1.6;
-/// From these odds on the second trees are asked.
-const ASKED: f64 = -1.5;
+/// From these odds on, five to three, the second trees are asked. They have the last word and not the only one:
+/// what slows down without any noise looks like a leak to them.
+const ASKED: f64 = 0.5;
 /// Looks are this part of a piece apart, once a piece is wide enough: the half of a piece that has been
 /// seen says nearly as much as a whole one, and sooner.
 const PACES: u32 = 4;
@@ -69,6 +51,14 @@ const LOOKS_TO_CLEAR: u8 = 8;
 const LONGEST_GAP: f64 = 16.0;
 /// Where there is no limit, this many times what was seen is taken for one.
 const WITHOUT_LIMIT: f64 = 4.0;
+
+/// What the second trees say of a look.
+#[derive(Clone, Copy, Debug)]
+struct Settled {
+    odds: f64,
+    /// Above which they confirm it.
+    needed: f64,
+}
 
 /// The robust rule.
 #[derive(Clone, Debug)]
@@ -84,7 +74,7 @@ pub struct Robust {
     newest: Option<Look>,
     course: Course,
     /// What the second trees said of the newest look, if they were asked; it stays once a leak is confirmed.
-    settled: Option<f64>,
+    settled: Option<Settled>,
     held: LeakState,
     since: Now,
     /// What the look before this one was for.
@@ -184,7 +174,7 @@ impl Robust {
             self.settled = grown.filter(|_| odds > ASKED).map(|shape| self.settle(&shape));
         }
         // Growth that was picked out for looking like a leak's is told as it turned out to be.
-        let is_likely = odds > 0.0 || self.settled.is_some_and(|settled| settled > 0.0);
+        let is_likely = odds > 0.0 || self.settled.is_some_and(|settled| settled.odds > 0.0);
         self.newest = Some(if is_likely { self.corrected(look) } else { look });
         let is_suspect = grown.is_some() && odds > SUSPECTED;
         self.take_up(if is_suspect { LeakState::Suspected } else { LeakState::None }, at);
@@ -194,8 +184,9 @@ impl Robust {
     }
 
     /// What the second trees say, which know how the votes went on.
-    fn settle(&self, shape: &Shape) -> f64 {
-        settled::BASE + votes(&settled::TREES, &self.course.figures(shape))
+    fn settle(&self, shape: &Shape) -> Settled {
+        let odds = settled::BASE + votes(&settled::TREES, &self.course.figures(shape));
+        Settled { odds, needed: self.needed(shape) }
     }
 
     /// The look with the slope that such looks had in the end, as small trees tell it: whoever takes the
@@ -224,24 +215,17 @@ impl Robust {
     }
 
     fn is_sure(&self) -> bool {
-        let shape = self.newest.and_then(|look| look.shape);
-        let sure = |(settled, shape): (f64, Shape)| settled > self.needed(&shape);
-        self.settled.zip(shape).is_some_and(sure) && self.lived >= self.warm_up()
+        let is_settled = self.settled.is_some_and(|settled| settled.odds > settled.needed);
+        is_settled && self.lived >= self.warm_up()
     }
 
-    /// The logarithm of the odds above which this growth is confirmed.
     fn needed(&self, shape: &Shape) -> f64 {
-        let waits = self.course.above() < PATIENCE;
-        let mut bounds = CONFIRMED.iter().filter(|(part, _)| waits || *part > LITTLE);
-        bounds
-            .find(|(part, _)| shape.of_room() < *part)
-            .map_or(CONFIRMED_OF_LITTLE, |found| found.1)
+        bounds::needed(shape.of_room(), self.course.above())
     }
 
-    /// Seconds that have to be lived through before anything is confirmed.
     fn warm_up(&self) -> f64 {
         let taken = self.newest.and_then(|look| look.shape).map_or(0.0, |shape| shape.of_room());
-        if taken < MUCH || self.samples < FEW_SAMPLES { WARM_UP } else { 0.0 }
+        bounds::warm_up(taken, self.samples)
     }
 
     fn give_up(&mut self, odds: f64, at: Now) {
@@ -257,12 +241,14 @@ impl Robust {
     }
 
     fn measured(&self) -> Measured {
+        let odds = self.settled.map(|settled| settled.odds).or(self.course.odds());
+        let needed = |shape: Shape| self.settled.map_or(self.needed(&shape), |one| one.needed);
         let seen = self.newest.map(|look| Seen {
             span: look.span,
             growth: look.growth,
             level: look.level,
-            odds: look.shape.and(self.settled.or(self.course.odds())),
-            needed: look.shape.map_or(CONFIRMED_OF_LITTLE, |shape| self.needed(&shape)),
+            odds: look.shape.and(odds),
+            needed: look.shape.map_or(CONFIRMED_OF_LITTLE, needed),
             shape: look.shape,
         });
         Measured { samples: self.samples, lived: self.lived, warm_up: self.warm_up(), seen }
@@ -273,6 +259,7 @@ impl Robust {
 mod tests {
     use super::*;
     use crate::config::plan::LeakRule;
+    use crate::memory::leak::bounds::{LITTLE, PATIENCE, WARM_UP};
     use crate::memory::leak::evidence::Criterion;
     use crate::units::{RunId, Wall};
 
@@ -458,12 +445,13 @@ mod tests {
             let (rule, _) = after(count, slow);
             rule.needed(&rule.newest.and_then(|look| look.shape).expect("it rises"))
         };
-        assert_eq!((needed(400), needed(2000)), (CONFIRMED_OF_LITTLE, CONFIRMED[1].1));
+        let second = bounds::needed(LITTLE, 0.0);
+        assert_eq!((needed(400), needed(2000)), (CONFIRMED_OF_LITTLE, second));
         let slower = |nth: u32| 200.0 + 0.02 * f64::from(nth) + 4.0 * noise(nth);
         let (rule, _) = after(2500, slower);
         let shape = rule.newest.and_then(|look| look.shape).expect("it rises");
         assert!(shape.of_room() < LITTLE && rule.course.above() > PATIENCE);
-        assert_eq!(rule.needed(&shape), CONFIRMED[1].1, "for ever is too long");
+        assert_eq!(rule.needed(&shape), second, "for ever is too long");
     }
 
     #[test]
