@@ -13,8 +13,9 @@ use procession::units::{Bytes, Mono, Now, RunId, Wall};
 
 /// Well, and confirmed as leaks: they grow along a line for one to five minutes and then stop, as caches and heaps
 /// do that fill. Until then nobody could know, and nothing was recorded of the hours behind.
-const FALSE_ALARMS: [&str; 17] = [
+const FALSE_ALARMS: [&str; 20] = [
     "bun_lru",
+    "claude_idle",
     "django_queries",
     "flask_cache",
     "go_limit",
@@ -23,6 +24,7 @@ const FALSE_ALARMS: [&str; 17] = [
     "java_lru",
     "java_shenandoah",
     "jest_watch",
+    "jvm_cache",
     "mariadb_pool",
     "memcached_lru",
     "next_dev",
@@ -30,12 +32,12 @@ const FALSE_ALARMS: [&str; 17] = [
     "pypy_lru",
     "pypy_popular",
     "pypy_slow_fill",
+    "pyright_language_server",
     "python_cap",
 ];
 
 /// Leaks that begin late, or lie below much that comes and goes: what was recorded of them is too short.
-const MISSED: [&str; 4] =
-    ["express_sessions_leak", "node_strings_leak", "pypy_logs_leak", "pypy_tasks_leak"];
+const MISSED: [&str; 2] = ["node_strings_leak", "pypy_logs_leak"];
 
 fn traces() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("bench/leaks/traces")

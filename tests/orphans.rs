@@ -51,14 +51,18 @@ impl Drop for Stranger {
     }
 }
 
+/// What a process executes.
+fn exe(pid: i32) -> PathBuf {
+    fs::read_link(format!("/proc/{pid}/exe")).unwrap_or_default()
+}
+
 /// Kills a supervisor at once, when so many processes with this mark run; their pids.
 fn crash(house: &mut House, mark: &str, count: usize) -> Vec<i32> {
     let left = until("all of them run", || {
         let found = marked(mark);
         let ready = found.iter().all(|pid| {
             // Before its exec a child looks like its parent.
-            let exe = fs::read_link(format!("/proc/{pid}/exe")).unwrap_or_default();
-            !exe.ends_with("procession")
+            !exe(*pid).ends_with("procession")
         });
         (ready && found.len() == count).then_some(found)
     });
@@ -120,6 +124,10 @@ fn without_a_supervisor_those_with_evidence_are_ended_and_namesakes_live_on() {
     let listed = found(&orphans(&socket, &state, &["--all", "--json"]));
     let living = marked(&mark);
     assert!(living.iter().all(|pid| of(&listed, *pid).is_none()), "it lives: {listed:?}");
+    until("the shell has become what it runs", || {
+        let is_vite = |pid: &i32| exe(*pid).ends_with("vite");
+        marked(&mark).iter().any(is_vite).then_some(())
+    });
     let left = crash(&mut house, &mark, 4);
     let mut decoy = Stranger::start(&own, &mark);
     let mut namesake = Stranger::start(&programs.copy("/bin/sleep", "esbuild"), &mark);

@@ -211,7 +211,7 @@ const ROOMS: &[Row] = &[
         "serve",
         "metrics output::figures output::plan output::tape context chains secret::keyed secret::masker ledger::audit ledger::beside \
          ledger::care ledger::calls ledger::forget ledger::veil \
-         ledger::chain_request ledger::happening ledger::replay ledger::request ledger::session \
+         ledger::chain_request ledger::entry ledger::happening ledger::replay ledger::request ledger::session \
          ledger::snapshot ledger::written store::reading tokens memory supervise::lifecycle supervise::wish config::plan",
     ),
     ("watch", "supervise::fact config::plan"),
@@ -225,7 +225,7 @@ const ROOMS: &[Row] = &[
         "ledger::audit ledger::entry ledger::forget ledger::replay ledger::row ledger::session ledger::store_figures ledger::written names context chains tokens secret \
          config::plan config::postgres",
     ),
-    ("memory::probe", "ledger::entry ledger::snapshot supervise::lifecycle config::plan"),
+    ("memory::probe", "clock ledger::entry ledger::snapshot supervise::lifecycle config::plan"),
     (
         "tokens::tail",
         "chains secret ledger::entry ledger::snapshot supervise::lifecycle config::plan",

@@ -52,12 +52,12 @@ const LONGEST_GAP: f64 = 16.0;
 /// Where there is no limit, this many times what was seen is taken for one.
 const WITHOUT_LIMIT: f64 = 4.0;
 
-/// What the second trees say of a look.
+/// What the second trees say of a look: halves of what figures are elsewhere, for each process has one.
 #[derive(Clone, Copy, Debug)]
 struct Settled {
-    odds: f64,
+    odds: f32,
     /// Above which they confirm it.
-    needed: f64,
+    needed: f32,
 }
 
 /// The robust rule.
@@ -186,7 +186,7 @@ impl Robust {
     /// What the second trees say, which know how the votes went on.
     fn settle(&self, shape: &Shape) -> Settled {
         let odds = settled::BASE + votes(&settled::TREES, &self.course.figures(shape));
-        Settled { odds, needed: self.needed(shape) }
+        Settled { odds: odds as f32, needed: self.needed(shape) as f32 }
     }
 
     /// The look with the slope that such looks had in the end, as small trees tell it: whoever takes the
@@ -241,8 +241,9 @@ impl Robust {
     }
 
     fn measured(&self) -> Measured {
-        let odds = self.settled.map(|settled| settled.odds).or(self.course.odds());
-        let needed = |shape: Shape| self.settled.map_or(self.needed(&shape), |one| one.needed);
+        let odds = self.settled.map(|settled| settled.odds.into()).or(self.course.odds());
+        let needed =
+            |shape: Shape| self.settled.map_or(self.needed(&shape), |one| one.needed.into());
         let seen = self.newest.map(|look| Seen {
             span: look.span,
             growth: look.growth,
