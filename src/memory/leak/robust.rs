@@ -6,7 +6,8 @@
 //! ([`course`](super::course)) is weighed with the figures by second trees, which settle whether a leak is
 //! confirmed. The trees were grown on series of a generator, in wide ranges, the first also on recorded
 //! programs, by `bench/leaks/train` and `bench/leaks/settle`. Nothing is learnt where it runs: the same
-//! samples always give the same verdicts. What votes do not decide are the bounds below, few and named.
+//! samples always give the same verdicts. What votes do not decide are the bounds below and those of a
+//! confirmation ([`bounds`](super::bounds)), few and named.
 
 use std::time::Duration;
 
