@@ -15,7 +15,7 @@ pub struct Measured {
     pub samples: u32,
     /// Seconds that were lived through.
     pub lived: f64,
-    /// Seconds that have to be, before anything is confirmed.
+    /// Seconds that have to be, before anything is confirmed; 0 where it takes so much that nobody waits.
     pub warm_up: f64,
     /// What was seen, once there are enough samples.
     pub seen: Option<Seen>,
@@ -70,12 +70,7 @@ impl Measured {
         let least = f64::from(LEAST_SAMPLES);
         vec![
             bounded("samples", Some(self.samples.into()), Unit::Count, Bound::AtLeast(least)),
-            bounded(
-                "time since the first sample",
-                Some(self.lived),
-                Unit::Seconds,
-                Bound::AtLeast(self.warm_up),
-            ),
+            bounded("time since the first sample", Some(self.lived), Unit::Seconds, self.waits()),
             bounded(
                 "share of the room to the limit that it took",
                 of(Shape::of_room),
@@ -92,6 +87,11 @@ impl Measured {
             weighed("largest fall, of the growth", of(Shape::largest_fall)),
             weighed("newest floors above earlier peaks, of the growth", of(Shape::above_peaks)),
         ]
+    }
+
+    /// What the time has to be: a bound of no time at all would be none.
+    fn waits(&self) -> Bound {
+        if self.warm_up > 0.0 { Bound::AtLeast(self.warm_up) } else { Bound::Weighed }
     }
 }
 
@@ -163,6 +163,13 @@ mod tests {
         let why = "; it took under 0.1 % of the room to the limit, and matters from 1.0 % on";
         assert!(told.ends_with(why), "{told}");
         assert!(!seen(LEAST_SHARE, 20.0).to_string().contains("matters"));
+    }
+
+    #[test]
+    fn a_time_that_nobody_waits_for_is_told_without_a_bound() {
+        let time = |measured: Measured| measured.criteria()[1].bound;
+        assert_eq!(time(seen(0.05, 20.0)), Bound::AtLeast(120.0));
+        assert_eq!(time(Measured { warm_up: 0.0, ..seen(0.2, 20.0) }), Bound::Weighed);
     }
 
     #[test]
