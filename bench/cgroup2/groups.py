@@ -78,13 +78,16 @@ def whole_trees_end(report, house, where):
 
 
 def unlimited(guest, report):
-    """Nothing to hand on: nobody moves."""
+    """Nothing to hand on: nobody moves, until a limit comes."""
     house = House(guest, "unlimited", "rw", PROCESSES)
     ready(report, house)
     report.equal("without a limit we stay where we are", place(house, "/procession"), "")
     report.holds("without a limit each run has a group too", (place(house, "eat 1024") or "").startswith("/procession-0"),
                  house.members())
+    house.limit("memory.max", 112 * MIB)
     whole_trees_end(report, house, "without a limit")
+    report.comes("a first limit that comes later reaches those who run, and us", lambda: said_below(
+        house, {LEAF, place(house, "eat 24576")}, {"memory.max": 112 * MIB}), 60)
     report.equal("without a limit: it ends, and no group is left", (house.end(), below(house)), (0, []))
 
 

@@ -14,6 +14,7 @@ use std::fs::{self, File, OpenOptions};
 use std::io::Write;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use crate::clock;
 use crate::init::cgroup::limits::Limits;
@@ -27,6 +28,10 @@ const MOUNTS: [&str; 2] = ["/sys/fs/cgroup", "/sys/fs/cgroup/unified"];
 /// each of them has a first process and a first run.
 const PREFIX: &str = "procession-";
 
+/// How long a limit that was changed from outside (`docker update`, a resize of a pod) may take
+/// to reach the groups of runs that live.
+const LOOKS_APART: Duration = Duration::from_secs(30);
+
 /// A group that stands empty for so long was left behind by a life that was killed. In a younger one
 /// somebody may be just about to enter.
 const STALE_MILLIS: i64 = 60_000;
@@ -38,6 +43,8 @@ pub struct Groups {
     made: BTreeMap<RunId, String>,
     /// Of our own group, where it has any.
     limits: Option<Limits>,
+    /// When we last looked whether that has changed.
+    looked_at: Mono,
 }
 
 impl Groups {
@@ -66,7 +73,7 @@ impl Groups {
                  be handed on: {error}"
             );
         }
-        Some(Self { limits: limits.ok()?, home, made: BTreeMap::new() })
+        Some(Self { limits: limits.ok()?, home, made: BTreeMap::new(), looked_at: Mono(0) })
     }
 
     /// Makes the group of a run, and opens what its first process writes itself into.
@@ -120,10 +127,30 @@ impl Groups {
 
     /// Hands on what was changed about our limits from outside. Looks now and then only.
     pub fn keep_up(&mut self, now: Mono) {
-        let Some(limits) = &mut self.limits else { return };
-        if limits.have_changed(now) {
+        if now.since(self.looked_at) < LOOKS_APART {
+            return;
+        }
+        self.looked_at = now;
+        if self.have_changed()
+            && let Some(limits) = &self.limits
+        {
             self.made.values().for_each(|name| limits.write(&self.home.join(name)));
         }
+    }
+
+    /// A first limit may come at any time, and cannot be handed on for as long as somebody else is in our
+    /// group: it is tried again at each look.
+    fn have_changed(&mut self) -> bool {
+        if let Some(limits) = &mut self.limits {
+            return limits.have_changed();
+        }
+        match Limits::hand_on(&self.home) {
+            Ok(limits) => self.limits = limits,
+            Err(error) => {
+                tracing::debug!(target: "init", "limits are not handed on: {error}");
+            }
+        }
+        self.limits.is_some()
     }
 
     fn path(&self, run: RunId) -> Option<PathBuf> {
@@ -189,7 +216,7 @@ mod tests {
     }
 
     fn groups(home: &Path) -> Groups {
-        Groups { home: home.to_path_buf(), made: BTreeMap::new(), limits: None }
+        Groups { home: home.to_path_buf(), made: BTreeMap::new(), limits: None, looked_at: Mono(0) }
     }
 
     fn session(number: u128) -> SessionId {
@@ -247,6 +274,28 @@ mod tests {
     }
 
     #[test]
+    fn a_first_limit_that_comes_later_reaches_the_runs_that_live() {
+        let mount = hierarchy(&["", "procession-self", "procession-run"]);
+        let file = |path: &str| mount.path().join(path);
+        let said = |path: &str| fs::read_to_string(file(path)).expect("a file");
+        for path in ["cgroup.subtree_control", "procession-run/memory.max"] {
+            fs::write(file(path), "").expect("a file");
+        }
+        fs::write(file("memory.max"), "max\n").expect("a file");
+        let mut groups = groups(mount.path());
+        groups.made.insert(RunId(3), "procession-run".into());
+        let at = |seconds: u64| Mono(seconds * 1_000_000_000);
+        groups.keep_up(at(100));
+        fs::write(file("memory.max"), "4096\n").expect("a file");
+        groups.keep_up(at(129));
+        assert_eq!(said("procession-run/memory.max"), "", "it is too early to look again");
+        groups.keep_up(at(130));
+        assert_eq!(said("procession-run/memory.max"), "4096");
+        assert_eq!(said("cgroup.subtree_control"), "+memory");
+        assert_eq!(said("procession-self/cgroup.procs"), "0", "we have moved");
+    }
+
+    #[test]
     fn a_group_goes_with_its_run_or_when_we_leave() {
         let mount = hierarchy(&[""]);
         let mut groups = groups(mount.path());
@@ -271,7 +320,7 @@ mod tests {
         let made = |name: &str, age: u64| {
             let path = mount.path().join(name);
             fs::create_dir(&path).expect("a folder");
-            let at = std::time::SystemTime::now() - std::time::Duration::from_secs(age);
+            let at = std::time::SystemTime::now() - Duration::from_secs(age);
             File::open(&path).and_then(|folder| folder.set_modified(at)).expect("a time");
             path
         };

@@ -13,10 +13,8 @@
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use crate::memory::group::LEAF;
-use crate::units::Mono;
 
 /// Controllers with the file by which they limit; in it, `max` is no limit.
 const CONTROLLERS: [(&str, &str); 3] =
@@ -27,17 +25,12 @@ const CONTROLLERS: [(&str, &str); 3] =
 const FILES: [&str; 5] =
     ["memory.max", "memory.swap.max", "memory.oom.group", "cpu.max", "pids.max"];
 
-/// How long a limit that was changed from outside (`docker update`, a resize of a pod) may take
-/// to reach the groups of runs that live.
-const STALE: Duration = Duration::from_secs(30);
-
 /// The limits of our own group, which hand themselves on.
 #[derive(Debug)]
 pub(super) struct Limits {
     home: PathBuf,
     controllers: Vec<&'static str>,
     known: Vec<(&'static str, String)>,
-    read_at: Mono,
 }
 
 impl Limits {
@@ -47,14 +40,11 @@ impl Limits {
     ///
     /// Limits that cannot be handed on; then all is as it was.
     pub(super) fn hand_on(home: &Path) -> io::Result<Option<Self>> {
-        let limits = |(_, file): &(&str, &str)| read(home, file).is_some_and(|it| is_limit(&it));
-        let controllers: Vec<&str> =
-            CONTROLLERS.into_iter().filter(limits).map(|(name, _)| name).collect();
+        let controllers = limiting(home);
         if controllers.is_empty() {
             return Ok(None);
         }
-        let mut new =
-            Self { home: home.to_path_buf(), controllers, known: vec![], read_at: Mono(0) };
+        let mut new = Self { home: home.to_path_buf(), controllers, known: vec![] };
         new.make_room()?;
         if let Err(error) = new.switch('+') {
             new.come_back();
@@ -75,13 +65,10 @@ impl Limits {
         }
     }
 
-    /// Reads them anew where that was long ago. Whether they were changed from outside; then our leaf
-    /// has them already: whoever is brought into the container later is in it too.
-    pub(super) fn have_changed(&mut self, now: Mono) -> bool {
-        if now.since(self.read_at) < STALE {
-            return false;
-        }
-        self.read_at = now;
+    /// Reads them anew. Whether they were changed from outside; then our leaf has them already: whoever
+    /// is brought into the container later is in it too.
+    pub(super) fn have_changed(&mut self) -> bool {
+        self.widen();
         let before = std::mem::take(&mut self.known);
         self.known = self.read();
         let have_changed = self.known != before;
@@ -89,6 +76,19 @@ impl Limits {
             self.write(&self.home.join(LEAF));
         }
         have_changed
+    }
+
+    /// What limits us by now and did not before is turned on as well; what cannot be is asked for again later.
+    fn widen(&mut self) {
+        let before = self.controllers.len();
+        for name in limiting(&self.home) {
+            if !self.controllers.contains(&name) {
+                self.controllers.push(name);
+            }
+        }
+        if self.controllers.len() > before && self.switch('+').is_err() {
+            self.controllers.truncate(before);
+        }
     }
 
     fn read(&self) -> Vec<(&'static str, String)> {
@@ -129,6 +129,12 @@ impl Drop for Limits {
             self.come_back();
         }
     }
+}
+
+/// The controllers that limit a group.
+fn limiting(home: &Path) -> Vec<&'static str> {
+    let limits = |(_, file): &(&str, &str)| read(home, file).is_some_and(|it| is_limit(&it));
+    CONTROLLERS.into_iter().filter(limits).map(|(name, _)| name).collect()
 }
 
 fn read(group: &Path, file: &str) -> Option<String> {
@@ -218,20 +224,32 @@ mod tests {
     }
 
     #[test]
-    fn a_limit_that_was_changed_from_outside_is_seen_after_a_while() {
+    fn a_limit_that_was_changed_from_outside_is_said_again() {
         let home = group(&[("memory.max", "1000\n")]);
         with_leaf(home.path());
         fs::write(home.path().join(LEAF).join("memory.max"), "").expect("a file");
         let mut limits = Limits::hand_on(home.path()).expect("it works").expect("limits");
         let leaf = || text(home.path().join(LEAF).join("memory.max"));
         assert_eq!(leaf(), "1000");
-        let at = |seconds: u64| Mono(seconds * 1_000_000_000);
-        assert!(!limits.have_changed(at(40)));
+        assert!(!limits.have_changed());
         fs::write(home.path().join("memory.max"), "2000\n").expect("a file");
-        assert!(!limits.have_changed(at(50)), "too early to look again");
-        assert_eq!(leaf(), "1000");
-        assert!(limits.have_changed(at(71)));
+        assert!(limits.have_changed());
         assert_eq!(leaf(), "2000", "ours, and of whoever follows us into the container");
         assert_eq!(limits.known, [("memory.max", "2000".to_owned())]);
+    }
+
+    #[test]
+    fn what_limits_us_only_later_is_turned_on_as_well() {
+        let home = group(&[("memory.max", "1000\n"), ("pids.max", "max\n")]);
+        with_leaf(home.path());
+        let mut limits = Limits::hand_on(home.path()).expect("it works").expect("limits");
+        let turned_on = || text(home.path().join("cgroup.subtree_control"));
+        assert_eq!(turned_on(), "+memory");
+        fs::write(home.path().join("pids.max"), "100\n").expect("a file");
+        assert!(limits.have_changed());
+        assert_eq!(turned_on(), "+memory +pids");
+        fs::write(home.path().join("pids.max"), "max\n").expect("a file");
+        assert!(limits.have_changed());
+        assert_eq!(limits.known[1], ("pids.max", "max".to_owned()), "a limit that is taken back");
     }
 }
