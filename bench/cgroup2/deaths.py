@@ -17,6 +17,7 @@ def play(guest, report):
     shared(guest, report)
     of_the_pod(guest, report)
     own(guest, report)
+    whole(guest, report)
 
 
 def outcome(house, process):
@@ -96,6 +97,15 @@ def own(guest, report):
     report.comes("groups that were killed are told", lambda: (
         house.metric("container_memory_events_total", event="oom_group_kill") == 1, house.own("memory.events")))
     ends(report, house)
+
+
+def whole(guest, report):
+    """Kubernetes has the kernel end a container as a whole: we are killed with the others."""
+    house = House(guest, "whole", "rw", PROCESSES, {**LIMITS, "memory.oom.group": 1})
+    ready(report, house)
+    house.cli("signal", "USR1", "greedy")
+    report.comes_to("a container that is killed as a whole ends by a SIGKILL", house.ended, 128 + 9)
+    report.comes_to("nobody of it is left", house.members, [])
 
 
 def member(house, group, name):
