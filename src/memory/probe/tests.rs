@@ -337,6 +337,16 @@ fn a_child_of_ours_that_waits_to_be_reaped_is_no_neglected_one_of_the_tree() {
     assert!(probe.unreaped() >= 1);
 }
 
+/// Waits until the first thread has ended. Where that is never seen, the test fails rather than to wait for ever.
+pub(super) fn until_headless(pid: i32) {
+    let begun = clock::now().mono;
+    while !proc::stat(pid).expect("it lives").is_headless() {
+        let waited = clock::now().mono.since(begun);
+        assert!(waited < PATIENCE, "its first thread has not ended");
+        std::thread::yield_now();
+    }
+}
+
 /// Its main thread ends, and another one holds 40 MB.
 const HEADLESS: &str = "exec python3 -c 'import ctypes, os, threading, time
 def hold():
@@ -351,9 +361,7 @@ ctypes.CDLL(None).syscall(exit, 0)'";
 fn a_process_whose_first_thread_has_ended_is_read_by_another_one() {
     let mut tree = Tree::start(HEADLESS);
     assert_eq!(tree.line(), "held");
-    while !proc::stat(tree.id.pid).unwrap().is_headless() {
-        std::thread::yield_now();
-    }
+    until_headless(tree.id.pid);
     assert_eq!(proc::statm(tree.id.pid).unwrap(), Statm::default(), "its own file is empty");
     let mut probe = Probe::new();
     for look in ["new", "kept"] {
@@ -383,9 +391,7 @@ ctypes.CDLL(None).syscall(exit, 0)'";
     let mut probe = Probe::new();
     let [before] = probe.sample(clock::now(), &tree.roots(), &[])[..] else { panic!("no sample") };
     tree.say("");
-    while !proc::stat(tree.id.pid).unwrap().is_headless() {
-        std::thread::yield_now();
-    }
+    until_headless(tree.id.pid);
     // As if it had ended since the pass: what was kept is the first thread's.
     let statm = probe.read(0).expect("it lives");
     assert!(statm.resident * probe.page_size >= before.resident.0 / 2, "{statm:?}, {before:?}");

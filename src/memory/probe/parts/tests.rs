@@ -1,6 +1,7 @@
 //! Real processes against what the kernel says of them, and bookkeeping over made ones.
 
 use super::*;
+use crate::memory::probe::tests::until_headless;
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
 use std::thread::sleep;
@@ -114,9 +115,7 @@ fn a_process_whose_first_thread_has_ended_has_the_figures_of_the_others() {
     let mut line = String::new();
     BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
     let pid = child.id().cast_signed();
-    while !proc::stat(pid).unwrap().is_headless() {
-        std::thread::yield_now();
-    }
+    until_headless(pid);
     let mut reader = Reader::default();
     let parts = reader.read(asked(pid).id).expect("it lives");
     let large = |bytes: Option<Bytes>| bytes.is_some_and(|bytes| bytes >= Bytes(40_000_000));
