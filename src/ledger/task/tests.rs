@@ -71,7 +71,8 @@ fn start() -> Ends {
 
 /// Waits for the first picture of which `holds` is true.
 async fn picture(ends: &mut Ends, holds: impl FnMut(&Arc<Snapshot>) -> bool) -> Arc<Snapshot> {
-    ends.snapshots.wait_for(holds).await.expect("the task runs").clone()
+    let shown = tokio::time::timeout(Duration::from_secs(60), ends.snapshots.wait_for(holds));
+    shown.await.expect("such a picture in time").expect("the task runs").clone()
 }
 
 #[tokio::test]
@@ -154,9 +155,10 @@ async fn nobody_wakes_to_see_whether_samples_alone_are_committed() {
 async fn an_entry_that_panics_is_skipped_and_counted() {
     let mut ends = start();
     ends.entries.send(opened(0, 1, WEB, 0)).await.unwrap();
-    ends.entries.send(ready(0, 1)).await.unwrap();
-    ends.entries.send(sampled(&[sample(1, 1, POISON, 0)])).await.unwrap();
-    ends.entries.send(opened(2, 2, CODER, 0)).await.unwrap();
+    let poison = sampled(&[sample(1, 1, POISON, 0)]);
+    // What was told together is not lost together.
+    let told = [ready(0, 1), poison, opened(2, 2, CODER, 0)];
+    ends.entries.send(Entry::Together(told.into())).await.unwrap();
     let after = picture(&mut ends, |picture| picture.sessions.len() == 2).await;
     assert_eq!(after.house.entries_ignored, 1);
     assert_eq!(after.opened[&(SessionKind::Process, "coder".to_owned())], 1);
