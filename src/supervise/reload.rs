@@ -7,7 +7,6 @@ use std::sync::Arc;
 use crate::config::plan::{Changes, Plan, ProcessPlan, RestartPlan, Standing};
 use crate::supervise::Machine;
 use crate::supervise::action::Action;
-use crate::supervise::clockwork::Clockwork;
 use crate::supervise::input::Input;
 use crate::supervise::lifecycle::{Lifecycle, StopCause};
 use crate::supervise::order::Order;
@@ -79,7 +78,7 @@ impl Machine {
     /// From now on this plan holds.
     fn adopt(&mut self, now: Now, next: Plan, changes: &Changes) {
         let plan = Arc::new(next);
-        self.plan = Arc::clone(&plan);
+        let old = std::mem::replace(&mut self.plan, Arc::clone(&plan));
         self.out.push_back(Action::Reconfigure(Arc::clone(&plan)));
         self.record(Lifecycle::PlanChanged { plan: Arc::clone(&plan), changes: changes.clone() });
         self.order = Order::of(&plan);
@@ -89,7 +88,7 @@ impl Machine {
             self.processes.push(Process::new(process));
         }
         self.count();
-        self.clockwork = Clockwork::wound(&plan, now);
+        self.clockwork = std::mem::take(&mut self.clockwork).rewound(&old, &plan, now);
         self.free = (0..self.processes.len()).map(ProcessIx).collect();
         self.due.extend(self.asking.keys());
         for ix in &changes.added {
