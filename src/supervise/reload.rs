@@ -96,10 +96,14 @@ impl Machine {
         }
     }
 
-    /// A place is taken by a new process. One whose last run is still being ended waits for that.
+    /// A place is taken by a new process. One whose last run is still being ended, or tidied up
+    /// after, waits for that; where it is to be asked for, it stays ended then.
     fn settle_in(&mut self, now: Now, ix: ProcessIx) {
-        if self.processes[ix.0].verdict().is_none() && self.processes[ix.0].run().is_some() {
-            return self.end_and_run_again(now, ix, StopCause::Reload);
+        let on_demand = self.plan.process(ix).standing == Standing::OnDemand;
+        match self.is_to_end(ix) {
+            true if on_demand => return,
+            true => return self.end_and_run_again(now, ix, StopCause::Reload),
+            false => {}
         }
         let plan = self.plan.process(ix);
         if plan.standing != Standing::Spawned {
