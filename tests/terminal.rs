@@ -196,7 +196,7 @@ fn a_terminal_that_a_killed_command_left_in_disorder_is_put_in_order() {
 #[test]
 fn a_terminal_that_takes_nothing_delays_no_end() {
     // Whoever is left behind waits in a write, and nobody else can use the terminal meanwhile.
-    let mut terminal = Terminal::of_command("(while :; do echo tick; done) & wait");
+    let mut terminal = Terminal::of_command("(trap '' TERM; while :; do echo tick; done) & wait");
     terminal.shows("tick");
     terminal.press(HOLD);
     let seen = || terminal.screen().len();

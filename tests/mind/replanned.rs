@@ -96,10 +96,13 @@ fn who_comes_back_while_the_commands_after_its_end_run_waits_for_them() {
 
 #[test]
 fn who_comes_back_to_be_asked_for_is_not_started_by_having_been_there() {
-    let (mut tale, tidied, over) = gone_and_tidied_up_after();
-    let on_demand = ProcessPlan { standing: Standing::OnDemand, ..tidied };
+    let mut tale = Tale::of(vec![process("a"), process("b")]).begun();
+    tale.runs(FIRST);
+    tale.runs(SECOND);
+    reload(&mut tale, vec![process("b")]);
+    let on_demand = ProcessPlan { standing: Standing::OnDemand, ..process("a") };
     reload(&mut tale, vec![on_demand, process("b")]);
-    tale.tell(over);
+    tale.ends(FIRST, ASKED, false);
     assert_eq!((tale.spawned(), tale.phase(0)), (vec![], Some(PhaseName::Done)));
     tale.order(Wish::Start(names(&["a"])));
     assert_eq!(tale.spawned(), [(THIRD, ProcessIx(0))]);
