@@ -86,7 +86,7 @@ pub fn run(plan: Plan, source: Option<PathBuf>, caught: Caught) -> u8 {
     let (survivors, handled) = recover(&plan, &mut stand);
     let (entries, queue) = mpsc::channel(outward::QUEUE);
     let (plan, pulse) = (Arc::new(plan), Pulse::new());
-    // Held by the loop alone, so that observing is not begun any more once the loop has ended.
+    // Held by the loop alone, so that it is not tried again to observe once the loop has ended.
     let living = entries.downgrade();
     let (doors, inward) = inward::queues();
     // One command writes where we do, as if we were not there.
@@ -106,12 +106,12 @@ pub fn run(plan: Plan, source: Option<PathBuf>, caught: Caught) -> u8 {
         let keeps_history = plan.store != StorePlan::Memory;
         let is_seen = is_seen(&plan);
         let (output, shown) = (output.clone(), output.clone());
-        let begin = move || {
-            let (runtime, entries) = runtime_while(&living)?;
+        let begin = move |entries| {
+            let (runtime, entries) = runtime_while(entries)?;
             let links = Links { pulse, doors, tasks, source, output: shown, fed, spoken, reserved };
             Some(Below::start(runtime, &plan, stand, &entries, queue, handled, links))
         };
-        let observer = Observer::new(begin);
+        let observer = Observer::new(living, begin);
         move |lives_on: bool| {
             // Where there is no thread to be had this is told, and tried again.
             let _ = output.as_ref().map(Output::stand);
@@ -158,22 +158,29 @@ struct Links {
 
 /// Begins to observe while the loop turns already: what is below takes milliseconds to build.
 /// Where it cannot be begun nothing is seen, and supervising goes on.
-struct Observer<F>(Arc<Mutex<Option<F>>>);
+struct Observer<F> {
+    living: mpsc::WeakSender<Entry>,
+    begin: Arc<Mutex<Option<F>>>,
+}
 
-impl<F: FnOnce() -> Option<Below> + Send + 'static> Observer<F> {
-    fn new(begin: F) -> Self {
-        Self(Arc::new(Mutex::new(Some(begin))))
+impl<F: FnOnce(mpsc::Sender<Entry>) -> Option<Below> + Send + 'static> Observer<F> {
+    fn new(living: mpsc::WeakSender<Entry>, begin: F) -> Self {
+        Self { living, begin: Arc::new(Mutex::new(Some(begin))) }
     }
 
     /// On a thread of its own; `None` where there is none to be had, and it can be tried again.
     fn start(&self) -> Option<Begun> {
         let (hand_over, below) = sync_channel(1);
-        let begin = Arc::clone(&self.0);
+        let begin = Arc::clone(&self.begin);
+        // From the loop: a life that is over by the time the thread runs has its history kept.
+        let entries = self.living.upgrade()?;
         let begin = move || {
             // Taken only here: a thread that could not be had must not take it down with it.
             let begin = begin.lock().unwrap_or_else(PoisonError::into_inner).take();
             // Nobody takes over what is below once we were too late.
-            begin.and_then(|begin| begin()).is_some_and(|below| hand_over.send(below).is_ok())
+            begin
+                .and_then(|begin| begin(entries))
+                .is_some_and(|below| hand_over.send(below).is_ok())
         };
         let spawned = thread::Builder::new().name("observe".into()).spawn(begin);
         let thread = spawned.inspect_err(cannot_observe).ok()?.thread().clone();
@@ -197,18 +204,19 @@ impl Begun {
 }
 
 /// A runtime for what observes, as soon as it can be had: threads and descriptors may be short for
-/// a while. `None` once the loop has ended.
-fn runtime_while(living: &mpsc::WeakSender<Entry>) -> Option<(Runtime, mpsc::Sender<Entry>)> {
+/// a while. It is tried once at least, and `None` once the loop has ended.
+fn runtime_while(mut entries: mpsc::Sender<Entry>) -> Option<(Runtime, mpsc::Sender<Entry>)> {
     let mut wait = FIRST_RETRY;
     loop {
-        let entries = living.upgrade()?;
         match below::runtime() {
             Ok(runtime) => return Some((runtime, entries)),
             Err(error) => cannot_observe(&error),
         }
+        let living = entries.downgrade();
         drop(entries);
         thread::park_timeout(wait);
         wait = (wait * 2).min(LAST_RETRY);
+        entries = living.upgrade()?;
     }
 }
 

@@ -15,6 +15,7 @@
 //! | Ctrl-C reaches the command once | `terminal::an_interrupt_reaches_the_command_once` |
 //! | Ctrl-Z below a shell, and where nobody could continue | `terminal::jobs_of_a_shell_are_stopped_and_continued_by_it` |
 //! | the terminal is whole again after a kill | `terminal::a_terminal_that_a_killed_command_left_in_disorder_is_put_in_order` |
+//! | a terminal that takes nothing, after Ctrl-S | `terminal::a_terminal_that_takes_nothing_delays_no_end` |
 //! | SIGTERM in the first milliseconds | `pid1::a_signal_that_comes_at_once_is_not_lost` |
 //! | a second SIGTERM | `pid1::a_second_request_to_stop_hurries` |
 //! | SIGHUP reads the configuration anew | `lifecycle::a_reload_touches_only_what_changed` |

@@ -439,3 +439,15 @@ fn no_kill_at_any_moment_loses_or_doubles_what_was_committed() {
         fs::write(report, format!("{figures:#}\n")).expect("the report can be written");
     }
 }
+
+#[test]
+fn a_life_that_is_over_at_once_leaves_its_history() {
+    for round in 0..20 {
+        let config = "processes: {it: {command: [sh, -c, 'exit 3']}}";
+        let mut house = House::of_config(As::Subreaper, config);
+        assert_eq!(house.end().0, 3);
+        let folder = house.dir().join("state");
+        assert!(folder.join("history.db").exists(), "round {round}");
+        assert_eq!(sound(&folder), (1, 1), "round {round}");
+    }
+}

@@ -232,6 +232,22 @@ fn a_reload_touches_only_what_changed() {
 }
 
 #[test]
+fn who_comes_back_by_a_reload_waits_for_what_comes_after_its_end() {
+    let both = with(
+        "other: {command: [sh, -c, 'echo run >> DIR/run; exec sleep 300'], post_exit: [sh, -c, 'echo \
+         begun >> DIR/run; sleep 1; echo over >> DIR/run']}",
+    );
+    let house = House::of_config(As::Pid1, &both);
+    house.await_lines("run", 1);
+    reload(&house, &format!("processes:\n{STEADY}"));
+    house.await_lines("run", 2);
+    reload(&house, &both);
+    until("other is back", || house.log().contains("new: other").then_some(()));
+    assert_eq!(house.await_lines("run", 4), ["run", "begun", "over", "run"]);
+    stops(house);
+}
+
+#[test]
 fn a_reload_with_faults_changes_nothing_and_names_them() {
     let house = House::of_config(As::Pid1, &with(""));
     house.await_lines("told", 1);

@@ -10,6 +10,7 @@ use crate::house::{BINARY, folder_with, until};
 
 const INTERRUPT: &str = "\u{3}";
 const SUSPEND: &str = "\u{1a}";
+const HOLD: &str = "\u{13}";
 
 /// A terminal with a program as the leader of its session.
 struct Terminal {
@@ -190,6 +191,23 @@ fn a_terminal_that_a_killed_command_left_in_disorder_is_put_in_order() {
     let mut meant = Terminal::with(&["dash", "-c", &line("stty -echo")]);
     meant.shows(" -echo ");
     meant.end();
+}
+
+#[test]
+fn a_terminal_that_takes_nothing_delays_no_end() {
+    // Whoever is left behind waits in a write, and nobody else can use the terminal meanwhile.
+    let mut terminal = Terminal::of_command("(trap '' TERM; while :; do echo tick; done) & wait");
+    terminal.shows("tick");
+    terminal.press(HOLD);
+    let seen = || terminal.screen().len();
+    until("nothing is shown any more", || {
+        let before = seen();
+        std::thread::sleep(std::time::Duration::from_millis(200));
+        (seen() == before).then_some(())
+    });
+    let leader = nix::unistd::Pid::from_raw(terminal.leader.id().cast_signed());
+    nix::sys::signal::kill(leader, nix::sys::signal::Signal::SIGTERM).expect("it lives");
+    assert_eq!(terminal.end(), Some(143));
 }
 
 #[test]

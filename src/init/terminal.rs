@@ -58,8 +58,9 @@ impl Terminal {
         self.owner = None;
         self.take_back();
         // Who is killed cannot clear up behind itself; what others set, they may have been for.
+        // At once: a terminal that takes nothing (Ctrl-S, or nobody reads it) never drains.
         if let (ExitStatus::Signal(_), Some(modes)) = (status, &self.modes) {
-            let _ = tcsetattr(stdin(), SetArg::TCSADRAIN, modes);
+            let _ = tcsetattr(stdin(), SetArg::TCSANOW, modes);
         }
     }
 

@@ -58,6 +58,26 @@ impl Clockwork {
         wound
     }
 
+    /// The clocks of another plan from now on. Those that it leaves as they were go on: a time that
+    /// has come and was not looked at yet is not lost, and none comes once more.
+    pub fn rewound(self, old: &Plan, plan: &Plan, now: Now) -> Self {
+        let mut next = Self::wound(plan, now);
+        for clock in &mut next.clocks {
+            let first = clock.members[0];
+            let is_as_it_was = |ix: ProcessIx| {
+                let (was, is) = (old.process(ix), plan.process(ix));
+                (&was.name, &was.schedule) == (&is.name, &is.schedule)
+            };
+            let before = self.clocks.iter().find(|before| before.members[0] == first);
+            if let Some(before) = before.filter(|_| is_as_it_was(first)) {
+                clock.at = before.at;
+            }
+        }
+        next.looked = self.looked;
+        next.plan_the_next_look(now);
+        next
+    }
+
     /// When the clock must be looked at.
     pub fn deadline(&self) -> Option<Mono> {
         self.look_at

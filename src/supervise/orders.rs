@@ -175,7 +175,7 @@ impl Machine {
     }
 
     /// Whether an order or a reload has it end, and it has not ended yet.
-    fn is_to_end(&self, ix: ProcessIx) -> bool {
+    pub(super) fn is_to_end(&self, ix: ProcessIx) -> bool {
         let process = &self.processes[ix.0];
         let wanted = matches!(process.goal(), Goal::Again | Goal::Stopped);
         let lives = process.run().is_some() || matches!(process.phase(), Phase::Tidying { .. });

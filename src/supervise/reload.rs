@@ -7,7 +7,6 @@ use std::sync::Arc;
 use crate::config::plan::{Changes, Plan, ProcessPlan, RestartPlan, Standing};
 use crate::supervise::Machine;
 use crate::supervise::action::Action;
-use crate::supervise::clockwork::Clockwork;
 use crate::supervise::input::Input;
 use crate::supervise::lifecycle::{Lifecycle, StopCause};
 use crate::supervise::order::Order;
@@ -79,7 +78,7 @@ impl Machine {
     /// From now on this plan holds.
     fn adopt(&mut self, now: Now, next: Plan, changes: &Changes) {
         let plan = Arc::new(next);
-        self.plan = Arc::clone(&plan);
+        let old = std::mem::replace(&mut self.plan, Arc::clone(&plan));
         self.out.push_back(Action::Reconfigure(Arc::clone(&plan)));
         self.record(Lifecycle::PlanChanged { plan: Arc::clone(&plan), changes: changes.clone() });
         self.order = Order::of(&plan);
@@ -89,7 +88,7 @@ impl Machine {
             self.processes.push(Process::new(process));
         }
         self.count();
-        self.clockwork = Clockwork::wound(&plan, now);
+        self.clockwork = std::mem::take(&mut self.clockwork).rewound(&old, &plan, now);
         self.free = (0..self.processes.len()).map(ProcessIx).collect();
         self.due.extend(self.asking.keys());
         for ix in &changes.added {
@@ -97,10 +96,14 @@ impl Machine {
         }
     }
 
-    /// A place is taken by a new process. One whose last run is still being ended waits for that.
+    /// A place is taken by a new process. One whose last run is still being ended, or tidied up
+    /// after, waits for that; where it is to be asked for, it stays ended then.
     fn settle_in(&mut self, now: Now, ix: ProcessIx) {
-        if self.processes[ix.0].verdict().is_none() && self.processes[ix.0].run().is_some() {
-            return self.end_and_run_again(now, ix, StopCause::Reload);
+        let on_demand = self.plan.process(ix).standing == Standing::OnDemand;
+        match self.is_to_end(ix) {
+            true if on_demand => return,
+            true => return self.end_and_run_again(now, ix, StopCause::Reload),
+            false => {}
         }
         let plan = self.plan.process(ix);
         if plan.standing != Standing::Spawned {

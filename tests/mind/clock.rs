@@ -1,13 +1,15 @@
 //! Tales of what runs by the clock.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use procession::config::plan::{ProcessPlan, Replica, Schedule, Zone};
 use procession::supervise::fact::Fact;
 use procession::supervise::lifecycle::{Lifecycle, PhaseName};
+use procession::supervise::wish::Wish;
 use procession::units::{ExitStatus, ProcessIx, RunId, Wall};
 
-use super::{FIRST, OK, SECOND, TERM, Tale, process};
+use super::{FIRST, OK, SECOND, TERM, Tale, plan, process};
 
 const MINUTE: Duration = Duration::from_secs(60);
 const SKIPPED: Lifecycle = Lifecycle::ScheduleSkipped { process: ProcessIx(0) };
@@ -84,4 +86,27 @@ fn a_step_of_the_clock_runs_nothing_twice_and_loses_nothing() {
     tale.wall.0 -= 24 * 3_600_000;
     tale.wait(MINUTE * 61, false);
     assert_eq!(tale.spawned()[2..], [(RunId(3), ProcessIx(0))]);
+}
+
+#[test]
+fn another_plan_has_no_time_come_twice_and_loses_none() {
+    let mut tale = tale(vec![hourly("a")]);
+    let of_a = |tale: &Tale| tale.spawned().iter().filter(|(_, ix)| *ix == ProcessIx(0)).count();
+    let other_plans = |tale: &mut Tale| {
+        tale.order(Wish::Reload(Arc::new(plan(vec![hourly("a"), process("b")]))));
+        tale.order(Wish::Spawn(Box::new(process(""))));
+    };
+    tale.wait(MINUTE * 11, false);
+    tale.runs(FIRST);
+    tale.ends(FIRST, OK, false);
+    // Back by a few minutes: the full hour comes once more, and was done.
+    tale.wall.0 -= 5 * 60_000;
+    other_plans(&mut tale);
+    tale.wait(MINUTE * 10, false);
+    assert_eq!(of_a(&tale), 1);
+    // Forward over the next full hour, which nobody has looked at yet.
+    tale.wall.0 += 3_600_000;
+    tale.order(Wish::Spawn(Box::new(process(""))));
+    tale.wait(MINUTE, false);
+    assert_eq!(of_a(&tale), 2);
 }

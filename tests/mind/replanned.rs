@@ -1,12 +1,13 @@
 //! Tales of plans that change while the house is up.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use procession::config::plan::{
-    Condition, Dependency, Plan, ProcessPlan, RestartPlan, RestartPolicy,
+    Condition, Dependency, Hook, Hooks, Plan, ProcessPlan, RestartPlan, RestartPolicy, Standing,
 };
 use procession::supervise::action::{Action, Scope};
-use procession::supervise::fact::Fact;
+use procession::supervise::fact::{ErrandEnd, Fact};
 use procession::supervise::lifecycle::{Lifecycle, PhaseName, SignalResponse, StopCause};
 use procession::supervise::wish::{Refusal, Reply, Wish};
 use procession::units::{ExitStatus, ProcessIx, RunId, Signal};
@@ -64,6 +65,47 @@ fn what_is_gone_ends_and_what_is_new_starts() {
     tale.ends(THIRD, OK, false);
     tale.tell(Fact::HouseEmptied);
     assert_eq!(tale.exit_code(), Some(0), "what is gone keeps nothing up");
+}
+
+/// A process that was taken out of the plan, and whose command after its end runs.
+fn gone_and_tidied_up_after() -> (Tale, ProcessPlan, Fact) {
+    let hook = Hook { command: vec!["x".into()], timeout: Duration::from_secs(60) };
+    let hooks = Hooks { post_exit: vec![hook], ..Hooks::default() };
+    let tidied = ProcessPlan { hooks, ..process("a") };
+    let mut tale = Tale::of(vec![tidied.clone(), process("b")]).begun();
+    tale.runs(FIRST);
+    tale.runs(SECOND);
+    reload(&mut tale, vec![process("b")]);
+    tale.ends(FIRST, ASKED, false);
+    let begun = tale.done.iter().find_map(|action| match action {
+        Action::Assist { errand, .. } => Some(*errand),
+        _ => None,
+    });
+    let errand = begun.expect("the command after its end");
+    (tale, tidied, Fact::ErrandEnded { errand, end: ErrandEnd::Exited(OK) })
+}
+
+#[test]
+fn who_comes_back_while_the_commands_after_its_end_run_waits_for_them() {
+    let (mut tale, tidied, over) = gone_and_tidied_up_after();
+    reload(&mut tale, vec![tidied, process("b")]);
+    assert_eq!(tale.spawned(), []);
+    tale.tell(over);
+    assert_eq!(tale.spawned(), [(THIRD, ProcessIx(0))]);
+}
+
+#[test]
+fn who_comes_back_to_be_asked_for_is_not_started_by_having_been_there() {
+    let mut tale = Tale::of(vec![process("a"), process("b")]).begun();
+    tale.runs(FIRST);
+    tale.runs(SECOND);
+    reload(&mut tale, vec![process("b")]);
+    let on_demand = ProcessPlan { standing: Standing::OnDemand, ..process("a") };
+    reload(&mut tale, vec![on_demand, process("b")]);
+    tale.ends(FIRST, ASKED, false);
+    assert_eq!((tale.spawned(), tale.phase(0)), (vec![], Some(PhaseName::Done)));
+    tale.order(Wish::Start(names(&["a"])));
+    assert_eq!(tale.spawned(), [(THIRD, ProcessIx(0))]);
 }
 
 #[test]

@@ -77,6 +77,7 @@ pub fn another(rng: &mut fastrand::Rng, plan: &Plan) -> Plan {
         let name = format!("n{}", rng.u8(..3));
         processes.push(process(rng, at, name));
     }
+    processes.extend(back(rng, plan));
     let mut names = std::collections::BTreeSet::new();
     let doubled = !processes.iter().all(|process| names.insert(process.name.clone()));
     if doubled {
@@ -84,6 +85,16 @@ pub fn another(rng: &mut fastrand::Rng, plan: &Plan) -> Plan {
     }
     let exit_code_from = plan.exit_code_from.iter().filter_map(|ix| place(*ix)).collect();
     Plan { processes, exit_code_from, ..plan.clone() }
+}
+
+/// One that was gone comes back, perhaps while its last run is still being ended.
+fn back(rng: &mut fastrand::Rng, plan: &Plan) -> Option<ProcessPlan> {
+    let retired = |one: &&ProcessPlan| one.standing == Standing::Retired;
+    let gone: Vec<&ProcessPlan> = plan.processes.iter().filter(retired).collect();
+    let back = rng.choice(&gone).filter(|_| one_in(rng, 2))?;
+    let standing = if one_in(rng, 4) { Standing::OnDemand } else { Standing::Wanted };
+    let schedule = back.schedule.clone().filter(|_| standing == Standing::Wanted);
+    Some(ProcessPlan { standing, schedule, depends_on: Vec::new(), ..ProcessPlan::clone(back) })
 }
 
 /// A command beside the plan.
