@@ -99,13 +99,13 @@ impl Machine {
     /// A place is taken by a new process. One whose last run is still being ended, or tidied up
     /// after, waits for that; where it is to be asked for, it stays ended then.
     fn settle_in(&mut self, now: Now, ix: ProcessIx) {
-        let on_demand = self.plan.process(ix).standing == Standing::OnDemand;
-        match self.is_to_end(ix) {
-            true if on_demand => return,
-            true => return self.end_and_run_again(now, ix, StopCause::Reload),
-            false => {}
-        }
         let plan = self.plan.process(ix);
+        if self.is_to_end(ix) {
+            if plan.standing != Standing::OnDemand {
+                self.end_and_run_again(now, ix, StopCause::Reload);
+            }
+            return;
+        }
         if plan.standing != Standing::Spawned {
             self.spawned.retain(|place| *place != ix);
         }
