@@ -68,7 +68,7 @@ const WITHOUT_OVERRIDE: [&str; 2] = ["setpriv", "--bounding-set=-dac_override,-d
 #[test]
 fn a_configuration_that_cannot_be_read_is_refused() {
     let folder = || tempfile::tempdir().expect("a folder");
-    is_refused(&folder(), &[], &["config.yaml: there is no such file; check the path"]);
+    is_refused(&folder(), &[], &["config.yaml: there is no such file; name yours with -c"]);
 
     let directory = folder();
     fs::create_dir(directory.path().join("config.yaml")).expect("a folder");
@@ -176,6 +176,54 @@ fn closed_and_full_outputs_change_no_exit_code() {
         let command = ["--listen", "off", "--log-level", "trace", "--", "sh", "-c", "exit 7"];
         assert_eq!(code(&by(bad.path(), &wrapper, &command)), Some(7), "{redirection}");
     }
+}
+
+#[test]
+fn what_cannot_be_kept_is_no_success() {
+    let folder = tempfile::tempdir().expect("a folder");
+    for arguments in [&["schema"][..], &["completions", "bash"]] {
+        let into = |redirection| {
+            let script = format!("\"$@\" {redirection}");
+            by(folder.path(), &["bash", "-o", "pipefail", "-c", &script, "bash"], arguments)
+        };
+        let full = into(">/dev/full");
+        assert_eq!(code(&full), Some(1), "{arguments:?}");
+        assert!(said(&full).contains("standard output: No space left"), "{}", said(&full));
+        let left = into("| head -1");
+        assert_eq!((code(&left), said(&left).as_str()), (Some(0), ""), "{arguments:?}");
+    }
+}
+
+#[test]
+fn advice_for_commands_is_for_commands() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let advised = |arguments: &[&str]| {
+        let refusal = run(folder.path(), arguments);
+        assert_eq!(code(&refusal), Some(2), "{arguments:?}");
+        said(&refusal).contains("put `--` in front of it")
+    };
+    for meant in [&["ls"][..], &["run", "other.yaml"], &["check", "other.yaml"], &["-x"]] {
+        assert!(advised(meant), "{meant:?}");
+    }
+    for other in [&["logs", "web", "-n", "-3"][..], &["sessions", "lst"], &["status", "--all"]] {
+        assert!(!advised(other), "{other:?}");
+    }
+}
+
+#[test]
+fn a_broken_configuration_here_is_why_nobody_is_found() {
+    let broken = folder_with("processes: {a: {comand: sleep 1}}");
+    for verb in ["ps", "reload"] {
+        let refusal = run(broken.path(), &[verb]);
+        assert_eq!(code(&refusal), Some(3), "{verb}");
+        let text = said(&refusal);
+        let fault = "config.yaml:2:17: processes.a.comand: unknown key; did you mean `command`?";
+        for part in ["config.yaml has faults", "--socket", fault] {
+            assert!(text.contains(part), "{verb}: {part} is missing in {text}");
+        }
+    }
+    let none = run(tempfile::tempdir().expect("a folder").path(), &["ps"]);
+    assert!(said(&none).contains("cannot reach"), "{}", said(&none));
 }
 
 #[test]

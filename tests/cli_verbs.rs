@@ -100,6 +100,7 @@ fn ps_shows_what_runs() {
         assert!(!only.contains("web"), "{only}");
         let unknown = asked.run(&["ps", "wbe"]);
         assert_eq!(code(&unknown), Some(1), "{}", said(&unknown));
+        assert!(said(&unknown).contains("did you mean \"web\"?"), "{}", said(&unknown));
     }
 }
 
@@ -252,7 +253,7 @@ fn a_spawned_command_is_what_was_asked_for() {
     for (taken, why) in [("job", "the name is taken"), ("web", "the name is taken")] {
         let refused = asked.run(&["spawn", "--name", taken, "--", "true"]);
         assert_eq!(code(&refused), Some(1), "{why}: {}", said(&refused));
-        assert!(said(&refused).contains("one name"), "{}", said(&refused));
+        assert!(said(&refused).contains("has this name already"), "{}", said(&refused));
     }
     let wrong = asked.run(&[
         "spawn",

@@ -75,7 +75,7 @@ fn a_leak_is_explained_while_it_runs_when_it_has_ended_and_when_we_have() {
     let events = ask(&house, &["sessions", "events", &session]).expect("its events");
     holds(&events, &["leak_confirmed", "leak rule: ", "an hour", "the critical threshold"]);
     until("the log tells of it", || house.log().contains("memory: it leaks").then_some(()));
-    holds(&house.log(), &["procession memory explain NAME tells why"]);
+    holds(&house.log(), &["procession memory explain leaky tells why"]);
 
     assert!(run(&house, &["stop", "leaky"]).status.success());
     let told = until("its end is kept", || {

@@ -6,17 +6,20 @@ mod control;
 mod run;
 mod schema;
 
-use std::ffi::OsString;
-use std::io::Write;
+use std::ffi::{OsStr, OsString};
+use std::io::{self, Write};
 use std::path::PathBuf;
 
 use clap::error::ErrorKind;
-use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
+use clap::{ArgAction, Args, CommandFactory, Parser, Subcommand, ValueEnum};
 
 use self::drop_in::Reading;
 use crate::init::signals::Caught;
 use crate::log::Format;
 use crate::supervise::shutdown::EXIT_USAGE;
+
+/// It was refused, or it failed.
+const EXIT_FAILED: u8 = 1;
 
 /// A container's PID 1: supervises development processes and coding agents, and shows sessions,
 /// memory, leaks and tokens on /metrics.
@@ -165,11 +168,11 @@ pub fn main() -> u8 {
     match drop_in::read(std::env::args_os(), |name| std::env::var_os(name)) {
         Reading::Run(request) => return run::run_one(*request, caught),
         Reading::Answer(text) => {
-            say(&mut std::io::stdout(), text.trim_end());
+            say(&mut io::stdout(), text.trim_end());
             return 0;
         }
         Reading::Refused(why, code) => {
-            say(&mut std::io::stderr(), &format!("procession: {why}"));
+            say(&mut io::stderr(), &format!("procession: {why}"));
             return code;
         }
         Reading::Other => {}
@@ -199,16 +202,29 @@ pub fn main() -> u8 {
 /// Help and version go to standard output with code 0, everything else is bad usage.
 fn usage(error: &clap::Error) -> u8 {
     let _ = error.print();
-    if matches!(error.kind(), ErrorKind::UnknownArgument | ErrorKind::InvalidSubcommand) {
-        say(&mut std::io::stderr(), ADVICE);
+    let unknown = matches!(error.kind(), ErrorKind::UnknownArgument | ErrorKind::InvalidSubcommand);
+    if unknown && !std::env::args_os().nth(1).is_some_and(|word| asks(&word)) {
+        say(&mut io::stderr(), ADVICE);
     }
     if error.use_stderr() { EXIT_USAGE } else { 0 }
 }
 
+/// Whether this is a verb that starts nothing, so that nobody meant a command or a configuration.
+fn asks(word: &OsStr) -> bool {
+    word != "run" && word != "check" && Cli::command().find_subcommand(word).is_some()
+}
+
 /// Says why nothing was started.
 fn refuse(why: &str) -> u8 {
-    say(&mut std::io::stderr(), &format!("procession: {why}"));
+    say(&mut io::stderr(), &format!("procession: {why}"));
     EXIT_USAGE
+}
+
+/// Why not all was written; nothing where the reader left, as `head` does.
+fn unwritten(error: &io::Error) -> Option<String> {
+    let advice = "not all was written; see that there is room where it goes";
+    (error.kind() != io::ErrorKind::BrokenPipe)
+        .then(|| format!("standard output: {error}; {advice}"))
 }
 
 /// Writes a line for a person. A closed pipe must never panic us.

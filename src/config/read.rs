@@ -215,6 +215,10 @@ fn warn_of_habit(at: &Cursor<'_>, habit: &Habit) {
         Habit::Builtin(word) => {
             at.warn(format!("{} is taken for a program, {because}", quoted(word)), shell);
         }
+        Habit::Home(word) => {
+            let message = format!("{} is taken as it is, {because}", quoted(word));
+            at.warn(message, format!("write {}", quoted(&word.replacen('~', "${HOME}", 1))));
+        }
         Habit::Operator(word) => {
             at.warn(format!("{} is a plain argument, {because}", quoted(word)), shell);
         }
@@ -239,7 +243,8 @@ pub(super) fn name_fault(name: &str) -> Option<&'static str> {
         && name.chars().all(allowed)
         && name.starts_with(|c: char| c.is_ascii_alphanumeric());
     (!good).then_some(
-        "a name is made of 1 to 63 letters, digits, `_`, `.` and `-`, a letter or digit first",
+        "a name is made of 1 to 63 letters (a-z, A-Z), digits, `_`, `.` and `-`, a letter or digit \
+         first",
     )
 }
 

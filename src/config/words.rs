@@ -24,6 +24,8 @@ pub(super) enum Habit {
     Builtin(String),
     /// It has an operator somewhere.
     Operator(String),
+    /// A word of it begins with the home of the user.
+    Home(String),
 }
 
 /// What in a command string was probably meant for a shell.
@@ -36,7 +38,10 @@ pub(super) fn shell_habit(command: &str) -> Option<Habit> {
     if let Some((name, _)) = first.split_once('=').filter(|(name, _)| is_name(name)) {
         return Some(Habit::Assignment(name.to_owned()));
     }
-    words.into_iter().find(|word| is_operator(word)).map(Habit::Operator)
+    if let Some(operator) = words.iter().find(|word| is_operator(word)) {
+        return Some(Habit::Operator(operator.clone()));
+    }
+    words.into_iter().find(|word| word == "~" || word.starts_with("~/")).map(Habit::Home)
 }
 
 /// Whether an unquoted word is, begins with or ends with an operator. An `&` or `;` inside a word

@@ -111,8 +111,9 @@ impl Story {
                 delay.as_secs_f64()
             )),
             Lifecycle::CrashLooped { process, streak } => error(format!(
-                "giving up {}: {streak} restarts in a row did not help",
-                self.process(*process)
+                "giving up {}: {streak} {} in a row did not help",
+                self.process(*process),
+                if *streak == 1 { "restart" } else { "restarts" }
             )),
             Lifecycle::SignalArrived { signal, response } => words::signal(*signal, *response),
             Lifecycle::OrphansReaped { process, status, count } => {

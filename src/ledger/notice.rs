@@ -24,8 +24,8 @@ pub enum Gravity {
     Warning,
 }
 
-/// What is to be said of an event; of most nothing.
-pub fn notice(event: &SessionEvent) -> Option<Notice> {
+/// What is to be said of an event; of most nothing. Whose it is, is asked for where it is said.
+pub fn notice(event: &SessionEvent, process: impl FnOnce() -> String) -> Option<Notice> {
     use Gravity::{Note, Warning};
     let detail = &event.detail;
     let (gravity, text) = match &*event.event_type {
@@ -35,8 +35,10 @@ pub fn notice(event: &SessionEvent) -> Option<Notice> {
         "memory_action" => {
             (Warning, format!("memory: its level asks for: {}", text(detail, "action")))
         }
-        "leak_suspected" => (Warning, format!("memory: a leak is suspected: {}", growth(detail))),
-        "leak_confirmed" => (Warning, format!("memory: it leaks: {}", growth(detail))),
+        "leak_suspected" => {
+            (Warning, format!("memory: a leak is suspected: {}", growth(detail, &process())))
+        }
+        "leak_confirmed" => (Warning, format!("memory: it leaks: {}", growth(detail, &process()))),
         "leak_cleared" => (Note, "memory: no leak is suspected any more".to_owned()),
         "leak_recurring" => (Warning, recurring(detail)),
         "budget_warning" => (Warning, format!("{}% of {}", detail["percent"], budget(detail))),
@@ -60,8 +62,9 @@ fn held(detail: &Value) -> String {
 }
 
 /// How fast it grows and how long that can go on, with whom to ask why.
-fn growth(detail: &Value) -> String {
-    format!("{}: procession memory explain NAME tells why", pace(detail))
+fn growth(detail: &Value, process: &str) -> String {
+    let process = if process.is_empty() { "NAME" } else { process };
+    format!("{}: procession memory explain {process} tells why", pace(detail))
 }
 
 /// How fast it grows and how long that can go on.
@@ -161,7 +164,7 @@ mod tests {
             source: EventSource::Ledger,
             detail,
         };
-        notice(&event).map(|notice| notice.text)
+        notice(&event, || "web-1".to_owned()).map(|notice| notice.text)
     }
 
     #[test]
@@ -178,7 +181,7 @@ mod tests {
             "limit_bytes": 1u64 << 30,
         });
         let leaks = "memory: it leaks: 3.5 MiB an hour, the container's limit of 1.0 GiB is \
-                     reached in 4 h: procession memory explain NAME tells why";
+                     reached in 4 h: procession memory explain web-1 tells why";
         check("leak_confirmed", leak, leaks);
         let budget = json!({
             "budget": "day", "unit": "tokens", "spent": 120, "limit": 100, "window": "day",

@@ -37,7 +37,9 @@ impl Shell {
 }
 
 pub(super) fn print(options: &Options) -> Result<(), Failure> {
-    Ok(stdout().lock().write_all(options.shell.script().as_bytes())?)
+    let mut out = stdout().lock();
+    out.write_all(options.shell.script().as_bytes())?;
+    Ok(out.flush()?)
 }
 
 #[cfg(test)]

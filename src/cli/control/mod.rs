@@ -33,12 +33,10 @@ use clap::{Args, Subcommand};
 use tokio::runtime::Builder;
 
 use self::knock::Client;
-use crate::cli::say;
+use crate::cli::{EXIT_FAILED, say, unwritten};
 use crate::config::load::{load, state_dir};
 use crate::serve::wire::{self, SOCKET_NAME};
 
-/// It was refused, or it failed.
-const EXIT_FAILED: u8 = 1;
 /// Nobody answers at the socket.
 const EXIT_UNREACHABLE: u8 = 3;
 
@@ -111,8 +109,8 @@ enum Failure {
 
 impl From<io::Error> for Failure {
     /// Only printing fails like this.
-    fn from(_: io::Error) -> Self {
-        Self::Unread
+    fn from(error: io::Error) -> Self {
+        unwritten(&error).map_or(Self::Unread, Self::Failed)
     }
 }
 
@@ -194,19 +192,34 @@ impl Door {
             return loaded.plan.control.socket.ok_or_else(|| Failure::Unreachable(closed()));
         }
         let answers = |path: &Path| UnixStream::connect(path).is_ok();
-        let here = || load(&PathBuf::from("config.yaml")).ok()?.plan.control.socket;
-        Ok(likely(state_dir().join(SOCKET_NAME), here, answers))
+        likely(state_dir().join(SOCKET_NAME), || told_by(Path::new("config.yaml")), answers)
     }
+}
+
+/// The socket that a configuration tells of, if there is one. A file with faults tells of none, and
+/// whoever has just broken it wants to know that rather than that nobody answers elsewhere.
+fn told_by(config: &Path) -> Result<Option<PathBuf>, Failure> {
+    if !config.exists() {
+        return Ok(None);
+    }
+    let loaded = load(config).map_err(|problems| {
+        let name = config.display();
+        Failure::Unreachable(format!(
+            "{name} has faults, so that it does not tell where orders are taken; mend it, or name \
+             the socket by --socket or PROCESSION_SOCKET\n{problems}"
+        ))
+    })?;
+    Ok(loaded.plan.control.socket)
 }
 
 /// The usual socket where somebody answers, else that of the configuration that lies here: what a
 /// procession that was killed leaves behind must not hide one that lives.
 fn likely(
     usual: PathBuf,
-    here: impl FnOnce() -> Option<PathBuf>,
+    here: impl FnOnce() -> Result<Option<PathBuf>, Failure>,
     answers: impl FnOnce(&Path) -> bool,
-) -> PathBuf {
-    if answers(&usual) { usual } else { here().unwrap_or(usual) }
+) -> Result<PathBuf, Failure> {
+    Ok(if answers(&usual) { usual } else { here()?.unwrap_or(usual) })
 }
 
 #[cfg(test)]
@@ -216,8 +229,8 @@ mod tests {
     #[test]
     fn a_socket_that_nobody_answers_at_hides_none_that_lives() {
         let check = |answers: bool, here: Option<&str>, chosen: &str| {
-            let found = likely("usual".into(), || here.map(PathBuf::from), |_| answers);
-            assert_eq!(found, Path::new(chosen), "{answers} {here:?}");
+            let found = likely("usual".into(), || Ok(here.map(PathBuf::from)), |_| answers);
+            assert_eq!(found.expect("a socket"), Path::new(chosen), "{answers} {here:?}");
         };
         check(true, Some("here"), "usual");
         check(false, Some("here"), "here");

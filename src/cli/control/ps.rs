@@ -7,6 +7,7 @@ use clap::Args;
 use tokio::time::sleep;
 
 use super::enough::Enough;
+use super::knock::encoded;
 use super::orders::seconds;
 use super::phrase::{NOTHING, harmless, size, span, table};
 use super::{Door, Failure, print};
@@ -71,6 +72,8 @@ async fn look(options: &Options, clears: bool) -> Result<(), Failure> {
     loop {
         let mut found: Processes = client.get("/v1/processes").await?;
         if let Some(missing) = options.names.iter().find(|name| !knows(&found, name)) {
+            // The refusal says who may have been meant.
+            client.get_text(&format!("/v1/processes/{}", encoded(missing))).await?;
             return Err(Failure::Failed(format!("no process is called {missing:?}")));
         }
         found.processes.retain(|process| is_meant(&options.names, &process.name));

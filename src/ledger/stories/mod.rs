@@ -252,5 +252,8 @@ pub(super) fn said_in_the_log(batches: &[Batch]) -> Vec<String> {
         Row::Event(event) => Some(event),
         _ => None,
     });
-    events.filter_map(notice).map(|notice| notice.text).collect()
+    events
+        .filter_map(|event| notice(event, || "web".to_owned()))
+        .map(|notice| notice.text)
+        .collect()
 }

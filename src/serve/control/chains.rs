@@ -386,8 +386,9 @@ fn check_name(agent: &str) -> Result<(), Problem> {
     if !agent.is_empty() && agent.len() <= LONGEST_NAME && agent.bytes().all(fits) {
         return Ok(());
     }
-    let fault =
-        format!("an agent's name has 1 to {LONGEST_NAME} letters, digits, `_`, `.` and `-`");
+    let fault = format!(
+        "an agent's name has 1 to {LONGEST_NAME} letters (a-z, A-Z), digits, `_`, `.` and `-`"
+    );
     Err(Problem::invalid(fault))
 }
 

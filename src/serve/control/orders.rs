@@ -175,7 +175,7 @@ fn refused(refusal: Refusal) -> Problem {
         }
         Refusal::Full => Problem::busy("too many spawned commands run already"),
         Refusal::NameTaken => {
-            let detail = "a spawned command that lives and another process would have one name";
+            let detail = "a process, or a spawned command that lives, has this name already";
             Problem::conflict("name-taken", "the name is taken", detail)
                 .suggest("choose another name, or stop the spawned command first")
         }
