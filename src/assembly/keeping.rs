@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use tokio::sync::watch;
 
@@ -15,7 +16,7 @@ use crate::ledger::request::Knock;
 use crate::ledger::row::{Batch, Row};
 use crate::ledger::snapshot::{LiveRun, Snapshot};
 use crate::ledger::store_figures::StoreFigures;
-use crate::ledger::task::{CallListener, Outlets};
+use crate::ledger::task::{CallListener, EARLIER_WAIT, Outlets};
 use crate::ledger::veil::Veil;
 use crate::memory::leak;
 use crate::memory::marker::SESSION_VARIABLE;
@@ -45,6 +46,8 @@ pub(super) struct Kept {
     calls: Option<Journal>,
     /// Ends once the events of sessions are in their file.
     pub(super) journal: Option<Written>,
+    /// How long what is asked waits for what earlier lives left, where that is kept.
+    earlier: Option<Duration>,
 }
 
 impl Kept {
@@ -63,7 +66,8 @@ impl Kept {
         let (calls, _) = plan.tokens.log.clone().and_then(Journal::start).unzip();
         let untold = events.as_ref().map(Journal::dropped);
         let (writer, keeper) = (Arc::new(writer), keeper.map(Arc::new));
-        Self { writer, reports, keeper, events, untold, calls, journal }
+        let earlier = (plan.store != StorePlan::Memory).then_some(EARLIER_WAIT);
+        Self { writer, reports, keeper, events, untold, calls, journal, earlier }
     }
 
     /// Where the ledger puts what it makes of its entries: what is kept goes to us, the rest to those
@@ -79,7 +83,20 @@ impl Kept {
         let rows = self.submit(snapshots.subscribe());
         let (over, waiting, counted) = (self.hurry(), self.waiting(), self.counted());
         let called = self.calls();
-        Outlets { rows, over, waiting, counted, opened, heard, called, knock, snapshots, live_runs }
+        let earlier = self.earlier;
+        Outlets {
+            rows,
+            over,
+            waiting,
+            counted,
+            opened,
+            heard,
+            called,
+            knock,
+            earlier,
+            snapshots,
+            live_runs,
+        }
     }
 
     /// Takes rows, for the store, the file of events and the log. It is given away once.

@@ -46,6 +46,10 @@ const COMMIT_LOOK: Duration = Duration::from_millis(5);
 /// who ask this long, and the answer says so.
 const COMMIT_WAIT: Duration = Duration::from_secs(2);
 
+/// How long requests wait for what earlier lives left. The store tells of it within milliseconds; where
+/// it is away, what is told twice over two lives is counted twice, rather than nobody be answered.
+pub const EARLIER_WAIT: Duration = Duration::from_secs(2);
+
 /// A request with somebody who waits for the answer.
 #[derive(Debug)]
 pub struct Asked {
@@ -77,6 +81,8 @@ pub struct Outlets<R, O> {
     pub called: Option<CallListener>,
     /// Asks for something at the control door; false where it could not be passed on. Must not block.
     pub knock: Box<dyn FnMut(Knock) -> bool + Send>,
+    /// How long requests wait for what earlier lives left; `None` where nobody will tell of that.
+    pub earlier: Option<Duration>,
     /// For every reader.
     pub snapshots: watch::Sender<Arc<Snapshot>>,
     /// For the run file: changes whenever a run gets its main process or ends.
@@ -100,7 +106,7 @@ pub async fn run<R, O>(
         let wake = keeper.next_wake();
         tokio::select! {
             arrived = entries.recv_many(&mut queued, BURST) => if arrived == 0 { break },
-            Some(first) = requests.recv() => asked.push(first),
+            Some(first) = requests.recv(), if keeper.knows_earlier() => asked.push(first),
             () = sleep_until(wake.unwrap_or_else(clock::instant)), if wake.is_some() => {}
         }
         queued.drain(..).flat_map(apart).for_each(|entry| keeper.take(entry));
@@ -136,6 +142,8 @@ struct Keeper<R, O> {
     drops: bool,
     /// Answers that are not durable yet, oldest first.
     unsettled: VecDeque<Unsettled>,
+    /// Until when requests wait for what earlier lives left.
+    earlier: Option<Instant>,
 }
 
 /// An answer that is held back.
@@ -155,6 +163,7 @@ where
 {
     fn new(ledger: Ledger, outlets: Outlets<R, O>) -> Self {
         let now = clock::instant();
+        let earlier = outlets.earlier.map(|wait| now + wait);
         let mut keeper = Self {
             ledger,
             outlets,
@@ -169,6 +178,7 @@ where
             lags: false,
             drops: false,
             unsettled: VecDeque::new(),
+            earlier,
         };
         keeper.publish();
         keeper
@@ -178,6 +188,10 @@ where
         let entry = self.ledger.veiled(entry);
         let opened = opened_run(&entry);
         let is_last = matches!(&entry, Entry::Lifecycle { event: Lifecycle::Left { .. }, .. });
+        // The last of what is told of earlier lives.
+        if matches!(&entry, Entry::OpenSessionsFound { .. }) {
+            self.earlier = None;
+        }
         self.runs_changed |= changes_runs(&entry);
         (self.outlets.heard)(&entry);
         // A fold that panicked may have taken in a part of its entry; every part is a counter or a
@@ -206,6 +220,11 @@ where
             self.matters |= !batch.is_only_samples();
             (self.outlets.rows)(batch);
         }
+    }
+
+    /// Whether requests are taken: a call that was counted in an earlier life must be known first.
+    fn knows_earlier(&self) -> bool {
+        self.earlier.is_none()
     }
 
     /// Answers a request once what it changed is durable.
@@ -252,6 +271,7 @@ where
 
     /// Tells the ledger the time when it waits for that.
     fn pass_time(&mut self) {
+        self.earlier = self.earlier.filter(|until| clock::instant() < *until);
         let at = clock::now();
         if self.ledger.next_due().is_some_and(|due| at.mono >= due) {
             self.take(Entry::TimePassed { at });
@@ -337,7 +357,7 @@ where
         let look = self.waits.then(|| self.looked + gap);
         let answer = (!self.unsettled.is_empty()).then(|| clock::instant() + COMMIT_LOOK);
         let due = self.ledger.next_due().map(clock::instant_of);
-        [picture, look, answer, due].into_iter().flatten().min()
+        [picture, look, answer, due, self.earlier].into_iter().flatten().min()
     }
 }
 

@@ -25,6 +25,11 @@ struct Ends {
 }
 
 fn start() -> Ends {
+    start_after(None)
+}
+
+/// With earlier lives, of which something is told within so long.
+fn start_after(earlier: Option<Duration>) -> Ends {
     let (entries, queue) = mpsc::channel(64);
     let (requests, request) = mpsc::channel(64);
     let (snapshots, snapshot) = watch::channel(Arc::new(Snapshot::default()));
@@ -51,6 +56,7 @@ fn start() -> Ends {
         heard,
         called: None,
         knock: Box::new(|_| true),
+        earlier,
         snapshots,
         live_runs,
     };
@@ -116,6 +122,30 @@ async fn an_answer_waits_until_what_it_says_is_durable_and_not_for_ever() {
     let late = ask(&ends).await.unwrap().await.unwrap();
     assert!(!late.durable, "the store stays away, and the answer says so");
     assert!(matches!(late.reply, Reply::Opened { new: true, .. }));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_request_waits_until_earlier_lives_are_known_and_not_for_ever() {
+    let ask = async |ends: &Ends| {
+        let (reply, answer) = oneshot::channel();
+        let request = Request::Open(Box::default());
+        ends.requests.send(Asked { request, reply }).await.unwrap();
+        answer
+    };
+    let told = start_after(Some(EARLIER_WAIT));
+    let mut answer = ask(&told).await;
+    tokio::time::sleep(EARLIER_WAIT / 2).await;
+    assert!(answer.try_recv().is_err(), "who knows what was told before?");
+    let found = Entry::OpenSessionsFound { at: at(1), sessions: vec![] };
+    told.entries.send(found).await.unwrap();
+    let before = tokio::time::Instant::now();
+    assert!(answer.await.is_ok() && before.elapsed() < EARLIER_WAIT / 4);
+
+    let untold = start_after(Some(EARLIER_WAIT));
+    let before = tokio::time::Instant::now();
+    assert!(ask(&untold).await.await.is_ok());
+    assert!(before.elapsed() >= EARLIER_WAIT, "the store is away");
+    assert!(ask(&untold).await.await.is_ok() && before.elapsed() < 2 * EARLIER_WAIT);
 }
 
 #[tokio::test(start_paused = true)]
