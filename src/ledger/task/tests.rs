@@ -75,6 +75,14 @@ fn start_after(earlier: Option<Duration>) -> Ends {
     }
 }
 
+/// Asks for a session; where its answer will be.
+async fn ask(ends: &Ends) -> oneshot::Receiver<Answered> {
+    let (reply, answer) = oneshot::channel();
+    let request = Request::Open(Box::default());
+    ends.requests.send(Asked { request, reply }).await.unwrap();
+    answer
+}
+
 /// Waits for the first picture of which `holds` is true.
 async fn picture(ends: &mut Ends, holds: impl FnMut(&Arc<Snapshot>) -> bool) -> Arc<Snapshot> {
     let shown = tokio::time::timeout(Duration::from_secs(60), ends.snapshots.wait_for(holds));
@@ -106,43 +114,31 @@ async fn what_comes_in_is_kept_shown_and_told() {
 #[tokio::test(start_paused = true)]
 async fn an_answer_waits_until_what_it_says_is_durable_and_not_for_ever() {
     let ends = start();
-    let ask = async |ends: &Ends| {
-        let (reply, answer) = oneshot::channel();
-        let request = Request::Open(Box::default());
-        ends.requests.send(Asked { request, reply }).await.unwrap();
-        Some(answer)
-    };
     *ends.waiting.lock().unwrap() = Waiting { handed: 2, rows: 2, ..Waiting::default() };
-    let mut answer = ask(&ends).await.unwrap();
+    let mut answer = ask(&ends).await;
     tokio::time::sleep(Duration::from_millis(100)).await;
     assert!(answer.try_recv().is_err(), "nothing is committed yet");
     *ends.waiting.lock().unwrap() = Waiting { handed: 2, ..Waiting::default() };
     assert!(answer.await.unwrap().durable);
     *ends.waiting.lock().unwrap() = Waiting { handed: 4, rows: 2, ..Waiting::default() };
-    let late = ask(&ends).await.unwrap().await.unwrap();
+    let late = ask(&ends).await.await.unwrap();
     assert!(!late.durable, "the store stays away, and the answer says so");
     assert!(matches!(late.reply, Reply::Opened { new: true, .. }));
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_request_waits_until_earlier_lives_are_known_and_not_for_ever() {
-    let ask = async |ends: &Ends| {
-        let (reply, answer) = oneshot::channel();
-        let request = Request::Open(Box::default());
-        ends.requests.send(Asked { request, reply }).await.unwrap();
-        answer
-    };
     let told = start_after(Some(EARLIER_WAIT));
     let mut answer = ask(&told).await;
     tokio::time::sleep(EARLIER_WAIT / 2).await;
     assert!(answer.try_recv().is_err(), "who knows what was told before?");
     let found = Entry::OpenSessionsFound { at: at(1), sessions: vec![] };
     told.entries.send(found).await.unwrap();
-    let before = tokio::time::Instant::now();
+    let before = Instant::now();
     assert!(answer.await.is_ok() && before.elapsed() < EARLIER_WAIT / 4);
 
     let untold = start_after(Some(EARLIER_WAIT));
-    let before = tokio::time::Instant::now();
+    let before = Instant::now();
     assert!(ask(&untold).await.await.is_ok());
     assert!(before.elapsed() >= EARLIER_WAIT, "the store is away");
     assert!(ask(&untold).await.await.is_ok() && before.elapsed() < 2 * EARLIER_WAIT);
