@@ -10,6 +10,9 @@ use super::problem::{Place, Sink, nearest, quoted};
 use super::tree::{Entry, Node, Value, joined};
 use crate::secret;
 
+/// How keys begin that are the writer's own, as in Compose: a place for what aliases repeat.
+pub(super) const EXTENSION: &str = "x-";
+
 /// A value that is being read.
 #[derive(Clone)]
 pub(super) struct Cursor<'a> {
@@ -159,10 +162,11 @@ impl<'a> Cursor<'a> {
         }
     }
 
-    /// A map whose keys are known by name.
+    /// A map whose keys are known by name, but for those of the writer's own.
     pub(super) fn fields(&self, what: &str) -> Option<Fields<'a>> {
-        let entries = self.entries(what)?;
-        Some(Fields { map: self.clone(), left: entries, known: vec![] })
+        let mut left = self.entries(what)?;
+        left.retain(|(entry, _)| !entry.key.starts_with(EXTENSION));
+        Some(Fields { map: self.clone(), left, known: vec![] })
     }
 
     /// The value of an entry of this map.

@@ -24,6 +24,17 @@ fn process(name: &str, command: &[&str]) -> ProcessPlan {
 }
 
 #[test]
+fn keys_of_ones_own_hold_what_aliases_repeat() {
+    let text = "x-usual: &usual {restart: always, x-why: ours}\n\
+        processes:\n  web: {<<: *usual, command: c}\n  api: {<<: *usual, command: c, x-owner: me}\n";
+    let loaded = read(text).expect("a plan");
+    let policies = loaded.plan.processes.iter().map(|process| process.restart.policy);
+    assert!(policies.eq([RestartPolicy::Always; 2]) && loaded.warnings.count() == 0);
+    let unmeant = read("x-processes: {web: {command: c}}\n").expect_err("no processes");
+    assert!(unmeant.to_string().contains("`processes` is missing"), "{unmeant}");
+}
+
+#[test]
 fn one_command_is_a_complete_file() {
     let text = "processes: {web: {command: npm run dev}}";
     let expected = Plan {

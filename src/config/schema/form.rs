@@ -2,6 +2,8 @@
 
 use serde_json::{Map, Value, json};
 
+use crate::config::cursor::EXTENSION;
+
 /// A key, what can stand behind it, and what it means.
 pub(super) type Key = (&'static str, Form, &'static str);
 
@@ -107,8 +109,12 @@ fn map(keys: &[Key], needed: &[&str]) -> Value {
         ((*key).to_owned(), schema)
     };
     let properties: Map<String, Value> = keys.iter().map(property).collect();
-    let mut schema =
-        json!({"type": "object", "properties": properties, "additionalProperties": false});
+    let mut schema = json!({
+        "type": "object",
+        "properties": properties,
+        "patternProperties": {(format!("^{EXTENSION}")): true},
+        "additionalProperties": false,
+    });
     if !needed.is_empty() {
         schema["required"] = json!(needed);
     }

@@ -4,7 +4,8 @@
 use serde_json::Value;
 
 /// Keywords that say nothing about a value.
-const SILENT: [&str; 5] = ["$schema", "title", "description", "examples", "properties"];
+const SILENT: [&str; 6] =
+    ["$schema", "title", "description", "examples", "properties", "patternProperties"];
 
 /// Whether the schema allows the value, or what it does not allow.
 pub(super) fn validate(schema: &Value, value: &Value, path: &str) -> Result<(), String> {
@@ -45,18 +46,27 @@ fn any(said: &Value, value: &Value, path: &str) -> Result<(), String> {
     if faults.len() < tried.len() { Ok(()) } else { Err(faults.join("\n")) }
 }
 
-/// The values of a map: by the schema of their key, else by that for all others.
+/// The values of a map: by the schema of their key, else by that for all others. Of keys by pattern
+/// anything is allowed.
 fn members(schema: &Value, value: &Value, path: &str) -> Result<(), String> {
     let others = &schema["additionalProperties"];
     value.as_object().expect("a map").iter().try_for_each(|(key, member)| {
         let path = format!("{path}.{key}");
         match (schema["properties"].get(key), others) {
             (Some(own), _) => validate(own, member, &path),
+            (None, _) if has_pattern(&schema["patternProperties"], key) => Ok(()),
             (None, Value::Bool(allowed)) if *allowed => Ok(()),
             (None, Value::Bool(_)) => Err(format!("{path}: unknown")),
             (None, others) => validate(others, member, &path),
         }
     })
+}
+
+fn has_pattern(said: &Value, key: &str) -> bool {
+    let patterns = said.as_object().into_iter().flatten();
+    patterns
+        .map(|(pattern, _)| regex_lite::Regex::new(pattern).expect("a pattern"))
+        .any(|it| it.is_match(key))
 }
 
 fn list(said: &Value) -> &[Value] {
