@@ -1,6 +1,6 @@
 //! The trees of the robust rule, as `bench/leaks/train` has written them.
 
-use crate::memory::leak::forest::{LEAF, Node};
+use crate::memory::leak::forest::{Forest, LEAF, Node, leaves, questions};
 
 /// The logarithm of the odds before any tree has voted.
 pub const BASE: f64 = -0.403058;
@@ -15,11 +15,17 @@ pub(super) const fn v(value: f32) -> Node {
     n(LEAF, 0, value)
 }
 
-/// The trees: a question has the figure, how far behind the next node is if it is
-/// above the bound, and the bound; a leaf has a vote.
+/// The trees.
+#[allow(long_running_const_eval, reason = "it sorts thousands of questions, in seconds")]
+pub static TREES: Forest<{ questions(&GROWN) }, { GROWN.len() }, { leaves(GROWN[0].len()) }> =
+    Forest::of(&GROWN);
+
+/// As they were grown: a question has the figure, how far behind the next node is if it is above the bound, and the
+/// bound; a leaf has a vote.
 #[rustfmt::skip]
 #[allow(clippy::approx_constant, reason = "a bound that looks like pi is none")]
-pub static TREES: [[Node; 15]; 400] = [
+#[allow(clippy::large_const_arrays, reason = "nothing of it is left once it is laid out")]
+const GROWN: [[Node; 15]; 400] = [
     [n(11,6,0.99),n(12,2,0.0786),v(-0.162),n(19,2,0.895),v(0.0289),v(-0.129),n(10,4,0.79),n(9,2,0.746),v(-0.0796),v(0.0913),n(12,4,0.249),n(3,2,0.8),v(-0.00037),v(0.195),v(0.244)], [n(12,6,0.124),n(12,2,0.0405),v(-0.162),n(10,2,0.883),v(-0.0933),v(0.101),n(10,4,0.73),n(10,2,0.212),v(-0.108),v(0.0215),n(3,4,0.75),n(12,2,0.328),v(-0.00113),v(0.17),v(0.216)],
     [n(12,10,0.146),n(13,2,0.0111),v(-0.154),n(30,2,-1.19),v(-0.1177),n(39,2,0.0576),v(-0.1245),n(25,2,0.162),v(0.189),v(0.0278),n(10,2,0.715),v(-0.0068),n(27,2,-0.0547),v(0.023),v(0.175)], [n(12,8,0.109),n(13,2,0.0092),v(-0.147),n(30,2,-1.36),v(-0.1187),n(33,2,3.19),v(0.051),v(-0.114),n(10,4,0.79),n(10,2,0.247),v(-0.0913),v(0.0247),n(2,2,100.0),v(0.01184),v(0.159)],
     [n(12,8,0.157),n(13,2,0.01355),v(-0.131),n(24,4,0.348),n(9,2,1.01),v(-0.102),v(0.019),v(0.08),n(25,2,0.324),v(0.145),n(7,4,0.867),n(31,2,0.816),v(0.147),v(-0.0284),v(0.1455)], [n(11,6,0.98),n(13,2,0.0165),v(-0.125),n(19,2,0.87),v(0.0127),v(-0.107),n(3,6,0.766),n(30,4,-0.136),n(31,2,0.895),v(0.131),v(-0.111),v(0.0933),n(20,2,-3.89),v(-0.112),v(0.15)],

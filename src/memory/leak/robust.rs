@@ -16,7 +16,6 @@ use crate::memory::leak::bounds::{self, CONFIRMED_OF_LITTLE};
 use crate::memory::leak::course::Course;
 use crate::memory::leak::evidence::Evidence;
 use crate::memory::leak::floors::Floors;
-use crate::memory::leak::forest::votes;
 use crate::memory::leak::measured::{Measured, Seen};
 use crate::memory::leak::model;
 use crate::memory::leak::settled;
@@ -165,7 +164,7 @@ impl Robust {
         let Some(look) = look else { return };
         let grown = look.shape.filter(|shape| shape.of_room() >= LEAST_SHARE);
         let voted =
-            look.shape.map_or(model::NEVER, |shape| model::BASE + votes(&model::TREES, &shape.0));
+            look.shape.map_or(model::NEVER, |shape| model::BASE + model::TREES.votes(&shape.0));
         // What takes next to no room may be a leak and is no alarm.
         let newest = if grown.is_some() { voted } else { voted.min(0.0) };
         self.course.push(newest, self.samples);
@@ -186,7 +185,7 @@ impl Robust {
 
     /// What the second trees say, which know how the votes went on.
     fn settle(&self, shape: &Shape) -> Settled {
-        let odds = settled::BASE + votes(&settled::TREES, &self.course.figures(shape));
+        let odds = settled::BASE + settled::TREES.votes(&self.course.figures(shape));
         Settled { odds: odds as f32, needed: self.needed(shape) as f32 }
     }
 
@@ -194,7 +193,7 @@ impl Robust {
     /// steepest stretch for a leak takes many that are steeper than what follows.
     fn corrected(&self, look: Look) -> Look {
         let Some(shape) = look.shape else { return look };
-        let voted = slopes::BASE + votes(&slopes::TREES, &self.course.figures(&shape));
+        let voted = slopes::BASE + slopes::TREES.votes(&self.course.figures(&shape));
         let by = voted.clamp(-1.0, 1.0).exp();
         Look {
             slope: look.slope * by,
