@@ -8,7 +8,8 @@ use tokio::sync::watch;
 
 use super::accounts;
 use super::journal::{Journal, Written};
-use super::{Stand, noticing, seed};
+use super::stand::Stand;
+use super::{noticing, seed};
 use crate::config::plan::{Plan, StorePlan};
 use crate::ledger::entry::{Entry, StoreHealth, Waiting};
 use crate::ledger::fold::Ledger;

@@ -15,7 +15,7 @@ use crate::store::left_behind::{LeftBehind, find_left_behind};
 use crate::store::runfile::Owner;
 use crate::units::ProcId;
 
-use super::Stand;
+use super::stand::Stand;
 
 /// How long everybody may take to be looked at, and the run files.
 const LOOK: Duration = Duration::from_secs(5);
