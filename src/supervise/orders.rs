@@ -49,9 +49,9 @@ impl Machine {
                 let scope = if group { Scope::Group } else { Scope::Main };
                 self.of_the_named(&names, |it, meant| it.signal_the(&meant, signal, scope))
             }
-            Wish::Reload(plan) => match self.names_of_the_living(&plan) {
-                true => Reply::Refused(Refusal::NameTaken),
-                false => Reply::Reloaded(self.reload(now, &plan)),
+            Wish::Reload(plan) => match self.living_namesake(&plan) {
+                Some(name) => Reply::Refused(Refusal::NameTaken(name.to_owned())),
+                None => Reply::Reloaded(self.reload(now, &plan)),
             },
             Wish::Spawn(plan) => self.spawn_beside(now, *plan),
             Wish::End { session, grace } => self.end_session(now, session, grace),

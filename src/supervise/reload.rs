@@ -116,11 +116,12 @@ impl Machine {
         self.record(Lifecycle::PhaseChanged { process: ix, phase });
     }
 
-    /// Whether commands beside the plan live that have names of this one.
-    pub(super) fn names_of_the_living(&self, plan: &Plan) -> bool {
+    /// The name of a command beside the plan that lives and is called as this plan calls something.
+    pub(super) fn living_namesake(&self, plan: &Plan) -> Option<&str> {
         let lives = |ix: &&ProcessIx| self.processes[ix.0].verdict().is_none();
-        let mut living = self.spawned.iter().filter(lives);
-        living.any(|ix| has_name(plan, &self.plan.process(*ix).name))
+        let living = self.spawned.iter().filter(lives);
+        let mut names = living.map(|ix| &*self.plan.process(*ix).name);
+        names.find(|name| has_name(plan, name))
     }
 
     /// Commands beside the plan that are over give the names back that this one has.
@@ -163,16 +164,15 @@ impl Machine {
     /// that is over, else in a new one or in that of the command that has been over for the longest.
     fn place_for(&self, wanted: &str) -> Result<(ProcessIx, String), Refusal> {
         if !wanted.is_empty() && has_name(&self.plan, wanted) {
+            let taken = || Refusal::NameTaken(wanted.to_owned());
             let same = self.plan.indexed().find(|(_, process)| process.name == wanted);
-            let (ix, process) = same.ok_or(Refusal::NameTaken)?;
+            let (ix, process) = same.ok_or_else(taken)?;
             let has_room = self.spawned.contains(&ix) || self.spawned.len() < MOST_SPAWNED;
             return match process.standing {
-                Standing::Spawned | Standing::Retired if !self.is_over(ix) => {
-                    Err(Refusal::NameTaken)
-                }
+                Standing::Spawned | Standing::Retired if !self.is_over(ix) => Err(taken()),
                 Standing::Spawned | Standing::Retired if has_room => Ok((ix, wanted.to_owned())),
                 Standing::Spawned | Standing::Retired => Err(Refusal::Full),
-                Standing::Wanted | Standing::OnDemand => Err(Refusal::NameTaken),
+                Standing::Wanted | Standing::OnDemand => Err(taken()),
             };
         }
         let ix = if self.spawned.len() < MOST_SPAWNED {

@@ -191,16 +191,16 @@ fn a_command_beside_the_plan_has_the_name_that_was_asked_for_unless_another_has_
         Reply::Spawned { process, run, .. } => (process.0, run),
         other => panic!("{other:?}"),
     };
-    let taken = Reply::Refused(Refusal::NameTaken);
-    assert_eq!(tale.order(spawn("a")), taken, "a process of the plan has it");
+    let taken = |name: &str| Reply::Refused(Refusal::NameTaken(name.into()));
+    assert_eq!(tale.order(spawn("a")), taken("a"), "a process of the plan has it");
     let (at, run) = place(tale.order(spawn("job")));
     assert_eq!((&*tale.machine.plan().processes[at].name, at), ("job", 2));
-    assert_eq!(tale.order(spawn("job")), taken, "it lives");
+    assert_eq!(tale.order(spawn("job")), taken("job"), "it lives");
     let with_job = || {
         let all = vec![process("a"), process("job"), process("b")];
         Wish::Reload(Arc::new(plan(all)))
     };
-    assert_eq!(tale.order(with_job()), taken, "a file cannot have it either");
+    assert_eq!(tale.order(with_job()), taken("job"), "a file cannot have it either");
     tale.runs(run);
     tale.ends(run, OK, false);
     let (again, run) = place(tale.order(spawn("job")));
@@ -211,6 +211,6 @@ fn a_command_beside_the_plan_has_the_name_that_was_asked_for_unless_another_has_
     assert_eq!(changes.added, [ProcessIx(at)], "what is over gives its name back");
     let names: Vec<&str> = tale.machine.plan().processes.iter().map(|one| &*one.name).collect();
     assert_eq!(names, ["a", "b", "job"]);
-    assert_eq!(tale.order(spawn("job")), taken);
+    assert_eq!(tale.order(spawn("job")), taken("job"));
     assert_eq!(place(tale.order(spawn(""))).0, 3);
 }

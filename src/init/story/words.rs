@@ -136,7 +136,10 @@ pub(super) fn reply(reply: &Reply) -> Option<Part> {
             Refusal::GoingDown => "everything is being stopped".into(),
             Refusal::NotRunning => "none of these runs".into(),
             Refusal::Full => "there is no room for one more".into(),
-            Refusal::NameTaken => "a spawned command would have the name of another process".into(),
+            Refusal::NameTaken(name) => {
+                format!("a process, or a spawned command that lives, is called {name} already")
+                    .into()
+            }
             Refusal::OneCommand => "one command is accompanied and takes no orders".into(),
         }),
     }
