@@ -38,8 +38,12 @@ pub enum Input {
     AskedUp,
     /// It is to end and to run anew; asked for by [`Input::AskNow`] when its turn has come.
     AskedAgain,
+    /// The same for the sake of another plan: what runs by the clock waits for its time then.
+    AskedAnew,
     /// It is to end and to stay ended; asked for by [`Input::AskNow`] when its turn has come.
     AskedOut,
+    /// It is to end, and to be as one that was never asked for.
+    Unasked,
     /// Its turn to end has come.
     AskNow(StopCause),
     /// It is killed at this time unless it has ended by then; at once where it was not asked to end.

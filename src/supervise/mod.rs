@@ -369,7 +369,7 @@ impl Machine {
         let process = &self.processes[on.process.0];
         let way = match process.verdict() {
             // It is being ended, or is about to be.
-            None if matches!(process.goal(), Goal::Again | Goal::Stopped) => Way::Closed,
+            None if process.goal().ends_the_run() => Way::Closed,
             _ if self.has_done(on) => Way::Open,
             None => Way::Closed,
             // It may still be started.

@@ -10,7 +10,7 @@ use crate::supervise::action::Action;
 use crate::supervise::input::Input;
 use crate::supervise::lifecycle::{Lifecycle, StopCause};
 use crate::supervise::order::Order;
-use crate::supervise::phase::{Goal, Phase, Verdict};
+use crate::supervise::phase::Phase;
 use crate::supervise::process::Process;
 use crate::supervise::wish::{Refusal, Reply};
 use crate::units::{Now, ProcessIx};
@@ -47,9 +47,9 @@ impl Machine {
         let was = old.processes.get(ix.0).map(|plan| plan.standing);
         let wanted_now = was == Some(Standing::OnDemand)
             && self.plan.process(ix).standing == Standing::Wanted
-            && self.processes[ix.0].verdict() == Some(Verdict::NotStarted);
+            && self.was_never_asked(ix);
         if wanted_now {
-            self.step(now, ix, Input::AskedUp);
+            self.step(now, ix, Input::AskedAnew);
         }
     }
 
@@ -66,8 +66,8 @@ impl Machine {
                 Phase::Done(_) => self.plan.process(ix).standing == Standing::Wanted,
                 _ => true,
             };
-            if again && process.goal() != Goal::Stopped {
-                self.end_and_run_again(now, ix, StopCause::Reload);
+            if again && process.goal().is_to_run() {
+                self.end_and_begin_anew(now, ix);
             }
         }
         for ix in along {
@@ -97,14 +97,14 @@ impl Machine {
     }
 
     /// A place is taken by a new process. One whose last run is still being ended, or tidied up
-    /// after, waits for that; where it is to be asked for, it stays ended then.
+    /// after, waits for that, and is new then.
     fn settle_in(&mut self, now: Now, ix: ProcessIx) {
         let plan = self.plan.process(ix);
         if self.is_to_end(ix) {
-            if plan.standing != Standing::OnDemand {
-                self.end_and_run_again(now, ix, StopCause::Reload);
-            }
-            return;
+            return match plan.standing {
+                Standing::OnDemand => self.step(now, ix, Input::Unasked),
+                _ => self.end_and_begin_anew(now, ix),
+            };
         }
         if plan.standing != Standing::Spawned {
             self.spawned.retain(|place| *place != ix);

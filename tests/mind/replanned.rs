@@ -4,13 +4,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use procession::config::plan::{
-    Condition, Dependency, Hook, Hooks, Plan, ProcessPlan, RestartPlan, RestartPolicy, Standing,
+    Condition, Dependency, Hook, Hooks, Plan, ProcessPlan, RestartPlan, RestartPolicy, Schedule,
+    Standing, Zone,
 };
 use procession::supervise::action::{Action, Scope};
 use procession::supervise::fact::{ErrandEnd, Fact};
 use procession::supervise::lifecycle::{Lifecycle, PhaseName, SignalResponse, StopCause};
 use procession::supervise::wish::{Refusal, Reply, Wish};
-use procession::units::{ExitStatus, ProcessIx, RunId, Signal};
+use procession::units::{ErrandId, ExitStatus, ProcessIx, RunId, Signal};
 
 use super::{ASKED, FIRST, OK, SECOND, TERM, Tale, names, plan, process};
 
@@ -67,21 +68,36 @@ fn what_is_gone_ends_and_what_is_new_starts() {
     assert_eq!(tale.exit_code(), Some(0), "what is gone keeps nothing up");
 }
 
-/// A process that was taken out of the plan, and whose command after its end runs.
-fn gone_and_tidied_up_after() -> (Tale, ProcessPlan, Fact) {
+/// A process after whose end a command runs.
+fn tidied(name: &str) -> ProcessPlan {
     let hook = Hook { command: vec!["x".into()], timeout: Duration::from_secs(60) };
     let hooks = Hooks { post_exit: vec![hook], ..Hooks::default() };
-    let tidied = ProcessPlan { hooks, ..process("a") };
+    ProcessPlan { hooks, ..process(name) }
+}
+
+/// The command that runs beside a process.
+fn assisted(tale: &Tale) -> ErrandId {
+    let begun = tale.done.iter().find_map(|action| match action {
+        Action::Assist { errand, .. } => Some(*errand),
+        _ => None,
+    });
+    begun.expect("a command beside it")
+}
+
+/// Far away.
+fn yearly() -> Schedule {
+    Schedule { cron: "0 0 1 1 *".into(), zone: Zone::default() }
+}
+
+/// A process that was taken out of the plan, and whose command after its end runs.
+fn gone_and_tidied_up_after() -> (Tale, ProcessPlan, Fact) {
+    let tidied = tidied("a");
     let mut tale = Tale::of(vec![tidied.clone(), process("b")]).begun();
     tale.runs(FIRST);
     tale.runs(SECOND);
     reload(&mut tale, vec![process("b")]);
     tale.ends(FIRST, ASKED, false);
-    let begun = tale.done.iter().find_map(|action| match action {
-        Action::Assist { errand, .. } => Some(*errand),
-        _ => None,
-    });
-    let errand = begun.expect("the command after its end");
+    let errand = assisted(&tale);
     (tale, tidied, Fact::ErrandEnded { errand, end: ErrandEnd::Exited(OK) })
 }
 
@@ -106,6 +122,74 @@ fn who_comes_back_to_be_asked_for_is_not_started_by_having_been_there() {
     assert_eq!((tale.spawned(), tale.phase(0)), (vec![], Some(PhaseName::Done)));
     tale.order(Wish::Start(names(&["a"])));
     assert_eq!(tale.spawned(), [(THIRD, ProcessIx(0))]);
+}
+
+#[test]
+fn what_runs_by_the_clock_and_has_ended_waits_for_its_time_whatever_was_reloaded_meanwhile() {
+    let job = || ProcessPlan { schedule: Some(yearly()), ..tidied("job") };
+    let plans: [&[Vec<ProcessPlan>]; 2] =
+        [&[vec![process("b")], vec![job(), process("b")]], &[vec![changed(job()), process("b")]]];
+    for reloads in plans {
+        let mut tale = Tale::of(vec![job(), process("b")]).begun();
+        tale.order(Wish::Start(names(&["job"])));
+        assert_eq!(tale.spawned(), [(FIRST, ProcessIx(1)), (SECOND, ProcessIx(0))]);
+        tale.runs(FIRST);
+        tale.runs(SECOND);
+        tale.ends(SECOND, OK, false);
+        let over = Fact::ErrandEnded { errand: assisted(&tale), end: ErrandEnd::Exited(OK) };
+        reloads.iter().for_each(|processes| drop(reload(&mut tale, processes.clone())));
+        tale.tell(over);
+        assert_eq!((tale.spawned(), tale.phase(0)), (vec![], Some(PhaseName::Resting)));
+        tale.order(Wish::Start(names(&["job"])));
+        assert_eq!(tale.spawned(), [(THIRD, ProcessIx(0))]);
+    }
+}
+
+#[test]
+fn who_asks_for_what_a_reload_ends_has_it_run_at_once_also_by_the_clock() {
+    let job = || ProcessPlan { schedule: Some(yearly()), ..process("job") };
+    let mut tale = Tale::of(vec![job()]).begun();
+    tale.order(Wish::Start(names(&["job"])));
+    tale.runs(FIRST);
+    reload(&mut tale, vec![changed(job())]);
+    tale.order(Wish::Restart(names(&["job"])));
+    tale.ends(FIRST, ASKED, false);
+    assert_eq!(tale.spawned(), [(SECOND, ProcessIx(0))]);
+}
+
+#[test]
+fn what_runs_by_the_clock_and_was_to_be_asked_for_waits_for_its_time_when_it_no_longer_is() {
+    let job = ProcessPlan { schedule: Some(yearly()), ..process("job") };
+    let on_demand = ProcessPlan { standing: Standing::OnDemand, ..job.clone() };
+    let mut tale = Tale::of(vec![on_demand, process("b")]).begun();
+    reload(&mut tale, vec![job, process("b")]);
+    assert_eq!((tale.spawned(), tale.phase(0)), (vec![], Some(PhaseName::Resting)));
+}
+
+#[test]
+fn who_comes_back_to_be_asked_for_is_as_one_that_was_never_started() {
+    let on = Dependency::on(ProcessIx(0), Condition::Started);
+    let needs_a = || ProcessPlan { depends_on: vec![on], ..process("c") };
+    let a = |standing| ProcessPlan { standing, ..process("a") };
+    let wanted = vec![a(Standing::Wanted), process("b")];
+    let needed = vec![a(Standing::OnDemand), needs_a(), process("b")];
+    let cases = [&wanted, &needed].into_iter().flat_map(|plan| [(plan, false), (plan, true)]);
+    for (plan, early) in cases {
+        let mut tale = Tale::of(vec![process("a"), process("b")]).begun();
+        tale.runs(FIRST);
+        tale.runs(SECOND);
+        reload(&mut tale, vec![process("b")]);
+        reload(&mut tale, vec![a(Standing::OnDemand), process("b")]);
+        if early {
+            reload(&mut tale, plan.clone());
+        }
+        tale.ends(FIRST, ASKED, false);
+        if !early {
+            assert_eq!((tale.spawned(), tale.phase(0)), (vec![], Some(PhaseName::Done)));
+            reload(&mut tale, plan.clone());
+        }
+        assert_eq!(tale.spawned(), [(THIRD, ProcessIx(0))], "{early}");
+    }
 }
 
 #[test]
