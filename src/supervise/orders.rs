@@ -255,7 +255,8 @@ impl Machine {
         !well && standing != Standing::Retired
     }
 
-    /// Those that are restarted along with these (`restart: true`), directly or not, and run.
+    /// Those that are restarted along with these (`restart: true`), directly or not: they run, and
+    /// are to.
     pub(super) fn restarted_along(&self, these: &Meant) -> Meant {
         let mut along = Meant::new();
         let mut open: Vec<ProcessIx> = these.iter().copied().collect();
@@ -263,7 +264,8 @@ impl Machine {
             for dependent in self.order.dependents(ix) {
                 let mut on = self.plan.process(*dependent).depends_on.iter();
                 let asks = on.any(|on| on.process == ix && on.restart);
-                let runs = self.can_be_asked(*dependent);
+                let runs =
+                    self.can_be_asked(*dependent) && self.processes[dependent.0].goal().is_to_run();
                 if asks && runs && !these.contains(dependent) && along.insert(*dependent) {
                     open.push(*dependent);
                 }

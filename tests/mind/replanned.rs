@@ -193,6 +193,35 @@ fn who_comes_back_to_be_asked_for_is_as_one_that_was_never_started() {
 }
 
 #[test]
+fn what_is_gone_or_was_stopped_is_not_restarted_along() {
+    let on = Dependency { restart: true, ..Dependency::on(ProcessIx(0), Condition::Started) };
+    let web = || ProcessPlan { depends_on: vec![on], ..process("web") };
+    let above = || {
+        let on = Dependency::on(ProcessIx(1), Condition::Started);
+        ProcessPlan { depends_on: vec![on], ..process("above") }
+    };
+    let mut tale = Tale::of(vec![process("db"), web()]).begun();
+    tale.runs(FIRST);
+    tale.runs(SECOND);
+    reload(&mut tale, vec![changed(process("db"))]);
+    assert_eq!(tale.stops(), [(SECOND, StopCause::Reload)]);
+    tale.ends(SECOND, ASKED, false);
+    tale.ends(FIRST, ASKED, false);
+    tale.runs(THIRD);
+    assert_eq!(tale.spawned(), [(THIRD, ProcessIx(0))], "it is gone");
+
+    let mut tale = Tale::of(vec![process("db"), web(), above()]).begun();
+    [FIRST, SECOND, THIRD].into_iter().for_each(|run| tale.runs(run));
+    tale.order(Wish::Stop(names(&["web", "above"])));
+    tale.order(Wish::Restart(names(&["db"])));
+    tale.ends(THIRD, ASKED, false);
+    tale.ends(SECOND, ASKED, false);
+    tale.ends(FIRST, ASKED, false);
+    tale.runs(RunId(4));
+    assert_eq!(tale.spawned()[3..], [(RunId(4), ProcessIx(0))], "somebody stopped it");
+}
+
+#[test]
 fn what_had_failed_gets_another_chance_and_what_was_stopped_does_not() {
     let mut tale = Tale::of(vec![process("a"), process("b"), process("c")]).begun();
     [FIRST, SECOND, THIRD].into_iter().for_each(|run| tale.runs(run));
