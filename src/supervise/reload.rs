@@ -10,7 +10,7 @@ use crate::supervise::action::Action;
 use crate::supervise::input::Input;
 use crate::supervise::lifecycle::{Lifecycle, StopCause};
 use crate::supervise::order::Order;
-use crate::supervise::phase::Phase;
+use crate::supervise::phase::{Goal, Phase};
 use crate::supervise::process::Process;
 use crate::supervise::wish::{Refusal, Reply};
 use crate::units::{Now, ProcessIx};
@@ -37,7 +37,7 @@ impl Machine {
             self.place_as_planned_now(now, *ix, &old);
         }
         self.run_as_planned_now(now, &changes);
-        self.wake_the_needed(now, &changes.added.iter().copied().collect());
+        self.wake_what_they_need(now, &changes);
         changes
     }
 
@@ -51,6 +51,20 @@ impl Machine {
         if wanted_now {
             self.step(now, ix, Input::AskedAnew);
         }
+    }
+
+    /// Starts what new and changed processes depend on that was only waiting to be asked for, once
+    /// they wait themselves or will when their runs are over.
+    fn wake_what_they_need(&mut self, now: Now, changes: &Changes) {
+        let waits = |ix: &ProcessIx| match self.processes[ix.0].goal() {
+            _ if *self.processes[ix.0].phase() == Phase::Waiting => true,
+            Goal::Again => true,
+            Goal::Anew => self.plan.process(*ix).schedule.is_none(),
+            Goal::Up | Goal::Stopped | Goal::Unasked | Goal::Down => false,
+        };
+        let all = [&changes.added, &changes.adjusted, &changes.restarted];
+        let waiting = all.into_iter().flatten().copied().filter(waits).collect();
+        self.wake_the_needed(now, &waiting);
     }
 
     /// What runs have been given has changed: they run anew, and those that are restarted along.

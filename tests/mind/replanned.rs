@@ -193,6 +193,24 @@ fn who_comes_back_to_be_asked_for_is_as_one_that_was_never_started() {
 }
 
 #[test]
+fn what_a_new_process_needs_is_started_also_where_the_same_file_brought_it() {
+    let db = || ProcessPlan { standing: Standing::OnDemand, ..process("db") };
+    let on = |at| Dependency::on(ProcessIx(at), Condition::Started);
+    let web = |at| ProcessPlan { depends_on: vec![on(at)], ..process("web") };
+    let mut tale = Tale::of(vec![process("a")]).begun();
+    tale.runs(FIRST);
+    reload(&mut tale, vec![process("a"), db(), web(1)]);
+    assert_eq!(tale.spawned(), [(SECOND, ProcessIx(1))]);
+    tale.runs(SECOND);
+    assert_eq!(tale.spawned()[1..], [(THIRD, ProcessIx(2))]);
+
+    let mut tale = Tale::of(vec![process("web")]).begun();
+    tale.runs(FIRST);
+    reload(&mut tale, vec![changed(web(1)), db()]);
+    assert_eq!(tale.spawned(), [(SECOND, ProcessIx(1))], "what was there and needs it now");
+}
+
+#[test]
 fn what_is_gone_or_was_stopped_is_not_restarted_along() {
     let on = Dependency { restart: true, ..Dependency::on(ProcessIx(0), Condition::Started) };
     let web = || ProcessPlan { depends_on: vec![on], ..process("web") };
