@@ -5,15 +5,15 @@ use std::time::Duration;
 use crate::supervise::care::Sign;
 use crate::supervise::fact::{ErrandEnd, FoundRun, SpawnFailure};
 use crate::supervise::lifecycle::{StopCause, TestFailure};
-use crate::units::{ErrandId, ExitStatus, Mono, ProcId, RunUsage};
+use crate::units::{ErrandId, ExitStatus, Mono, ProcId, ProcessIx, RunUsage};
 
 /// What can happen to one process.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Input {
     /// Its dependencies have done what they must.
     Freed,
-    /// A dependency can never do what it must.
-    Blocked,
+    /// This dependency can never do what it must.
+    Blocked(ProcessIx),
     /// A run of an earlier life is to be taken over.
     Found(FoundRun),
     /// Its time has come.

@@ -71,14 +71,14 @@ impl Story {
     ) -> Option<Part> {
         let name = self.name(run);
         let who = if holders.is_empty() { "nobody who can be seen".into() } else { list(holders) };
-        let seconds = after.as_secs_f64();
+        let after = span(after);
         if unkillable {
             return error(format!(
-                "{name} is given up after {seconds:.1} s: {who} cannot be killed; state D waits for \
+                "{name} is given up after {after}: {who} cannot be killed; state D waits for \
                  a disk or a share, see /proc/PID/stack"
             ));
         }
-        warn(format!("{name} is held up after {seconds:.1} s by {who}"))
+        warn(format!("{name} is held up after {after} by {who}"))
     }
 
     /// Not put into words where nobody reads them: orphans come by the ten thousand.
@@ -125,6 +125,14 @@ fn list(holders: &[Holder]) -> String {
     let all: Vec<String> = holders.iter().map(one).collect();
     let more = if holders.len() == Holder::MOST { ", and maybe others" } else { "" };
     format!("{}{more}", all.join(", "))
+}
+
+/// To a tenth of a second, or to a millisecond where that would say nothing.
+pub(super) fn span(time: Duration) -> String {
+    match time.as_millis() {
+        millis @ 1..100 => format!("{millis} ms"),
+        _ => format!("{:.1} s", time.as_secs_f64()),
+    }
 }
 
 /// Why an order was refused; that one was carried out is told by what follows from it.
@@ -192,6 +200,12 @@ pub(super) fn plan_changed(processes: &[ProcessPlan], changes: &Changes) -> Opti
 mod tests {
     use super::*;
     use crate::units::ProcId;
+
+    #[test]
+    fn no_time_is_told_as_none() {
+        let told = [0, 1, 99, 100, 1260].map(|millis| span(Duration::from_millis(millis)));
+        assert_eq!(told, ["0.0 s", "1 ms", "99 ms", "0.1 s", "1.3 s"]);
+    }
 
     #[test]
     fn a_reload_is_told_by_names_and_only_what_changed() {
