@@ -158,9 +158,9 @@ fn who_asks_for_what_a_reload_ends_has_it_run_at_once_also_by_the_clock() {
 }
 
 #[test]
-fn what_runs_by_the_clock_and_was_to_be_asked_for_waits_for_its_time_when_it_no_longer_is() {
+fn what_was_to_be_asked_for_and_runs_by_the_clock_from_now_on_waits_for_its_time() {
     let job = ProcessPlan { schedule: Some(yearly()), ..process("job") };
-    let on_demand = ProcessPlan { standing: Standing::OnDemand, ..job.clone() };
+    let on_demand = ProcessPlan { standing: Standing::OnDemand, ..process("job") };
     let mut tale = Tale::of(vec![on_demand, process("b")]).begun();
     reload(&mut tale, vec![job, process("b")]);
     assert_eq!((tale.spawned(), tale.phase(0)), (vec![], Some(PhaseName::Resting)));

@@ -146,7 +146,6 @@ pub(super) fn reply(reply: &Reply) -> Option<Part> {
             Refusal::Full => "there is no room for one more".into(),
             Refusal::NameTaken(name) => {
                 format!("a process, or a spawned command that lives, is called {name} already")
-                    .into()
             }
             Refusal::OneCommand => "one command is accompanied and takes no orders".into(),
         }),
