@@ -133,6 +133,7 @@ impl Machine {
         let left_alone = match process.phase() {
             _ if self.plan.process(ix).standing == Standing::Retired => true,
             Phase::Waiting | Phase::Idle { .. } => true,
+            Phase::Tidying { .. } if self.plan.process(ix).schedule.is_some() => true,
             Phase::Done(verdict) => matches!(verdict, Verdict::Stopped(_) | Verdict::NotStarted),
             _ => !process.goal().is_to_run(),
         };

@@ -146,6 +146,19 @@ fn what_runs_by_the_clock_and_has_ended_waits_for_its_time_whatever_was_reloaded
 }
 
 #[test]
+fn files_that_change_once_a_run_by_the_clock_has_ended_wait_for_its_time() {
+    let job = ProcessPlan { schedule: Some(yearly()), ..tidied("job") };
+    let mut tale = Tale::of(vec![job]).begun();
+    tale.order(Wish::Start(names(&["job"])));
+    tale.runs(FIRST);
+    tale.ends(FIRST, OK, false);
+    let over = Fact::ErrandEnded { errand: assisted(&tale), end: ErrandEnd::Exited(OK) };
+    tale.tell(Fact::FilesChanged { process: ProcessIx(0) });
+    tale.tell(over);
+    assert_eq!((tale.spawned().len(), tale.phase(0)), (1, Some(PhaseName::Resting)));
+}
+
+#[test]
 fn who_asks_for_what_a_reload_ends_has_it_run_at_once_also_by_the_clock() {
     let job = || ProcessPlan { schedule: Some(yearly()), ..process("job") };
     let mut tale = Tale::of(vec![job()]).begun();
