@@ -253,7 +253,11 @@ fn a_spawned_command_is_what_was_asked_for() {
     for (taken, why) in [("job", "the name is taken"), ("web", "the name is taken")] {
         let refused = asked.run(&["spawn", "--name", taken, "--", "true"]);
         assert_eq!(code(&refused), Some(1), "{why}: {}", said(&refused));
-        assert!(said(&refused).contains("has this name already"), "{}", said(&refused));
+        assert!(
+            said(&refused).contains(&format!("is called {taken} already")),
+            "{}",
+            said(&refused)
+        );
     }
     let wrong = asked.run(&[
         "spawn",

@@ -196,13 +196,14 @@ fn orders_reach_the_mind_as_they_were_given() {
 #[test]
 fn what_the_mind_refuses_is_told_with_its_reason() {
     let door = Door::open();
-    let refusal = |door: &Door, refusal| {
-        door.answer(move |_| Ok(Some(Reply::Refused(refusal))));
+    let refusal = |door: &Door, refusal: Refusal| {
+        door.answer(move |_| Ok(Some(Reply::Refused(refusal.clone()))));
         door.post("/v1/processes/web/stop", "")
     };
     refuses(&refusal(&door, Refusal::NotRunning), 409, &["none of these processes runs"]);
     refuses(&refusal(&door, Refusal::OneCommand), 409, &["procession run"]);
-    refuses(&refusal(&door, Refusal::NameTaken), 409, &["choose another name"]);
+    let taken = refusal(&door, Refusal::NameTaken("db".into()));
+    refuses(&taken, 409, &["called db", "choose another name", "procession stop db"]);
     refuses(&refusal(&door, Refusal::GoingDown), 503, &["everything is being stopped"]);
     let full = refusal(&door, Refusal::Full);
     refuses(&full, 503, &[]);

@@ -255,6 +255,13 @@ fn a_reload_with_faults_changes_nothing_and_names_them() {
     until("the faults are told", || house.log().contains("nothing was changed").then_some(()));
     let log = house.log();
     assert!(log.contains("comand") && log.contains("sometimes"), "{log}");
+    // Nobody ever writes into it, and nobody waits for that.
+    let file = house.dir().join("config.yaml");
+    fs::remove_file(&file).expect("our own file");
+    nix::unistd::mkfifo(&file, nix::sys::stat::Mode::S_IRWXU).expect("a pipe");
+    house.signal(1);
+    until("the pipe is told", || house.log().contains("this is a named pipe").then_some(()));
+    fs::remove_file(&file).expect("our own file");
     reload(&house, &with("other: {command: [sh, -c, 'echo mended >> DIR/told; sleep 300']}"));
     assert_eq!(house.await_lines("told", 2)[1], "mended");
     stops(house);

@@ -242,6 +242,19 @@ fn what_can_never_run_has_failed() {
 }
 
 #[test]
+fn who_waits_in_vain_is_told_for_whom() {
+    let mut tale = Tale::begin(
+        "processes: {a: {command: a}, b: {command: b}, c: {command: c, depends_on: {a: {condition: \
+         service_started}, b: {condition: service_completed_successfully}}}}",
+    );
+    tale.runs(FIRST);
+    tale.runs(SECOND);
+    tale.ends(SECOND, ExitStatus::Code(3), false);
+    let told = Lifecycle::StartBlocked { process: ProcessIx(2), on: ProcessIx(1) };
+    assert!(tale.has_told(&told), "{:?}", tale.done);
+}
+
+#[test]
 fn a_failure_is_told_also_when_the_request_came_while_its_leftovers_were_ended() {
     let mut tale = Tale::begin("processes: {a: {command: a}, b: {command: b}}");
     tale.runs(FIRST);

@@ -112,6 +112,19 @@ async fn another_plan_watches_other_files() {
     scene.hears().await;
 }
 
+#[tokio::test]
+async fn another_plan_with_the_same_files_loses_no_change() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut scene = Scene::of(dir.path(), &[]).await;
+    let mut spawned = Plan::clone(&plan(dir.path(), &[]));
+    spawned.processes.push(ProcessPlan::new("spawned-1", vec!["true".into()]));
+    fs::write(dir.path().join("x"), "1").unwrap();
+    // Before it has come to rest.
+    tokio::time::sleep(Duration::from_millis(20)).await;
+    scene.plans.send_replace(Arc::new(spawned));
+    scene.hears().await;
+}
+
 #[test]
 fn a_folder_that_is_missing_is_told_of_once_and_looked_for_all_the_same() {
     let rule =
@@ -119,8 +132,10 @@ fn a_folder_that_is_missing_is_told_of_once_and_looked_for_all_the_same() {
     let config = format!(
         "store: memory\nprocesses:\n  \
          never: {{command: [sleep, '1000000'], {}}}\n  \
+         replicas: {{command: [sleep, '1000000'], replicas: 2, {}}}\n  \
          later: {{command: [sh, -c, 'echo >> DIR/starts; exec sleep 1000000'], {}}}\n",
         rule("never"),
+        rule("both"),
         rule("later")
     );
     let mut house = House::of_config(As::Subreaper, &config);
@@ -129,7 +144,8 @@ fn a_folder_that_is_missing_is_told_of_once_and_looked_for_all_the_same() {
     fs::create_dir(house.dir().join("later")).expect("a folder");
     // It is found by the second look, which finds the other one missing again.
     house.await_lines("starts", 2);
-    assert_eq!((told("/never"), told("/later")), (1, 1), "{}", house.log());
+    let times = ["/never", "/both", "/later"].map(told);
+    assert_eq!(times, [1, 1, 1], "{}", house.log());
     house.signal(15);
     house.end();
 }

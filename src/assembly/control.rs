@@ -11,7 +11,7 @@ use tokio::sync::{Notify, mpsc, oneshot, watch};
 use crate::assembly::hooking;
 use crate::assembly::spenders::{self, Behind};
 use crate::config::beside::Asked;
-use crate::config::load::{self, load};
+use crate::config::load::{self, load_anew};
 use crate::config::plan::{Plan, ProcessPlan};
 use crate::init::inward::{Doors, Order};
 use crate::init::pulse::Pulse;
@@ -228,7 +228,7 @@ fn read_command(body: &SpawnBody, usual: ProcessPlan) -> Result<ProcessPlan, Vec
 fn read_plan(source: Option<PathBuf>, reread: Arc<Notify>) -> ReadPlan {
     Arc::new(move || {
         let path = source.as_ref().ok_or(NotRead::NoFile)?;
-        match load(path) {
+        match load_anew(path) {
             Ok(loaded) => {
                 for warning in loaded.warnings.iter() {
                     tracing::warn!(target: "config", "{warning}");

@@ -9,7 +9,7 @@ use tokio::sync::{Notify, mpsc, oneshot};
 use tokio::time::timeout;
 
 use crate::config::problem::Problems;
-use crate::config::{Loaded, load};
+use crate::config::{Loaded, load_anew};
 use crate::init::inward::{Doors, Order};
 use crate::supervise::fact::Fact;
 use crate::supervise::wish::Wish;
@@ -49,7 +49,7 @@ pub(super) async fn answer(
 async fn read(path: &Path) -> Option<Result<Loaded, Problems>> {
     let (hand_over, loaded) = oneshot::channel();
     let owned = path.to_path_buf();
-    let read = move || drop(hand_over.send(load(&owned)));
+    let read = move || drop(hand_over.send(load_anew(&owned)));
     if let Err(error) = thread::Builder::new().name("reload".into()).spawn(read) {
         tracing::error!(target: "config", "cannot read {} anew: {error}", path.display());
         return None;

@@ -183,8 +183,8 @@ fn condition(wanted: &Wanted<'_>, target: &Draft<'_>) -> Condition {
     *condition
 }
 
-/// Whether one can wait for the other: not for what comes later anyway. What may never come is told
-/// about.
+/// Whether one can wait for the other: not for what comes later anyway. One that is to be asked for is
+/// asked for by this.
 fn can_wait(draft: &Draft<'_>, wanted: &Wanted<'_>, target: &Draft<'_>) -> bool {
     let name = quoted(&target.plan.name);
     if draft.kind == Kind::Init && target.kind != Kind::Init {
@@ -197,8 +197,8 @@ fn can_wait(draft: &Draft<'_>, wanted: &Wanted<'_>, target: &Draft<'_>) -> bool 
     let alone = draft.plan.standing == Standing::Wanted && wanted.required;
     if alone && target.plan.standing == Standing::OnDemand {
         let message =
-            format!("{name} is not started by itself, so this one waits for an order too");
-        wanted.at.warn(message, "write `required: false`, or remove its `autostart: false`");
+            format!("{name} starts in spite of its `autostart: false`, because this one needs it");
+        wanted.at.warn(message, "remove that, or write `required: false` here");
     }
     true
 }

@@ -3,7 +3,7 @@
 
 use std::fs::File;
 use std::io::{ErrorKind, Read};
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
 use super::beside::{self, Asked};
@@ -29,6 +29,27 @@ pub fn load(path: &Path) -> Result<Loaded, Problems> {
         bytes: &read_bytes,
     };
     file::read(&text, &around)
+}
+
+/// The same for a file that was read before. A named pipe is read only once: whoever opens it waits
+/// until somebody writes into it again, maybe for ever.
+///
+/// # Errors
+///
+/// Every fault in the file, and that it is such a pipe.
+pub fn load_anew(path: &Path) -> Result<Loaded, Problems> {
+    if is_named_pipe(path) {
+        let (name, message) =
+            (path.display().to_string(), "this is a named pipe, which is read once");
+        return Err(Problem::of_file(&name, message.into(), "put a file there").into());
+    }
+    load(path)
+}
+
+/// Those of `/dev/stdin` and `<(…)` have no path of their own, and end when nobody writes any more.
+fn is_named_pipe(path: &Path) -> bool {
+    let found = path.canonicalize().and_then(std::fs::metadata);
+    found.is_ok_and(|found| found.file_type().is_fifo())
 }
 
 /// Why there is no configuration. Who has none yet is told what one looks like.

@@ -55,7 +55,7 @@ mod syntax;
 mod tree;
 
 pub use file::Loaded;
-pub use load::load;
+pub use load::{load, load_anew};
 
 #[cfg(test)]
 mod example;

@@ -217,7 +217,8 @@ fn warn_of_habit(at: &Cursor<'_>, habit: &Habit) {
         }
         Habit::Home(word) => {
             let message = format!("{} is taken as it is, {because}", quoted(word));
-            at.warn(message, format!("write {}", quoted(&word.replacen('~', "${HOME}", 1))));
+            // Not `${HOME}`, which is ours, also where the program runs as another user.
+            at.warn(message, "write the whole path, or `[sh, -c, \"…\"]` to have one");
         }
         Habit::Operator(word) => {
             at.warn(format!("{} is a plain argument, {because}", quoted(word)), shell);

@@ -3,7 +3,7 @@
 //!
 //! In most containers the hierarchy is read-only; then there are no groups, and lineage has to do.
 //! Where our own group is limited, its limits are handed on (`limits`), because programs look for them
-//! in their own; where that cannot be done there are no groups either: a heap of the wrong size is
+//! in their own; for as long as that cannot be done no run gets a group: a heap of the wrong size is
 //! worse than a slower end. One command has none: it is all that we have, and it must find its world
 //! as it would be under tini.
 
@@ -32,6 +32,10 @@ const PREFIX: &str = "procession-";
 /// to reach the groups of runs that live.
 const LOOKS_APART: Duration = Duration::from_secs(30);
 
+/// How old a look may be that a new run is given its group by: what it sees at its start is what it
+/// goes by, but a crowd is not worth a look for each.
+const LOOK_BEFORE_A_RUN: Duration = Duration::from_secs(1);
+
 /// A group that stands empty for so long was left behind by a life that was killed. In a younger one
 /// somebody may be just about to enter.
 const STALE_MILLIS: i64 = 60_000;
@@ -41,10 +45,19 @@ pub struct Groups {
     home: PathBuf,
     /// The name of each.
     made: BTreeMap<RunId, String>,
-    /// Of our own group, where it has any.
-    limits: Option<Limits>,
+    handing: Handing,
     /// When we last looked whether that has changed.
     looked_at: Mono,
+}
+
+/// What becomes of the limits of our own group.
+enum Handing {
+    /// It has none.
+    Unlimited,
+    /// They are written into the groups of runs.
+    On(Limits),
+    /// They cannot be, so that new runs get no group.
+    Withheld,
 }
 
 impl Groups {
@@ -65,19 +78,20 @@ impl Groups {
         // What looks like a hierarchy and fills no new folder is none.
         let works = trial.join("cgroup.procs").exists();
         let _ = fs::remove_dir(&trial);
-        let limits = works.then(|| Limits::hand_on(&home))?;
-        if let Err(error) = &limits {
-            tracing::info!(
-                target: "init",
-                "no control groups: programs would not see the limits of ours in them, which cannot \
-                 be handed on: {error}"
-            );
+        let handing = works.then(|| Handing::of(&home))?;
+        if matches!(handing, Handing::Withheld) {
+            return None;
         }
-        Some(Self { limits: limits.ok()?, home, made: BTreeMap::new(), looked_at: Mono(0) })
+        Some(Self { handing, home, made: BTreeMap::new(), looked_at: clock::now().mono })
     }
 
-    /// Makes the group of a run, and opens what its first process writes itself into.
-    pub fn make(&mut self, run: RunId, session: SessionId) -> Option<File> {
+    /// Makes the group of a run, and opens what its first process writes itself into. `None` also
+    /// where programs would not see our limits in it.
+    pub fn make(&mut self, now: Mono, run: RunId, session: SessionId) -> Option<File> {
+        self.look(now, LOOK_BEFORE_A_RUN);
+        if matches!(self.handing, Handing::Withheld) {
+            return None;
+        }
         let name = format!("{PREFIX}{session}");
         let path = self.home.join(&name);
         if let Err(error) = fs::create_dir(&path) {
@@ -85,7 +99,7 @@ impl Groups {
             return None;
         }
         self.made.insert(run, name);
-        if let Some(limits) = &self.limits {
+        if let Handing::On(limits) = &self.handing {
             limits.write(&path);
         }
         OpenOptions::new().write(true).open(path.join("cgroup.procs")).ok()
@@ -127,30 +141,25 @@ impl Groups {
 
     /// Hands on what was changed about our limits from outside. Looks now and then only.
     pub fn keep_up(&mut self, now: Mono) {
-        if now.since(self.looked_at) < LOOKS_APART {
+        self.look(now, LOOKS_APART);
+    }
+
+    /// When [`Groups::keep_up`] wants to be called.
+    pub fn deadline(&self) -> Mono {
+        self.looked_at.after(LOOKS_APART)
+    }
+
+    /// Looks at our limits, unless the last look is younger than this.
+    fn look(&mut self, now: Mono, apart: Duration) {
+        if now.since(self.looked_at) < apart {
             return;
         }
         self.looked_at = now;
-        if self.have_changed()
-            && let Some(limits) = &self.limits
+        if self.handing.has_changed(&self.home)
+            && let Handing::On(limits) = &self.handing
         {
             self.made.values().for_each(|name| limits.write(&self.home.join(name)));
         }
-    }
-
-    /// A first limit may come at any time, and cannot be handed on for as long as somebody else is in our
-    /// group: it is tried again at each look.
-    fn have_changed(&mut self) -> bool {
-        if let Some(limits) = &mut self.limits {
-            return limits.have_changed();
-        }
-        match Limits::hand_on(&self.home) {
-            Ok(limits) => self.limits = limits,
-            Err(error) => {
-                tracing::debug!(target: "init", "limits are not handed on: {error}");
-            }
-        }
-        self.limits.is_some()
     }
 
     fn path(&self, run: RunId) -> Option<PathBuf> {
@@ -168,6 +177,38 @@ impl Groups {
                 let _ = fs::remove_dir(entry.path());
             }
         }
+    }
+}
+
+impl Handing {
+    fn of(home: &Path) -> Self {
+        match Limits::hand_on(home) {
+            Ok(limits) => limits.map_or(Self::Unlimited, Self::On),
+            Err(error) => {
+                tracing::info!(
+                    target: "init",
+                    "no control groups: programs would not see the limits of ours in them, which \
+                     cannot be handed on: {error}"
+                );
+                Self::Withheld
+            }
+        }
+    }
+
+    /// Looks anew. A first limit may come at any time, and whoever is in our group and keeps it from
+    /// being handed on may leave it.
+    fn has_changed(&mut self, home: &Path) -> bool {
+        match self {
+            Self::On(limits) => return limits.have_changed(),
+            Self::Unlimited => *self = Self::of(home),
+            // What was said once is not said again.
+            Self::Withheld => {
+                let Ok(limits) = Limits::hand_on(home) else { return false };
+                *self = limits.map_or(Self::Unlimited, Self::On);
+                tracing::info!(target: "init", "new runs have control groups again");
+            }
+        }
+        matches!(self, Self::On(_))
     }
 }
 
@@ -216,7 +257,8 @@ mod tests {
     }
 
     fn groups(home: &Path) -> Groups {
-        Groups { home: home.to_path_buf(), made: BTreeMap::new(), limits: None, looked_at: Mono(0) }
+        let (handing, looked_at) = (Handing::Unlimited, Mono(0));
+        Groups { home: home.to_path_buf(), made: BTreeMap::new(), handing, looked_at }
     }
 
     fn session(number: u128) -> SessionId {
@@ -254,7 +296,7 @@ mod tests {
         let name = format!("{PREFIX}{}", session(3));
         assert_eq!(groups.run_named(&format!("0::/{name}\n")), None);
         // A folder of a hierarchy would hold this when it is made.
-        assert!(groups.make(RunId(3), session(3)).is_none());
+        assert!(groups.make(Mono(0), RunId(3), session(3)).is_none());
         let kill = mount.path().join(&name).join("cgroup.kill");
         fs::write(&kill, "").expect("a file");
         groups.kill(RunId(4));
@@ -286,6 +328,7 @@ mod tests {
         groups.made.insert(RunId(3), "procession-run".into());
         let at = |seconds: u64| Mono(seconds * 1_000_000_000);
         groups.keep_up(at(100));
+        assert_eq!(groups.deadline(), at(130));
         fs::write(file("memory.max"), "4096\n").expect("a file");
         groups.keep_up(at(129));
         assert_eq!(said("procession-run/memory.max"), "", "it is too early to look again");
@@ -296,13 +339,35 @@ mod tests {
     }
 
     #[test]
+    fn no_run_gets_a_group_in_which_it_would_not_see_its_limits() {
+        let mount = hierarchy(&["", "procession-self"]);
+        let write =
+            |file: &str, text: &str| fs::write(mount.path().join(file), text).expect("a file");
+        write("cgroup.subtree_control", "");
+        write("memory.max", "max\n");
+        let mut groups = groups(mount.path());
+        let mut has_one = |second: u64, run: u64| {
+            groups.make(Mono(second * 1_000_000_000), RunId(run), session(run.into()));
+            mount.path().join(format!("{PREFIX}{}", session(run.into()))).exists()
+        };
+        assert!(has_one(100, 1), "nothing limits us");
+        write("memory.max", "4096\n");
+        write("cgroup.procs", "57\n");
+        assert!(has_one(100, 2), "the last look was a moment ago");
+        assert!(!has_one(101, 3), "somebody is in the way");
+        assert!(!has_one(102, 4), "still");
+        write("cgroup.procs", "");
+        assert!(has_one(103, 5), "nobody is any more");
+    }
+
+    #[test]
     fn a_group_goes_with_its_run_or_when_we_leave() {
         let mount = hierarchy(&[""]);
         let mut groups = groups(mount.path());
         let path = |run: u128| mount.path().join(format!("{PREFIX}{}", session(run)));
         // No file is made in these, so that they are what groups without processes are.
         for run in [1, 2] {
-            assert!(groups.make(RunId(run), session(run.into())).is_none());
+            assert!(groups.make(Mono(0), RunId(run), session(run.into())).is_none());
         }
         groups.remove(RunId(1));
         assert!(!path(1).exists() && path(2).exists());

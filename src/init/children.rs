@@ -83,7 +83,8 @@ impl Body {
         extras.own_session = self.plan.passing.own_session;
         let intake = self.intake(process);
         extras.input = intake.as_ref().map(inlets::Pipe::far_end);
-        let group = self.groups.as_mut().and_then(|groups| groups.make(run, session));
+        let now = self.woke;
+        let group = self.groups.as_mut().and_then(|groups| groups.make(now, run, session));
         extras.cgroup = group.as_ref().map(AsRawFd::as_raw_fd);
         if let Some(notify) = &notify {
             notify.tell(plan, &mut extras);

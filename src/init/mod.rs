@@ -384,6 +384,7 @@ impl Body {
             told,
             rested,
             paused,
+            self.groups.as_ref().map(Groups::deadline),
         ];
         wanted.into_iter().flatten().fold(slow, Mono::min)
     }

@@ -103,12 +103,12 @@ impl Story {
                 self.runs.remove(run);
                 part
             }
-            Lifecycle::StartBlocked { process } => self.blocked(*process),
+            Lifecycle::StartBlocked { process, on } => self.blocked(*process, *on),
             Lifecycle::PhaseChanged { .. } => None,
             Lifecycle::RestartScheduled { process, delay, streak } => info(format!(
-                "restarting {} in {:.1} s (attempt {streak})",
+                "restarting {} in {} (attempt {streak})",
                 self.process(*process),
-                delay.as_secs_f64()
+                words::span(*delay)
             )),
             Lifecycle::CrashLooped { process, streak } => error(format!(
                 "giving up {}: {streak} {} in a row did not help",
@@ -141,8 +141,8 @@ impl Story {
                 words::plan_changed(&plan.processes, changes)
             }
             Lifecycle::ShutdownBegan { cause, budget } => info(format!(
-                "stopping everything within {:.1} s: {}",
-                budget.as_secs_f64(),
+                "stopping everything within {}: {}",
+                words::span(*budget),
                 self.why(*cause)
             )),
             Lifecycle::Left { code } => info(format!("leaving with exit code {code}")),
@@ -212,10 +212,8 @@ impl Story {
         }
     }
 
-    fn blocked(&self, process: ProcessIx) -> Option<Part> {
-        let dependencies = self.plan.process(process).depends_on.iter();
-        let names: Vec<&str> = dependencies.map(|on| self.process(on.process)).collect();
-        let (name, on) = (self.process(process), names.join(" and "));
+    fn blocked(&self, process: ProcessIx, on: ProcessIx) -> Option<Part> {
+        let (name, on) = (self.process(process), self.process(on));
         warn(format!("{name} is not started: it waits for {on}, in vain"))
     }
 

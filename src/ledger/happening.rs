@@ -105,7 +105,9 @@ impl Happening {
     /// The kind, and everything else that is known, as a JSON object.
     pub fn told(&self) -> (&'static str, Value) {
         let of_others = || of_house(&self.event, &self.plan);
-        of_run(&self.event).or_else(|| of_process(&self.event)).unwrap_or_else(of_others)
+        of_run(&self.event)
+            .or_else(|| of_process(&self.event, &self.plan))
+            .unwrap_or_else(of_others)
     }
 }
 
@@ -130,7 +132,7 @@ fn process_of(event: &Lifecycle) -> Option<ProcessIx> {
     match event {
         Lifecycle::HookFailed { process, .. }
         | Lifecycle::PhaseChanged { process, .. }
-        | Lifecycle::StartBlocked { process }
+        | Lifecycle::StartBlocked { process, .. }
         | Lifecycle::RestartScheduled { process, .. }
         | Lifecycle::CrashLooped { process, .. }
         | Lifecycle::ScheduleSkipped { process } => Some(*process),
@@ -177,7 +179,7 @@ fn of_run(event: &Lifecycle) -> Option<(&'static str, Value)> {
 }
 
 /// What happened to a process, if it happened to one and not to a run of it.
-fn of_process(event: &Lifecycle) -> Option<(&'static str, Value)> {
+fn of_process(event: &Lifecycle, plan: &Plan) -> Option<(&'static str, Value)> {
     Some(match event {
         Lifecycle::HookFailed { role, end, .. } => {
             ("hook_failed", json!({ "hook": hook(*role), "end": end.map(errand) }))
@@ -185,7 +187,10 @@ fn of_process(event: &Lifecycle) -> Option<(&'static str, Value)> {
         Lifecycle::PhaseChanged { phase, .. } => {
             ("phase_changed", json!({ "state": phase.as_str() }))
         }
-        Lifecycle::StartBlocked { .. } => ("start_blocked", json!({})),
+        Lifecycle::StartBlocked { on, .. } => {
+            let on = plan.processes.get(on.0).map(|process| &process.name);
+            ("start_blocked", json!({ "dependency": on }))
+        }
         Lifecycle::RestartScheduled { delay, streak, .. } => {
             let delay = delay.as_secs_f64();
             ("restart_scheduled", json!({ "delay_seconds": delay, "streak": streak }))
@@ -349,7 +354,10 @@ mod tests {
         assert_eq!(happening.told(), ("phase_changed", json!({ "state": "crash_looped" })));
         let left = told(&[Lifecycle::Left { code: 3 }]).expect("it is told");
         assert_eq!((left.process(), left.kind()), (None, "left"));
-        let nowhere = Lifecycle::StartBlocked { process: ProcessIx(99) };
+        let blocked = Lifecycle::StartBlocked { process: ProcessIx(99), on: WEB };
+        let blocked = told(&[blocked]).expect("it is told");
+        assert_eq!(blocked.told(), ("start_blocked", json!({ "dependency": "web" })));
+        let nowhere = Lifecycle::StartBlocked { process: ProcessIx(99), on: ProcessIx(99) };
         assert_eq!(told(&[nowhere]).expect("it is told").process(), None);
     }
 

@@ -6,7 +6,7 @@ use crate::supervise::backoff;
 use crate::supervise::fact::SpawnFailure;
 use crate::supervise::hooks::{Chain, List, Occasion};
 use crate::supervise::input::News;
-use crate::supervise::lifecycle::{EndReason, Lifecycle, RunEnd, StopCause};
+use crate::supervise::lifecycle::{Lifecycle, RunEnd};
 use crate::supervise::phase::{End, Goal, Phase, Run, Verdict};
 use crate::supervise::process::Process;
 use crate::supervise::turn::Turn;
@@ -88,21 +88,14 @@ impl Process {
             Goal::Stopped => self.finish(verdict.stopped()),
             Goal::Down if end.was_wanted() => self.finish(verdict.stopped()),
             Goal::Down => self.finish(verdict),
-            Goal::Again => self.go_again(end, verdict, turn),
+            Goal::Again => self.begin_anew(),
+            Goal::Anew => self.renew(verdict, turn),
+            Goal::Unasked => *self = Self::new(turn.plan),
             Goal::Up if turn.schedule().is_some() => self.follow_the_clock(run, verdict, turn),
             Goal::Up if wants_restart(turn.plan.restart.policy, verdict) => {
                 self.rest(run, verdict, turn);
             }
             Goal::Up => self.finish(verdict),
-        }
-    }
-
-    /// → Waiting; but what runs by the clock and was ended for its new plan waits for its time.
-    fn go_again(&mut self, end: End, verdict: Verdict, turn: &Turn<'_>) {
-        self.begin_anew();
-        let reloaded = end.reason == EndReason::Interrupted(StopCause::Reload);
-        if reloaded && turn.schedule().is_some() {
-            self.phase = Phase::Idle { last: Some(verdict) };
         }
     }
 

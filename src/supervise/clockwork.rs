@@ -59,7 +59,8 @@ impl Clockwork {
     }
 
     /// The clocks of another plan from now on. Those that it leaves as they were go on: a time that
-    /// has come and was not looked at yet is not lost, and none comes once more.
+    /// has come and was not looked at yet is not lost, and none comes once more. Nor is the next look
+    /// put off, however often plans change.
     pub fn rewound(self, old: &Plan, plan: &Plan, now: Now) -> Self {
         let mut next = Self::wound(plan, now);
         for clock in &mut next.clocks {
@@ -75,6 +76,8 @@ impl Clockwork {
         }
         next.looked = self.looked;
         next.plan_the_next_look(now);
+        let before = self.look_at.unwrap_or(Mono(u64::MAX));
+        next.look_at = next.look_at.map(|at| at.min(before));
         next
     }
 

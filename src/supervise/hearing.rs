@@ -12,7 +12,7 @@ use crate::supervise::care::Sign;
 use crate::supervise::fact::{Holder, Notice};
 use crate::supervise::input::{Input, News};
 use crate::supervise::lifecycle::{Lifecycle, ShutdownCause, SignalResponse, StopCause};
-use crate::supervise::phase::{Goal, Phase, Verdict};
+use crate::supervise::phase::{Phase, Verdict};
 use crate::units::{Now, ProcessIx, RunId, Signal};
 
 /// `SIGRTMIN+3`: what systemd's images declare as their STOPSIGNAL to halt.
@@ -133,8 +133,9 @@ impl Machine {
         let left_alone = match process.phase() {
             _ if self.plan.process(ix).standing == Standing::Retired => true,
             Phase::Waiting | Phase::Idle { .. } => true,
+            Phase::Tidying { .. } if self.plan.process(ix).schedule.is_some() => true,
             Phase::Done(verdict) => matches!(verdict, Verdict::Stopped(_) | Verdict::NotStarted),
-            _ => matches!(process.goal(), Goal::Stopped | Goal::Down),
+            _ => !process.goal().is_to_run(),
         };
         if !left_alone && !self.house.is_going_down() {
             self.end_and_run_again(now, ix, StopCause::FilesChanged);

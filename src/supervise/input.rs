@@ -5,15 +5,15 @@ use std::time::Duration;
 use crate::supervise::care::Sign;
 use crate::supervise::fact::{ErrandEnd, FoundRun, SpawnFailure};
 use crate::supervise::lifecycle::{StopCause, TestFailure};
-use crate::units::{ErrandId, ExitStatus, Mono, ProcId, RunUsage};
+use crate::units::{ErrandId, ExitStatus, Mono, ProcId, ProcessIx, RunUsage};
 
 /// What can happen to one process.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Input {
     /// Its dependencies have done what they must.
     Freed,
-    /// A dependency can never do what it must.
-    Blocked,
+    /// This dependency can never do what it must.
+    Blocked(ProcessIx),
     /// A run of an earlier life is to be taken over.
     Found(FoundRun),
     /// Its time has come.
@@ -38,8 +38,12 @@ pub enum Input {
     AskedUp,
     /// It is to end and to run anew; asked for by [`Input::AskNow`] when its turn has come.
     AskedAgain,
+    /// The same for the sake of another plan: what runs by the clock waits for its time then.
+    AskedAnew,
     /// It is to end and to stay ended; asked for by [`Input::AskNow`] when its turn has come.
     AskedOut,
+    /// It is to end, and to be as one that was never asked for.
+    Unasked,
     /// Its turn to end has come.
     AskNow(StopCause),
     /// It is killed at this time unless it has ended by then; at once where it was not asked to end.

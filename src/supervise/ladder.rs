@@ -70,8 +70,8 @@ impl Process {
         self.care.end(turn);
         turn.record(Lifecycle::RunStopping { run: run.id, cause });
         let reason = match self.goal {
-            Goal::Down | Goal::Stopped => EndReason::Requested,
-            Goal::Up | Goal::Again => EndReason::Interrupted(cause),
+            Goal::Down | Goal::Stopped | Goal::Unasked => EndReason::Requested,
+            Goal::Up | Goal::Again | Goal::Anew => EndReason::Interrupted(cause),
         };
         self.ending(reason, latest, turn)
     }

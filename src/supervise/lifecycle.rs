@@ -117,6 +117,8 @@ pub enum Lifecycle {
     StartBlocked {
         /// Which process.
         process: ProcessIx,
+        /// What it waits for in vain.
+        on: ProcessIx,
     },
     /// A restart was put off.
     RestartScheduled {

@@ -355,10 +355,10 @@ impl Machine {
 
     /// Whether a waiting process may start, or never will; `None` while that is open.
     fn way_is(&self, ix: ProcessIx) -> Option<Input> {
-        let ways = || self.plan.process(ix).depends_on.iter().map(|on| self.way_of(on));
-        if ways().any(|way| way == Way::Barred) {
-            Some(Input::Blocked)
-        } else if ways().any(|way| way == Way::Closed) {
+        let mut ways = self.plan.process(ix).depends_on.iter().map(|on| (self.way_of(on), on));
+        if let Some((_, on)) = ways.clone().find(|(way, _)| *way == Way::Barred) {
+            Some(Input::Blocked(on.process))
+        } else if ways.any(|(way, _)| way == Way::Closed) {
             None
         } else {
             Some(Input::Freed)
@@ -369,7 +369,7 @@ impl Machine {
         let process = &self.processes[on.process.0];
         let way = match process.verdict() {
             // It is being ended, or is about to be.
-            None if matches!(process.goal(), Goal::Again | Goal::Stopped) => Way::Closed,
+            None if process.goal().ends_the_run() => Way::Closed,
             _ if self.has_done(on) => Way::Open,
             None => Way::Closed,
             // It may still be started.

@@ -49,9 +49,9 @@ impl Machine {
                 let scope = if group { Scope::Group } else { Scope::Main };
                 self.of_the_named(&names, |it, meant| it.signal_the(&meant, signal, scope))
             }
-            Wish::Reload(plan) => match self.names_of_the_living(&plan) {
-                true => Reply::Refused(Refusal::NameTaken),
-                false => Reply::Reloaded(self.reload(now, &plan)),
+            Wish::Reload(plan) => match self.living_namesake(&plan) {
+                Some(name) => Reply::Refused(Refusal::NameTaken(name.to_owned())),
+                None => Reply::Reloaded(self.reload(now, &plan)),
             },
             Wish::Spawn(plan) => self.spawn_beside(now, *plan),
             Wish::End { session, grace } => self.end_session(now, session, grace),
@@ -159,6 +159,12 @@ impl Machine {
         self.enlist(ix, cause);
     }
 
+    /// The same for the sake of another plan: what runs by the clock waits for its time then.
+    pub(super) fn end_and_begin_anew(&mut self, now: Now, ix: ProcessIx) {
+        self.step(now, ix, Input::AskedAnew);
+        self.enlist(ix, StopCause::Reload);
+    }
+
     fn enlist(&mut self, ix: ProcessIx, cause: StopCause) {
         if self.can_be_asked(ix) {
             self.asking.insert(ix, cause);
@@ -177,9 +183,8 @@ impl Machine {
     /// Whether an order or a reload has it end, and it has not ended yet.
     pub(super) fn is_to_end(&self, ix: ProcessIx) -> bool {
         let process = &self.processes[ix.0];
-        let wanted = matches!(process.goal(), Goal::Again | Goal::Stopped);
         let lives = process.run().is_some() || matches!(process.phase(), Phase::Tidying { .. });
-        wanted && lives
+        lives && process.goal().ends_the_run()
     }
 
     /// Ends those whose turn has come: those that nothing depends on that is to end itself.
@@ -217,10 +222,16 @@ impl Machine {
     pub(super) fn wake_the_needed(&mut self, now: Now, wanted: &Meant) {
         for ix in self.needed_by(wanted) {
             let on_demand = self.plan.process(ix).standing == Standing::OnDemand;
-            if on_demand && self.processes[ix.0].verdict() == Some(Verdict::NotStarted) {
+            if on_demand && self.was_never_asked(ix) {
                 self.step(now, ix, Input::AskedUp);
             }
         }
+    }
+
+    /// Whether nobody has asked for it yet, or not since it is in the plan again.
+    pub(super) fn was_never_asked(&self, ix: ProcessIx) -> bool {
+        let process = &self.processes[ix.0];
+        process.goal() == Goal::Unasked || process.verdict() == Some(Verdict::NotStarted)
     }
 
     /// Starts what these depend on and has failed, unless somebody stopped it.
@@ -235,7 +246,8 @@ impl Machine {
     fn is_lacking(&self, ix: ProcessIx, condition: Condition) -> bool {
         let standing = self.plan.process(ix).standing;
         let well = match self.processes[ix.0].verdict() {
-            None | Some(Verdict::Ended(_)) => true,
+            None => self.processes[ix.0].goal() != Goal::Unasked,
+            Some(Verdict::Ended(_)) => true,
             // One that failed has started all the same; it is not for others to try it again.
             Some(Verdict::Failed(_)) => condition == Condition::Started,
             Some(_) => false,
@@ -243,7 +255,8 @@ impl Machine {
         !well && standing != Standing::Retired
     }
 
-    /// Those that are restarted along with these (`restart: true`), directly or not, and run.
+    /// Those that are restarted along with these (`restart: true`), directly or not: they run, and
+    /// are to.
     pub(super) fn restarted_along(&self, these: &Meant) -> Meant {
         let mut along = Meant::new();
         let mut open: Vec<ProcessIx> = these.iter().copied().collect();
@@ -251,7 +264,8 @@ impl Machine {
             for dependent in self.order.dependents(ix) {
                 let mut on = self.plan.process(*dependent).depends_on.iter();
                 let asks = on.any(|on| on.process == ix && on.restart);
-                let runs = self.can_be_asked(*dependent);
+                let runs =
+                    self.can_be_asked(*dependent) && self.processes[dependent.0].goal().is_to_run();
                 if asks && runs && !these.contains(dependent) && along.insert(*dependent) {
                     open.push(*dependent);
                 }

@@ -12,10 +12,26 @@ pub enum Goal {
     Up,
     /// That its run ends, and that it runs anew then, whatever its restart policy says.
     Again,
+    /// The same for the sake of another plan: what runs by the clock waits for its time then.
+    Anew,
     /// That it ends and stays ended until it is asked for.
     Stopped,
+    /// That it ends, and is then as one that was never asked for.
+    Unasked,
     /// That it ends with the house.
     Down,
+}
+
+impl Goal {
+    /// Whether a run that lives is to end while the house is up.
+    pub fn ends_the_run(self) -> bool {
+        matches!(self, Self::Again | Self::Anew | Self::Stopped | Self::Unasked)
+    }
+
+    /// Whether it is to run, now or once its run has ended.
+    pub fn is_to_run(self) -> bool {
+        matches!(self, Self::Up | Self::Again | Self::Anew)
+    }
 }
 
 /// What a process is doing.

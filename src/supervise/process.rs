@@ -14,7 +14,7 @@ use crate::supervise::input::Input;
 use crate::supervise::lifecycle::{Health, Lifecycle, PhaseName, StopCause};
 use crate::supervise::phase::{Ending, Goal, Phase, Run, Rung, Verdict};
 use crate::supervise::turn::Turn;
-use crate::units::{Mono, Now, RunId, SessionId};
+use crate::units::{Mono, Now, ProcessIx, RunId, SessionId};
 
 /// No time by which it must be over, for whatever ends while the house is up.
 pub(in crate::supervise) const NEVER: Mono = Mono(u64::MAX);
@@ -150,16 +150,16 @@ impl Process {
         self.goal = self.goal_after(input);
         match (self.phase, input) {
             (P::Waiting, I::Freed) => self.open(turn),
-            (P::Waiting, I::Blocked) => self.block(turn),
+            (P::Waiting, I::Blocked(on)) => self.block(on, turn),
             (P::Waiting | P::Idle { .. }, I::Found(run)) => self.take_over(run, turn),
-            (P::Waiting, I::AskedUp | I::AskedAgain) => self.streak = 0,
-            (P::Waiting, I::AskedOut | I::AskedDown(_) | I::Hurried(_)) => self.finish(Verdict::NotStarted),
+            (P::Waiting, I::AskedUp | I::AskedAgain | I::AskedAnew) => self.streak = 0,
+            (P::Waiting, I::AskedOut | I::Unasked | I::AskedDown(_) | I::Hurried(_)) => self.finish(Verdict::NotStarted),
             (P::Waiting, I::Struck | I::Forked(_) | I::Executed | I::SpawnFailed(_) | I::Exited(..) | I::TreeEmptied | I::HoldersNamed
                 | I::Heard(_) | I::Deadline | I::AskNow(_) | I::KillBy(_) | I::Abandoned | I::Adjusted) => {}
 
-            (P::Starting { run }, I::Forked(id)) => turn.record(Lifecycle::RunForked { run: run.id, id }),
+            (P::Starting { run } | P::Stopping { run, .. }, I::Forked(id)) => turn.record(Lifecycle::RunForked { run: run.id, id }),
             (P::Starting { run }, I::Executed) => self.execute(run, turn),
-            (P::Starting { run }, I::SpawnFailed(why)) => self.fail(run, why, turn),
+            (P::Starting { run } | P::Stopping { run, .. }, I::SpawnFailed(why)) => self.fail(run, why, turn),
             (P::Starting { run } | P::Started { run } | P::Ready { run }, I::Exited(status, usage, left)) => self.lose(run, (status, usage), left, turn),
             (P::Starting { run } | P::Started { run } | P::Ready { run }, I::Heard(news)) => self.heard(run, news, turn),
             (P::Starting { run } | P::Started { run } | P::Ready { run }, I::Deadline) => self.tend(run, turn),
@@ -168,13 +168,11 @@ impl Process {
             (P::Starting { run } | P::Started { run } | P::Ready { run }, I::Hurried(latest)) => self.ask_at_once(run, StopCause::Shutdown, latest, turn),
             (P::Starting { run } | P::Started { run } | P::Ready { run }, I::KillBy(_)) => self.kill_unasked(run, turn),
             (P::Started { run } | P::Ready { run }, I::Adjusted) => self.adjust(run, turn),
-            (P::Starting { .. }, I::Freed | I::Blocked | I::Found(_) | I::Struck | I::TreeEmptied | I::HoldersNamed
-                | I::AskedUp | I::AskedAgain | I::AskedOut | I::Abandoned | I::Adjusted) => {}
-            (P::Started { .. } | P::Ready { .. }, I::Freed | I::Blocked | I::Found(_) | I::Struck | I::Forked(_) | I::Executed | I::SpawnFailed(_)
-                | I::TreeEmptied | I::HoldersNamed | I::AskedUp | I::AskedAgain | I::AskedOut | I::Abandoned) => {}
+            (P::Starting { .. }, I::Freed | I::Blocked(_) | I::Found(_) | I::Struck | I::TreeEmptied | I::HoldersNamed
+                | I::AskedUp | I::AskedAgain | I::AskedAnew | I::AskedOut | I::Unasked | I::Abandoned | I::Adjusted) => {}
+            (P::Started { .. } | P::Ready { .. }, I::Freed | I::Blocked(_) | I::Found(_) | I::Struck | I::Forked(_) | I::Executed | I::SpawnFailed(_)
+                | I::TreeEmptied | I::HoldersNamed | I::AskedUp | I::AskedAgain | I::AskedAnew | I::AskedOut | I::Unasked | I::Abandoned) => {}
 
-            (P::Stopping { run, .. }, I::Forked(id)) => turn.record(Lifecycle::RunForked { run: run.id, id }),
-            (P::Stopping { run, .. }, I::SpawnFailed(why)) => self.fail(run, why, turn),
             (P::Stopping { run, ending }, I::Exited(status, usage, left)) => self.main_ended(run, ending, (status, usage), left, turn),
             (P::Stopping { run, ending }, I::TreeEmptied) => self.emptied(run, ending, turn),
             (P::Stopping { run, ending }, I::HoldersNamed) => self.named(run, ending, turn),
@@ -184,34 +182,36 @@ impl Process {
             (P::Stopping { run, ending }, I::Hurried(latest)) => self.hurry(run, ending, latest, turn),
             (P::Stopping { run, ending }, I::KillBy(by)) => self.kill_by(run, ending, by, turn),
             (P::Stopping { run, ending }, I::Abandoned) => self.give_up(run, ending, turn),
-            (P::Stopping { .. }, I::Freed | I::Blocked | I::Found(_) | I::Struck | I::Executed | I::AskedUp | I::AskedAgain | I::AskedOut | I::AskNow(_) | I::Adjusted) => {}
+            (P::Stopping { .. }, I::Freed | I::Blocked(_) | I::Found(_) | I::Struck | I::Executed | I::AskedUp | I::AskedAgain | I::AskedAnew | I::AskedOut
+                | I::Unasked | I::AskNow(_) | I::Adjusted) => {}
 
             (P::Tidying { run, end, chain }, I::Heard(news)) => self.heard_tidying(run, end, chain, news, turn),
             (P::Tidying { run, end, chain }, I::Deadline) => self.tidy(run, end, chain.tick(turn), turn),
             (P::Tidying { run, end, chain }, I::AskedDown(latest)) => self.phase = P::Tidying { run, end, chain: chain.hurried(latest) },
             (P::Tidying { run, end, chain }, I::Hurried(_) | I::Abandoned) => { chain.cut(turn); self.follow(run, end, turn) }
-            (P::Tidying { .. }, I::Freed | I::Blocked | I::Found(_) | I::Struck | I::Forked(_) | I::Executed | I::SpawnFailed(_) | I::Exited(..)
-                | I::TreeEmptied | I::HoldersNamed | I::AskedUp | I::AskedAgain | I::AskedOut | I::AskNow(_) | I::KillBy(_) | I::Adjusted) => {}
+            (P::Tidying { .. }, I::Freed | I::Blocked(_) | I::Found(_) | I::Struck | I::Forked(_) | I::Executed | I::SpawnFailed(_) | I::Exited(..)
+                | I::TreeEmptied | I::HoldersNamed | I::AskedUp | I::AskedAgain | I::AskedAnew | I::AskedOut | I::Unasked | I::AskNow(_) | I::KillBy(_) | I::Adjusted) => {}
 
             (P::Resting { .. }, I::Deadline) => self.open(turn),
-            (P::Resting { .. }, I::AskedUp | I::AskedAgain) => self.begin_anew(),
-            (P::Resting { last, .. }, I::AskedOut) => self.finish(last.stopped()),
+            (P::Resting { .. }, I::AskedUp | I::AskedAgain | I::AskedAnew) => self.begin_anew(),
+            (P::Resting { last, .. }, I::AskedOut | I::Unasked) => self.finish(last.stopped()),
             (P::Resting { last, .. }, I::AskedDown(_) | I::Hurried(_)) => self.finish(last),
-            (P::Resting { .. }, I::Freed | I::Blocked | I::Found(_) | I::Struck | I::Forked(_) | I::Executed | I::SpawnFailed(_) | I::Exited(..)
+            (P::Resting { .. }, I::Freed | I::Blocked(_) | I::Found(_) | I::Struck | I::Forked(_) | I::Executed | I::SpawnFailed(_) | I::Exited(..)
                 | I::TreeEmptied | I::HoldersNamed | I::Heard(_) | I::AskNow(_) | I::KillBy(_) | I::Abandoned | I::Adjusted) => {}
 
             (P::Idle { .. }, I::Struck | I::AskedUp | I::AskedAgain) => self.begin_anew(),
             (P::Idle { .. }, I::Adjusted) if turn.schedule().is_none() => self.begin_anew(),
-            (P::Idle { last }, I::AskedOut) => self.finish(last.map_or(Verdict::NotStarted, Verdict::stopped)),
+            (P::Idle { last }, I::AskedOut | I::Unasked) => self.finish(last.map_or(Verdict::NotStarted, Verdict::stopped)),
             (P::Idle { last }, I::AskedDown(_) | I::Hurried(_)) => self.finish(last.unwrap_or(Verdict::NotStarted)),
-            (P::Idle { .. }, I::Freed | I::Blocked | I::Forked(_) | I::Executed | I::SpawnFailed(_) | I::Exited(..) | I::TreeEmptied
-                | I::HoldersNamed | I::Heard(_) | I::Deadline | I::AskNow(_) | I::KillBy(_) | I::Abandoned | I::Adjusted) => {}
+            (P::Idle { .. }, I::Freed | I::Blocked(_) | I::Forked(_) | I::Executed | I::SpawnFailed(_) | I::Exited(..) | I::TreeEmptied
+                | I::HoldersNamed | I::Heard(_) | I::Deadline | I::AskedAnew | I::AskNow(_) | I::KillBy(_) | I::Abandoned | I::Adjusted) => {}
 
             (P::Done(Verdict::NotStarted), I::Found(run)) if self.goal == Goal::Stopped => self.take_over(run, turn),
             (P::Done(_), I::AskedUp | I::AskedAgain) => self.begin_anew(),
+            (P::Done(last), I::AskedAnew) => self.renew(last, turn),
             (P::Done(last), I::Adjusted) if self.goal == Goal::Up && turn.schedule().is_some() => self.phase = P::Idle { last: Some(last) },
-            (P::Done(_), I::Freed | I::Blocked | I::Found(_) | I::Struck | I::Forked(_) | I::Executed | I::SpawnFailed(_) | I::Exited(..)
-                | I::TreeEmptied | I::HoldersNamed | I::Heard(_) | I::Deadline | I::AskedOut | I::AskNow(_) | I::KillBy(_) | I::AskedDown(_)
+            (P::Done(_), I::Freed | I::Blocked(_) | I::Found(_) | I::Struck | I::Forked(_) | I::Executed | I::SpawnFailed(_) | I::Exited(..)
+                | I::TreeEmptied | I::HoldersNamed | I::Heard(_) | I::Deadline | I::AskedOut | I::Unasked | I::AskNow(_) | I::KillBy(_) | I::AskedDown(_)
                 | I::Hurried(_) | I::Abandoned | I::Adjusted) => {}
         }
     }
@@ -225,12 +225,15 @@ impl Process {
         match (input, self.goal) {
             (Input::AskedDown(_) | Input::Hurried(_), _) | (_, Goal::Down) => Goal::Down,
             (Input::AskedUp, _) if ends => Goal::Again,
-            (Input::AskedUp, Goal::Again) => Goal::Again,
+            (Input::AskedUp, Goal::Again | Goal::Anew | Goal::Unasked) => Goal::Again,
             (Input::AskedUp, _) => Goal::Up,
             (Input::AskedAgain, _) if lives => Goal::Again,
-            (Input::AskedAgain, _) => Goal::Up,
-            (Input::AskedOut, goal) if self.verdict().is_some() => goal,
-            (Input::AskedOut, _) => Goal::Stopped,
+            (Input::AskedAnew, Goal::Again) => Goal::Again,
+            (Input::AskedAnew, _) if lives => Goal::Anew,
+            (Input::AskedAgain | Input::AskedAnew, _) => Goal::Up,
+            (Input::AskedOut | Input::Unasked, goal) if self.verdict().is_some() => goal,
+            (Input::Unasked, _) if lives => Goal::Unasked,
+            (Input::AskedOut | Input::Unasked, _) => Goal::Stopped,
             (_, goal) => goal,
         }
     }
@@ -258,8 +261,8 @@ impl Process {
     }
 
     /// Waiting → Done: it will never run.
-    fn block(&mut self, turn: &mut Turn<'_>) {
-        turn.record(Lifecycle::StartBlocked { process: turn.ix });
+    fn block(&mut self, on: ProcessIx, turn: &mut Turn<'_>) {
+        turn.record(Lifecycle::StartBlocked { process: turn.ix, on });
         self.finish(Verdict::NeverRan);
     }
 
@@ -286,6 +289,15 @@ impl Process {
         self.streak = 0;
         self.executed = false;
         self.phase = Phase::Waiting;
+    }
+
+    /// → Waiting, Idle: another plan holds for it, and by that it begins anew.
+    pub(in crate::supervise) fn renew(&mut self, last: Verdict, turn: &Turn<'_>) {
+        self.begin_anew();
+        if self.phase == Phase::Waiting && turn.schedule().is_some() {
+            let last = Some(last).filter(|last| *last != Verdict::NotStarted);
+            self.phase = Phase::Idle { last };
+        }
     }
 
     /// → Done.

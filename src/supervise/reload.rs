@@ -10,7 +10,7 @@ use crate::supervise::action::Action;
 use crate::supervise::input::Input;
 use crate::supervise::lifecycle::{Lifecycle, StopCause};
 use crate::supervise::order::Order;
-use crate::supervise::phase::{Goal, Phase, Verdict};
+use crate::supervise::phase::{Goal, Phase};
 use crate::supervise::process::Process;
 use crate::supervise::wish::{Refusal, Reply};
 use crate::units::{Now, ProcessIx};
@@ -37,7 +37,7 @@ impl Machine {
             self.place_as_planned_now(now, *ix, &old);
         }
         self.run_as_planned_now(now, &changes);
-        self.wake_the_needed(now, &changes.added.iter().copied().collect());
+        self.wake_what_they_need(now, &changes);
         changes
     }
 
@@ -47,10 +47,24 @@ impl Machine {
         let was = old.processes.get(ix.0).map(|plan| plan.standing);
         let wanted_now = was == Some(Standing::OnDemand)
             && self.plan.process(ix).standing == Standing::Wanted
-            && self.processes[ix.0].verdict() == Some(Verdict::NotStarted);
+            && self.was_never_asked(ix);
         if wanted_now {
-            self.step(now, ix, Input::AskedUp);
+            self.step(now, ix, Input::AskedAnew);
         }
+    }
+
+    /// Starts what new and changed processes depend on that was only waiting to be asked for, once
+    /// they wait themselves or will when their runs are over.
+    fn wake_what_they_need(&mut self, now: Now, changes: &Changes) {
+        let waits = |ix: &ProcessIx| match self.processes[ix.0].goal() {
+            _ if *self.processes[ix.0].phase() == Phase::Waiting => true,
+            Goal::Again => true,
+            Goal::Anew => self.plan.process(*ix).schedule.is_none(),
+            Goal::Up | Goal::Stopped | Goal::Unasked | Goal::Down => false,
+        };
+        let all = [&changes.added, &changes.adjusted, &changes.restarted];
+        let waiting = all.into_iter().flatten().copied().filter(waits).collect();
+        self.wake_the_needed(now, &waiting);
     }
 
     /// What runs have been given has changed: they run anew, and those that are restarted along.
@@ -66,8 +80,8 @@ impl Machine {
                 Phase::Done(_) => self.plan.process(ix).standing == Standing::Wanted,
                 _ => true,
             };
-            if again && process.goal() != Goal::Stopped {
-                self.end_and_run_again(now, ix, StopCause::Reload);
+            if again && process.goal().is_to_run() {
+                self.end_and_begin_anew(now, ix);
             }
         }
         for ix in along {
@@ -97,14 +111,14 @@ impl Machine {
     }
 
     /// A place is taken by a new process. One whose last run is still being ended, or tidied up
-    /// after, waits for that; where it is to be asked for, it stays ended then.
+    /// after, waits for that, and is new then.
     fn settle_in(&mut self, now: Now, ix: ProcessIx) {
         let plan = self.plan.process(ix);
         if self.is_to_end(ix) {
-            if plan.standing != Standing::OnDemand {
-                self.end_and_run_again(now, ix, StopCause::Reload);
-            }
-            return;
+            return match plan.standing {
+                Standing::OnDemand => self.step(now, ix, Input::Unasked),
+                _ => self.end_and_begin_anew(now, ix),
+            };
         }
         if plan.standing != Standing::Spawned {
             self.spawned.retain(|place| *place != ix);
@@ -116,11 +130,12 @@ impl Machine {
         self.record(Lifecycle::PhaseChanged { process: ix, phase });
     }
 
-    /// Whether commands beside the plan live that have names of this one.
-    pub(super) fn names_of_the_living(&self, plan: &Plan) -> bool {
+    /// The name of a command beside the plan that lives and is called as this plan calls something.
+    pub(super) fn living_namesake(&self, plan: &Plan) -> Option<&str> {
         let lives = |ix: &&ProcessIx| self.processes[ix.0].verdict().is_none();
-        let mut living = self.spawned.iter().filter(lives);
-        living.any(|ix| has_name(plan, &self.plan.process(*ix).name))
+        let living = self.spawned.iter().filter(lives);
+        let mut names = living.map(|ix| &*self.plan.process(*ix).name);
+        names.find(|name| has_name(plan, name))
     }
 
     /// Commands beside the plan that are over give the names back that this one has.
@@ -163,16 +178,15 @@ impl Machine {
     /// that is over, else in a new one or in that of the command that has been over for the longest.
     fn place_for(&self, wanted: &str) -> Result<(ProcessIx, String), Refusal> {
         if !wanted.is_empty() && has_name(&self.plan, wanted) {
+            let taken = || Refusal::NameTaken(wanted.to_owned());
             let same = self.plan.indexed().find(|(_, process)| process.name == wanted);
-            let (ix, process) = same.ok_or(Refusal::NameTaken)?;
+            let (ix, process) = same.ok_or_else(taken)?;
             let has_room = self.spawned.contains(&ix) || self.spawned.len() < MOST_SPAWNED;
             return match process.standing {
-                Standing::Spawned | Standing::Retired if !self.is_over(ix) => {
-                    Err(Refusal::NameTaken)
-                }
+                Standing::Spawned | Standing::Retired if !self.is_over(ix) => Err(taken()),
                 Standing::Spawned | Standing::Retired if has_room => Ok((ix, wanted.to_owned())),
                 Standing::Spawned | Standing::Retired => Err(Refusal::Full),
-                Standing::Wanted | Standing::OnDemand => Err(Refusal::NameTaken),
+                Standing::Wanted | Standing::OnDemand => Err(taken()),
             };
         }
         let ix = if self.spawned.len() < MOST_SPAWNED {

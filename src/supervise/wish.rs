@@ -71,7 +71,7 @@ pub enum Reply {
 }
 
 /// Why an order cannot be carried out.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Refusal {
     /// The house goes down.
     GoingDown,
@@ -79,8 +79,8 @@ pub enum Refusal {
     NotRunning,
     /// There is no room for one more.
     Full,
-    /// Another has the name: a process of the plan, or a command beside it that lives.
-    NameTaken,
+    /// Another has this name: a process of the plan, or a command beside it that lives.
+    NameTaken(String),
     /// One command is accompanied, and lives and dies as it likes.
     OneCommand,
 }

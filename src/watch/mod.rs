@@ -36,17 +36,25 @@ pub async fn follow(
     tell: mpsc::Sender<Fact>,
     register: Register,
 ) {
+    let mut rules = rules_of(&plans.borrow_and_update());
     loop {
-        let rules = rules_of(&plans.borrow_and_update());
-        if rules.is_empty() {
-            if plans.changed().await.is_err() {
-                return;
-            }
-            continue;
-        }
-        tokio::select! {
-            changed = plans.changed() => if changed.is_err() { return },
-            () = follow_these(rules, &tell, register) => return,
+        let others = tokio::select! {
+            others = others_than(&rules, &mut plans) => others,
+            () = follow_these(rules.clone(), &tell, register), if !rules.is_empty() => return,
+        };
+        let Some(others) = others else { return };
+        rules = others;
+    }
+}
+
+/// Waits for a plan with other rules: each spawned command is another plan, and what has changed a
+/// moment before must not be lost with it. `None` once nobody publishes plans any more.
+async fn others_than(rules: &[Rule], plans: &mut watch::Receiver<Arc<Plan>>) -> Option<Vec<Rule>> {
+    loop {
+        plans.changed().await.ok()?;
+        let others = rules_of(&plans.borrow_and_update());
+        if others != rules {
+            return Some(others);
         }
     }
 }

@@ -20,7 +20,7 @@ const NEVER: [&str; 8] = [
 ];
 
 /// A rule of one process.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Rule {
     /// Who is restarted.
     pub(super) process: ProcessIx,

@@ -70,8 +70,12 @@ impl Trees {
             let begun = self.begin(*rule);
             self.lacking[*rule] = begun.is_err();
             let why = begun.err().map(|error| error.to_string());
-            if let Some(error) = why.as_ref().filter(|_| why != self.said[*rule]) {
-                let path = self.rules[*rule].path.display();
+            let path = &self.rules[*rule].path;
+            // Replicas have the same rules.
+            let mut known = self.rules.iter().zip(&self.said);
+            let was_said = known.any(|(other, said)| other.path == *path && *said == why);
+            if let Some(error) = why.as_ref().filter(|_| !was_said) {
+                let path = path.display();
                 tracing::warn!(target: "watch", "{path} is not watched: {error}; it is looked for");
             }
             self.said[*rule] = why;

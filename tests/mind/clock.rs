@@ -110,3 +110,18 @@ fn another_plan_has_no_time_come_twice_and_loses_none() {
     tale.wait(MINUTE, false);
     assert_eq!(of_a(&tale), 2);
 }
+
+#[test]
+fn commands_that_are_spawned_all_the_time_do_not_keep_a_correction_from_being_seen() {
+    let mut tale = tale(vec![hourly("a")]);
+    // Back by a day: the clock was wrong, and what was planned by it does not wait for a day.
+    tale.wall.0 -= 24 * 3_600_000;
+    for _ in 0..4 * 61 {
+        tale.order(Wish::Spawn(Box::new(process(""))));
+        let run = tale.spawned().last().expect("it was spawned").0;
+        tale.runs(run);
+        tale.ends(run, OK, false);
+        tale.wait(MINUTE / 4, false);
+    }
+    assert!(tale.spawned().iter().any(|(_, ix)| *ix == ProcessIx(0)));
+}

@@ -4,13 +4,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use procession::config::plan::{
-    Condition, Dependency, Hook, Hooks, Plan, ProcessPlan, RestartPlan, RestartPolicy, Standing,
+    Condition, Dependency, Hook, Hooks, Plan, ProcessPlan, RestartPlan, RestartPolicy, Schedule,
+    Standing, Zone,
 };
 use procession::supervise::action::{Action, Scope};
 use procession::supervise::fact::{ErrandEnd, Fact};
 use procession::supervise::lifecycle::{Lifecycle, PhaseName, SignalResponse, StopCause};
 use procession::supervise::wish::{Refusal, Reply, Wish};
-use procession::units::{ExitStatus, ProcessIx, RunId, Signal};
+use procession::units::{ErrandId, ExitStatus, ProcessIx, RunId, Signal};
 
 use super::{ASKED, FIRST, OK, SECOND, TERM, Tale, names, plan, process};
 
@@ -67,21 +68,36 @@ fn what_is_gone_ends_and_what_is_new_starts() {
     assert_eq!(tale.exit_code(), Some(0), "what is gone keeps nothing up");
 }
 
-/// A process that was taken out of the plan, and whose command after its end runs.
-fn gone_and_tidied_up_after() -> (Tale, ProcessPlan, Fact) {
+/// A process after whose end a command runs.
+fn tidied(name: &str) -> ProcessPlan {
     let hook = Hook { command: vec!["x".into()], timeout: Duration::from_secs(60) };
     let hooks = Hooks { post_exit: vec![hook], ..Hooks::default() };
-    let tidied = ProcessPlan { hooks, ..process("a") };
+    ProcessPlan { hooks, ..process(name) }
+}
+
+/// The command that runs beside a process.
+fn assisted(tale: &Tale) -> ErrandId {
+    let begun = tale.done.iter().find_map(|action| match action {
+        Action::Assist { errand, .. } => Some(*errand),
+        _ => None,
+    });
+    begun.expect("a command beside it")
+}
+
+/// Far away.
+fn yearly() -> Schedule {
+    Schedule { cron: "0 0 1 1 *".into(), zone: Zone::default() }
+}
+
+/// A process that was taken out of the plan, and whose command after its end runs.
+fn gone_and_tidied_up_after() -> (Tale, ProcessPlan, Fact) {
+    let tidied = tidied("a");
     let mut tale = Tale::of(vec![tidied.clone(), process("b")]).begun();
     tale.runs(FIRST);
     tale.runs(SECOND);
     reload(&mut tale, vec![process("b")]);
     tale.ends(FIRST, ASKED, false);
-    let begun = tale.done.iter().find_map(|action| match action {
-        Action::Assist { errand, .. } => Some(*errand),
-        _ => None,
-    });
-    let errand = begun.expect("the command after its end");
+    let errand = assisted(&tale);
     (tale, tidied, Fact::ErrandEnded { errand, end: ErrandEnd::Exited(OK) })
 }
 
@@ -106,6 +122,134 @@ fn who_comes_back_to_be_asked_for_is_not_started_by_having_been_there() {
     assert_eq!((tale.spawned(), tale.phase(0)), (vec![], Some(PhaseName::Done)));
     tale.order(Wish::Start(names(&["a"])));
     assert_eq!(tale.spawned(), [(THIRD, ProcessIx(0))]);
+}
+
+#[test]
+fn what_runs_by_the_clock_and_has_ended_waits_for_its_time_whatever_was_reloaded_meanwhile() {
+    let job = || ProcessPlan { schedule: Some(yearly()), ..tidied("job") };
+    let plans: [&[Vec<ProcessPlan>]; 2] =
+        [&[vec![process("b")], vec![job(), process("b")]], &[vec![changed(job()), process("b")]]];
+    for reloads in plans {
+        let mut tale = Tale::of(vec![job(), process("b")]).begun();
+        tale.order(Wish::Start(names(&["job"])));
+        assert_eq!(tale.spawned(), [(FIRST, ProcessIx(1)), (SECOND, ProcessIx(0))]);
+        tale.runs(FIRST);
+        tale.runs(SECOND);
+        tale.ends(SECOND, OK, false);
+        let over = Fact::ErrandEnded { errand: assisted(&tale), end: ErrandEnd::Exited(OK) };
+        reloads.iter().for_each(|processes| drop(reload(&mut tale, processes.clone())));
+        tale.tell(over);
+        assert_eq!((tale.spawned(), tale.phase(0)), (vec![], Some(PhaseName::Resting)));
+        tale.order(Wish::Start(names(&["job"])));
+        assert_eq!(tale.spawned(), [(THIRD, ProcessIx(0))]);
+    }
+}
+
+#[test]
+fn files_that_change_once_a_run_by_the_clock_has_ended_wait_for_its_time() {
+    let job = ProcessPlan { schedule: Some(yearly()), ..tidied("job") };
+    let mut tale = Tale::of(vec![job]).begun();
+    tale.order(Wish::Start(names(&["job"])));
+    tale.runs(FIRST);
+    tale.ends(FIRST, OK, false);
+    let over = Fact::ErrandEnded { errand: assisted(&tale), end: ErrandEnd::Exited(OK) };
+    tale.tell(Fact::FilesChanged { process: ProcessIx(0) });
+    tale.tell(over);
+    assert_eq!((tale.spawned().len(), tale.phase(0)), (1, Some(PhaseName::Resting)));
+}
+
+#[test]
+fn who_asks_for_what_a_reload_ends_has_it_run_at_once_also_by_the_clock() {
+    let job = || ProcessPlan { schedule: Some(yearly()), ..process("job") };
+    let mut tale = Tale::of(vec![job()]).begun();
+    tale.order(Wish::Start(names(&["job"])));
+    tale.runs(FIRST);
+    reload(&mut tale, vec![changed(job())]);
+    tale.order(Wish::Restart(names(&["job"])));
+    tale.ends(FIRST, ASKED, false);
+    assert_eq!(tale.spawned(), [(SECOND, ProcessIx(0))]);
+}
+
+#[test]
+fn what_was_to_be_asked_for_and_runs_by_the_clock_from_now_on_waits_for_its_time() {
+    let job = ProcessPlan { schedule: Some(yearly()), ..process("job") };
+    let on_demand = ProcessPlan { standing: Standing::OnDemand, ..process("job") };
+    let mut tale = Tale::of(vec![on_demand, process("b")]).begun();
+    reload(&mut tale, vec![job, process("b")]);
+    assert_eq!((tale.spawned(), tale.phase(0)), (vec![], Some(PhaseName::Resting)));
+}
+
+#[test]
+fn who_comes_back_to_be_asked_for_is_as_one_that_was_never_started() {
+    let on = Dependency::on(ProcessIx(0), Condition::Started);
+    let needs_a = || ProcessPlan { depends_on: vec![on], ..process("c") };
+    let a = |standing| ProcessPlan { standing, ..process("a") };
+    let wanted = vec![a(Standing::Wanted), process("b")];
+    let needed = vec![a(Standing::OnDemand), needs_a(), process("b")];
+    let cases = [&wanted, &needed].into_iter().flat_map(|plan| [(plan, false), (plan, true)]);
+    for (plan, early) in cases {
+        let mut tale = Tale::of(vec![process("a"), process("b")]).begun();
+        tale.runs(FIRST);
+        tale.runs(SECOND);
+        reload(&mut tale, vec![process("b")]);
+        reload(&mut tale, vec![a(Standing::OnDemand), process("b")]);
+        if early {
+            reload(&mut tale, plan.clone());
+        }
+        tale.ends(FIRST, ASKED, false);
+        if !early {
+            assert_eq!((tale.spawned(), tale.phase(0)), (vec![], Some(PhaseName::Done)));
+            reload(&mut tale, plan.clone());
+        }
+        assert_eq!(tale.spawned(), [(THIRD, ProcessIx(0))], "{early}");
+    }
+}
+
+#[test]
+fn what_a_new_process_needs_is_started_also_where_the_same_file_brought_it() {
+    let db = || ProcessPlan { standing: Standing::OnDemand, ..process("db") };
+    let on = |at| Dependency::on(ProcessIx(at), Condition::Started);
+    let web = |at| ProcessPlan { depends_on: vec![on(at)], ..process("web") };
+    let mut tale = Tale::of(vec![process("a")]).begun();
+    tale.runs(FIRST);
+    reload(&mut tale, vec![process("a"), db(), web(1)]);
+    assert_eq!(tale.spawned(), [(SECOND, ProcessIx(1))]);
+    tale.runs(SECOND);
+    assert_eq!(tale.spawned()[1..], [(THIRD, ProcessIx(2))]);
+
+    let mut tale = Tale::of(vec![process("web")]).begun();
+    tale.runs(FIRST);
+    reload(&mut tale, vec![changed(web(1)), db()]);
+    assert_eq!(tale.spawned(), [(SECOND, ProcessIx(1))], "what was there and needs it now");
+}
+
+#[test]
+fn what_is_gone_or_was_stopped_is_not_restarted_along() {
+    let on = Dependency { restart: true, ..Dependency::on(ProcessIx(0), Condition::Started) };
+    let web = || ProcessPlan { depends_on: vec![on], ..process("web") };
+    let above = || {
+        let on = Dependency::on(ProcessIx(1), Condition::Started);
+        ProcessPlan { depends_on: vec![on], ..process("above") }
+    };
+    let mut tale = Tale::of(vec![process("db"), web()]).begun();
+    tale.runs(FIRST);
+    tale.runs(SECOND);
+    reload(&mut tale, vec![changed(process("db"))]);
+    assert_eq!(tale.stops(), [(SECOND, StopCause::Reload)]);
+    tale.ends(SECOND, ASKED, false);
+    tale.ends(FIRST, ASKED, false);
+    tale.runs(THIRD);
+    assert_eq!(tale.spawned(), [(THIRD, ProcessIx(0))], "it is gone");
+
+    let mut tale = Tale::of(vec![process("db"), web(), above()]).begun();
+    [FIRST, SECOND, THIRD].into_iter().for_each(|run| tale.runs(run));
+    tale.order(Wish::Stop(names(&["web", "above"])));
+    tale.order(Wish::Restart(names(&["db"])));
+    tale.ends(THIRD, ASKED, false);
+    tale.ends(SECOND, ASKED, false);
+    tale.ends(FIRST, ASKED, false);
+    tale.runs(RunId(4));
+    assert_eq!(tale.spawned()[3..], [(RunId(4), ProcessIx(0))], "somebody stopped it");
 }
 
 #[test]
@@ -191,16 +335,16 @@ fn a_command_beside_the_plan_has_the_name_that_was_asked_for_unless_another_has_
         Reply::Spawned { process, run, .. } => (process.0, run),
         other => panic!("{other:?}"),
     };
-    let taken = Reply::Refused(Refusal::NameTaken);
-    assert_eq!(tale.order(spawn("a")), taken, "a process of the plan has it");
+    let taken = |name: &str| Reply::Refused(Refusal::NameTaken(name.into()));
+    assert_eq!(tale.order(spawn("a")), taken("a"), "a process of the plan has it");
     let (at, run) = place(tale.order(spawn("job")));
     assert_eq!((&*tale.machine.plan().processes[at].name, at), ("job", 2));
-    assert_eq!(tale.order(spawn("job")), taken, "it lives");
+    assert_eq!(tale.order(spawn("job")), taken("job"), "it lives");
     let with_job = || {
         let all = vec![process("a"), process("job"), process("b")];
         Wish::Reload(Arc::new(plan(all)))
     };
-    assert_eq!(tale.order(with_job()), taken, "a file cannot have it either");
+    assert_eq!(tale.order(with_job()), taken("job"), "a file cannot have it either");
     tale.runs(run);
     tale.ends(run, OK, false);
     let (again, run) = place(tale.order(spawn("job")));
@@ -211,6 +355,6 @@ fn a_command_beside_the_plan_has_the_name_that_was_asked_for_unless_another_has_
     assert_eq!(changes.added, [ProcessIx(at)], "what is over gives its name back");
     let names: Vec<&str> = tale.machine.plan().processes.iter().map(|one| &*one.name).collect();
     assert_eq!(names, ["a", "b", "job"]);
-    assert_eq!(tale.order(spawn("job")), taken);
+    assert_eq!(tale.order(spawn("job")), taken("job"));
     assert_eq!(place(tale.order(spawn(""))).0, 3);
 }

@@ -165,7 +165,11 @@ const PROCESS: [Key; 39] = [
         Words(&["service", "oneshot", "init"]),
         "Whether it runs for as long as the house is up, to completion, or to completion before everything else.",
     ),
-    ("autostart", Flag, "Whether it starts by itself; `false` waits for an order."),
+    (
+        "autostart",
+        Flag,
+        "Whether it starts by itself; `false` waits for an order, or for one that needs it.",
+    ),
     (
         "replicas",
         Whole(1, 100),

@@ -44,12 +44,12 @@ impl Limits {
         if controllers.is_empty() {
             return Ok(None);
         }
-        let mut new = Self { home: home.to_path_buf(), controllers, known: vec![] };
-        new.make_room()?;
-        if let Err(error) = new.switch('+') {
-            new.come_back();
+        is_ours_alone(home)?;
+        if let Err(error) = make_room(home).and_then(|()| switch(home, '+', &controllers)) {
+            come_back(home);
             return Err(error);
         }
+        let mut new = Self { home: home.to_path_buf(), controllers, known: vec![] };
         new.known = new.read();
         // We look for our own limits there as well, and what is run in our name is in it.
         new.write(&home.join(LEAF));
@@ -86,7 +86,8 @@ impl Limits {
                 self.controllers.push(name);
             }
         }
-        if self.controllers.len() > before && self.switch('+').is_err() {
+        let are_more = self.controllers.len() > before;
+        if are_more && switch(&self.home, '+', &self.controllers).is_err() {
             self.controllers.truncate(before);
         }
     }
@@ -99,36 +100,45 @@ impl Limits {
         let files = FILES.into_iter().filter(of_ours);
         files.filter_map(|file| Some((file, read(&self.home, file)?))).collect()
     }
-
-    /// Leaves the group to those below it.
-    fn make_room(&self) -> io::Result<()> {
-        let leaf = self.home.join(LEAF);
-        match fs::create_dir(&leaf) {
-            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(error),
-            _ => put(&leaf.join("cgroup.procs"), "0"),
-        }
-    }
-
-    /// All at once: one that cannot be had leaves none.
-    fn switch(&self, sign: char) -> io::Result<()> {
-        let words: Vec<String> =
-            self.controllers.iter().map(|name| format!("{sign}{name}")).collect();
-        put(&self.home.join("cgroup.subtree_control"), &words.join(" "))
-    }
-
-    /// Whoever looks after us finds all as it was, where nobody is left below.
-    fn come_back(&self) {
-        let _ = put(&self.home.join("cgroup.procs"), "0");
-        let _ = fs::remove_dir(self.home.join(LEAF));
-    }
 }
 
 impl Drop for Limits {
     fn drop(&mut self) {
-        if self.switch('-').is_ok() {
-            self.come_back();
+        if switch(&self.home, '-', &self.controllers).is_ok() {
+            come_back(&self.home);
         }
     }
+}
+
+/// Whoever else is in our group is in the way: it is seen before we move for nothing.
+fn is_ours_alone(home: &Path) -> io::Result<()> {
+    let own = std::process::id().to_string();
+    let all = read(home, "cgroup.procs").unwrap_or_default();
+    match all.lines().find(|pid| *pid != own) {
+        Some(pid) => Err(io::Error::other(format!("process {pid} is in our group as well"))),
+        None => Ok(()),
+    }
+}
+
+/// Leaves the group to those below it.
+fn make_room(home: &Path) -> io::Result<()> {
+    let leaf = home.join(LEAF);
+    match fs::create_dir(&leaf) {
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(error),
+        _ => put(&leaf.join("cgroup.procs"), "0"),
+    }
+}
+
+/// All at once: one that cannot be had leaves none.
+fn switch(home: &Path, sign: char, controllers: &[&str]) -> io::Result<()> {
+    let words: Vec<String> = controllers.iter().map(|name| format!("{sign}{name}")).collect();
+    put(&home.join("cgroup.subtree_control"), &words.join(" "))
+}
+
+/// Whoever looks after us finds all as it was, where nobody is left below.
+fn come_back(home: &Path) {
+    let _ = put(&home.join("cgroup.procs"), "0");
+    let _ = fs::remove_dir(home.join(LEAF));
 }
 
 /// The controllers that limit a group.
@@ -221,6 +231,22 @@ mod tests {
         fs::remove_file(home.path().join("cgroup.subtree_control")).expect("a file");
         assert!(Limits::hand_on(home.path()).is_err());
         assert_eq!(text(home.path().join("cgroup.procs")), "0", "we came back");
+    }
+
+    #[test]
+    fn for_whom_somebody_is_in_the_way_nothing_moves() {
+        let home = group(&[("memory.max", "1\n")]);
+        with_leaf(home.path());
+        let procs = home.path().join("cgroup.procs");
+        let leaf = home.path().join(LEAF).join("cgroup.procs");
+        let own = std::process::id();
+        fs::write(&procs, format!("{own}\n57\n")).expect("a file");
+        let error = Limits::hand_on(home.path()).expect_err("somebody is there");
+        assert!(error.to_string().contains("process 57 is in our group"), "{error}");
+        assert_eq!((text(procs.clone()), text(leaf.clone())), (format!("{own}\n57\n"), "".into()));
+        fs::write(&procs, format!("{own}\n")).expect("a file");
+        assert!(Limits::hand_on(home.path()).expect("nobody else").is_some());
+        assert_eq!(text(leaf), "0");
     }
 
     #[test]

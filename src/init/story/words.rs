@@ -71,14 +71,14 @@ impl Story {
     ) -> Option<Part> {
         let name = self.name(run);
         let who = if holders.is_empty() { "nobody who can be seen".into() } else { list(holders) };
-        let seconds = after.as_secs_f64();
+        let after = span(after);
         if unkillable {
             return error(format!(
-                "{name} is given up after {seconds:.1} s: {who} cannot be killed; state D waits for \
+                "{name} is given up after {after}: {who} cannot be killed; state D waits for \
                  a disk or a share, see /proc/PID/stack"
             ));
         }
-        warn(format!("{name} is held up after {seconds:.1} s by {who}"))
+        warn(format!("{name} is held up after {after} by {who}"))
     }
 
     /// Not put into words where nobody reads them: orphans come by the ten thousand.
@@ -127,6 +127,14 @@ fn list(holders: &[Holder]) -> String {
     format!("{}{more}", all.join(", "))
 }
 
+/// To a tenth of a second, or to a millisecond where that would say nothing.
+pub(super) fn span(time: Duration) -> String {
+    match time.as_millis() {
+        millis @ 1..100 => format!("{millis} ms"),
+        _ => format!("{:.1} s", time.as_secs_f64()),
+    }
+}
+
 /// Why an order was refused; that one was carried out is told by what follows from it.
 pub(super) fn reply(reply: &Reply) -> Option<Part> {
     match reply {
@@ -136,7 +144,9 @@ pub(super) fn reply(reply: &Reply) -> Option<Part> {
             Refusal::GoingDown => "everything is being stopped".into(),
             Refusal::NotRunning => "none of these runs".into(),
             Refusal::Full => "there is no room for one more".into(),
-            Refusal::NameTaken => "a spawned command would have the name of another process".into(),
+            Refusal::NameTaken(name) => {
+                format!("a process, or a spawned command that lives, is called {name} already")
+            }
             Refusal::OneCommand => "one command is accompanied and takes no orders".into(),
         }),
     }
@@ -189,6 +199,12 @@ pub(super) fn plan_changed(processes: &[ProcessPlan], changes: &Changes) -> Opti
 mod tests {
     use super::*;
     use crate::units::ProcId;
+
+    #[test]
+    fn no_time_is_told_as_none() {
+        let told = [0, 1, 99, 100, 1260].map(|millis| span(Duration::from_millis(millis)));
+        assert_eq!(told, ["0.0 s", "1 ms", "99 ms", "0.1 s", "1.3 s"]);
+    }
 
     #[test]
     fn a_reload_is_told_by_names_and_only_what_changed() {

@@ -174,10 +174,12 @@ fn refused(refusal: Refusal) -> Problem {
             Problem::conflict("not-running", "not running", "none of these processes runs")
         }
         Refusal::Full => Problem::busy("too many spawned commands run already"),
-        Refusal::NameTaken => {
-            let detail = "a process, or a spawned command that lives, has this name already";
-            Problem::conflict("name-taken", "the name is taken", detail)
-                .suggest("choose another name, or stop the spawned command first")
+        Refusal::NameTaken(name) => {
+            let detail =
+                format!("a process, or a spawned command that lives, is called {name} already");
+            Problem::conflict("name-taken", "the name is taken", detail).suggest(format!(
+                "choose another name, or end a spawned command first: `procession stop {name}`"
+            ))
         }
         Refusal::OneCommand => {
             let detail = "one command is accompanied, and lives and dies as it likes";
