@@ -27,7 +27,18 @@ struct Scene {
 
 impl Scene {
     async fn of(path: &Path, ignore: &[&str]) -> Self {
-        let (plans, seen) = watch::channel(plan(path, ignore));
+        Self::by(plan(path, ignore)).await
+    }
+
+    /// Where only what matches this counts.
+    async fn of_those(path: &Path, include: &str) -> Self {
+        let mut plan = Plan::clone(&plan(path, &[]));
+        plan.processes[0].watch[0].include = vec![include.into()];
+        Self::by(Arc::new(plan)).await
+    }
+
+    async fn by(plan: Arc<Plan>) -> Self {
+        let (plans, seen) = watch::channel(plan);
         let (tell, told) = mpsc::channel(8);
         let task = tokio::spawn(follow(seen, tell, sys::watch));
         tokio::time::sleep(Duration::from_millis(200)).await;
@@ -84,6 +95,60 @@ async fn folders_that_come_later_are_watched_too() {
     fs::create_dir(dir.path().join("new")).unwrap();
     scene.hears().await;
     fs::write(dir.path().join("new/file"), "1").unwrap();
+    scene.hears().await;
+}
+
+#[tokio::test]
+async fn what_comes_with_a_folder_counts_as_what_comes_alone() {
+    let [dir, other] = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
+    let mut scene = Scene::of_those(dir.path(), "*.rs").await;
+    fs::create_dir_all(other.path().join("new/deep")).unwrap();
+    fs::write(other.path().join("new/deep/notes.md"), "1").unwrap();
+    fs::rename(other.path().join("new"), dir.path().join("new")).unwrap();
+    scene.hears_nothing().await;
+    fs::create_dir_all(other.path().join("more/deep")).unwrap();
+    fs::write(other.path().join("more/deep/main.rs"), "1").unwrap();
+    fs::rename(other.path().join("more"), dir.path().join("more")).unwrap();
+    scene.hears().await;
+}
+
+#[tokio::test]
+async fn a_folder_that_goes_elsewhere_is_watched_no_longer_and_where_it_comes_to_it_is() {
+    let [dir, other] = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
+    fs::create_dir_all(dir.path().join("old/deep")).unwrap();
+    let mut scene = Scene::of(dir.path(), &["dist/"]).await;
+    fs::rename(dir.path().join("old"), dir.path().join("new")).unwrap();
+    scene.hears().await;
+    fs::write(dir.path().join("new/deep/file"), "1").unwrap();
+    scene.hears().await;
+    fs::rename(dir.path().join("new"), other.path().join("new")).unwrap();
+    scene.hears().await;
+    fs::write(other.path().join("new/deep/file"), "2").unwrap();
+    scene.hears_nothing().await;
+    fs::create_dir(dir.path().join("dist.tmp")).unwrap();
+    scene.hears().await;
+    fs::rename(dir.path().join("dist.tmp"), dir.path().join("dist")).unwrap();
+    scene.hears().await;
+    fs::write(dir.path().join("dist/file"), "1").unwrap();
+    scene.hears_nothing().await;
+}
+
+#[tokio::test]
+async fn the_path_itself_may_be_a_link_and_may_be_replaced() {
+    let dir = tempfile::tempdir().unwrap();
+    let at = |name: &str| dir.path().join(name);
+    fs::create_dir(at("first")).unwrap();
+    std::os::unix::fs::symlink(at("first"), at("current")).unwrap();
+    let mut scene = Scene::of(&at("current"), &[]).await;
+    fs::write(at("first/file"), "1").unwrap();
+    scene.hears().await;
+    fs::rename(at("first"), at("second")).unwrap();
+    fs::create_dir(at("first")).unwrap();
+    // What is found where nothing was is a change.
+    scene.hears().await;
+    fs::write(at("second/file"), "2").unwrap();
+    scene.hears_nothing().await;
+    fs::write(at("first/file"), "1").unwrap();
     scene.hears().await;
 }
 

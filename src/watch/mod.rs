@@ -27,7 +27,7 @@ pub use crate::watch::tree::Register;
 const SECOND_LOOK: Duration = Duration::from_secs(5);
 /// As good as never.
 const LATER: Duration = Duration::from_secs(86_400 * 365);
-/// A tree that changes all the time is told of all the same, after so many rests were put off.
+/// A tree that changes all the time is told of all the same, once it could have rested so many times.
 const LONGEST: u32 = 20;
 
 /// Follows the files of the plan that holds, until nobody publishes plans any more.
@@ -109,17 +109,15 @@ fn now() -> Mono {
 /// A process whose files have changed a moment ago.
 struct Restless {
     until: Mono,
-    put_off: u32,
+    /// It is told by then, even if it never comes to rest.
+    latest: Mono,
 }
 
 fn note(restless: &mut BTreeMap<ProcessIx, Restless>, heard: Vec<Heard>, now: Mono) {
     for Heard { process, debounce } in heard {
-        let until = now.after(debounce);
-        let one = restless.entry(process).or_insert(Restless { until, put_off: 0 });
-        one.put_off += 1;
-        if one.put_off <= LONGEST {
-            one.until = until;
-        }
+        let latest = now.after(debounce * LONGEST);
+        let one = restless.entry(process).or_insert(Restless { until: now, latest });
+        one.until = now.after(debounce).min(one.latest);
     }
 }
 
@@ -135,14 +133,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_never_rests_is_told_all_the_same() {
-        let mut restless = BTreeMap::new();
-        let debounce = Duration::from_millis(100);
-        let told = (0..100u32).find(|n| {
-            let now = Mono(0).after(Duration::from_millis(50) * *n);
-            note(&mut restless, vec![Heard { process: ProcessIx(0), debounce }], now);
-            !take_rested(&mut restless, now).is_empty()
-        });
-        assert_eq!(told, Some(LONGEST + 1));
+    fn what_never_rests_is_told_all_the_same_and_not_for_the_number_of_changes() {
+        for apart in [1, 50, 99] {
+            let mut restless = BTreeMap::new();
+            let debounce = Duration::from_millis(100);
+            let told = (0..10_000).find(|millis| {
+                let now = Mono(0).after(Duration::from_millis(*millis));
+                if millis % apart == 0 {
+                    note(&mut restless, vec![Heard { process: ProcessIx(0), debounce }], now);
+                }
+                !take_rested(&mut restless, now).is_empty()
+            });
+            assert_eq!(told, Some(2000), "a change each {apart} ms");
+        }
     }
 }

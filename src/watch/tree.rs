@@ -17,6 +17,15 @@ use crate::watch::rule::Rule;
 /// Folders that are watched for one rule at most; more is an ignore pattern that is missing.
 const FOLDERS: usize = 8192;
 
+/// What the kernel tells of a folder. It does not tell of what goes elsewhere with a folder above it.
+const EVENTS: AddWatchFlags = AddWatchFlags::IN_CLOSE_WRITE
+    .union(AddWatchFlags::IN_CREATE)
+    .union(AddWatchFlags::IN_DELETE)
+    .union(AddWatchFlags::IN_MOVE)
+    .union(AddWatchFlags::IN_MOVE_SELF)
+    .union(AddWatchFlags::IN_ATTRIB)
+    .union(AddWatchFlags::IN_ONLYDIR);
+
 /// What makes a descriptor awaitable; see [`crate::init::sys::watch`].
 pub type Register = fn(OwnedFd) -> io::Result<AsyncFd<OwnedFd>>;
 
@@ -36,6 +45,8 @@ pub(super) struct Trees {
     lacking: Vec<bool>,
     /// Why that is, as it was said last: what stays as it is is said once.
     said: Vec<Option<String>>,
+    /// How many folders each has.
+    watched: Vec<usize>,
     folders: BTreeMap<WatchDescriptor, Folder>,
     inotify: Inotify,
     /// Tells when there is something to read; the same open file as `inotify`.
@@ -54,7 +65,8 @@ impl Trees {
         let inotify = Inotify::init(InitFlags::IN_NONBLOCK | InitFlags::IN_CLOEXEC)?;
         let bell = register(inotify.as_fd().try_clone_to_owned()?)?;
         let (lacking, said) = (vec![true; rules.len()], vec![None; rules.len()]);
-        Ok(Self { rules, lacking, said, folders: BTreeMap::new(), inotify, bell })
+        let watched = vec![0; rules.len()];
+        Ok(Self { rules, lacking, said, watched, folders: BTreeMap::new(), inotify, bell })
     }
 
     /// Whether a rule has no watch where it should have one.
@@ -87,7 +99,7 @@ impl Trees {
             .collect()
     }
 
-    /// Waits for changes that count; one for each rule at most.
+    /// Waits for changes that count; one for each rule at most, and none where one has begun to lack its watch.
     pub(super) async fn hear(&mut self) -> Vec<Heard> {
         loop {
             let Ok(mut ready) = self.bell.readable().await else {
@@ -98,11 +110,12 @@ impl Trees {
                 continue;
             };
             drop(ready);
+            let lacked = self.lacks_some();
             let mut touched: Vec<usize> =
                 events.iter().flat_map(|event| self.take_in(event)).collect();
             touched.sort_unstable();
             touched.dedup();
-            if !touched.is_empty() {
+            if !touched.is_empty() || self.lacks_some() && !lacked {
                 return touched.into_iter().map(|rule| self.heard(rule)).collect();
             }
         }
@@ -125,18 +138,40 @@ impl Trees {
             return Vec::new();
         }
         let Some(folder) = self.folders.get(&key) else { return Vec::new() };
+        if event.mask.contains(AddWatchFlags::IN_MOVE_SELF) {
+            self.leave(&folder.path.clone());
+            return Vec::new();
+        }
         let path = match &event.name {
             Some(name) => folder.path.join(name),
             None => return Vec::new(),
         };
         let rules = folder.rules.clone();
+        let is_folder = event.mask.contains(AddWatchFlags::IN_ISDIR);
+        if is_folder && event.mask.contains(AddWatchFlags::IN_MOVED_FROM) {
+            self.leave(&path);
+        }
         let appeared = AddWatchFlags::IN_CREATE | AddWatchFlags::IN_MOVED_TO;
-        if event.mask.contains(AddWatchFlags::IN_ISDIR) && event.mask.intersects(appeared) {
+        let appeared = is_folder && event.mask.intersects(appeared);
+        if appeared {
             for rule in &rules {
                 self.lacking[*rule] |= self.descend(*rule, &path).is_err();
             }
         }
-        rules.into_iter().filter(|rule| self.rules[*rule].counts(&path)).collect()
+        let counts = |rule: &Rule| rule.counts(&path) || appeared && holds_what_counts(rule, &path);
+        rules.into_iter().filter(|rule| counts(&self.rules[*rule])).collect()
+    }
+
+    /// A folder went elsewhere: what lies below it has other names now, and may be none of ours. What its new parent
+    /// tells of is watched as what is new.
+    fn leave(&mut self, top: &Path) {
+        let below = self.folders.iter().filter(|(_, folder)| folder.path.starts_with(top));
+        let gone: Vec<WatchDescriptor> = below.map(|(key, _)| *key).collect();
+        for key in gone {
+            // It may be gone already.
+            let _ = self.inotify.rm_watch(key);
+            self.forget(key);
+        }
     }
 
     /// A folder is gone; where it was the path of a rule, that is looked for again.
@@ -145,6 +180,7 @@ impl Trees {
         for rule in folder.rules {
             let path = &self.rules[rule].path;
             self.lacking[rule] |= path.starts_with(&folder.path);
+            self.watched[rule] -= 1;
         }
     }
 
@@ -177,19 +213,14 @@ impl Trees {
     }
 
     fn watch(&mut self, rule: usize, folder: &Path) -> io::Result<()> {
-        let watched = self.folders.values().filter(|one| one.rules.contains(&rule)).count();
-        if watched >= FOLDERS {
+        if self.watched[rule] >= FOLDERS {
             let advice = format!("more than {FOLDERS} folders: name some of them under `ignore`");
             return Err(io::Error::other(advice));
         }
-        let flags = AddWatchFlags::IN_CLOSE_WRITE
-            | AddWatchFlags::IN_CREATE
-            | AddWatchFlags::IN_DELETE
-            | AddWatchFlags::IN_MOVE
-            | AddWatchFlags::IN_ATTRIB
-            | AddWatchFlags::IN_ONLYDIR
-            | AddWatchFlags::IN_DONT_FOLLOW;
-        let added = self.inotify.add_watch(folder, flags);
+        // A path that is a link itself was meant; any other link leads anywhere.
+        let follows = folder == self.rules[rule].path;
+        let links = if follows { AddWatchFlags::empty() } else { AddWatchFlags::IN_DONT_FOLLOW };
+        let added = self.inotify.add_watch(folder, EVENTS | links);
         let key = match added {
             Ok(descriptor) => descriptor,
             Err(Errno::ENOENT | Errno::ENOTDIR) => return Ok(()),
@@ -204,7 +235,27 @@ impl Trees {
         let known = self.folders.entry(key).or_insert(place);
         if !known.rules.contains(&rule) {
             known.rules.push(rule);
+            self.watched[rule] += 1;
         }
         Ok(())
     }
+}
+
+/// Whether a file below a folder that has just appeared counts: it came with it, or before the folder was watched.
+fn holds_what_counts(rule: &Rule, top: &Path) -> bool {
+    let mut ahead = vec![top.to_owned()];
+    while let Some(folder) = ahead.pop() {
+        if rule.ignores(&folder) {
+            continue;
+        }
+        for entry in fs::read_dir(&folder).into_iter().flatten().flatten() {
+            let path = entry.path();
+            if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+                ahead.push(path);
+            } else if rule.counts(&path) {
+                return true;
+            }
+        }
+    }
+    false
 }
