@@ -296,6 +296,11 @@ fn a_reload_changes_what_changed_and_a_bad_file_changes_nothing() {
     for part in ["nothing was changed", "restart: expected"] {
         assert!(said(&refused).contains(part), "{part} is missing in {}", said(&refused));
     }
+    fs::remove_file(&file).expect("our own file");
+    let refused = said(&asked.run(&["reload"]));
+    // Here -c would only name the socket.
+    assert!(refused.contains("there is no such file; check the path"), "{refused}");
+    assert!(!refused.contains("-c"), "{refused}");
     assert_eq!(asked.process("web")["pid"], web);
 }
 
