@@ -280,6 +280,17 @@ fn a_spawned_command_is_what_was_asked_for() {
 }
 
 #[test]
+fn a_socket_that_somebody_deletes_is_made_again() {
+    let asked =
+        Asked::of(As::Subreaper, "  web: {command: [sleep, '600']}\nmemory: {interval: 200ms}\n");
+    asked.wait("web", "ready");
+    fs::remove_file(&asked.socket).expect("our own socket");
+    until("it answers again", || (code(&asked.run(&["ps"])) == Some(0)).then_some(()));
+    let log = asked.house.log();
+    assert!(log.contains("WARN control: ") && log.contains("is gone"), "{log}");
+}
+
+#[test]
 fn a_reload_changes_what_changed_and_a_bad_file_changes_nothing() {
     let asked = Asked::of(As::Subreaper, TWO);
     let web = asked.wait("web", "ready")["pid"].clone();
