@@ -280,6 +280,28 @@ fn a_spawned_command_is_what_was_asked_for() {
 }
 
 #[test]
+fn a_command_that_cannot_be_started_is_told_as_such() {
+    let asked = Asked::of(As::Subreaper, TWO);
+    asked.wait("web", "ready");
+    let cases: [(&[&str], &str); 3] = [
+        (&["--", "no-such-program"], "no-such-program"),
+        (&["--dir", "/nowhere", "--", "true"], "working directory"),
+        (&["--stdin", "--", "/etc/passwd"], "/etc/passwd"),
+    ];
+    for (words, part) in cases {
+        let refused = asked.run(&[&["spawn", "--name", "job"], words].concat());
+        assert_eq!((code(&refused), out(&refused).as_str()), (Some(1), ""), "{words:?}");
+        assert!(said(&refused).starts_with("procession: job ("), "{}", said(&refused));
+        assert!(said(&refused).contains(part), "{part} is missing in {}", said(&refused));
+    }
+    let waited = asked.run(&["spawn", "--wait", "--", "no-such-program"]);
+    assert_eq!(code(&waited), Some(127));
+    assert!(said(&waited).contains("no-such-program"), "{}", said(&waited));
+    // What began and is over at once did start.
+    assert!(asked.ok(&["spawn", "--name", "job", "--", "false"]).starts_with("job: started"));
+}
+
+#[test]
 fn a_socket_that_somebody_deletes_is_made_again() {
     let asked =
         Asked::of(As::Subreaper, "  web: {command: [sleep, '600']}\nmemory: {interval: 200ms}\n");
