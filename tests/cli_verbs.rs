@@ -302,6 +302,32 @@ fn a_command_that_cannot_be_started_is_told_as_such() {
 }
 
 #[test]
+fn who_follows_ends_when_nobody_reads_any_more() {
+    let asked = Asked::of(As::Subreaper, TWO);
+    asked.wait("web", "ready");
+    wait_for_log(&asked, "hello from web");
+    for verb in [&["events", "-n", "1"][..], &["logs", "-f", "web"]] {
+        let mut told = asked.command(verb).stdout(Stdio::piped()).spawn().expect("our own binary");
+        let mut lines = BufReader::new(told.stdout.take().expect("a pipe")).lines();
+        assert!(lines.next().is_some_and(|line| line.is_ok()), "{verb:?}");
+        drop(lines);
+        let deadline = Instant::now() + Duration::from_secs(20);
+        let ended = loop {
+            match told.try_wait().expect("our own child") {
+                None if Instant::now() < deadline => {
+                    std::thread::sleep(Duration::from_millis(20));
+                }
+                ended => break ended,
+            }
+        };
+        if ended.is_none() {
+            told.kill().and_then(|()| told.wait()).expect("our own child");
+        }
+        assert_eq!(ended.and_then(|status| status.code()), Some(0), "{verb:?}");
+    }
+}
+
+#[test]
 fn a_socket_that_somebody_deletes_is_made_again() {
     let asked =
         Asked::of(As::Subreaper, "  web: {command: [sleep, '600']}\nmemory: {interval: 200ms}\n");
