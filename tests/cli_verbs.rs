@@ -302,6 +302,37 @@ fn a_command_that_cannot_be_started_is_told_as_such() {
 }
 
 #[test]
+fn an_unknown_name_is_an_error_and_a_family_means_its_replicas() {
+    let asked = Asked::of(
+        As::Subreaper,
+        "  web: {command: [sh, -c, 'echo hello; exec sleep 600'], replicas: 2}\n",
+    );
+    asked.wait("web-1", "ready");
+    let verbs: [&[&str]; 5] = [
+        &["tokens", "--process"],
+        &["events", "-n", "5"],
+        &["memory"],
+        &["memory", "explain"],
+        &["logs"],
+    ];
+    for verb in verbs {
+        let refused = asked.run(&[verb, &["wbe-1"]].concat());
+        assert_eq!(code(&refused), Some(1), "{verb:?}: {}", said(&refused));
+        let advice = "no process is called \"wbe-1\"; did you mean \"web-1\"?";
+        assert!(said(&refused).contains(advice), "{verb:?}: {}", said(&refused));
+    }
+    assert!(asked.ok(&["tokens", "--process", "web"]).starts_with("PROCESS"));
+    let listed = asked.run(&["sessions", "list", "-p", "wbe-1"]);
+    assert_eq!(code(&listed), Some(0), "one of an earlier life may have had it");
+    assert!(said(&listed).contains("did you mean \"web-1\"?"), "{}", said(&listed));
+    let mut told =
+        asked.command(&["events", "-n", "50", "web"]).stdout(Stdio::piped()).spawn().expect("it");
+    let mut lines = BufReader::new(told.stdout.take().expect("a pipe")).lines();
+    assert!(lines.next().expect("a line").expect("text").contains("web-"));
+    told.kill().and_then(|()| told.wait()).expect("our own child");
+}
+
+#[test]
 fn who_follows_ends_when_nobody_reads_any_more() {
     let asked = Asked::of(As::Subreaper, TWO);
     asked.wait("web", "ready");
