@@ -169,6 +169,20 @@ fn help_and_version_are_answers_and_bad_usage_is_none() {
 }
 
 #[test]
+fn help_is_as_wide_as_the_terminal_and_never_wider_than_a_page() {
+    let folder = tempfile::tempdir().expect("a folder");
+    for (columns, widest) in [("60", 60), ("80", 80), ("300", 100)] {
+        let wrapper = ["env", &format!("COLUMNS={columns}")];
+        for verb in [&[][..], &["run"], &["spawn"], &["sessions", "list"], &["memory", "explain"]] {
+            let help = printed(&by(folder.path(), &wrapper, &[verb, &["--help"]].concat()));
+            let lines = help.lines().filter(|line| !line.contains("Usage:"));
+            let wide = lines.max_by_key(|line| line.chars().count()).expect("a line");
+            assert!(wide.chars().count() <= widest, "{verb:?} at {columns}: {wide}");
+        }
+    }
+}
+
+#[test]
 fn closed_and_full_outputs_change_no_exit_code() {
     let good = folder_with("processes: {a: {command: true}}");
     let bad = folder_with("procesess: {}");

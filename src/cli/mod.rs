@@ -23,6 +23,9 @@ use crate::supervise::shutdown::EXIT_USAGE;
 /// The configuration where none is named.
 const USUAL_CONFIG: &str = "config.yaml";
 
+/// The longest lines of help, in columns: longer ones are hard to read, however wide a terminal is.
+const WIDEST_HELP: usize = 100;
+
 /// It was refused, or it failed.
 const EXIT_FAILED: u8 = 1;
 
@@ -30,6 +33,7 @@ const EXIT_FAILED: u8 = 1;
 /// memory, leaks and tokens on /metrics.
 #[derive(Debug, Parser)]
 #[command(name = "procession", version, args_conflicts_with_subcommands = true)]
+#[command(max_term_width = WIDEST_HELP)]
 #[command(
     override_usage = "procession <run|check|ps|logs|…> [OPTIONS]\n       procession [OPTIONS] -- CMD [ARG...]"
 )]
