@@ -1,7 +1,7 @@
 //! The verbs that ask a procession that runs, by the real binary and its real socket.
 
 use std::fs;
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
@@ -69,6 +69,16 @@ impl Asked {
             std::thread::sleep(Duration::from_millis(50));
         }
     }
+}
+
+/// A whole answer, as it comes.
+fn get(socket: &Path, path: &str) -> String {
+    let mut stream = std::os::unix::net::UnixStream::connect(socket).expect("it answers");
+    let asked = format!("GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+    stream.write_all(asked.as_bytes()).expect("it reads");
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).expect("an answer");
+    answer
 }
 
 fn code(output: &Output) -> Option<i32> {
@@ -322,6 +332,13 @@ fn an_unknown_name_is_an_error_and_a_family_means_its_replicas() {
         assert!(said(&refused).contains(advice), "{verb:?}: {}", said(&refused));
     }
     assert!(asked.ok(&["tokens", "--process", "web"]).starts_with("PROCESS"));
+    let all = asked.ok(&["sessions", "list", "-p", "web"]);
+    assert!(all.contains("web-1") && all.contains("web-2"), "{all}");
+    let pages = asked.run(&["sessions", "list", "-p", "web", "-n", "1"]);
+    let cursor = said(&pages).trim().rsplit(' ').next().expect("a cursor").to_owned();
+    asked.ok(&["sessions", "list", "-p", "web", "-n", "1", "--cursor", &cursor]);
+    let exported = get(&asked.socket, "/v1/export?process=web");
+    assert!(exported.contains("\"web-1\"") && exported.contains("\"web-2\""), "{exported}");
     let listed = asked.run(&["sessions", "list", "-p", "wbe-1"]);
     assert_eq!(code(&listed), Some(0), "one of an earlier life may have had it");
     assert!(said(&listed).contains("did you mean \"web-1\"?"), "{}", said(&listed));
