@@ -1,4 +1,4 @@
-# procession in an otherwise empty image: one static binary, nothing beside it.
+# procession in an otherwise empty image: one static binary, and a link to it in the PATH.
 #
 #   docker build -t procession .
 #   docker run --rm -p 127.0.0.1:9917:9917 -v "$PWD/config.yaml:/config.yaml:ro" procession
@@ -49,11 +49,17 @@ RUN touch src/lib.rs src/main.rs \
     && cargo build --release --locked --target "$target" \
     && cp "target/$target/release/procession" /procession
 
+# A link in a folder of every container's PATH, for `docker exec NAME procession ps`. It comes in a
+# folder, because a link that is copied by itself arrives as what it leads to.
+RUN mkdir -p /image/usr/local/bin \
+    && cp /procession /image/procession \
+    && ln -s /procession /image/usr/local/bin/procession
+
 FROM ${BASE}
 LABEL org.opencontainers.image.title="procession" \
       org.opencontainers.image.description="A container's PID 1 that supervises development processes and coding agents, and shows sessions, memory, leaks and tokens" \
       org.opencontainers.image.licenses="MIT OR Apache-2.0"
-COPY --from=build /procession /procession
+COPY --from=build /image/ /
 # /metrics, /healthz and /readyz.
 EXPOSE 9917
 STOPSIGNAL SIGTERM

@@ -1,7 +1,7 @@
 //! The verbs that ask a procession that runs, by the real binary and its real socket.
 
 use std::fs;
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
@@ -69,6 +69,16 @@ impl Asked {
             std::thread::sleep(Duration::from_millis(50));
         }
     }
+}
+
+/// A whole answer, as it comes.
+fn get(socket: &Path, path: &str) -> String {
+    let mut stream = std::os::unix::net::UnixStream::connect(socket).expect("it answers");
+    let asked = format!("GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+    stream.write_all(asked.as_bytes()).expect("it reads");
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).expect("an answer");
+    answer
 }
 
 fn code(output: &Output) -> Option<i32> {
@@ -284,6 +294,103 @@ fn a_spawned_command_is_what_was_asked_for() {
 }
 
 #[test]
+fn a_command_that_cannot_be_started_is_told_as_such() {
+    let asked = Asked::of(As::Subreaper, TWO);
+    asked.wait("web", "ready");
+    let cases: [(&[&str], &str); 3] = [
+        (&["--", "no-such-program"], "no-such-program"),
+        (&["--dir", "/nowhere", "--", "true"], "working directory"),
+        (&["--stdin", "--", "/etc/passwd"], "/etc/passwd"),
+    ];
+    for (words, part) in cases {
+        let refused = asked.run(&[&["spawn", "--name", "job"], words].concat());
+        assert_eq!((code(&refused), out(&refused).as_str()), (Some(1), ""), "{words:?}");
+        assert!(said(&refused).starts_with("procession: job ("), "{}", said(&refused));
+        assert!(said(&refused).contains(part), "{part} is missing in {}", said(&refused));
+    }
+    let waited = asked.run(&["spawn", "--wait", "--", "no-such-program"]);
+    assert_eq!(code(&waited), Some(127));
+    assert!(said(&waited).contains("no-such-program"), "{}", said(&waited));
+    // What began and is over at once did start.
+    assert!(asked.ok(&["spawn", "--name", "job", "--", "false"]).starts_with("job: started"));
+}
+
+#[test]
+fn an_unknown_name_is_an_error_and_a_family_means_its_replicas() {
+    let asked = Asked::of(
+        As::Subreaper,
+        "  web: {command: [sh, -c, 'echo hello; exec sleep 600'], replicas: 2}\n",
+    );
+    asked.wait("web-1", "ready");
+    let verbs: [&[&str]; 5] = [
+        &["tokens", "--process"],
+        &["events", "-n", "5"],
+        &["memory"],
+        &["memory", "explain"],
+        &["logs"],
+    ];
+    for verb in verbs {
+        let refused = asked.run(&[verb, &["wbe-1"]].concat());
+        assert_eq!(code(&refused), Some(1), "{verb:?}: {}", said(&refused));
+        let advice = "no process is called \"wbe-1\"; did you mean \"web-1\"?";
+        assert!(said(&refused).contains(advice), "{verb:?}: {}", said(&refused));
+    }
+    assert!(asked.ok(&["tokens", "--process", "web"]).starts_with("PROCESS"));
+    let all = asked.ok(&["sessions", "list", "-p", "web"]);
+    assert!(all.contains("web-1") && all.contains("web-2"), "{all}");
+    let pages = asked.run(&["sessions", "list", "-p", "web", "-n", "1"]);
+    let cursor = said(&pages).trim().rsplit(' ').next().expect("a cursor").to_owned();
+    asked.ok(&["sessions", "list", "-p", "web", "-n", "1", "--cursor", &cursor]);
+    let exported = get(&asked.socket, "/v1/export?process=web");
+    assert!(exported.contains("\"web-1\"") && exported.contains("\"web-2\""), "{exported}");
+    let listed = asked.run(&["sessions", "list", "-p", "wbe-1"]);
+    assert_eq!(code(&listed), Some(0), "one of an earlier life may have had it");
+    assert!(said(&listed).contains("did you mean \"web-1\"?"), "{}", said(&listed));
+    let mut told =
+        asked.command(&["events", "-n", "50", "web"]).stdout(Stdio::piped()).spawn().expect("it");
+    let mut lines = BufReader::new(told.stdout.take().expect("a pipe")).lines();
+    assert!(lines.next().expect("a line").expect("text").contains("web-"));
+    told.kill().and_then(|()| told.wait()).expect("our own child");
+}
+
+#[test]
+fn who_follows_ends_when_nobody_reads_any_more() {
+    let asked = Asked::of(As::Subreaper, TWO);
+    asked.wait("web", "ready");
+    wait_for_log(&asked, "hello from web");
+    for verb in [&["events", "-n", "1"][..], &["logs", "-f", "web"]] {
+        let mut told = asked.command(verb).stdout(Stdio::piped()).spawn().expect("our own binary");
+        let mut lines = BufReader::new(told.stdout.take().expect("a pipe")).lines();
+        assert!(lines.next().is_some_and(|line| line.is_ok()), "{verb:?}");
+        drop(lines);
+        let deadline = Instant::now() + Duration::from_secs(20);
+        let ended = loop {
+            match told.try_wait().expect("our own child") {
+                None if Instant::now() < deadline => {
+                    std::thread::sleep(Duration::from_millis(20));
+                }
+                ended => break ended,
+            }
+        };
+        if ended.is_none() {
+            told.kill().and_then(|()| told.wait()).expect("our own child");
+        }
+        assert_eq!(ended.and_then(|status| status.code()), Some(0), "{verb:?}");
+    }
+}
+
+#[test]
+fn a_socket_that_somebody_deletes_is_made_again() {
+    let asked =
+        Asked::of(As::Subreaper, "  web: {command: [sleep, '600']}\nmemory: {interval: 200ms}\n");
+    asked.wait("web", "ready");
+    fs::remove_file(&asked.socket).expect("our own socket");
+    until("it answers again", || (code(&asked.run(&["ps"])) == Some(0)).then_some(()));
+    let log = asked.house.log();
+    assert!(log.contains("WARN control: ") && log.contains("is gone"), "{log}");
+}
+
+#[test]
 fn a_reload_changes_what_changed_and_a_bad_file_changes_nothing() {
     let asked = Asked::of(As::Subreaper, TWO);
     let web = asked.wait("web", "ready")["pid"].clone();
@@ -300,6 +407,11 @@ fn a_reload_changes_what_changed_and_a_bad_file_changes_nothing() {
     for part in ["nothing was changed", "restart: expected"] {
         assert!(said(&refused).contains(part), "{part} is missing in {}", said(&refused));
     }
+    fs::remove_file(&file).expect("our own file");
+    let refused = said(&asked.run(&["reload"]));
+    // Here -c would only name the socket.
+    assert!(refused.contains("there is no such file; check the path"), "{refused}");
+    assert!(!refused.contains("-c"), "{refused}");
     assert_eq!(asked.process("web")["pid"], web);
 }
 

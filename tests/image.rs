@@ -23,11 +23,14 @@ const BUSYBOX: &str = "/bin/busybox:/busybox:ro";
 const PT_INTERP: u32 = 3;
 
 #[test]
-fn the_image_holds_one_static_binary_and_nothing_else() {
+fn the_image_holds_one_static_binary_and_a_link_to_it() {
     let podman = Podman::with_image();
-    let (files, binary) = podman.inside(|root| (names(root), fs::read(root.join("procession"))));
+    let (mut files, binary) =
+        podman.inside(|root| (names(root), fs::read(root.join("procession"))));
+    files.sort();
     let binary = binary.expect("the binary is readable");
-    assert_eq!(files, ["procession"]);
+    let linked = ["usr", "usr/local", "usr/local/bin", "usr/local/bin/procession"];
+    assert_eq!(files, [&["procession"][..], &linked].concat());
     assert!(!has_interpreter(&binary), "the binary wants a dynamic loader");
     assert!((binary.len() as u64) < LARGEST_BINARY, "the binary has {} bytes", binary.len());
     assert_eq!(podman.fact("{{.Config.Entrypoint}} {{.Config.Cmd}}"), "[/procession] [run]");
@@ -106,6 +109,8 @@ fn a_configured_house_lives_in_an_empty_image_and_stops_within_the_grace() {
     for process in ["web", "worker"] {
         assert!(text(&get("/metrics")).contains(&format!("process=\"{process}\"")), "{process}");
     }
+    let listed = container.exec(&["procession", "ps"]);
+    assert!(text(&listed).contains("web "), "as people type it: {listed:?}");
 
     let asked = Instant::now();
     let ended = container.stop(STOP_GRACE);

@@ -24,9 +24,20 @@ fn restless() -> String {
 }
 
 fn ask(house: &House, arguments: &[&str]) -> Output {
+    command(house, arguments).output().expect("our own binary")
+}
+
+fn command(house: &House, arguments: &[&str]) -> Command {
     let mut command = Command::new(BINARY);
     command.args(arguments).env("PROCESSION_SOCKET", house.dir().join("c.sock"));
-    command.stdin(Stdio::null()).output().expect("our own binary")
+    command.stdin(Stdio::null());
+    command
+}
+
+/// The names in a folder.
+fn is_in(folder: &Path) -> Vec<String> {
+    let entries = fs::read_dir(folder).expect("a folder").flatten();
+    entries.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect()
 }
 
 fn text(output: &[u8]) -> String {
@@ -202,11 +213,30 @@ fn what_is_kept_is_what_the_events_tell_and_what_is_not_is_found_and_repaired() 
     let said = text(&found.stdout);
     assert!(said.contains("state is completed, and its events say failed"), "{said}");
     assert!(said.contains("1 are different"), "{said}");
-    told(&house, &["sessions", "replay", "--store", &database, "--repair"]);
+    let elsewhere = tempfile::tempdir().expect("a folder");
+    let words = ["sessions", "replay", "--store", &database, "--repair"];
+    let repaired = command(&house, &words).current_dir(elsewhere.path()).output();
+    assert_eq!(repaired.expect("our own binary").status.code(), Some(0));
+    assert_eq!(is_in(elsewhere.path()), [""; 0], "it leaves nothing where it is asked");
     let whole = told(&house, &["sessions", "replay", "--store", &database]);
     assert!(whole.contains(" 0 are different"), "{whole}");
     let missing = ask(&house, &["sessions", "replay", "--store", "/nowhere/history.db"]);
     assert!(text(&missing.stderr).contains("there is no such file"));
+}
+
+#[test]
+fn who_only_looks_at_a_database_leaves_nothing_where_they_are() {
+    let folder = tempfile::tempdir().expect("a folder");
+    // Nobody listens at this port, which is found out after we know who we are.
+    let url = "postgres://nobody@127.0.0.1:1/none?sslmode=disable&connect_timeout=1";
+    let looked = Command::new(BINARY)
+        .args(["sessions", "list", "--store", url])
+        .current_dir(folder.path())
+        .output()
+        .expect("our own binary");
+    assert_eq!(looked.status.code(), Some(1), "{}", text(&looked.stderr));
+    assert!(text(&looked.stderr).contains("127.0.0.1"), "{}", text(&looked.stderr));
+    assert_eq!(is_in(folder.path()), [""; 0]);
 }
 
 #[test]

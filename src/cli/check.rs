@@ -1,25 +1,21 @@
 //! `procession check`: the plan as it was understood, or every fault at once.
 
-use std::io::{stderr, stdout};
+use std::io::stderr;
 
-use crate::cli::{CheckOptions, say};
+use crate::cli::{CheckOptions, answer, say, unusable};
 use crate::config::load::load;
 use crate::config::show::show;
-use crate::supervise::shutdown::EXIT_USAGE;
 
-/// Prints the plan and answers 0, or the faults and 2. Nothing is started, listened to or written.
+/// Prints the plan and answers 0, or the faults and 2; 1 where the plan cannot be written. Nothing is
+/// started, listened to or written.
 pub(super) fn check(options: &CheckOptions) -> u8 {
     match load(&options.config) {
         Ok(loaded) => {
             if !loaded.warnings.is_empty() {
                 say(&mut stderr(), &loaded.warnings.to_string());
             }
-            say(&mut stdout(), show(&loaded.plan).trim_end());
-            0
+            answer(show(&loaded.plan).trim_end())
         }
-        Err(problems) => {
-            say(&mut stderr(), &problems.to_string());
-            EXIT_USAGE
-        }
+        Err(problems) => unusable(&options.config, &problems),
     }
 }

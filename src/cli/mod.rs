@@ -7,16 +7,24 @@ mod run;
 mod schema;
 
 use std::ffi::{OsStr, OsString};
+use std::fmt::Display;
 use std::io::{self, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::error::ErrorKind;
 use clap::{ArgAction, Args, CommandFactory, Parser, Subcommand, ValueEnum};
 
 use self::drop_in::Reading;
+use crate::config::problem::Problems;
 use crate::init::signals::Caught;
 use crate::log::Format;
 use crate::supervise::shutdown::EXIT_USAGE;
+
+/// The configuration where none is named.
+const USUAL_CONFIG: &str = "config.yaml";
+
+/// The longest lines of help, in columns: longer ones are hard to read, however wide a terminal is.
+const WIDEST_HELP: usize = 100;
 
 /// It was refused, or it failed.
 const EXIT_FAILED: u8 = 1;
@@ -25,6 +33,7 @@ const EXIT_FAILED: u8 = 1;
 /// memory, leaks and tokens on /metrics.
 #[derive(Debug, Parser)]
 #[command(name = "procession", version, args_conflicts_with_subcommands = true)]
+#[command(max_term_width = WIDEST_HELP)]
 #[command(
     override_usage = "procession <run|check|ps|logs|…> [OPTIONS]\n       procession [OPTIONS] -- CMD [ARG...]"
 )]
@@ -54,7 +63,7 @@ enum Verb {
 #[derive(Debug, Args)]
 struct RunOptions {
     /// The configuration.
-    #[arg(short, long, value_name = "FILE", default_value = "config.yaml")]
+    #[arg(short, long, value_name = "FILE", default_value = USUAL_CONFIG)]
     config: PathBuf,
 
     #[command(flatten)]
@@ -64,7 +73,7 @@ struct RunOptions {
 #[derive(Debug, Args)]
 struct CheckOptions {
     /// The configuration.
-    #[arg(short, long, value_name = "FILE", default_value = "config.yaml")]
+    #[arg(short, long, value_name = "FILE", default_value = USUAL_CONFIG)]
     config: PathBuf,
 }
 
@@ -211,7 +220,21 @@ fn usage(error: &clap::Error) -> u8 {
 
 /// Whether this is a verb that starts nothing, so that nobody meant a command or a configuration.
 fn asks(word: &OsStr) -> bool {
-    word != "run" && word != "check" && Cli::command().find_subcommand(word).is_some()
+    let word = word.to_str().unwrap_or_default();
+    // clap has a `help` of its own, which is no verb before the command line is put together.
+    word == "help"
+        || !["run", "check"].contains(&word) && Cli::command().find_subcommand(word).is_some()
+}
+
+/// Says why a configuration cannot be used. Who has none yet is told what one looks like.
+fn unusable(config: &Path, problems: &Problems) -> u8 {
+    let mut said = problems.to_string();
+    if config == Path::new(USUAL_CONFIG) && !config.exists() {
+        said +=
+            "\nname yours with -c, or write it: `processes: {web: {command: npm run dev}}` is one";
+    }
+    say(&mut io::stderr(), &said);
+    EXIT_USAGE
 }
 
 /// Says why nothing was started.
@@ -225,6 +248,23 @@ fn unwritten(error: &io::Error) -> Option<String> {
     let advice = "not all was written; see that there is room where it goes";
     (error.kind() != io::ErrorKind::BrokenPipe)
         .then(|| format!("standard output: {error}; {advice}"))
+}
+
+/// Prints what was asked for and answers 0, or 1 where it cannot be written: whoever keeps it in a
+/// file must not take half of it for all.
+fn answer(text: &str) -> u8 {
+    let Some(why) = put(format_args!("{text}\n")).err().and_then(|error| unwritten(&error)) else {
+        return 0;
+    };
+    say(&mut io::stderr(), &format!("procession: {why}"));
+    EXIT_FAILED
+}
+
+/// Prints what was asked for, to its end: what is only buffered is not yet written.
+fn put(text: impl Display) -> io::Result<()> {
+    let mut out = io::stdout().lock();
+    write!(out, "{text}")?;
+    out.flush()
 }
 
 /// Writes a line for a person. A closed pipe must never panic us.

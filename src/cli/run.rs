@@ -1,19 +1,17 @@
 //! `procession run` and `procession -- CMD`: from what was typed to a plan, and then to its life.
 
-use std::io::stderr;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::assembly;
 use crate::cli::drop_in::{Guise, Request};
-use crate::cli::{RunOptions, refuse, say};
+use crate::cli::{RunOptions, refuse, unusable};
 use crate::config::load::{load, state_dir};
 use crate::config::one_command::{Options, one_command};
 use crate::config::plan::{Plan, Recovery, StorePlan};
 use crate::config::postgres;
 use crate::init::signals::Caught;
 use crate::log::{self, Format};
-use crate::supervise::shutdown::EXIT_USAGE;
 
 /// How long the last lines of the log may take.
 const LAST_WORDS: Duration = Duration::from_millis(50);
@@ -22,10 +20,7 @@ const LAST_WORDS: Duration = Duration::from_millis(50);
 pub(super) fn run(options: &RunOptions, caught: Caught) -> u8 {
     let loaded = match load(&options.config) {
         Ok(loaded) => loaded,
-        Err(problems) => {
-            say(&mut stderr(), &problems.to_string());
-            return EXIT_USAGE;
-        }
+        Err(problems) => return unusable(&options.config, &problems),
     };
     let warnings = loaded.warnings;
     // By the log and not by ourselves: a full standard error must not keep anything from starting.

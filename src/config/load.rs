@@ -18,7 +18,7 @@ use super::tree::MAX_TEXT;
 /// is started.
 pub fn load(path: &Path) -> Result<Loaded, Problems> {
     let name = path.display().to_string();
-    let text = read_text(path).map_err(|error| Problems::from(unread(&name, &error)))?;
+    let text = read_text(path).map_err(|error| Problems::from(unreadable(&name, &error)))?;
     let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_path_buf());
     let around = Surroundings {
         file: &name,
@@ -50,16 +50,6 @@ pub fn load_anew(path: &Path) -> Result<Loaded, Problems> {
 fn is_named_pipe(path: &Path) -> bool {
     let found = path.canonicalize().and_then(std::fs::metadata);
     found.is_ok_and(|found| found.file_type().is_fifo())
-}
-
-/// Why there is no configuration. Who has none yet is told what one looks like.
-fn unread(name: &str, error: &ReadError) -> Problem {
-    let begin =
-        "name yours with -c, or write it: `processes: {web: {command: npm run dev}}` is one";
-    match error {
-        ReadError::Missing => Problem::of_file(name, error.explain().0, begin),
-        _ => unreadable(name, error),
-    }
 }
 
 /// A command beside the plan, of which this is asked; see [`beside::read`].
@@ -144,11 +134,7 @@ mod tests {
     #[test]
     fn what_cannot_be_read_is_told_apart() {
         let missing = said(|_| {});
-        assert_eq!(
-            missing,
-            "config.yaml: there is no such file; name yours with -c, or write it: `processes: {web: \
-             {command: npm run dev}}` is one"
-        );
+        assert_eq!(missing, "config.yaml: there is no such file; check the path");
         let folder = said(|at| fs::create_dir(at.join("config.yaml")).expect("a folder"));
         assert_eq!(folder, "config.yaml: this is a folder; name a file in it");
         let binary = said(|at| fs::write(at.join("config.yaml"), b"a\nb\xff").expect("a file"));

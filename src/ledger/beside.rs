@@ -9,7 +9,7 @@ use std::time::Duration;
 use crate::config::plan::{Plan, Standing};
 use crate::ledger::outcome::Outcome;
 use crate::ledger::session::SessionState;
-use crate::supervise::lifecycle::{Lifecycle, RunEnd};
+use crate::supervise::lifecycle::{EndReason, Lifecycle, RunEnd};
 use crate::units::{ExitStatus, Mono, Now, ProcId, ProcessIx, RunId, SessionId, Wall};
 
 /// How many that ended are remembered, the newest. More than are ever shown at once, so that whoever
@@ -48,6 +48,8 @@ pub struct End {
     pub status: ExitStatus,
     /// Why, for people.
     pub reason: String,
+    /// Whether that is that it could not be started: it never had a program.
+    pub not_started: bool,
     /// User and system CPU time, where the kernel told.
     pub cpu: Option<Duration>,
 }
@@ -142,8 +144,13 @@ impl Roll {
     }
 
     fn ended(&mut self, at: Now, run: RunId, end: &RunEnd) -> bool {
-        let cpu = end.usage.map(|usage| usage.cpu);
-        self.close(at, run, Outcome::of_run(end), end.status, cpu)
+        let closed = self.close(at, run, Outcome::of_run(end), end.status);
+        let told = self.ended.back_mut().filter(|_| closed).and_then(|it| it.end.as_mut());
+        if let Some(told) = told {
+            told.cpu = end.usage.map(|usage| usage.cpu);
+            told.not_started = matches!(end.reason, EndReason::NotSpawned(_));
+        }
+        closed
     }
 
     /// A place has one live run, so that a new one tells that news of the last went missing.
@@ -151,23 +158,17 @@ impl Roll {
         let missed = self.live.values().find(|it| it.place == place).map(|it| it.run);
         if let Some(run) = missed {
             let outcome = Outcome::lost("its end did not reach the ledger");
-            self.close(at, run, outcome, ExitStatus::Unknown, None);
+            self.close(at, run, outcome, ExitStatus::Unknown);
         }
     }
 
-    fn close(
-        &mut self,
-        at: Now,
-        run: RunId,
-        outcome: Outcome,
-        status: ExitStatus,
-        cpu: Option<Duration>,
-    ) -> bool {
+    fn close(&mut self, at: Now, run: RunId, outcome: Outcome, status: ExitStatus) -> bool {
         let Some(mut command) = self.live.remove(&run) else { return false };
         let Outcome { state, reason } = outcome;
         command.state = state;
         let duration = at.mono.since(command.opened);
-        command.end = Some(End { at: at.wall, duration, status, reason, cpu });
+        let end = End { at: at.wall, duration, status, reason, not_started: false, cpu: None };
+        command.end = Some(end);
         self.ended.push_back(command);
         if self.ended.len() > MOST_ENDED {
             self.ended.pop_front();
@@ -181,7 +182,6 @@ mod tests {
     use super::*;
     use crate::config::plan::ProcessPlan;
     use crate::ledger::stories;
-    use crate::supervise::lifecycle::EndReason;
 
     fn roll() -> Roll {
         let mut plan = stories::plan();

@@ -414,6 +414,9 @@ pub struct Spawned {
     pub run: u64,
     /// Its session.
     pub session: String,
+    /// Why it could not be started, where that was known within moments: it has ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failure: Option<String>,
     /// The session once it has ended, where that was waited for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ended: Option<Session>,

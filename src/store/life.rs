@@ -86,15 +86,17 @@ pub struct Beginnings {
 
 impl Identity {
     /// Learns who we are. Never fails: what cannot be learnt is replaced by something that no other
-    /// life has, so that at worst nothing of an earlier life is recognised.
-    pub fn learn(from: Beginnings, state_dir: &Path) -> Self {
+    /// life has, so that at worst nothing of an earlier life is recognised. Without a state folder
+    /// nothing is written or locked.
+    pub fn learn(from: Beginnings, state_dir: Option<&Path>) -> Self {
         let Beginnings { id, began, supervisor, alive, only_looks } = from;
-        let (instance, lock) = match take_instance(state_dir, id) {
-            Ok((instance, lock)) => (instance, Some(Arc::new(lock))),
-            Err(error) => {
+        let (instance, lock) = match state_dir.map(|folder| take_instance(folder, id)) {
+            Some(Ok((instance, lock))) => (instance, Some(Arc::new(lock))),
+            Some(Err(error)) => {
                 tracing::debug!(target: "store", "this life has an instance of its own: {error}");
                 (id.to_string(), None)
             }
+            None => (id.to_string(), None),
         };
         let unknown = Owner {
             boot_id: id.to_string(),
@@ -167,7 +169,7 @@ mod tests {
         let supervisor = Some(ProcId { pid: 1, start_ticks: 1 });
         Identity::learn(
             Beginnings { id, began: Wall(1), supervisor, alive, only_looks: false },
-            state_dir,
+            Some(state_dir),
         )
     }
 

@@ -15,19 +15,25 @@ use crate::store::{Store, StoreError};
 #[derive(Clone)]
 pub struct Who {
     begins: Beginnings,
-    state_dir: PathBuf,
+    /// `None` of somebody who has no state folder, and so nothing that other lives could know them by.
+    state_dir: Option<PathBuf>,
     known: Arc<OnceLock<Identity>>,
 }
 
 impl Who {
     /// Somebody who was not learnt yet, with this state folder.
     pub fn new(begins: Beginnings, state_dir: &Path) -> Self {
-        Self { begins, state_dir: state_dir.to_owned(), known: Arc::default() }
+        Self { begins, state_dir: Some(state_dir.to_owned()), known: Arc::default() }
+    }
+
+    /// Somebody who opens a history and supervises nothing: no file is made or locked for them.
+    fn passing_by(begins: Beginnings) -> Self {
+        Self { begins, state_dir: None, known: Arc::default() }
     }
 
     /// Who we are. May wait for a disk.
     pub fn know(&self) -> Identity {
-        let learn = || Identity::learn(self.begins.clone(), &self.state_dir);
+        let learn = || Identity::learn(self.begins.clone(), self.state_dir.as_deref());
         self.known.get_or_init(learn).clone()
     }
 }
@@ -68,7 +74,7 @@ pub fn open_once(plan: &StorePlan, begins: Beginnings) -> Result<Box<dyn Store>,
             return Ok(Box::new(store));
         }
     }
-    let open = of(plan, Who::new(begins, Path::new("")), &Figures::default());
+    let open = of(plan, Who::passing_by(begins), &Figures::default());
     let mut open = open.ok_or_else(|| missing("open a history".to_owned(), "it is in memory"))?;
     open()
 }

@@ -2,11 +2,10 @@
 //! shipped as text, because their generator is larger than they are; a test holds them against the
 //! command line.
 
-use std::io::{Write, stdout};
-
 use clap::{Args, ValueEnum};
 
 use super::Failure;
+use crate::cli::put;
 
 #[derive(Debug, Args)]
 pub struct Options {
@@ -37,9 +36,7 @@ impl Shell {
 }
 
 pub(super) fn print(options: &Options) -> Result<(), Failure> {
-    let mut out = stdout().lock();
-    out.write_all(options.shell.script().as_bytes())?;
-    Ok(out.flush()?)
+    Ok(put(options.shell.script())?)
 }
 
 #[cfg(test)]

@@ -7,12 +7,13 @@ use serde_json::Value;
 
 use super::knock::encoded;
 use super::phrase::harmless;
+use super::ps::only_known;
 use super::{Door, Failure, print};
 use crate::serve::wire::{Event, Gap};
 
 #[derive(Debug, Args)]
 pub struct Options {
-    /// Only what happens to these processes.
+    /// Only what happens to these processes, or families of replicas.
     #[arg(value_name = "NAME")]
     names: Vec<String>,
 
@@ -45,7 +46,9 @@ pub(super) async fn events(options: &Options) -> Result<(), Failure> {
         }
         Ok(ControlFlow::Continue(()))
     };
-    options.door.client()?.lines(&path, take).await
+    let client = options.door.client()?;
+    only_known(&client, &options.names).await?;
+    client.lines(&path, take).await
 }
 
 /// An event in one line.

@@ -1,8 +1,10 @@
 //! The near side of the control socket: requests, answers, and streams that are read line by line.
 
 use std::fmt;
+use std::future::pending;
 use std::io::{self, ErrorKind};
 use std::ops::ControlFlow;
+use std::os::fd::AsFd;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -14,7 +16,9 @@ use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use tokio::io::Interest;
 use tokio::net::UnixStream;
+use tokio::net::unix::pipe;
 use tokio::time::timeout;
 
 use super::Failure;
@@ -135,7 +139,10 @@ impl Client {
         mut take: impl FnMut(&str) -> Result<ControlFlow<()>, Failure>,
     ) -> Result<(), Failure> {
         let answer = self.ask(Method::GET, path, None, PATIENCE).await?;
-        self.each_line(answer, &mut take).await
+        tokio::select! {
+            read = self.each_line(answer, &mut take) => read,
+            () = unread() => Err(Failure::Unread),
+        }
     }
 
     /// The same for what is ordered.
@@ -262,9 +269,25 @@ impl Client {
     }
 }
 
-fn understood<T: DeserializeOwned>(text: &str) -> Result<T, Failure> {
+/// An answer, read.
+pub(super) fn understood<T: DeserializeOwned>(text: &str) -> Result<T, Failure> {
     let other = |error| format!("the answer is not understood ({error}); is it another version?");
     serde_json::from_str(text).map_err(|error| Failure::Failed(other(error)))
+}
+
+/// Waits until nobody reads what we print any more. A pipe tells that by itself; where that cannot be
+/// waited for, as with a file, the next line finds it out.
+async fn unread() {
+    // Unchecked, because the other way changes flags that others have in common with us.
+    let out = io::stdout().as_fd().try_clone_to_owned();
+    let out = out.and_then(pipe::Sender::from_owned_fd_unchecked);
+    let is_told = match &out {
+        Ok(out) => out.ready(Interest::ERROR).await.is_ok(),
+        Err(_) => false,
+    };
+    if !is_told {
+        pending::<()>().await;
+    }
 }
 
 /// A refusal in one line, and each fault in one of its own.

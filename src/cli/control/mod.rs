@@ -25,7 +25,7 @@ mod spoken;
 mod tokens;
 mod transcripts;
 
-use std::io::{self, Write, stderr, stdout};
+use std::io::{self, stderr};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 
@@ -33,7 +33,7 @@ use clap::{Args, Subcommand};
 use tokio::runtime::Builder;
 
 use self::knock::Client;
-use crate::cli::{EXIT_FAILED, say, unwritten};
+use crate::cli::{EXIT_FAILED, USUAL_CONFIG, put, say, unwritten};
 use crate::config::load::{load, state_dir};
 use crate::serve::wire::{self, SOCKET_NAME};
 
@@ -166,9 +166,7 @@ fn note(text: &str) {
 
 /// Prints a line; an error when nobody reads any more.
 fn print(line: &str) -> Result<(), Failure> {
-    let mut out = stdout().lock();
-    writeln!(out, "{line}")?;
-    Ok(out.flush()?)
+    Ok(put(format_args!("{line}\n"))?)
 }
 
 impl Door {
@@ -192,21 +190,22 @@ impl Door {
             return loaded.plan.control.socket.ok_or_else(|| Failure::Unreachable(closed()));
         }
         let answers = |path: &Path| UnixStream::connect(path).is_ok();
-        likely(state_dir().join(SOCKET_NAME), || told_by(Path::new("config.yaml")), answers)
+        let usual = state_dir().join(SOCKET_NAME);
+        likely(&usual, || told_by(Path::new(USUAL_CONFIG), &usual), answers)
     }
 }
 
 /// The socket that a configuration tells of, if there is one. A file with faults tells of none, and
-/// whoever has just broken it wants to know that rather than that nobody answers elsewhere.
-fn told_by(config: &Path) -> Result<Option<PathBuf>, Failure> {
+/// whoever has just broken it wants to know that as well as that nobody answers at the usual place.
+fn told_by(config: &Path, usual: &Path) -> Result<Option<PathBuf>, Failure> {
     if !config.exists() {
         return Ok(None);
     }
     let loaded = load(config).map_err(|problems| {
-        let name = config.display();
+        let (name, usual) = (config.display(), usual.display());
         Failure::Unreachable(format!(
-            "{name} has faults, so that it does not tell where orders are taken; mend it, or name \
-             the socket by --socket or PROCESSION_SOCKET\n{problems}"
+            "nobody answers at {usual}, and {name}, which may tell of another place, has faults; mend \
+             it, or name the socket by --socket or PROCESSION_SOCKET\n{problems}"
         ))
     })?;
     Ok(loaded.plan.control.socket)
@@ -215,11 +214,12 @@ fn told_by(config: &Path) -> Result<Option<PathBuf>, Failure> {
 /// The usual socket where somebody answers, else that of the configuration that lies here: what a
 /// procession that was killed leaves behind must not hide one that lives.
 fn likely(
-    usual: PathBuf,
+    usual: &Path,
     here: impl FnOnce() -> Result<Option<PathBuf>, Failure>,
     answers: impl FnOnce(&Path) -> bool,
 ) -> Result<PathBuf, Failure> {
-    Ok(if answers(&usual) { usual } else { here()?.unwrap_or(usual) })
+    let here = if answers(usual) { None } else { here()? };
+    Ok(here.unwrap_or_else(|| usual.to_owned()))
 }
 
 #[cfg(test)]
@@ -229,7 +229,7 @@ mod tests {
     #[test]
     fn a_socket_that_nobody_answers_at_hides_none_that_lives() {
         let check = |answers: bool, here: Option<&str>, chosen: &str| {
-            let found = likely("usual".into(), || Ok(here.map(PathBuf::from)), |_| answers);
+            let found = likely(Path::new("usual"), || Ok(here.map(PathBuf::from)), |_| answers);
             assert_eq!(found.expect("a socket"), Path::new(chosen), "{answers} {here:?}");
         };
         check(true, Some("here"), "usual");

@@ -7,7 +7,7 @@ use clap::Args;
 use tokio::time::sleep;
 
 use super::enough::Enough;
-use super::knock::encoded;
+use super::knock::{Client, encoded};
 use super::orders::seconds;
 use super::phrase::{NOTHING, harmless, size, span, table};
 use super::{Door, Failure, print};
@@ -71,11 +71,7 @@ async fn look(options: &Options, clears: bool) -> Result<(), Failure> {
     let client = options.door.client()?;
     loop {
         let mut found: Processes = client.get("/v1/processes").await?;
-        if let Some(missing) = options.names.iter().find(|name| !knows(&found, name)) {
-            // The refusal says who may have been meant.
-            client.get_text(&format!("/v1/processes/{}", encoded(missing))).await?;
-            return Err(Failure::Failed(format!("no process is called {missing:?}")));
-        }
+        refuse_unknown(&client, &found, &options.names).await?;
         found.processes.retain(|process| is_meant(&options.names, &process.name));
         let text = match options.json {
             true => serde_json::to_string(&found).unwrap_or_default(),
@@ -87,6 +83,24 @@ async fn look(options: &Options, clears: bool) -> Result<(), Failure> {
             None => return Ok(()),
         }
     }
+}
+
+/// Refuses names that mean nobody; the refusal says who may have been meant.
+pub(super) async fn only_known(client: &Client, names: &[String]) -> Result<(), Failure> {
+    if names.is_empty() {
+        return Ok(());
+    }
+    refuse_unknown(client, &client.get("/v1/processes").await?, names).await
+}
+
+async fn refuse_unknown(
+    client: &Client,
+    found: &Processes,
+    names: &[String],
+) -> Result<(), Failure> {
+    let Some(missing) = names.iter().find(|name| !knows(found, name)) else { return Ok(()) };
+    client.get_text(&format!("/v1/processes/{}", encoded(missing))).await?;
+    Err(Failure::Failed(format!("no process is called {missing:?}")))
 }
 
 fn knows(found: &Processes, name: &str) -> bool {

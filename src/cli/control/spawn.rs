@@ -6,7 +6,8 @@ use clap::Args;
 
 use super::knock::Client;
 use super::orders::seconds;
-use super::{Door, EXIT_FAILED, Failure, print, spoken};
+use super::phrase::harmless;
+use super::{Door, EXIT_FAILED, Failure, note, print, spoken};
 use crate::serve::wire::{SpawnBody, Spawned};
 
 /// The longest that an end is waited for at a time.
@@ -121,15 +122,11 @@ pub(super) async fn spawn(options: &Options) -> Result<(), Failure> {
         None => "/v1/spawn".to_owned(),
     };
     let (spawned, text) = client.post::<Spawned>(&path, &body, wait).await?;
-    let Spawned { process, session, ended, .. } = &spawned;
-    match (options.json, ended) {
-        (true, _) => print(text.trim_end())?,
-        (false, None) => print(&format!("{process}: started (session {session})"))?,
-        (false, Some(_)) => {}
-    }
+    begun(options, &spawned, &text)?;
     if options.wait.is_none() {
         return Ok(());
     }
+    let Spawned { process, ended, .. } = &spawned;
     let Some(ended) = ended.as_ref().and_then(|session| session.end.as_ref()) else {
         return Err(Failure::Failed(format!("{process} still runs; it goes on")));
     };
@@ -139,16 +136,30 @@ pub(super) async fn spawn(options: &Options) -> Result<(), Failure> {
     }
 }
 
+/// Tells that it was started, or why it could not be. Who waits has its code all the same.
+fn begun(options: &Options, spawned: &Spawned, text: &str) -> Result<(), Failure> {
+    let Spawned { process, session, failure, ended, .. } = spawned;
+    if options.json {
+        print(text.trim_end())?;
+    } else if failure.is_none() && ended.is_none() && (options.wait.is_none() || !options.stdin) {
+        print(&format!("{process}: started (session {session})"))?;
+    }
+    let Some(why) = failure else { return Ok(()) };
+    let program = options.command.first().map_or("sh", String::as_str);
+    let why = format!("{process} ({}): {}", harmless(program), harmless(why));
+    if options.wait.is_none() {
+        return Err(Failure::Failed(why));
+    }
+    note(&why);
+    Ok(())
+}
+
 /// Starts it, and sends it what comes here until that ends, or it does; then waits for its end where
 /// that is asked for.
 async fn speak(options: &Options, client: &Client, body: &SpawnBody) -> Result<(), Failure> {
     let (spawned, text) = client.post::<Spawned>("/v1/spawn", body, Duration::ZERO).await?;
+    begun(options, &spawned, &text)?;
     let Spawned { process, session, .. } = &spawned;
-    match (options.json, options.wait) {
-        (true, _) => print(text.trim_end())?,
-        (false, None) => print(&format!("{process}: started (session {session})"))?,
-        (false, Some(_)) => {}
-    }
     let wait = options.wait.unwrap_or(LONGEST);
     let ended = tokio::select! {
         sent = spoken::send_all(client, session) => {

@@ -9,6 +9,16 @@ use crate::ledger::stories::*;
 
 type Kept = Arc<Mutex<Vec<Batch>>>;
 
+/// What the task does and asks, where the test sees it.
+#[derive(Clone, Default)]
+struct Noted {
+    kept: Kept,
+    waiting: Arc<Mutex<Waiting>>,
+    looks: Arc<AtomicU32>,
+    opened: Arc<Mutex<Vec<SessionId>>>,
+    over: Arc<Mutex<u32>>,
+}
+
 /// The other ends of a running task.
 struct Ends {
     entries: mpsc::Sender<Entry>,
@@ -34,26 +44,18 @@ fn start_after(earlier: Option<Duration>) -> Ends {
     let (requests, request) = mpsc::channel(64);
     let (snapshots, snapshot) = watch::channel(Arc::new(Snapshot::default()));
     let (live_runs, live_run) = watch::channel(Vec::new());
-    let (kept, opened) = (Kept::default(), Arc::new(Mutex::new(Vec::new())));
-    let (keep, open) = (kept.clone(), opened.clone());
-    let rows = move |batch| keep.lock().unwrap().push(batch);
-    let waiting = Arc::new(Mutex::new(Waiting::default()));
-    let (waits, looks) = (waiting.clone(), Arc::new(AtomicU32::new(0)));
-    let looked = looks.clone();
-    let over = Arc::new(Mutex::new(0));
-    let ends = over.clone();
-    let opened_run = move |_, session| open.lock().unwrap().push(session);
-    let heard = Box::new(|_: &Entry| {});
+    let noted = Noted::default();
+    let Noted { kept, waiting, looks, opened, over } = noted.clone();
     let outlets = Outlets {
-        rows,
-        over: Box::new(move || *ends.lock().unwrap() += 1),
+        rows: move |batch| noted.kept.lock().unwrap().push(batch),
+        over: Box::new(move || *noted.over.lock().unwrap() += 1),
         waiting: Box::new(move || {
-            looked.fetch_add(1, Ordering::Relaxed);
-            *waits.lock().unwrap()
+            noted.looks.fetch_add(1, Ordering::Relaxed);
+            *noted.waiting.lock().unwrap()
         }),
         counted: Box::new(|| None),
-        opened: opened_run,
-        heard,
+        opened: move |_, session| noted.opened.lock().unwrap().push(session),
+        heard: Box::new(|_: &Entry| {}),
         called: None,
         knock: Box::new(|_| true),
         earlier,
@@ -61,18 +63,8 @@ fn start_after(earlier: Option<Duration>) -> Ends {
         live_runs,
     };
     let task = tokio::spawn(run(ledger(), queue, request, outlets));
-    Ends {
-        entries,
-        requests,
-        snapshots: snapshot,
-        live_runs: live_run,
-        kept,
-        waiting,
-        looks,
-        opened,
-        over,
-        task,
-    }
+    let (snapshots, live_runs) = (snapshot, live_run);
+    Ends { entries, requests, snapshots, live_runs, kept, waiting, looks, opened, over, task }
 }
 
 /// Asks for a session; where its answer will be.

@@ -90,10 +90,12 @@ pub(super) async fn answer(desk: &Arc<Desk>, query: &Query) -> Result<Answer, Pr
         return Err(problem.suggest("ask for `output` without `anonymise`, or for one of them"));
     }
     let own = |name| query.words(name).into_iter().map(str::to_owned).collect();
+    let (named, picture) = (query.words("process"), desk.picture());
+    let meant = named.iter().flat_map(|name| reading::meant(name, &picture));
     let wanted = Wanted {
         users: own("user"),
         agents: own("agent"),
-        processes: own("process"),
+        processes: meant.map(str::to_owned).collect(),
         since: rights::time(query, "since")?,
         until: rights::time(query, "until")?,
         limit: PAGE,

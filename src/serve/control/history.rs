@@ -80,7 +80,10 @@ async fn list(desk: &Desk, query: &Query) -> Result<Sessions, Problem> {
     let history = &desk.sources.history;
     // Where nothing outlives us, what a cursor stands on does not either.
     let life = (!history.keeps()).then_some(picture.house.started);
-    let wanted = wanted(query, life)?;
+    let asked = wanted(query, life)?;
+    // A cursor is of what was asked for, which stays the same when replicas come and go.
+    let meant = asked.processes.iter().flat_map(|name| reading::meant(name, &picture));
+    let wanted = Wanted { processes: meant.map(str::to_owned).collect(), ..asked.clone() };
     let kept = history.ask(Question::Sessions(Box::new(wanted.clone()))).await;
     let (kept, incomplete) = match kept {
         Ok(Kept::Sessions(page)) => (page, None),
@@ -90,7 +93,7 @@ async fn list(desk: &Desk, query: &Query) -> Result<Sessions, Problem> {
     let (sessions, next) = merged(kept, &picture, &wanted);
     Ok(Sessions {
         generation: picture.generation,
-        next: next.map(|place| wanted.cursor(place, life).to_string()),
+        next: next.map(|place| asked.cursor(place, life).to_string()),
         sessions: sessions.iter().map(|session| reading::session(session)).collect(),
         incomplete,
     })

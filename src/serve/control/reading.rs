@@ -184,6 +184,15 @@ pub(super) fn similar(name: &str, picture: &Snapshot) -> Vec<String> {
     nearest(name, known.map(|process| process.name.as_str()))
 }
 
+/// The processes that a name means: the one that is called so, or all replicas of a family.
+pub(super) fn meant<'a>(
+    name: &'a str,
+    picture: &'a Snapshot,
+) -> impl Iterator<Item = &'a str> + Clone {
+    let replicas = picture.processes.iter().filter(move |process| process.family == name);
+    replicas.map(|process| process.name.as_str()).chain([name])
+}
+
 /// The nearest of these that somebody may have meant.
 pub(super) fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Vec<String> {
     let most = (name.chars().count() / 3).max(1);

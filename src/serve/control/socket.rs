@@ -34,15 +34,40 @@ const PATIENCE: Duration = Duration::from_millis(500);
 /// Connections that may wait to be accepted.
 const BACKLOG: i32 = 64;
 
-/// Listens at `path` until we are to stop.
+/// Listens at `path` until we are to stop, and anew where somebody removed it.
 pub(super) async fn serve(path: PathBuf, desk: &Arc<Desk>) {
     let shown = path.display().to_string();
-    let opened = tokio::select! {
-        opened = door::open(&shown, || open(&path)) => opened,
-        () = desk.told_to_stop() => return,
-    };
-    tracing::info!(target: "control", "taking orders at {shown}");
     let mut connections = Connections::default();
+    loop {
+        let opened = tokio::select! {
+            opened = door::open(&shown, || open(&path)) => opened,
+            () = desk.told_to_stop() => break,
+        };
+        tracing::info!(target: "control", "taking orders at {shown}");
+        if take(&opened, desk, &mut connections).await == Closed::ByUs {
+            break;
+        }
+        tracing::warn!(
+            target: "control",
+            "the socket {shown} is gone, or another one: somebody removed it; it is made again"
+        );
+    }
+    connections.drain().await;
+}
+
+/// Why nobody comes in any more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Closed {
+    /// We are to stop.
+    ByUs,
+    /// The socket is not where it was.
+    ByOthers,
+}
+
+/// Lets in whoever comes, until we are to stop or nobody can come any more. That is looked for with
+/// each new picture: nobody wakes for it alone, and one is taken with every sample of memory.
+async fn take(opened: &Opened, desk: &Arc<Desk>, connections: &mut Connections) -> Closed {
+    let mut pictures = desk.sources.pictures.clone();
     loop {
         tokio::select! {
             accepted = opened.listener.accept() => match accepted {
@@ -53,11 +78,12 @@ pub(super) async fn serve(path: PathBuf, desk: &Arc<Desk>) {
                 Err(error) => door::pause(&error).await,
             },
             Some(()) = connections.one_ended() => {}
-            () = desk.told_to_stop() => break,
+            Ok(()) = pictures.changed() => if opened.is_gone() {
+                return Closed::ByOthers;
+            },
+            () = desk.told_to_stop() => return Closed::ByUs,
         }
     }
-    drop(opened);
-    connections.drain().await;
 }
 
 /// Looks who is there, once, and answers what they ask. Where they stood when they came is what
@@ -121,9 +147,16 @@ struct Opened {
     file: Option<(u64, u64)>,
 }
 
+impl Opened {
+    /// Whether our socket is not where it was made any more.
+    fn is_gone(&self) -> bool {
+        self.file.is_some() && self.file != file_of(&self.path)
+    }
+}
+
 impl Drop for Opened {
     fn drop(&mut self) {
-        if self.file.is_some() && self.file == file_of(&self.path) {
+        if self.file.is_some() && !self.is_gone() {
             let _ = fs::remove_file(&self.path);
         }
     }

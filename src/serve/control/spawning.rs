@@ -14,7 +14,7 @@ use super::role::Caller;
 use super::{Desk, external, reading};
 use crate::config::plan::{OutputMode, OutputPlan, ProcessPlan, Standing};
 use crate::ledger::beside::Command;
-use crate::ledger::session;
+use crate::ledger::session::{self, SessionState};
 use crate::ledger::snapshot::Snapshot;
 use crate::serve::wire;
 use crate::supervise::wish::{Reply, Wish};
@@ -23,7 +23,7 @@ use crate::units::Signal;
 /// From SIGINT to SIGKILL for a spawned command of which nothing else is asked.
 const GRACE: Duration = Duration::from_secs(1);
 
-/// How long news of a command that was started may take to us.
+/// How long news of a command that was started, and of its program, may take to us.
 const KNOWN: Duration = Duration::from_millis(400);
 
 /// Starts a command, and waits for its end if that is asked for.
@@ -46,17 +46,20 @@ pub(super) async fn spawn(
         Reply::Spawned { process, run, session } => (process, run, session.to_string()),
         other => return Err(strange(&other)),
     };
-    let known = desk.sources.beside.once(&session, KNOWN, |_| true).await;
-    let process = match known {
-        Some(known) => known.process,
-        None => name(&desk.picture(), process).unwrap_or_default(),
+    // Whether its program could be executed is known in moments, unless a disk hangs.
+    let settled = |it: &Command| it.state != SessionState::Initializing;
+    let known = desk.sources.beside.once(&session, KNOWN, settled).await;
+    let (process, end) = match known {
+        Some(known) => (known.process, known.end),
+        None => (name(&desk.picture(), process).unwrap_or_default(), None),
     };
+    let failure = end.filter(|end| end.not_started).map(|end| end.reason);
     let ended = match wait {
         Some(wait) => end_of(desk, &session, wait).await,
         None => None,
     };
     let status = if ended.is_some() { StatusCode::OK } else { StatusCode::ACCEPTED };
-    Ok(json(status, &wire::Spawned { process, run: run.0, session, ended }))
+    Ok(json(status, &wire::Spawned { process, run: run.0, session, failure, ended }))
 }
 
 /// The session once it has ended; `None` when that takes too long.

@@ -13,8 +13,8 @@ use super::api::{Route, What as Any, get, post};
 use super::external::{refused, send};
 use super::problem::Problem;
 use super::query::Query;
-use super::request;
 use super::role::{Caller, Role};
+use super::{reading, request};
 use crate::ledger::calls::Called;
 use crate::ledger::request::{Answered, Reply, Request as Asked};
 use crate::ledger::snapshot::{Snapshot, TokenSeries};
@@ -244,10 +244,11 @@ fn counts(tokens: &CallTokens) -> Result<TokenCounts, Fault> {
 
 fn calls(picture: &Snapshot, query: &Query) -> Result<Answer, Problem> {
     let (process, limit) = (query.text("process"), query.number::<usize>("limit")?);
+    let meant = process.map(|name| reading::meant(name, picture));
     let mut found: Vec<&Arc<Called>> = picture
         .calls
         .iter()
-        .filter(|(name, _)| process.is_none_or(|process| process == *name))
+        .filter(|(name, _)| meant.clone().is_none_or(|mut meant| meant.any(|it| it == *name)))
         .flat_map(|(_, calls)| calls.iter())
         .collect();
     found.sort_by_key(|call| std::cmp::Reverse(call.usage.at));
@@ -283,7 +284,10 @@ fn tokens(tokens: &TokenCounts, reasoning: u64) -> CallTokens {
 }
 
 fn report(picture: &Snapshot, process: Option<&str>) -> TokenReport {
-    let of_process = |series: &&TokenSeries| process.is_none_or(|name| name == series.process);
+    let meant = process.map(|name| reading::meant(name, picture));
+    let of_process = |series: &&TokenSeries| {
+        meant.clone().is_none_or(|mut meant| meant.any(|name| name == series.process))
+    };
     let (mut sum, mut reasoning, mut totals) =
         (TokenCounts::default(), 0u64, SpendingTotals::default());
     let mut series = Vec::new();

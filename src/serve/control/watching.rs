@@ -15,6 +15,7 @@ use super::Desk;
 use super::answer::{Answer, EVENT_STREAM, streamed};
 use super::problem::Problem;
 use super::query::Query;
+use super::reading;
 use crate::ledger::happening::KINDS;
 use crate::serve::wire;
 
@@ -42,8 +43,12 @@ pub(super) fn answer(
     query: &Query,
     headers: &HeaderMap,
 ) -> Result<Answer, Problem> {
-    let words = |name| query.words(name).into_iter().map(str::to_owned).collect::<Vec<_>>();
-    let question = Question { processes: words("process"), kinds: words("kind") };
+    let (named, picture) = (query.words("process"), desk.picture());
+    let meant = named.iter().flat_map(|name| reading::meant(name, &picture));
+    let question = Question {
+        processes: meant.map(str::to_owned).collect(),
+        kinds: query.words("kind").into_iter().map(str::to_owned).collect(),
+    };
     if let Some(unknown) = question.kinds.iter().find(|kind| !KINDS.contains(&kind.as_str())) {
         let problem = Problem::bad_request(format!("no event is of kind {unknown:?}"));
         return Err(problem.suggest(format!("kinds: {}", KINDS.join(", "))));

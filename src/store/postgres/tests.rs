@@ -42,7 +42,7 @@ fn us_as(folder: &TempDir, number: u128, pid: i32) -> Identity {
         alive: Arc::new(|id: ProcId| id.pid == 1),
         only_looks: false,
     };
-    Identity::learn(begins, folder.path())
+    Identity::learn(begins, Some(folder.path()))
 }
 
 fn folder() -> TempDir {

@@ -93,9 +93,10 @@ impl OpenFile {
         Ok(Self { db, device: at.dev(), inode: at.ino() })
     }
 
-    /// Whether `path` still leads to this file.
+    /// Whether `path` still leads to this file, and the file was not emptied: an open one never is.
     pub fn is_at(&self, path: &Path) -> bool {
-        fs::metadata(path).is_ok_and(|at| at.dev() == self.device && at.ino() == self.inode)
+        let is_it = |at: fs::Metadata| at.dev() == self.device && at.ino() == self.inode;
+        fs::metadata(path).is_ok_and(|at| at.len() > 0 && is_it(at))
     }
 }
 

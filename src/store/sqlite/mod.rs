@@ -87,12 +87,12 @@ impl SqliteStore {
         Ok(store)
     }
 
-    /// The open file. One that was deleted or replaced behind our back is left, since what is
+    /// The open file. One that was deleted, emptied or replaced behind our back is left, since what is
     /// committed to it would never be found again.
     fn file(&mut self) -> Result<&mut OpenFile, StoreError> {
         if self.open.as_ref().is_some_and(|file| !file.is_at(&self.path)) {
             tracing::warn!(target: "store", path = %self.path.display(),
-                "the history was deleted or replaced by somebody; beginning anew");
+                "the history was deleted, emptied or replaced by somebody; beginning anew");
             self.open = None;
         }
         let file = match self.open.take() {

@@ -326,6 +326,20 @@ fn a_file_that_somebody_deletes_is_begun_anew() {
 }
 
 #[test]
+fn a_file_that_somebody_empties_is_begun_anew() {
+    let folder = folder();
+    let mut store = opened(&folder);
+    commit(&mut store, vec![event(0), session(1)]);
+    fs::write(path(&folder), "").expect("emptied");
+    let error = store.commit(&[batch(vec![event(1)])]).expect_err("its beginning is gone");
+    assert!(error.refused, "{error}");
+    commit(&mut store, vec![session(1)]);
+    drop(store);
+    // Of an empty file SQLite throws the log away, and with it all that came after.
+    assert_eq!(opened(&folder).open_sessions().expect("read").len(), 1);
+}
+
+#[test]
 fn a_full_disk_takes_nothing_and_loses_nothing() {
     let folder = folder();
     let mut store = opened(&folder);

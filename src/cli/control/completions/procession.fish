@@ -424,7 +424,7 @@ complete -c procession -n "__fish_procession_using_subcommand agents; and __fish
 complete -c procession -n "__fish_procession_using_subcommand agents; and __fish_seen_subcommand_from help" -f -a "validate" -d 'Say whether every line of a transcript on disk parses, and which does not'
 complete -c procession -n "__fish_procession_using_subcommand agents; and __fish_seen_subcommand_from help" -f -a "info" -d 'Show how large a transcript on disk is, its messages, and its first and last time'
 complete -c procession -n "__fish_procession_using_subcommand agents; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
-complete -c procession -n "__fish_procession_using_subcommand tokens; and not __fish_seen_subcommand_from record scan help" -l process -d 'Only this process' -r
+complete -c procession -n "__fish_procession_using_subcommand tokens; and not __fish_seen_subcommand_from record scan help" -l process -d 'Only this process, or family of replicas' -r
 complete -c procession -n "__fish_procession_using_subcommand tokens; and not __fish_seen_subcommand_from record scan help" -l socket -d 'The control socket; by default that of the configuration, or the one in the usual folder' -r -F
 complete -c procession -n "__fish_procession_using_subcommand tokens; and not __fish_seen_subcommand_from record scan help" -s c -l config -d 'The configuration that the procession runs, which says where its socket is' -r -F
 complete -c procession -n "__fish_procession_using_subcommand tokens; and not __fish_seen_subcommand_from record scan help" -l json -d 'Print JSON'

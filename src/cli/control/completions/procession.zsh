@@ -651,7 +651,7 @@ _arguments "${_arguments_options[@]}" : \
 '--json[Print a JSON object for each event]' \
 '-h[Print help]' \
 '--help[Print help]' \
-'*::names -- Only what happens to these processes:_default' \
+'*::names -- Only what happens to these processes, or families of replicas:_default' \
 && ret=0
 ;;
 (audit)
@@ -867,7 +867,7 @@ esac
 ;;
 (tokens)
 _arguments "${_arguments_options[@]}" : \
-'--process=[Only this process]:NAME:_default' \
+'--process=[Only this process, or family of replicas]:NAME:_default' \
 '--socket=[The control socket; by default that of the configuration, or the one in the usual folder]:PATH:_files' \
 '-c+[The configuration that the procession runs, which says where its socket is]:FILE:_files' \
 '--config=[The configuration that the procession runs, which says where its socket is]:FILE:_files' \

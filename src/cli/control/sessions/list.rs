@@ -6,6 +6,7 @@ use super::since::{Moment, moment};
 use crate::cli::control::kept::Kept;
 use crate::cli::control::knock::{Client, encoded};
 use crate::cli::control::phrase::{NOTHING, harmless, span, table};
+use crate::cli::control::ps::only_known;
 use crate::cli::control::{Failure, note, print};
 use crate::serve::wire::Session;
 use crate::serve::wire::history::Sessions;
@@ -84,7 +85,15 @@ pub struct Options {
 }
 
 pub async fn list(options: &Options) -> Result<(), Failure> {
-    let found = gather(&options.kept.client().await?, options).await?;
+    let client = options.kept.client().await?;
+    let found = gather(&client, options).await?;
+    // A process of an earlier life is no fault, and a slip of the pen is worth a word.
+    if found.sessions.is_empty()
+        && !options.kept.is_archive()
+        && let Err(Failure::Failed(why)) = only_known(&client, &options.process).await
+    {
+        note(&why);
+    }
     if options.json {
         return print(&serde_json::to_string(&found).unwrap_or_default());
     }

@@ -2,8 +2,9 @@
 
 use clap::Args;
 
-use crate::cli::control::knock::encoded;
+use crate::cli::control::knock::{encoded, understood};
 use crate::cli::control::phrase::{NOTHING, harmless, table};
+use crate::cli::control::ps::only_known;
 use crate::cli::control::{Door, Failure, print};
 use crate::serve::wire::usage::{SpendingTotals, TokenReport};
 
@@ -14,7 +15,7 @@ const HEADINGS: [&str; 9] =
 #[derive(Debug, Args)]
 #[group(skip)]
 pub struct Options {
-    /// Only this process.
+    /// Only this process, or family of replicas.
     #[arg(long, value_name = "NAME")]
     process: Option<String>,
 
@@ -32,10 +33,14 @@ pub async fn report(options: &Options) -> Result<(), Failure> {
         None => "/v1/tokens".to_owned(),
     };
     let client = options.door.client()?;
-    if options.json {
-        return print(client.get_text(&path).await?.trim_end());
+    let text = client.get_text(&path).await?;
+    let told: TokenReport = understood(&text)?;
+    if told.series.is_empty() {
+        only_known(&client, options.process.as_slice()).await?;
     }
-    let told: TokenReport = client.get(&path).await?;
+    if options.json {
+        return print(text.trim_end());
+    }
     let named = told.series.iter().map(|one| {
         let names = [&one.process, &one.agent, &one.model];
         row(names.map(|name| harmless(name)), &one.totals)
