@@ -39,6 +39,8 @@ pub struct Checkup {
     run: RunId,
     began: Mono,
     health: Health,
+    /// When a failure counted last; when the program was executed, while none has.
+    counted: Mono,
     /// Failures in a row.
     row: u32,
     asking: Asking,
@@ -63,9 +65,9 @@ impl Checkup {
     pub fn begin(run: RunId, plan: &HealthPlan, turn: &mut Turn<'_>) -> Self {
         let health = Health::Starting;
         turn.record(Lifecycle::HealthChanged { run, health });
-        let until = turn.now.mono.after(plan.start_interval.max(LEAST_INTERVAL));
-        let asking = Asking::Pausing { until };
-        Self { run, began: turn.now.mono, health, row: 0, asking }
+        let now = turn.now.mono;
+        let asking = Asking::Pausing { until: now.after(plan.start_interval.max(LEAST_INTERVAL)) };
+        Self { run, began: now, health, counted: now, row: 0, asking }
     }
 
     /// What is known.
@@ -204,12 +206,19 @@ impl Checkup {
         Finding::Passed
     }
 
+    /// Before a first test has passed there are tests every `start_interval`, and of their failures
+    /// one in an `interval` counts: the others only ask whether it is up by now, and whoever wrote
+    /// `retries` reckoned with as much time as Compose gives.
     fn failed(&mut self, failure: TestFailure, plan: &HealthPlan, turn: &mut Turn<'_>) -> Finding {
-        let period = self.began.after(plan.start_period);
-        let excused = self.health == Health::Starting && !turn.is_past(period);
-        self.row = self.row.saturating_add(u32::from(!excused));
-        let (run, row) = (self.run, self.row);
-        turn.record(Lifecycle::TestFailed { run, failure, row, said: None });
+        let run = self.run;
+        let counts_from = self.began.after(plan.start_period).max(self.counted.after(plan.interval));
+        if self.health == Health::Starting && !turn.is_past(counts_from) {
+            turn.record(Lifecycle::TestFailed { run, failure, row: 0, said: None });
+            return Finding::Nothing;
+        }
+        self.counted = turn.now.mono;
+        self.row = self.row.saturating_add(1);
+        turn.record(Lifecycle::TestFailed { run, failure, row: self.row, said: None });
         if self.row < plan.retries.max(1) || self.health == Health::Unhealthy {
             return Finding::Nothing;
         }

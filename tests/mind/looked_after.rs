@@ -85,7 +85,8 @@ fn what_is_not_ready_in_time_has_failed() {
 
 #[test]
 fn failures_count_when_the_start_period_is_over_and_a_late_test_is_one() {
-    let plan = ProcessPlan { health: Some(tested(OnUnhealthy::Restart)), ..process("a") };
+    let health = HealthPlan { interval: SECOND_OF_TIME, ..tested(OnUnhealthy::Restart) };
+    let plan = ProcessPlan { health: Some(health), ..process("a") };
     let mut tale = Tale::of(vec![plan]).begun();
     tale.runs(FIRST);
     tale.wait(SECOND_OF_TIME, false);
@@ -102,6 +103,38 @@ fn failures_count_when_the_start_period_is_over_and_a_late_test_is_one() {
     tale.ends(FIRST, OK, false);
     tale.tell(Fact::HouseEmptied);
     assert_eq!(tale.exit_code(), Some(1), "it ended politely, and has failed all the same");
+}
+
+/// Until a first test passes there is one every second, but an image's author counted on as much
+/// time as Compose gives: so many failures an interval apart.
+#[test]
+fn what_starts_slowly_is_tested_often_and_fails_an_interval_apart() {
+    for (start_period, unhealthy_at) in [(0, 90), (40, 100)] {
+        let health = HealthPlan {
+            interval: Duration::from_secs(30),
+            retries: 3,
+            start_period: Duration::from_secs(start_period),
+            ..tested(OnUnhealthy::Restart)
+        };
+        let db = ProcessPlan { health: Some(health), ..process("db") };
+        let on = Dependency::on(ProcessIx(0), Condition::Healthy);
+        let web = ProcessPlan { depends_on: vec![on], ..process("web") };
+        for passes_at in [5, unhealthy_at, u64::MAX] {
+            let mut tale = Tale::of(vec![db.clone(), web.clone()]).begun();
+            tale.runs(FIRST);
+            for second in 1..unhealthy_at.min(passes_at) {
+                tale.wait(SECOND_OF_TIME, false);
+                tale.tell(failed(second));
+            }
+            assert_eq!(tale.stops(), [], "start_period {start_period}");
+            tale.wait(SECOND_OF_TIME, false);
+            let last = unhealthy_at.min(passes_at);
+            tale.tell(if last == passes_at { passed(last) } else { failed(last) });
+            let stopped = tale.stops().contains(&(FIRST, StopCause::Unhealthy));
+            let is_up = tale.phase(0) == Some(PhaseName::Ready) && tale.spawned().len() == 2;
+            assert_eq!((is_up, stopped), (last == passes_at, last != passes_at), "at {last}");
+        }
+    }
 }
 
 #[test]
