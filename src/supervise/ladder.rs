@@ -233,12 +233,19 @@ impl Process {
     }
 
     /// Stopping: SIGKILL at this time at the latest.
-    pub(in crate::supervise) fn shorten(&mut self, run: Run, mut ending: Ending, latest: Mono) {
+    pub(in crate::supervise) fn shorten(
+        &mut self,
+        run: Run,
+        mut ending: Ending,
+        latest: Mono,
+        turn: &Turn<'_>,
+    ) {
         ending.latest = ending.latest.min(latest);
         match ending.rung {
             Rung::Hooks(chain) => {
                 ending.until = ending.until.min(latest);
-                ending.rung = Rung::Hooks(chain.hurried(latest));
+                let share = share_of_hooks(turn.now.mono, ending.until);
+                ending.rung = Rung::Hooks(chain.hurried(share));
             }
             Rung::Asked | Rung::AllAsked => ending.until = ending.until.min(latest),
             Rung::Killed | Rung::Named => {}
@@ -264,7 +271,7 @@ impl Process {
         let by = by.min(ending.latest);
         let is_fresh = ending.asked == turn.now.mono && ending.rung == Rung::Asked;
         let until = if is_fresh { by } else { ending.until };
-        self.shorten(run, Ending { until, ..ending }, by);
+        self.shorten(run, Ending { until, ..ending }, by, turn);
     }
 
     /// Stopping: SIGKILL at this time at the latest, and no command holds up the asking any more.
@@ -275,7 +282,7 @@ impl Process {
         latest: Mono,
         turn: &mut Turn<'_>,
     ) {
-        self.shorten(run, ending, latest);
+        self.shorten(run, ending, latest, turn);
         let Phase::Stopping { run, ending } = self.phase else { return };
         if let Rung::Hooks(chain) = ending.rung {
             chain.cut(turn);
@@ -306,10 +313,14 @@ impl Ending {
 }
 
 fn before_the_asking(run: Run, ending: &Ending, turn: &mut Turn<'_>) -> Option<Chain> {
-    let grace = ending.until.since(ending.asked);
-    let latest = ending.asked.after(grace.mul_f64(HOOKS_SHARE));
+    let latest = share_of_hooks(ending.asked, ending.until);
     let occasion = Occasion { list: List::PreStop, run: run.id, status: None, latest };
     Chain::begin(occasion, turn)
+}
+
+/// When the commands that come before the asking are over at the latest, of the time that is left.
+fn share_of_hooks(now: Mono, until: Mono) -> Mono {
+    now.after(until.since(now).mul_f64(HOOKS_SHARE))
 }
 
 fn ended((status, usage): (ExitStatus, RunUsage), ending: &Ending, turn: &Turn<'_>) -> RunEnd {

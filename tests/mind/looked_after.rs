@@ -178,6 +178,32 @@ fn a_hook_before_the_stop_has_its_time_and_no_more() {
 }
 
 #[test]
+fn a_hook_leaves_the_asking_its_share_when_less_time_is_left_than_it_was_given() {
+    let hooks = Hooks { pre_stop: hook(SECOND_OF_TIME * 25), ..Hooks::default() };
+    let stop_grace_period = Duration::from_secs(30);
+    let mut tale =
+        Tale::of(vec![ProcessPlan { hooks, stop_grace_period, ..process("a") }, process("b")])
+            .begun();
+    tale.runs(FIRST);
+    tale.runs(SECOND);
+    tale.order(super::Wish::Stop(super::names(&["a"])));
+    tale.wait(SECOND_OF_TIME / 2, false);
+    tale.tell(TERM);
+    tale.ends(SECOND, ASKED, false);
+    let begun = tale.now;
+    while !tale.has_done(&asks(FIRST)) {
+        tale.wait_for_the_next();
+    }
+    let asked = tale.now;
+    let kill = Action::Signal { run: FIRST, signal: Signal::KILL, scope: Scope::Tree };
+    while !tale.has_done(&kill) {
+        tale.wait_for_the_next();
+    }
+    let (before, after) = (asked.since(begun), tale.now.since(asked));
+    assert!(before >= after * 2 && after >= SECOND_OF_TIME, "{before:?} for it, {after:?} left");
+}
+
+#[test]
 fn a_second_request_skips_hooks() {
     let hooks = Hooks { pre_stop: hook(SECOND_OF_TIME * 5), ..Hooks::default() };
     let plan = ProcessPlan { hooks, ..process("a") };
