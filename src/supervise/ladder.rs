@@ -117,6 +117,7 @@ impl Process {
         turn: &mut Turn<'_>,
     ) {
         self.care.end(turn);
+        let run = Run { ended: Some(turn.now.mono), ..run };
         let mut ending = self.ending(EndReason::Itself, NEVER, turn);
         if left {
             let grace = LEFTOVER_GRACE.min(turn.plan.stop_grace_period);
@@ -144,6 +145,7 @@ impl Process {
             chain.cut(turn);
             ending.rung = Rung::Asked;
         }
+        let run = Run { ended: Some(turn.now.mono), ..run };
         ending.main = Some(main);
         if !left {
             return self.close(run, ended(main, &ending, turn), ending.latest, turn);

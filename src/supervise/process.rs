@@ -273,7 +273,7 @@ impl Process {
         let adopted = goes_on.is_some();
         let session = goes_on.unwrap_or_else(|| turn.source.session(turn.now));
         let id = turn.source.run();
-        let run = Run { id, session, since, until };
+        let run = Run { id, session, since, until, ended: None };
         let (process, session, attempt) = (turn.ix, run.session, self.runs);
         self.runs += 1;
         turn.record(Lifecycle::RunOpened { run: run.id, process, session, attempt, adopted });

@@ -242,6 +242,29 @@ fn what_comes_after_a_run_is_over_before_the_next_begins() {
 }
 
 #[test]
+fn a_crash_loop_is_one_however_long_is_tidied_up_after_each_run() {
+    for leftovers in [false, true] {
+        let post_exit = if leftovers { Vec::new() } else { hook(SECOND_OF_TIME * 9) };
+        let hooks = Hooks { post_exit, ..Hooks::default() };
+        let mut plan = ProcessPlan { hooks, ..process("a") };
+        plan.restart.policy = RestartPolicy::OnFailure;
+        plan.restart.max_attempts = Some(1);
+        plan.restart.backoff.window = SECOND_OF_TIME;
+        let mut tale = Tale::of(vec![plan]).begun();
+        for (run, errand) in [(FIRST, 1), (SECOND, 2)] {
+            tale.runs(run);
+            tale.ends(run, ExitStatus::Code(1), leftovers);
+            tale.wait(SECOND_OF_TIME * 2, false);
+            tale.tell(if leftovers { Fact::TreeEmptied { run } } else { passed(errand) });
+            if run == FIRST {
+                tale.wait_for_the_next();
+            }
+        }
+        assert_eq!(tale.phase(0), Some(PhaseName::CrashLooped), "leftovers: {leftovers}");
+    }
+}
+
+#[test]
 fn more_time_is_given_but_never_beyond_the_budget() {
     let mut tale = Tale::of(vec![process("a")]).begun();
     tale.runs(FIRST);
