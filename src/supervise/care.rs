@@ -181,9 +181,7 @@ impl Care {
     pub fn adjust(&mut self, run: RunId, turn: &mut Turn<'_>) {
         let wanted = signs(turn.plan);
         self.missing.retain(|sign| wanted.contains(sign));
-        if self.ready_by.is_some() {
-            self.ready_by = ready_by(turn);
-        }
+        self.ready_by = if self.has_shown_all() { None } else { ready_by(turn) };
         match (self.checkup.take(), &turn.plan.health) {
             (Some(checkup), None) => checkup.end(turn),
             (None, Some(_)) => {
@@ -192,7 +190,11 @@ impl Care {
                 }
                 self.begin_tests(run, turn);
             }
-            (checkup, _) => self.checkup = checkup,
+            (Some(mut checkup), Some(health)) => {
+                checkup.adjust(health, turn);
+                self.checkup = Some(checkup);
+            }
+            (None, None) => {}
         }
     }
 

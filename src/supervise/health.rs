@@ -29,7 +29,7 @@ pub enum Finding {
     Nothing,
     /// A test passed.
     Passed,
-    /// The run has become unhealthy.
+    /// The run is unhealthy; told with each failure, since another plan may draw another conclusion.
     Unhealthy,
 }
 
@@ -142,6 +142,22 @@ impl Checkup {
         }
     }
 
+    /// Another plan holds: the next test begins at once, and one that is under way has no longer than
+    /// this plan gives it from now.
+    pub fn adjust(&mut self, plan: &HealthPlan, turn: &Turn<'_>) {
+        let now = turn.now.mono;
+        let timeout = now.after(plan.timeout.max(LEAST_INTERVAL));
+        match &mut self.asking {
+            Asking::Pausing { until } => *until = now,
+            Asking::Errand { late_at, .. } | Asking::Probe { late_at, .. } => {
+                *late_at = timeout.min(*late_at);
+            }
+            Asking::Overdue { until, .. } => {
+                *until = now.after(plan.interval.max(LEAST_INTERVAL)).min(*until);
+            }
+        }
+    }
+
     /// Nothing is asked any more; a command that runs is killed.
     pub fn end(self, turn: &mut Turn<'_>) {
         if let Asking::Errand { errand, .. } = self.asking {
@@ -211,7 +227,8 @@ impl Checkup {
     /// `retries` reckoned with as much time as Compose gives.
     fn failed(&mut self, failure: TestFailure, plan: &HealthPlan, turn: &mut Turn<'_>) -> Finding {
         let run = self.run;
-        let counts_from = self.began.after(plan.start_period).max(self.counted.after(plan.interval));
+        let counts_from =
+            self.began.after(plan.start_period).max(self.counted.after(plan.interval));
         if self.health == Health::Starting && !turn.is_past(counts_from) {
             turn.record(Lifecycle::TestFailed { run, failure, row: 0, said: None });
             return Finding::Nothing;
@@ -219,7 +236,7 @@ impl Checkup {
         self.counted = turn.now.mono;
         self.row = self.row.saturating_add(1);
         turn.record(Lifecycle::TestFailed { run, failure, row: self.row, said: None });
-        if self.row < plan.retries.max(1) || self.health == Health::Unhealthy {
+        if self.row < plan.retries.max(1) {
             return Finding::Nothing;
         }
         self.become_known(Health::Unhealthy, turn);
