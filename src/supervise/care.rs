@@ -120,8 +120,15 @@ impl Care {
     }
 
     /// Whether it is too late to become ready.
-    pub fn is_late(&self, turn: &Turn<'_>) -> bool {
-        self.ready_by.is_some_and(|by| turn.is_past(by))
+    pub fn is_late(&mut self, turn: &Turn<'_>) -> bool {
+        match self.ready_by {
+            Some(by) if turn.is_past(by) && was_frozen(by, turn) => {
+                self.ready_by = ready_by(turn);
+                false
+            }
+            Some(by) => turn.is_past(by),
+            None => false,
+        }
     }
 
     /// Whether the watchdog was not fed in time.

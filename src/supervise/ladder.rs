@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crate::supervise::action::{Action, Scope};
 use crate::supervise::fact::SpawnFailure;
+use crate::supervise::health::was_frozen;
 use crate::supervise::hooks::{Chain, List, Occasion};
 use crate::supervise::lifecycle::{EndReason, Lifecycle, RunEnd, StopCause};
 use crate::supervise::phase::{Ending, Goal, Phase, Run, Rung};
@@ -120,9 +121,8 @@ impl Process {
         let run = Run { ended: Some(turn.now.mono), ..run };
         let mut ending = self.ending(EndReason::Itself, NEVER, turn);
         if left {
-            let grace = LEFTOVER_GRACE.min(turn.plan.stop_grace_period);
-            ending.until = turn.now.mono.after(grace);
             ending.main = Some(main);
+            ending.until = turn.now.mono.after(grace_of(&ending, turn));
             turn.record(Lifecycle::RunStopping { run: run.id, cause: StopCause::Leftovers });
             turn.end_tree(run.id);
             self.phase = Phase::Stopping { run, ending };
@@ -184,6 +184,9 @@ impl Process {
                 self.phase = Phase::Stopping { run, ending };
             }
             _ if !turn.is_past(ending.until) => {}
+            Rung::Asked | Rung::AllAsked if was_frozen(ending.until, turn) => {
+                self.renew_grace(run, ending, turn);
+            }
             Rung::Asked | Rung::AllAsked => self.kill(run, ending, turn),
             Rung::Killed => {
                 turn.out.push_back(Action::NameHolders { run: run.id });
@@ -193,6 +196,17 @@ impl Process {
             }
             Rung::Named => self.give_up(run, ending, turn),
         }
+    }
+
+    /// Stopping: nobody could do anything with the time that passed, and who was asked has it anew,
+    /// as far as there is time at all.
+    fn renew_grace(&mut self, run: Run, ending: Ending, turn: &mut Turn<'_>) {
+        if turn.is_past(ending.latest) {
+            return self.kill(run, ending, turn);
+        }
+        let grace = grace_of(&ending, turn);
+        let until = turn.now.mono.after(grace).min(ending.latest);
+        self.phase = Phase::Stopping { run, ending: Ending { until, ..ending } };
     }
 
     /// Stopping: asking did not help. Who is left is named before it is gone.
@@ -312,6 +326,12 @@ impl Ending {
             _ => self.until,
         }
     }
+}
+
+/// How long who was asked has to end: what is left of a tree has less than its main process.
+fn grace_of(ending: &Ending, turn: &Turn<'_>) -> Duration {
+    let whole = turn.plan.stop_grace_period;
+    if ending.main.is_some() { LEFTOVER_GRACE.min(whole) } else { whole }
 }
 
 fn before_the_asking(run: Run, ending: &Ending, turn: &mut Turn<'_>) -> Option<Chain> {

@@ -295,3 +295,37 @@ fn who_cannot_be_killed_is_named_before_the_run_is_given_up() {
     assert!(tale.has_told(&Lifecycle::RunHeld { run: FIRST, holders, after, unkillable: true }));
     assert!(tale.end_of(FIRST).is_some_and(|end| end.forced && end.stop == Some(after)));
 }
+
+#[test]
+fn what_stood_still_is_given_the_time_to_become_ready_anew() {
+    for frozen in [false, true] {
+        let ready = Some(ready(false, Some(SECOND_OF_TIME)));
+        let mut tale = Tale::of(vec![ProcessPlan { ready, ..process("a") }]).begun();
+        tale.runs(FIRST);
+        tale.wait(if frozen { SECOND_OF_TIME * 5 } else { SECOND_OF_TIME }, frozen);
+        assert_eq!(tale.stops().is_empty(), frozen);
+        tale.wait(SECOND_OF_TIME, false);
+        assert_eq!(tale.stops(), [(FIRST, StopCause::NotReady)], "and no more");
+    }
+}
+
+#[test]
+fn what_stood_still_is_given_its_grace_anew_but_never_beyond_the_budget() {
+    for (ends_house, killed_at) in [(false, 25), (true, 15)] {
+        let mut tale = Tale::of(vec![process("a"), process("b")]).begun();
+        tale.runs(FIRST);
+        tale.runs(SECOND);
+        tale.order(super::Wish::Stop(super::names(&["a"])));
+        if ends_house {
+            tale.tell(TERM);
+        }
+        let kill = Action::Signal { run: FIRST, signal: Signal::KILL, scope: Scope::Tree };
+        tale.wait(SECOND_OF_TIME * 15, true);
+        assert_eq!(tale.has_done(&kill), ends_house, "after 15 of 10 seconds of grace");
+        tale.wait(SECOND_OF_TIME * 19 / 2, false);
+        assert_eq!(tale.has_done(&kill), ends_house);
+        tale.wait(SECOND_OF_TIME / 2, false);
+        let after = Duration::from_secs(killed_at);
+        assert!(tale.has_told(&Lifecycle::RunKilled { run: FIRST, after }), "{:?}", tale.done);
+    }
+}
