@@ -113,7 +113,7 @@ impl Process {
     /// → Resting, or given up when this was once too often.
     fn rest(&mut self, run: Run, last: Verdict, turn: &mut Turn<'_>) {
         let restart = &turn.plan.restart;
-        if turn.now.mono.since(run.since) >= restart.backoff.window {
+        if run.age(turn.now.mono) >= restart.backoff.window {
             self.streak = 0;
         }
         let process = turn.ix;

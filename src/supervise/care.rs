@@ -120,8 +120,15 @@ impl Care {
     }
 
     /// Whether it is too late to become ready.
-    pub fn is_late(&self, turn: &Turn<'_>) -> bool {
-        self.ready_by.is_some_and(|by| turn.is_past(by))
+    pub fn is_late(&mut self, turn: &Turn<'_>) -> bool {
+        match self.ready_by {
+            Some(by) if turn.is_past(by) && was_frozen(by, turn) => {
+                self.ready_by = ready_by(turn);
+                false
+            }
+            Some(by) => turn.is_past(by),
+            None => false,
+        }
     }
 
     /// Whether the watchdog was not fed in time.
@@ -181,9 +188,7 @@ impl Care {
     pub fn adjust(&mut self, run: RunId, turn: &mut Turn<'_>) {
         let wanted = signs(turn.plan);
         self.missing.retain(|sign| wanted.contains(sign));
-        if self.ready_by.is_some() {
-            self.ready_by = ready_by(turn);
-        }
+        self.ready_by = if self.has_shown_all() { None } else { ready_by(turn) };
         match (self.checkup.take(), &turn.plan.health) {
             (Some(checkup), None) => checkup.end(turn),
             (None, Some(_)) => {
@@ -192,7 +197,11 @@ impl Care {
                 }
                 self.begin_tests(run, turn);
             }
-            (checkup, _) => self.checkup = checkup,
+            (Some(mut checkup), Some(health)) => {
+                checkup.adjust(health, turn);
+                self.checkup = Some(checkup);
+            }
+            (None, None) => {}
         }
     }
 

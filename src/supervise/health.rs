@@ -29,7 +29,7 @@ pub enum Finding {
     Nothing,
     /// A test passed.
     Passed,
-    /// The run has become unhealthy.
+    /// The run is unhealthy; told with each failure, since another plan may draw another conclusion.
     Unhealthy,
 }
 
@@ -39,6 +39,8 @@ pub struct Checkup {
     run: RunId,
     began: Mono,
     health: Health,
+    /// When a failure counted last; when the program was executed, while none has.
+    counted: Mono,
     /// Failures in a row.
     row: u32,
     asking: Asking,
@@ -63,9 +65,9 @@ impl Checkup {
     pub fn begin(run: RunId, plan: &HealthPlan, turn: &mut Turn<'_>) -> Self {
         let health = Health::Starting;
         turn.record(Lifecycle::HealthChanged { run, health });
-        let until = turn.now.mono.after(plan.start_interval.max(LEAST_INTERVAL));
-        let asking = Asking::Pausing { until };
-        Self { run, began: turn.now.mono, health, row: 0, asking }
+        let now = turn.now.mono;
+        let asking = Asking::Pausing { until: now.after(plan.start_interval.max(LEAST_INTERVAL)) };
+        Self { run, began: now, health, counted: now, row: 0, asking }
     }
 
     /// What is known.
@@ -140,6 +142,22 @@ impl Checkup {
         }
     }
 
+    /// Another plan holds: the next test begins at once, and one that is under way has no longer than
+    /// this plan gives it from now.
+    pub fn adjust(&mut self, plan: &HealthPlan, turn: &Turn<'_>) {
+        let now = turn.now.mono;
+        let timeout = now.after(plan.timeout.max(LEAST_INTERVAL));
+        match &mut self.asking {
+            Asking::Pausing { until } => *until = now,
+            Asking::Errand { late_at, .. } | Asking::Probe { late_at, .. } => {
+                *late_at = timeout.min(*late_at);
+            }
+            Asking::Overdue { until, .. } => {
+                *until = now.after(plan.interval.max(LEAST_INTERVAL)).min(*until);
+            }
+        }
+    }
+
     /// Nothing is asked any more; a command that runs is killed.
     pub fn end(self, turn: &mut Turn<'_>) {
         if let Asking::Errand { errand, .. } = self.asking {
@@ -204,13 +222,21 @@ impl Checkup {
         Finding::Passed
     }
 
+    /// Before a first test has passed there are tests every `start_interval`, and of their failures
+    /// one in an `interval` counts: the others only ask whether it is up by now, and whoever wrote
+    /// `retries` reckoned with as much time as Compose gives.
     fn failed(&mut self, failure: TestFailure, plan: &HealthPlan, turn: &mut Turn<'_>) -> Finding {
-        let period = self.began.after(plan.start_period);
-        let excused = self.health == Health::Starting && !turn.is_past(period);
-        self.row = self.row.saturating_add(u32::from(!excused));
-        let (run, row) = (self.run, self.row);
-        turn.record(Lifecycle::TestFailed { run, failure, row, said: None });
-        if self.row < plan.retries.max(1) || self.health == Health::Unhealthy {
+        let run = self.run;
+        let counts_from =
+            self.began.after(plan.start_period).max(self.counted.after(plan.interval));
+        if self.health == Health::Starting && !turn.is_past(counts_from) {
+            turn.record(Lifecycle::TestFailed { run, failure, row: 0, said: None });
+            return Finding::Nothing;
+        }
+        self.counted = turn.now.mono;
+        self.row = self.row.saturating_add(1);
+        turn.record(Lifecycle::TestFailed { run, failure, row: self.row, said: None });
+        if self.row < plan.retries.max(1) {
             return Finding::Nothing;
         }
         self.become_known(Health::Unhealthy, turn);

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crate::supervise::action::{Action, Scope};
 use crate::supervise::fact::SpawnFailure;
+use crate::supervise::health::was_frozen;
 use crate::supervise::hooks::{Chain, List, Occasion};
 use crate::supervise::lifecycle::{EndReason, Lifecycle, RunEnd, StopCause};
 use crate::supervise::phase::{Ending, Goal, Phase, Run, Rung};
@@ -117,11 +118,11 @@ impl Process {
         turn: &mut Turn<'_>,
     ) {
         self.care.end(turn);
+        let run = Run { ended: Some(turn.now.mono), ..run };
         let mut ending = self.ending(EndReason::Itself, NEVER, turn);
         if left {
-            let grace = LEFTOVER_GRACE.min(turn.plan.stop_grace_period);
-            ending.until = turn.now.mono.after(grace);
             ending.main = Some(main);
+            ending.until = turn.now.mono.after(grace_of(&ending, turn));
             turn.record(Lifecycle::RunStopping { run: run.id, cause: StopCause::Leftovers });
             turn.end_tree(run.id);
             self.phase = Phase::Stopping { run, ending };
@@ -144,6 +145,7 @@ impl Process {
             chain.cut(turn);
             ending.rung = Rung::Asked;
         }
+        let run = Run { ended: Some(turn.now.mono), ..run };
         ending.main = Some(main);
         if !left {
             return self.close(run, ended(main, &ending, turn), ending.latest, turn);
@@ -182,6 +184,9 @@ impl Process {
                 self.phase = Phase::Stopping { run, ending };
             }
             _ if !turn.is_past(ending.until) => {}
+            Rung::Asked | Rung::AllAsked if was_frozen(ending.until, turn) => {
+                self.renew_grace(run, ending, turn);
+            }
             Rung::Asked | Rung::AllAsked => self.kill(run, ending, turn),
             Rung::Killed => {
                 turn.out.push_back(Action::NameHolders { run: run.id });
@@ -191,6 +196,17 @@ impl Process {
             }
             Rung::Named => self.give_up(run, ending, turn),
         }
+    }
+
+    /// Stopping: nobody could do anything with the time that passed, and who was asked has it anew,
+    /// as far as there is time at all.
+    fn renew_grace(&mut self, run: Run, ending: Ending, turn: &mut Turn<'_>) {
+        if turn.is_past(ending.latest) {
+            return self.kill(run, ending, turn);
+        }
+        let grace = grace_of(&ending, turn);
+        let until = turn.now.mono.after(grace).min(ending.latest);
+        self.phase = Phase::Stopping { run, ending: Ending { until, ..ending } };
     }
 
     /// Stopping: asking did not help. Who is left is named before it is gone.
@@ -233,12 +249,19 @@ impl Process {
     }
 
     /// Stopping: SIGKILL at this time at the latest.
-    pub(in crate::supervise) fn shorten(&mut self, run: Run, mut ending: Ending, latest: Mono) {
+    pub(in crate::supervise) fn shorten(
+        &mut self,
+        run: Run,
+        mut ending: Ending,
+        latest: Mono,
+        turn: &Turn<'_>,
+    ) {
         ending.latest = ending.latest.min(latest);
         match ending.rung {
             Rung::Hooks(chain) => {
                 ending.until = ending.until.min(latest);
-                ending.rung = Rung::Hooks(chain.hurried(latest));
+                let share = share_of_hooks(turn.now.mono, ending.until);
+                ending.rung = Rung::Hooks(chain.hurried(share));
             }
             Rung::Asked | Rung::AllAsked => ending.until = ending.until.min(latest),
             Rung::Killed | Rung::Named => {}
@@ -264,7 +287,7 @@ impl Process {
         let by = by.min(ending.latest);
         let is_fresh = ending.asked == turn.now.mono && ending.rung == Rung::Asked;
         let until = if is_fresh { by } else { ending.until };
-        self.shorten(run, Ending { until, ..ending }, by);
+        self.shorten(run, Ending { until, ..ending }, by, turn);
     }
 
     /// Stopping: SIGKILL at this time at the latest, and no command holds up the asking any more.
@@ -275,7 +298,7 @@ impl Process {
         latest: Mono,
         turn: &mut Turn<'_>,
     ) {
-        self.shorten(run, ending, latest);
+        self.shorten(run, ending, latest, turn);
         let Phase::Stopping { run, ending } = self.phase else { return };
         if let Rung::Hooks(chain) = ending.rung {
             chain.cut(turn);
@@ -305,11 +328,21 @@ impl Ending {
     }
 }
 
+/// How long who was asked has to end: what is left of a tree has less than its main process.
+fn grace_of(ending: &Ending, turn: &Turn<'_>) -> Duration {
+    let whole = turn.plan.stop_grace_period;
+    if ending.main.is_some() { LEFTOVER_GRACE.min(whole) } else { whole }
+}
+
 fn before_the_asking(run: Run, ending: &Ending, turn: &mut Turn<'_>) -> Option<Chain> {
-    let grace = ending.until.since(ending.asked);
-    let latest = ending.asked.after(grace.mul_f64(HOOKS_SHARE));
+    let latest = share_of_hooks(ending.asked, ending.until);
     let occasion = Occasion { list: List::PreStop, run: run.id, status: None, latest };
     Chain::begin(occasion, turn)
+}
+
+/// When the commands that come before the asking are over at the latest, of the time that is left.
+fn share_of_hooks(now: Mono, until: Mono) -> Mono {
+    now.after(until.since(now).mul_f64(HOOKS_SHARE))
 }
 
 fn ended((status, usage): (ExitStatus, RunUsage), ending: &Ending, turn: &Turn<'_>) -> RunEnd {

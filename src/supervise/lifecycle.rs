@@ -53,7 +53,7 @@ pub enum Lifecycle {
         run: RunId,
         /// How.
         failure: TestFailure,
-        /// Failures in this row.
+        /// Failures in this row; 0 for one that does not count, because the run still starts.
         row: u32,
         /// The end of what a command wrote; filled in by the body, which heard it.
         said: Option<Arc<str>>,

@@ -1,6 +1,8 @@
 //! What is wanted of a process ([`Goal`]), what it is doing ([`Phase`]), and how it ended for good
 //! ([`Verdict`]): plain values, moved only by [`super::process`].
 
+use std::time::Duration;
+
 use crate::supervise::hooks::Chain;
 use crate::supervise::lifecycle::{EndReason, PhaseName, StopCause};
 use crate::units::{ExitStatus, Mono, RunId, RunUsage, SessionId};
@@ -115,6 +117,15 @@ pub struct Run {
     pub since: Mono,
     /// When its time is up, where it has no more than so much.
     pub until: Option<Mono>,
+    /// When its main process was gone; what follows that is not the program's doing.
+    pub ended: Option<Mono>,
+}
+
+impl Run {
+    /// How long its main process has lived.
+    pub fn age(&self, now: Mono) -> Duration {
+        self.ended.unwrap_or(now).since(self.since)
+    }
 }
 
 /// How far a run is in being ended.

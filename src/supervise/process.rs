@@ -178,7 +178,7 @@ impl Process {
             (P::Stopping { run, ending }, I::HoldersNamed) => self.named(run, ending, turn),
             (P::Stopping { run, ending }, I::Heard(news)) => self.heard_late(run, ending, news, turn),
             (P::Stopping { run, ending }, I::Deadline) => self.climb(run, ending, turn),
-            (P::Stopping { run, ending }, I::AskedDown(latest)) => self.shorten(run, ending, latest),
+            (P::Stopping { run, ending }, I::AskedDown(latest)) => self.shorten(run, ending, latest, turn),
             (P::Stopping { run, ending }, I::Hurried(latest)) => self.hurry(run, ending, latest, turn),
             (P::Stopping { run, ending }, I::KillBy(by)) => self.kill_by(run, ending, by, turn),
             (P::Stopping { run, ending }, I::Abandoned) => self.give_up(run, ending, turn),
@@ -273,7 +273,7 @@ impl Process {
         let adopted = goes_on.is_some();
         let session = goes_on.unwrap_or_else(|| turn.source.session(turn.now));
         let id = turn.source.run();
-        let run = Run { id, session, since, until };
+        let run = Run { id, session, since, until, ended: None };
         let (process, session, attempt) = (turn.ix, run.session, self.runs);
         self.runs += 1;
         turn.record(Lifecycle::RunOpened { run: run.id, process, session, attempt, adopted });

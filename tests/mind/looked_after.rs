@@ -85,7 +85,8 @@ fn what_is_not_ready_in_time_has_failed() {
 
 #[test]
 fn failures_count_when_the_start_period_is_over_and_a_late_test_is_one() {
-    let plan = ProcessPlan { health: Some(tested(OnUnhealthy::Restart)), ..process("a") };
+    let health = HealthPlan { interval: SECOND_OF_TIME, ..tested(OnUnhealthy::Restart) };
+    let plan = ProcessPlan { health: Some(health), ..process("a") };
     let mut tale = Tale::of(vec![plan]).begun();
     tale.runs(FIRST);
     tale.wait(SECOND_OF_TIME, false);
@@ -102,6 +103,38 @@ fn failures_count_when_the_start_period_is_over_and_a_late_test_is_one() {
     tale.ends(FIRST, OK, false);
     tale.tell(Fact::HouseEmptied);
     assert_eq!(tale.exit_code(), Some(1), "it ended politely, and has failed all the same");
+}
+
+/// Until a first test passes there is one every second, but an image's author counted on as much
+/// time as Compose gives: so many failures an interval apart.
+#[test]
+fn what_starts_slowly_is_tested_often_and_fails_an_interval_apart() {
+    for (start_period, unhealthy_at) in [(0, 90), (40, 100)] {
+        let health = HealthPlan {
+            interval: Duration::from_secs(30),
+            retries: 3,
+            start_period: Duration::from_secs(start_period),
+            ..tested(OnUnhealthy::Restart)
+        };
+        let db = ProcessPlan { health: Some(health), ..process("db") };
+        let on = Dependency::on(ProcessIx(0), Condition::Healthy);
+        let web = ProcessPlan { depends_on: vec![on], ..process("web") };
+        for passes_at in [5, unhealthy_at, u64::MAX] {
+            let mut tale = Tale::of(vec![db.clone(), web.clone()]).begun();
+            tale.runs(FIRST);
+            for second in 1..unhealthy_at.min(passes_at) {
+                tale.wait(SECOND_OF_TIME, false);
+                tale.tell(failed(second));
+            }
+            assert_eq!(tale.stops(), [], "start_period {start_period}");
+            tale.wait(SECOND_OF_TIME, false);
+            let last = unhealthy_at.min(passes_at);
+            tale.tell(if last == passes_at { passed(last) } else { failed(last) });
+            let stopped = tale.stops().contains(&(FIRST, StopCause::Unhealthy));
+            let is_up = tale.phase(0) == Some(PhaseName::Ready) && tale.spawned().len() == 2;
+            assert_eq!((is_up, stopped), (last == passes_at, last != passes_at), "at {last}");
+        }
+    }
 }
 
 #[test]
@@ -145,6 +178,32 @@ fn a_hook_before_the_stop_has_its_time_and_no_more() {
 }
 
 #[test]
+fn a_hook_leaves_the_asking_its_share_when_less_time_is_left_than_it_was_given() {
+    let hooks = Hooks { pre_stop: hook(SECOND_OF_TIME * 25), ..Hooks::default() };
+    let stop_grace_period = Duration::from_secs(30);
+    let mut tale =
+        Tale::of(vec![ProcessPlan { hooks, stop_grace_period, ..process("a") }, process("b")])
+            .begun();
+    tale.runs(FIRST);
+    tale.runs(SECOND);
+    tale.order(super::Wish::Stop(super::names(&["a"])));
+    tale.wait(SECOND_OF_TIME / 2, false);
+    tale.tell(TERM);
+    tale.ends(SECOND, ASKED, false);
+    let begun = tale.now;
+    while !tale.has_done(&asks(FIRST)) {
+        tale.wait_for_the_next();
+    }
+    let asked = tale.now;
+    let kill = Action::Signal { run: FIRST, signal: Signal::KILL, scope: Scope::Tree };
+    while !tale.has_done(&kill) {
+        tale.wait_for_the_next();
+    }
+    let (before, after) = (asked.since(begun), tale.now.since(asked));
+    assert!(before >= after * 2 && after >= SECOND_OF_TIME, "{before:?} for it, {after:?} left");
+}
+
+#[test]
 fn a_second_request_skips_hooks() {
     let hooks = Hooks { pre_stop: hook(SECOND_OF_TIME * 5), ..Hooks::default() };
     let plan = ProcessPlan { hooks, ..process("a") };
@@ -183,6 +242,29 @@ fn what_comes_after_a_run_is_over_before_the_next_begins() {
 }
 
 #[test]
+fn a_crash_loop_is_one_however_long_is_tidied_up_after_each_run() {
+    for leftovers in [false, true] {
+        let post_exit = if leftovers { Vec::new() } else { hook(SECOND_OF_TIME * 9) };
+        let hooks = Hooks { post_exit, ..Hooks::default() };
+        let mut plan = ProcessPlan { hooks, ..process("a") };
+        plan.restart.policy = RestartPolicy::OnFailure;
+        plan.restart.max_attempts = Some(1);
+        plan.restart.backoff.window = SECOND_OF_TIME;
+        let mut tale = Tale::of(vec![plan]).begun();
+        for (run, errand) in [(FIRST, 1), (SECOND, 2)] {
+            tale.runs(run);
+            tale.ends(run, ExitStatus::Code(1), leftovers);
+            tale.wait(SECOND_OF_TIME * 2, false);
+            tale.tell(if leftovers { Fact::TreeEmptied { run } } else { passed(errand) });
+            if run == FIRST {
+                tale.wait_for_the_next();
+            }
+        }
+        assert_eq!(tale.phase(0), Some(PhaseName::CrashLooped), "leftovers: {leftovers}");
+    }
+}
+
+#[test]
 fn more_time_is_given_but_never_beyond_the_budget() {
     let mut tale = Tale::of(vec![process("a")]).begun();
     tale.runs(FIRST);
@@ -212,4 +294,38 @@ fn who_cannot_be_killed_is_named_before_the_run_is_given_up() {
     let after = Duration::from_millis(10_500);
     assert!(tale.has_told(&Lifecycle::RunHeld { run: FIRST, holders, after, unkillable: true }));
     assert!(tale.end_of(FIRST).is_some_and(|end| end.forced && end.stop == Some(after)));
+}
+
+#[test]
+fn what_stood_still_is_given_the_time_to_become_ready_anew() {
+    for frozen in [false, true] {
+        let ready = Some(ready(false, Some(SECOND_OF_TIME)));
+        let mut tale = Tale::of(vec![ProcessPlan { ready, ..process("a") }]).begun();
+        tale.runs(FIRST);
+        tale.wait(if frozen { SECOND_OF_TIME * 5 } else { SECOND_OF_TIME }, frozen);
+        assert_eq!(tale.stops().is_empty(), frozen);
+        tale.wait(SECOND_OF_TIME, false);
+        assert_eq!(tale.stops(), [(FIRST, StopCause::NotReady)], "and no more");
+    }
+}
+
+#[test]
+fn what_stood_still_is_given_its_grace_anew_but_never_beyond_the_budget() {
+    for (ends_house, killed_at) in [(false, 25), (true, 15)] {
+        let mut tale = Tale::of(vec![process("a"), process("b")]).begun();
+        tale.runs(FIRST);
+        tale.runs(SECOND);
+        tale.order(super::Wish::Stop(super::names(&["a"])));
+        if ends_house {
+            tale.tell(TERM);
+        }
+        let kill = Action::Signal { run: FIRST, signal: Signal::KILL, scope: Scope::Tree };
+        tale.wait(SECOND_OF_TIME * 15, true);
+        assert_eq!(tale.has_done(&kill), ends_house, "after 15 of 10 seconds of grace");
+        tale.wait(SECOND_OF_TIME * 19 / 2, false);
+        assert_eq!(tale.has_done(&kill), ends_house);
+        tale.wait(SECOND_OF_TIME / 2, false);
+        let after = Duration::from_secs(killed_at);
+        assert!(tale.has_told(&Lifecycle::RunKilled { run: FIRST, after }), "{:?}", tale.done);
+    }
 }

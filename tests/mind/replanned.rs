@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use procession::config::plan::{
-    Condition, Dependency, Hook, Hooks, Plan, ProcessPlan, RestartPlan, RestartPolicy, Schedule,
-    Standing, Zone,
+    Condition, Dependency, HealthPlan, Hook, Hooks, OnUnhealthy, Plan, ProcessPlan, ReadyPlan,
+    RestartPlan, RestartPolicy, Schedule, Standing, Test, Zone,
 };
 use procession::supervise::action::{Action, Scope};
 use procession::supervise::fact::{ErrandEnd, Fact};
@@ -357,4 +357,108 @@ fn a_command_beside_the_plan_has_the_name_that_was_asked_for_unless_another_has_
     assert_eq!(names, ["a", "b", "job"]);
     assert_eq!(tale.order(spawn("job")), taken("job"));
     assert_eq!(place(tale.order(spawn(""))).0, 3);
+}
+
+fn tested(interval: u64, on_unhealthy: OnUnhealthy) -> ProcessPlan {
+    let health = HealthPlan {
+        test: Test::Exec(vec!["true".into()]),
+        interval: Duration::from_secs(interval),
+        timeout: Duration::from_secs(3600),
+        retries: 1,
+        start_period: Duration::ZERO,
+        start_interval: Duration::from_secs(1),
+        on_unhealthy,
+    };
+    ProcessPlan { health: Some(health), ..process("a") }
+}
+
+fn answered(errand: u64, code: u8) -> Fact {
+    let end = ErrandEnd::Exited(ExitStatus::Code(code));
+    Fact::ErrandEnded { errand: ErrandId(errand), end }
+}
+
+#[test]
+fn health_is_asked_for_at_once_and_then_as_the_new_plan_says() {
+    let mut tale = Tale::of(vec![tested(3600, OnUnhealthy::Report)]).begun();
+    tale.runs(FIRST);
+    tale.wait(Duration::from_secs(1), false);
+    tale.tell(answered(1, 0));
+    tale.wait(Duration::from_secs(10), false);
+    reload(&mut tale, vec![tested(5, OnUnhealthy::Report)]);
+    tale.wait(Duration::ZERO, false);
+    assert_eq!(assisted(&tale), ErrandId(2));
+    tale.tell(answered(2, 0));
+    tale.news();
+    tale.wait(Duration::from_secs(5), false);
+    assert_eq!(assisted(&tale), ErrandId(3));
+}
+
+#[test]
+fn a_test_that_hangs_has_no_longer_than_the_new_plan_gives_it() {
+    let mut tale = Tale::of(vec![tested(5, OnUnhealthy::Report)]).begun();
+    tale.runs(FIRST);
+    tale.wait(Duration::from_secs(1), false);
+    let mut shorter = tested(5, OnUnhealthy::Report);
+    shorter.health.as_mut().expect("a check").timeout = Duration::from_secs(2);
+    reload(&mut tale, vec![shorter]);
+    tale.wait(Duration::from_secs(2), false);
+    assert!(tale.has_done(&Action::EndErrand { errand: ErrandId(1) }));
+}
+
+#[test]
+fn who_is_unhealthy_is_judged_anew_by_a_plan_that_restarts_it() {
+    for still_ill in [false, true] {
+        let mut tale = Tale::of(vec![tested(5, OnUnhealthy::Report)]).begun();
+        tale.runs(FIRST);
+        (1..=5).for_each(|errand| {
+            tale.wait(Duration::from_secs(1), false);
+            tale.tell(answered(errand, 1));
+        });
+        assert_eq!(tale.stops(), []);
+        reload(&mut tale, vec![tested(5, OnUnhealthy::Restart)]);
+        tale.wait(Duration::ZERO, false);
+        tale.tell(answered(6, u8::from(still_ill)));
+        let stopped = tale.stops() == [(FIRST, StopCause::Unhealthy)];
+        assert_eq!(stopped, still_ill);
+    }
+}
+
+fn says(log: &str, timeout: Option<Duration>) -> ProcessPlan {
+    let ready = ReadyPlan { log: Some(log.into()), notify: false, timeout };
+    ProcessPlan { ready: Some(ready), ..process("a") }
+}
+
+#[test]
+fn who_is_not_ready_has_from_a_reload_on_the_time_that_it_gives() {
+    let soon = Some(Duration::from_secs(2));
+    for (before, after) in [(None, soon), (soon, None)] {
+        let mut tale = Tale::of(vec![says("up", before)]).begun();
+        tale.runs(FIRST);
+        tale.wait(Duration::from_secs(1), false);
+        reload(&mut tale, vec![says("up", after)]);
+        tale.wait(Duration::from_secs(2), false);
+        let late = tale.stops() == [(FIRST, StopCause::NotReady)];
+        assert_eq!(late, after.is_some());
+    }
+}
+
+#[test]
+fn who_is_ready_needs_no_time_to_become_it() {
+    let mut tale = Tale::of(vec![says("up", None)]).begun();
+    tale.runs(FIRST);
+    tale.tell(Fact::LineMatched { run: FIRST });
+    reload(&mut tale, vec![says("up", Some(Duration::from_secs(2)))]);
+    tale.wait(Duration::from_secs(9), false);
+    assert_eq!(tale.stops(), []);
+}
+
+#[test]
+fn another_line_that_tells_readiness_is_looked_for_from_the_start_of_a_run() {
+    let mut tale = Tale::of(vec![says("typo", None)]).begun();
+    tale.runs(FIRST);
+    let Reply::Reloaded(changes) = reload(&mut tale, vec![says("up", None)]) else {
+        panic!("not reloaded")
+    };
+    assert_eq!((changes.restarted, changes.adjusted), (vec![ProcessIx(0)], vec![]));
+    assert_eq!(tale.stops(), [(FIRST, StopCause::Reload)]);
 }

@@ -13,7 +13,8 @@ pub struct HealthPlan {
     pub interval: Duration,
     /// A test that takes longer has failed.
     pub timeout: Duration,
-    /// So many failures in a row make a run unhealthy.
+    /// So many failures in a row make a run unhealthy. Until one test passed, one in an `interval`
+    /// counts.
     pub retries: u32,
     /// Failures this soon after the program was executed do not count, until one test passed.
     pub start_period: Duration,

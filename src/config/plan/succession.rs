@@ -155,9 +155,17 @@ enum Difference {
 fn difference(old: &ProcessPlan, new: &ProcessPlan) -> Difference {
     match (inside(old) == inside(new), old == new) {
         (true, true) => Difference::None,
+        (true, false) if awaits_another_line(old, new) => Difference::Inside,
         (true, false) => Difference::Around,
         (false, _) => Difference::Inside,
     }
+}
+
+/// Whether another line than before tells that it is ready. Lines are looked for from the start of a
+/// run, and the right one may be written already.
+fn awaits_another_line(old: &ProcessPlan, new: &ProcessPlan) -> bool {
+    let line = |plan: &ProcessPlan| plan.ready.as_ref().and_then(|ready| ready.log.clone());
+    line(old).zip(line(new)).is_some_and(|(old, new)| old != new)
 }
 
 /// What a run is given when it is spawned. Every field is named, so that whoever adds one decides.

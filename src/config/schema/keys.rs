@@ -343,7 +343,11 @@ const HEALTH: [Key; 10] = [
     ("tcp", Text, "An address and port that accepts connections."),
     ("interval", Duration, "From one test to the next; 30s unless written."),
     ("timeout", Duration, "A test that takes longer has failed; 30s unless written."),
-    ("retries", Whole(1, 1000), "So many failures in a row make it unhealthy; 3 unless written."),
+    (
+        "retries",
+        Whole(1, 1000),
+        "So many failures in a row make it unhealthy, one in an `interval` until the first test passed; 3 unless written.",
+    ),
     (
         "start_period",
         Duration,
