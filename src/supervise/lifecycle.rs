@@ -113,7 +113,7 @@ pub enum Lifecycle {
         /// The phase that it is in now.
         phase: PhaseName,
     },
-    /// A process will never start: what it waits for can never happen any more.
+    /// What a process waits for can never happen any more: it will not start, or not at this time.
     StartBlocked {
         /// Which process.
         process: ProcessIx,

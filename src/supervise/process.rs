@@ -260,10 +260,14 @@ impl Process {
         self.become_ready(run, turn);
     }
 
-    /// Waiting → Done: it will never run.
+    /// Waiting → Done: it will never run; what runs by the clock gets its next chance at its next
+    /// time.
     fn block(&mut self, on: ProcessIx, turn: &mut Turn<'_>) {
         turn.record(Lifecycle::StartBlocked { process: turn.ix, on });
-        self.finish(Verdict::NeverRan);
+        match turn.schedule() {
+            Some(_) => self.phase = Phase::Idle { last: Some(Verdict::NeverRan) },
+            None => self.finish(Verdict::NeverRan),
+        }
     }
 
     /// A run of a new session, or of the one that goes on.
