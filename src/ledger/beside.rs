@@ -143,7 +143,8 @@ impl Roll {
 
     fn ended(&mut self, at: Now, run: RunId, end: &RunEnd) -> bool {
         let cpu = end.usage.map(|usage| usage.cpu);
-        self.close(at, run, Outcome::of_run(end), end.status, cpu)
+        // A command beside the plan is run once, and no policy says what is no failure of it.
+        self.close(at, run, Outcome::of_run(end, &[]), end.status, cpu)
     }
 
     /// A place has one live run, so that a new one tells that news of the last went missing.

@@ -276,7 +276,7 @@ impl Ledger {
                 let reason = format!("{reason} ({})", end.status);
                 Outcome { state: SessionState::TimedOut, reason }
             }
-            _ => Outcome::of_run(end),
+            _ => Outcome::of_run(end, self.processes.get(ix.0).map_or(&[], |it| &it.successes)),
         }
     }
 

@@ -246,6 +246,11 @@ impl StopCause {
         }
     }
 
+    /// Whether a run that is ended for this did not do what it was to do.
+    pub fn is_failure(self) -> bool {
+        matches!(self, Self::Unhealthy | Self::NotReady | Self::Watchdog | Self::TimeUp)
+    }
+
     /// The cause for people, as half a sentence.
     pub fn told(self) -> &'static str {
         match self {

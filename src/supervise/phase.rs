@@ -2,7 +2,7 @@
 //! ([`Verdict`]): plain values, moved only by [`super::process`].
 
 use crate::supervise::hooks::Chain;
-use crate::supervise::lifecycle::{EndReason, PhaseName, StopCause};
+use crate::supervise::lifecycle::{EndReason, PhaseName};
 use crate::units::{ExitStatus, Mono, RunId, RunUsage, SessionId};
 
 /// What is wanted of a process.
@@ -163,7 +163,7 @@ impl End {
     pub fn was_wanted(self) -> bool {
         match self.reason {
             EndReason::Requested => true,
-            EndReason::Interrupted(cause) => !is_failure(cause),
+            EndReason::Interrupted(cause) => !cause.is_failure(),
             EndReason::Itself | EndReason::NotSpawned(_) => false,
         }
     }
@@ -171,19 +171,10 @@ impl End {
     /// What the end is worth where nobody wanted it; `successes` are the exit codes besides 0 that
     /// are none of a failure.
     pub fn judged(self, successes: &[u8]) -> Verdict {
-        let well = match self.status {
-            ExitStatus::Code(code) => code == 0 || successes.contains(&code),
-            ExitStatus::Signal(_) | ExitStatus::Unknown => successes.contains(&self.status.code()),
-        };
-        let failed_us = matches!(self.reason, EndReason::Interrupted(cause) if is_failure(cause));
+        let well = self.status.is_one_of(successes);
+        let failed_us = matches!(self.reason, EndReason::Interrupted(cause) if cause.is_failure());
         if well && !failed_us { Verdict::Ended(self.status) } else { Verdict::Failed(self.status) }
     }
-}
-
-/// Whether a run that is ended for this cause did not do what it was to do.
-fn is_failure(cause: StopCause) -> bool {
-    use StopCause::{NotReady, TimeUp, Unhealthy, Watchdog};
-    matches!(cause, Unhealthy | NotReady | Watchdog | TimeUp)
 }
 
 /// How a process ended for good.
@@ -216,6 +207,7 @@ impl Verdict {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::supervise::lifecycle::StopCause;
     use crate::units::Signal;
 
     #[test]
