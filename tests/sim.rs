@@ -9,6 +9,7 @@
 //! sets how many lives there are.
 
 mod kernel;
+mod orders;
 mod plans;
 mod promises;
 
@@ -60,6 +61,8 @@ struct Life {
     ordered: Option<Order>,
     /// Runs that orders are to end.
     to_end: BTreeSet<RunId>,
+    /// What the last restart named.
+    named: Vec<String>,
     /// What orders stopped.
     held: BTreeSet<ProcessIx>,
     /// What a reload gave another plan while it ran.
@@ -100,6 +103,7 @@ impl Life {
             scheduled: BTreeMap::new(),
             ordered: None,
             to_end: BTreeSet::new(),
+            named: Vec::new(),
             held: BTreeSet::new(),
             adjusted: BTreeSet::new(),
             asked_at: None,

@@ -370,10 +370,10 @@ impl Machine {
         let way = match process.verdict() {
             // It is being ended, or is about to be.
             None if process.goal().ends_the_run() => Way::Closed,
+            // Somebody stopped it, or has not asked for it yet: it may still be started.
+            Some(_) if process.goal() == Goal::Stopped && self.may_come_back(on) => Way::Closed,
             _ if self.has_done(on) => Way::Open,
             None => Way::Closed,
-            // It may still be started.
-            Some(_) if process.goal() == Goal::Stopped && self.may_come_back(on) => Way::Closed,
             Some(_) => Way::Barred,
         };
         if !on.required && way == Way::Barred { Way::Open } else { way }

@@ -246,7 +246,7 @@ impl Machine {
     fn is_lacking(&self, ix: ProcessIx, condition: Condition) -> bool {
         let standing = self.plan.process(ix).standing;
         let well = match self.processes[ix.0].verdict() {
-            None => self.processes[ix.0].goal() != Goal::Unasked,
+            None => !matches!(self.processes[ix.0].goal(), Goal::Unasked | Goal::Stopped),
             Some(Verdict::Ended(_)) => true,
             // One that failed has started all the same; it is not for others to try it again.
             Some(Verdict::Failed(_)) => condition == Condition::Started,

@@ -89,6 +89,38 @@ fn a_restart_of_what_waits_starts_it_once_and_in_its_time() {
 }
 
 #[test]
+fn a_start_brings_back_what_is_being_stopped_and_is_needed() {
+    let mut processes = web_on_db(false);
+    processes[1].standing = Standing::OnDemand;
+    let mut tale = Tale::of(processes).begun();
+    tale.runs(FIRST);
+    tale.order(Wish::Stop(names(&["db"])));
+    let both = vec![ProcessIx(0), ProcessIx(1)];
+    assert_eq!(tale.order(Wish::Start(names(&["web"]))), Reply::Accepted(both));
+    tale.ends(FIRST, ASKED, false);
+    assert_eq!(tale.spawned()[1..], [(SECOND, ProcessIx(0))]);
+    tale.runs(SECOND);
+    assert_eq!(tale.spawned()[2..], [(THIRD, ProcessIx(1))]);
+}
+
+#[test]
+fn what_waits_is_not_started_beside_a_dependency_that_was_stopped_meanwhile() {
+    let on = |at, condition| Dependency::on(ProcessIx(at), condition);
+    let both = vec![on(0, Condition::Started), on(1, Condition::CompletedSuccessfully)];
+    let web = ProcessPlan { depends_on: both, ..process("web") };
+    let mut tale = Tale::of(vec![process("db"), process("seed"), web]).begun();
+    tale.runs(FIRST);
+    tale.runs(SECOND);
+    tale.order(Wish::Stop(names(&["db"])));
+    tale.ends(FIRST, ASKED, false);
+    tale.ends(SECOND, OK, false);
+    assert_eq!(tale.spawned().len(), 2, "db can still be started");
+    tale.order(Wish::Start(names(&["db"])));
+    tale.runs(THIRD);
+    assert_eq!(tale.spawned()[2..], [(THIRD, ProcessIx(0)), (FOURTH, ProcessIx(2))]);
+}
+
+#[test]
 fn a_stop_ends_a_rest_and_holds_until_a_start() {
     let mut tale = running(vec![always("a"), process("b")]);
     tale.ends(FIRST, ExitStatus::Code(1), false);
