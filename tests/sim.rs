@@ -61,6 +61,8 @@ struct Life {
     ordered: Option<Order>,
     /// Runs that orders are to end.
     to_end: BTreeSet<RunId>,
+    /// Those among them that run anew then.
+    to_return: BTreeSet<RunId>,
     /// What the last restart named.
     named: Vec<String>,
     /// What orders stopped.
@@ -103,6 +105,7 @@ impl Life {
             scheduled: BTreeMap::new(),
             ordered: None,
             to_end: BTreeSet::new(),
+            to_return: BTreeSet::new(),
             named: Vec::new(),
             held: BTreeSet::new(),
             adjusted: BTreeSet::new(),

@@ -28,6 +28,11 @@ impl Goal {
         matches!(self, Self::Again | Self::Anew | Self::Stopped | Self::Unasked)
     }
 
+    /// Whether a run that lives is to end and another one to begin then.
+    pub fn runs_anew(self) -> bool {
+        matches!(self, Self::Again | Self::Anew)
+    }
+
     /// Whether it is to run, now or once its run has ended.
     pub fn is_to_run(self) -> bool {
         matches!(self, Self::Up | Self::Again | Self::Anew)

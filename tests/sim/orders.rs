@@ -1,4 +1,5 @@
-//! What orders promise: who is started is held no more, and nobody is started upon what is to end.
+//! What orders promise: who is started is held no more, nobody is started upon what is to end, and
+//! what runs anew begins in the order of the dependencies.
 
 use std::collections::BTreeSet;
 
@@ -10,6 +11,14 @@ use procession::units::{ProcessIx, RunId};
 use super::Life;
 
 impl Life {
+    /// An order was carried out. Another one than a restart may have changed what is to come back.
+    pub fn note_order(&mut self, order: Order) {
+        self.ordered = Some(order);
+        if order != Order::Restart {
+            self.to_return.clear();
+        }
+    }
+
     /// What an order starts is not held any more, and what it ends is started upon by nobody.
     pub fn note_reply(&mut self, reply: &Reply) {
         let Reply::Accepted(these) = reply else { return };
@@ -39,6 +48,7 @@ impl Life {
                 self.to_end.remove(run);
             } else {
                 self.to_end.insert(*run);
+                self.to_return.insert(*run);
             }
         }
     }
@@ -57,5 +67,16 @@ impl Life {
             open.extend(on.filter(|on| !is_named(on) && needed.insert(*on)));
         }
         needed
+    }
+
+    /// What a process stood under ends before the process begins, where both run anew.
+    pub fn check_dependents(&self, process: ProcessIx) {
+        let depends = |ix: &ProcessIx| {
+            self.plan.process(*ix).depends_on.iter().any(|on| on.process == process)
+        };
+        let lives = |run: &&RunId| !self.ended.contains_key(*run);
+        if self.to_return.iter().filter(lives).any(|run| depends(&self.process_of[run])) {
+            self.fail("a process was started while what depends on it was yet to end and run anew");
+        }
     }
 }

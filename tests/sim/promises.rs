@@ -105,6 +105,7 @@ impl Life {
             for on in self.plan.process(process).depends_on.clone() {
                 self.check_dependency(&on);
             }
+            self.check_dependents(process);
         }
         let opened = self.now;
         self.seen.insert(run, Seen { opened, ..Seen::default() });
@@ -186,7 +187,7 @@ impl Life {
     /// What the mind tells the ledger is the truth, and in order.
     pub fn note(&mut self, event: Lifecycle) {
         match event {
-            Lifecycle::OrderGiven { order, accepted: true } => self.ordered = Some(order),
+            Lifecycle::OrderGiven { order, accepted: true } => self.note_order(order),
             Lifecycle::RunExecuted { run } => self.seen(run).executed = true,
             Lifecycle::RunReady { run } => self.note_ready(run),
             Lifecycle::HealthChanged { run, health } => {
