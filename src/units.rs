@@ -303,6 +303,11 @@ impl ExitStatus {
     pub fn success(self) -> bool {
         self == Self::Code(0)
     }
+
+    /// Whether it is code 0, or a code that was said to be no failure either.
+    pub fn is_one_of(self, successes: &[u8]) -> bool {
+        self.success() || successes.contains(&self.code())
+    }
 }
 
 impl fmt::Display for ExitStatus {

@@ -9,6 +9,7 @@
 //! sets how many lives there are.
 
 mod kernel;
+mod orders;
 mod plans;
 mod promises;
 
@@ -60,6 +61,10 @@ struct Life {
     ordered: Option<Order>,
     /// Runs that orders are to end.
     to_end: BTreeSet<RunId>,
+    /// Those among them that run anew then.
+    to_return: BTreeSet<RunId>,
+    /// What the last restart named.
+    named: Vec<String>,
     /// What orders stopped.
     held: BTreeSet<ProcessIx>,
     /// What a reload gave another plan while it ran.
@@ -100,6 +105,8 @@ impl Life {
             scheduled: BTreeMap::new(),
             ordered: None,
             to_end: BTreeSet::new(),
+            to_return: BTreeSet::new(),
+            named: Vec::new(),
             held: BTreeSet::new(),
             adjusted: BTreeSet::new(),
             asked_at: None,

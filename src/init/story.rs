@@ -110,11 +110,7 @@ impl Story {
                 self.process(*process),
                 words::span(*delay)
             )),
-            Lifecycle::CrashLooped { process, streak } => error(format!(
-                "giving up {}: {streak} {} in a row did not help",
-                self.process(*process),
-                if *streak == 1 { "restart" } else { "restarts" }
-            )),
+            Lifecycle::CrashLooped { process, streak } => self.given_up(*process, *streak),
             Lifecycle::SignalArrived { signal, response } => words::signal(*signal, *response),
             Lifecycle::OrphansReaped { process, status, count } => {
                 self.orphans(*process, *status, *count)
@@ -210,6 +206,12 @@ impl Story {
             }
             _ => failure.to_string(),
         }
+    }
+
+    fn given_up(&self, process: ProcessIx, streak: u32) -> Option<Part> {
+        let restarts = if streak == 1 { "restart" } else { "restarts" };
+        let name = self.process(process);
+        error(format!("giving up {name}: {streak} {restarts} in a row did not help"))
     }
 
     fn blocked(&self, process: ProcessIx, on: ProcessIx) -> Option<Part> {

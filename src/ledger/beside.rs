@@ -144,7 +144,8 @@ impl Roll {
     }
 
     fn ended(&mut self, at: Now, run: RunId, end: &RunEnd) -> bool {
-        let closed = self.close(at, run, Outcome::of_run(end), end.status);
+        // A command beside the plan is run once, and no policy says what is no failure of it.
+        let closed = self.close(at, run, Outcome::of_run(end, &[]), end.status);
         let told = self.ended.back_mut().filter(|_| closed).and_then(|it| it.end.as_mut());
         if let Some(told) = told {
             told.cpu = end.usage.map(|usage| usage.cpu);

@@ -99,6 +99,8 @@ pub(super) struct Process {
     pub(super) last: Option<LastRun>,
     /// How long its runs may rest and last.
     pub(super) rule: SessionRule,
+    /// Its exit codes beside 0 that are no failure.
+    pub(super) successes: Vec<u8>,
     /// Whether it is a command that was spawned beside the plan.
     pub(super) spawned: bool,
     /// How the memory of its last runs went, oldest first.
@@ -293,6 +295,7 @@ impl Process {
             run: None,
             last: None,
             rule: plan.session,
+            successes: plan.restart.success_codes.clone(),
             spawned,
             trends: VecDeque::new(),
             memory_restart: None,
@@ -307,6 +310,7 @@ impl Process {
             self.view = ProcessView::new(self.view.place, plan);
         }
         self.rule = plan.session;
+        self.successes.clone_from(&plan.restart.success_codes);
         self.spawned = plan.standing == Standing::Spawned;
         self.view.retired = plan.standing == Standing::Retired;
         self.view.thresholds = plan.thresholds;

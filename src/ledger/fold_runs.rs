@@ -98,7 +98,7 @@ impl Ledger {
             Lifecycle::CrashLooped { process, .. } => {
                 self.shown(process, |view| view.crash_loops += 1)
             }
-            // The phase says so: it has failed without a run.
+            // The phase says so, and there is no run.
             Lifecycle::StartBlocked { .. } => Vec::new(),
             Lifecycle::SignalArrived { signal, response } => self.counted(|house| {
                 *house.signals.entry((signal, response.as_str())).or_default() += 1;
@@ -276,7 +276,7 @@ impl Ledger {
                 let reason = format!("{reason} ({})", end.status);
                 Outcome { state: SessionState::TimedOut, reason }
             }
-            _ => Outcome::of_run(end),
+            _ => Outcome::of_run(end, self.processes.get(ix.0).map_or(&[], |it| &it.successes)),
         }
     }
 

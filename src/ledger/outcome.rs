@@ -25,9 +25,10 @@ impl Outcome {
         Self { state: SessionState::Lost, reason: reason.to_owned() }
     }
 
-    /// How a run ended, by the rules: on request is well unless it had to be forced; by itself is
-    /// well with code 0 only; without a program is bad.
-    pub fn of_run(end: &RunEnd) -> Self {
+    /// How a run ended, by the rules: on request is well unless it had to be forced; for not doing
+    /// what it was to do, or without a program, is bad; by itself is well with code 0 or one of
+    /// `successes`, its process's exit codes that are no failure.
+    pub fn of_run(end: &RunEnd, successes: &[u8]) -> Self {
         let status = end.status;
         let oom_killed = end.usage.is_some_and(|usage| usage.oom_killed) && !end.forced;
         let (state, reason) = match end.reason {
@@ -47,9 +48,10 @@ impl Outcome {
                 (SessionState::Killed, format!("killed ({status}), because {}", cause.told()))
             }
             EndReason::Interrupted(cause) => {
-                (SessionState::Completed, format!("stopped ({status}), because {}", cause.told()))
+                let well = !cause.is_failure();
+                (completed(well), format!("stopped ({status}), because {}", cause.told()))
             }
-            EndReason::Itself => (by_itself(end), leftovers(end)),
+            EndReason::Itself => (completed(status.is_one_of(successes)), leftovers(end)),
         };
         Self { state, reason }
     }
@@ -60,8 +62,8 @@ impl Outcome {
     }
 }
 
-fn by_itself(end: &RunEnd) -> SessionState {
-    if end.status.success() { SessionState::Completed } else { SessionState::Failed }
+fn completed(well: bool) -> SessionState {
+    if well { SessionState::Completed } else { SessionState::Failed }
 }
 
 fn leftovers(end: &RunEnd) -> String {
@@ -162,8 +164,36 @@ mod tests {
     use crate::units::{RunUsage, Signal};
 
     fn check(status: ExitStatus, reason: EndReason, forced: bool, expected: (SessionState, &str)) {
-        let outcome = Outcome::of_run(&RunEnd { status, usage: None, reason, forced, stop: None });
+        let end = RunEnd { status, usage: None, reason, forced, stop: None };
+        let outcome = Outcome::of_run(&end, &[9, 143]);
         assert_eq!((outcome.state, outcome.reason.as_str()), expected);
+    }
+
+    #[test]
+    fn who_is_ended_for_failing_us_has_failed_however_it_goes() {
+        use SessionState::{Completed, Failed, Killed};
+        let abort = ExitStatus::Signal(Signal(6));
+        let ended = |cause, status, forced, state| {
+            let reason = EndReason::Interrupted(cause);
+            let end = RunEnd { status, usage: None, reason, forced, stop: None };
+            assert_eq!(Outcome::of_run(&end, &[0, 134]).state, state, "{cause:?}");
+        };
+        ended(StopCause::NotReady, ExitStatus::Code(0), false, Failed);
+        ended(StopCause::Unhealthy, ExitStatus::Signal(Signal::TERM), false, Failed);
+        ended(StopCause::Watchdog, abort, false, Failed);
+        ended(StopCause::NotReady, ExitStatus::Signal(Signal::KILL), true, Killed);
+        for cause in [StopCause::Reload, StopCause::FilesChanged, StopCause::Dependency] {
+            ended(cause, ExitStatus::Signal(Signal::TERM), false, Completed);
+        }
+    }
+
+    #[test]
+    fn an_exit_code_that_is_no_failure_is_well() {
+        use SessionState::{Completed, Failed};
+        let (itself, term) = (EndReason::Itself, ExitStatus::Signal(Signal::TERM));
+        check(ExitStatus::Code(9), itself, false, (Completed, "exit code 9"));
+        check(term, itself, false, (Completed, "ended by SIGTERM"));
+        check(ExitStatus::Code(8), itself, false, (Failed, "exit code 8"));
     }
 
     #[test]
@@ -192,19 +222,20 @@ mod tests {
         check(Code(0), Itself, true, (Completed, "exit code 0; what it left behind was killed"));
         let oom = |forced, reason| {
             let usage = Some(RunUsage { oom_killed: true, ..RunUsage::default() });
-            Outcome::of_run(&RunEnd { status: kill, usage, reason, forced, stop: None })
+            Outcome::of_run(&RunEnd { status: kill, usage, reason, forced, stop: None }, &[])
         };
         assert_eq!(oom(false, Itself).state, SessionState::OutOfMemory);
         assert_eq!(oom(false, Itself).reason, OUT_OF_MEMORY);
         assert_eq!(oom(true, Requested).state, Killed, "we sent SIGKILL ourselves");
         let missing = SpawnFailure { step: SpawnStep::Exec, errno: 2 };
-        let outcome = Outcome::of_run(&RunEnd {
+        let end = RunEnd {
             status: Code(127),
             usage: None,
             reason: NotSpawned(missing),
             forced: false,
             stop: None,
-        });
+        };
+        let outcome = Outcome::of_run(&end, &[127]);
         assert_eq!(outcome.state, Failed);
         assert!(outcome.reason.starts_with("cannot execute the program: "), "{}", outcome.reason);
     }

@@ -113,7 +113,7 @@ pub enum Lifecycle {
         /// The phase that it is in now.
         phase: PhaseName,
     },
-    /// A process will never start: what it waits for can never happen any more.
+    /// What a process waits for can never happen any more: it will not start, or not at this time.
     StartBlocked {
         /// Which process.
         process: ProcessIx,
@@ -244,6 +244,11 @@ impl StopCause {
             Self::Dependency => "dependency",
             Self::TimeUp => "time_up",
         }
+    }
+
+    /// Whether a run that is ended for this did not do what it was to do.
+    pub fn is_failure(self) -> bool {
+        matches!(self, Self::Unhealthy | Self::NotReady | Self::Watchdog | Self::TimeUp)
     }
 
     /// The cause for people, as half a sentence.

@@ -83,6 +83,19 @@ struct Tally {
     open: usize,
     /// Those for which the house stays up.
     keeping: usize,
+    /// Those whose run is still to end before they run anew.
+    returning: usize,
+}
+
+impl Tally {
+    /// With one process more as `after`, and one less as `before`.
+    fn changed(self, before: Self, after: Self) -> Self {
+        Self {
+            open: self.open + after.open - before.open,
+            keeping: self.keeping + after.keeping - before.keeping,
+            returning: self.returning + after.returning - before.returning,
+        }
+    }
 }
 
 /// What others may go by in a process; when it changes, they are looked at.
@@ -117,7 +130,13 @@ impl Mark {
             Standing::OnDemand => open,
             Standing::Spawned | Standing::Retired => false,
         };
-        Tally { open: usize::from(open), keeping: usize::from(keeping) }
+        let lives = self.run.is_some() || self.phase == PhaseName::Stopping;
+        let returning = lives && self.goal.runs_anew();
+        Tally {
+            open: usize::from(open),
+            keeping: usize::from(keeping),
+            returning: usize::from(returning),
+        }
     }
 }
 
@@ -276,12 +295,13 @@ impl Machine {
             before.run.map(|run| self.runs.remove(&run));
             self.runs.extend(after.run.map(|run| (run, ix)));
         }
+        let was_used = self.tally.returning > 0;
         let standing = self.plan.process(ix).standing;
-        self.tally.open += after.tally(standing).open;
-        self.tally.open -= before.tally(standing).open;
-        self.tally.keeping += after.tally(standing).keeping;
-        self.tally.keeping -= before.tally(standing).keeping;
+        self.tally = self.tally.changed(before.tally(standing), after.tally(standing));
         self.look_around(ix);
+        if was_used {
+            self.look_below(ix);
+        }
         if let (None, Some(verdict)) = (before.verdict, after.verdict) {
             self.process_ended(now, ix, verdict);
         }
@@ -358,7 +378,7 @@ impl Machine {
         let mut ways = self.plan.process(ix).depends_on.iter().map(|on| (self.way_of(on), on));
         if let Some((_, on)) = ways.clone().find(|(way, _)| *way == Way::Barred) {
             Some(Input::Blocked(on.process))
-        } else if ways.any(|(way, _)| way == Way::Closed) {
+        } else if ways.any(|(way, _)| way == Way::Closed) || self.is_still_used(ix) {
             None
         } else {
             Some(Input::Freed)
@@ -370,10 +390,10 @@ impl Machine {
         let way = match process.verdict() {
             // It is being ended, or is about to be.
             None if process.goal().ends_the_run() => Way::Closed,
+            // Somebody stopped it, or has not asked for it yet: it may still be started.
+            Some(_) if process.goal() == Goal::Stopped && self.may_come_back(on) => Way::Closed,
             _ if self.has_done(on) => Way::Open,
             None => Way::Closed,
-            // It may still be started.
-            Some(_) if process.goal() == Goal::Stopped && self.may_come_back(on) => Way::Closed,
             Some(_) => Way::Barred,
         };
         if !on.required && way == Way::Barred { Way::Open } else { way }
@@ -403,10 +423,7 @@ impl Machine {
     fn count(&mut self) {
         let marks = self.processes.iter().map(Mark::of).zip(&self.plan.processes);
         let tallies = marks.map(|(mark, plan)| mark.tally(plan.standing));
-        self.tally = tallies.fold(Tally::default(), |all, one| Tally {
-            open: all.open + one.open,
-            keeping: all.keeping + one.keeping,
-        });
+        self.tally = tallies.fold(Tally::default(), |all, one| all.changed(Tally::default(), one));
     }
 
     fn record(&mut self, event: Lifecycle) {

@@ -187,6 +187,41 @@ impl Machine {
         lives && process.goal().ends_the_run()
     }
 
+    /// Whether something that depends on it, directly or by others that wait, is still to end before
+    /// it runs anew: what stood under it begins only then, in the order of the dependencies. No end
+    /// waits for a start, so that nobody waits for ever.
+    pub(super) fn is_still_used(&self, ix: ProcessIx) -> bool {
+        let mut seen = Meant::new();
+        let mut open = if self.tally.returning > 0 { vec![ix] } else { Vec::new() };
+        while let Some(ix) = open.pop() {
+            for dependent in self.order.dependents(ix) {
+                let process = &self.processes[dependent.0];
+                if self.is_to_end(*dependent) && process.goal().runs_anew() {
+                    return true;
+                }
+                if *process.phase() == Phase::Waiting && seen.insert(*dependent) {
+                    open.push(*dependent);
+                }
+            }
+        }
+        false
+    }
+
+    /// Has those looked at that may have waited for this one to end; see [`Machine::is_still_used`].
+    pub(super) fn look_below(&mut self, ix: ProcessIx) {
+        let mut seen = Meant::new();
+        let mut open = vec![ix];
+        while let Some(ix) = open.pop() {
+            for on in &self.plan.process(ix).depends_on {
+                let waits = *self.processes[on.process.0].phase() == Phase::Waiting;
+                if waits && seen.insert(on.process) {
+                    open.push(on.process);
+                }
+            }
+        }
+        self.free.append(&mut seen);
+    }
+
     /// Ends those whose turn has come: those that nothing depends on that is to end itself.
     pub(super) fn ask_the_due(&mut self, now: Now) {
         while !self.house.is_going_down() {
@@ -246,7 +281,7 @@ impl Machine {
     fn is_lacking(&self, ix: ProcessIx, condition: Condition) -> bool {
         let standing = self.plan.process(ix).standing;
         let well = match self.processes[ix.0].verdict() {
-            None => self.processes[ix.0].goal() != Goal::Unasked,
+            None => !matches!(self.processes[ix.0].goal(), Goal::Unasked | Goal::Stopped),
             Some(Verdict::Ended(_)) => true,
             // One that failed has started all the same; it is not for others to try it again.
             Some(Verdict::Failed(_)) => condition == Condition::Started,

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use crate::supervise::hooks::Chain;
-use crate::supervise::lifecycle::{EndReason, PhaseName, StopCause};
+use crate::supervise::lifecycle::{EndReason, PhaseName};
 use crate::units::{ExitStatus, Mono, RunId, RunUsage, SessionId};
 
 /// What is wanted of a process.
@@ -28,6 +28,11 @@ impl Goal {
     /// Whether a run that lives is to end while the house is up.
     pub fn ends_the_run(self) -> bool {
         matches!(self, Self::Again | Self::Anew | Self::Stopped | Self::Unasked)
+    }
+
+    /// Whether a run that lives is to end and another one to begin then.
+    pub fn runs_anew(self) -> bool {
+        matches!(self, Self::Again | Self::Anew)
     }
 
     /// Whether it is to run, now or once its run has ended.
@@ -174,7 +179,7 @@ impl End {
     pub fn was_wanted(self) -> bool {
         match self.reason {
             EndReason::Requested => true,
-            EndReason::Interrupted(cause) => !is_failure(cause),
+            EndReason::Interrupted(cause) => !cause.is_failure(),
             EndReason::Itself | EndReason::NotSpawned(_) => false,
         }
     }
@@ -182,19 +187,10 @@ impl End {
     /// What the end is worth where nobody wanted it; `successes` are the exit codes besides 0 that
     /// are none of a failure.
     pub fn judged(self, successes: &[u8]) -> Verdict {
-        let well = match self.status {
-            ExitStatus::Code(code) => code == 0 || successes.contains(&code),
-            ExitStatus::Signal(_) | ExitStatus::Unknown => successes.contains(&self.status.code()),
-        };
-        let failed_us = matches!(self.reason, EndReason::Interrupted(cause) if is_failure(cause));
+        let well = self.status.is_one_of(successes);
+        let failed_us = matches!(self.reason, EndReason::Interrupted(cause) if cause.is_failure());
         if well && !failed_us { Verdict::Ended(self.status) } else { Verdict::Failed(self.status) }
     }
-}
-
-/// Whether a run that is ended for this cause did not do what it was to do.
-fn is_failure(cause: StopCause) -> bool {
-    use StopCause::{NotReady, TimeUp, Unhealthy, Watchdog};
-    matches!(cause, Unhealthy | NotReady | Watchdog | TimeUp)
 }
 
 /// How a process ended for good.
@@ -227,6 +223,7 @@ impl Verdict {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::supervise::lifecycle::StopCause;
     use crate::units::Signal;
 
     #[test]

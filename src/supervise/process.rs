@@ -196,23 +196,23 @@ impl Process {
             (P::Resting { .. }, I::AskedUp | I::AskedAgain | I::AskedAnew) => self.begin_anew(),
             (P::Resting { last, .. }, I::AskedOut | I::Unasked) => self.finish(last.stopped()),
             (P::Resting { last, .. }, I::AskedDown(_) | I::Hurried(_)) => self.finish(last),
-            (P::Resting { .. }, I::Freed | I::Blocked(_) | I::Found(_) | I::Struck | I::Forked(_) | I::Executed | I::SpawnFailed(_) | I::Exited(..)
-                | I::TreeEmptied | I::HoldersNamed | I::Heard(_) | I::AskNow(_) | I::KillBy(_) | I::Abandoned | I::Adjusted) => {}
+            (P::Resting { .. }, I::Found(_) | I::Struck | I::Adjusted) => {}
 
             (P::Idle { .. }, I::Struck | I::AskedUp | I::AskedAgain) => self.begin_anew(),
             (P::Idle { .. }, I::Adjusted) if turn.schedule().is_none() => self.begin_anew(),
             (P::Idle { last }, I::AskedOut | I::Unasked) => self.finish(last.map_or(Verdict::NotStarted, Verdict::stopped)),
             (P::Idle { last }, I::AskedDown(_) | I::Hurried(_)) => self.finish(last.unwrap_or(Verdict::NotStarted)),
-            (P::Idle { .. }, I::Freed | I::Blocked(_) | I::Forked(_) | I::Executed | I::SpawnFailed(_) | I::Exited(..) | I::TreeEmptied
-                | I::HoldersNamed | I::Heard(_) | I::Deadline | I::AskedAnew | I::AskNow(_) | I::KillBy(_) | I::Abandoned | I::Adjusted) => {}
+            (P::Idle { .. }, I::Deadline | I::AskedAnew | I::Adjusted) => {}
 
             (P::Done(Verdict::NotStarted), I::Found(run)) if self.goal == Goal::Stopped => self.take_over(run, turn),
             (P::Done(_), I::AskedUp | I::AskedAgain) => self.begin_anew(),
             (P::Done(last), I::AskedAnew) => self.renew(last, turn),
             (P::Done(last), I::Adjusted) if self.goal == Goal::Up && turn.schedule().is_some() => self.phase = P::Idle { last: Some(last) },
-            (P::Done(_), I::Freed | I::Blocked(_) | I::Found(_) | I::Struck | I::Forked(_) | I::Executed | I::SpawnFailed(_) | I::Exited(..)
-                | I::TreeEmptied | I::HoldersNamed | I::Heard(_) | I::Deadline | I::AskedOut | I::Unasked | I::AskNow(_) | I::KillBy(_) | I::AskedDown(_)
-                | I::Hurried(_) | I::Abandoned | I::Adjusted) => {}
+            (P::Done(_), I::Found(_) | I::Struck | I::Deadline | I::AskedOut | I::Unasked | I::AskedDown(_) | I::Hurried(_) | I::Adjusted) => {}
+
+            // Nothing lives of which this could be news, and nothing waits for others.
+            (P::Resting { .. } | P::Idle { .. } | P::Done(_), I::Freed | I::Blocked(_) | I::Forked(_) | I::Executed | I::SpawnFailed(_) | I::Exited(..)
+                | I::TreeEmptied | I::HoldersNamed | I::Heard(_) | I::AskNow(_) | I::KillBy(_) | I::Abandoned) => {}
         }
     }
 
@@ -260,10 +260,14 @@ impl Process {
         self.become_ready(run, turn);
     }
 
-    /// Waiting → Done: it will never run.
+    /// Waiting → Done: it will never run; what runs by the clock gets its next chance at its next
+    /// time.
     fn block(&mut self, on: ProcessIx, turn: &mut Turn<'_>) {
         turn.record(Lifecycle::StartBlocked { process: turn.ix, on });
-        self.finish(Verdict::NeverRan);
+        match turn.schedule() {
+            Some(_) => self.phase = Phase::Idle { last: Some(Verdict::NeverRan) },
+            None => self.finish(Verdict::NeverRan),
+        }
     }
 
     /// A run of a new session, or of the one that goes on.

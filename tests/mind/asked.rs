@@ -89,6 +89,80 @@ fn a_restart_of_what_waits_starts_it_once_and_in_its_time() {
 }
 
 #[test]
+fn a_start_brings_back_what_is_being_stopped_and_is_needed() {
+    let mut processes = web_on_db(false);
+    processes[1].standing = Standing::OnDemand;
+    let mut tale = Tale::of(processes).begun();
+    tale.runs(FIRST);
+    tale.order(Wish::Stop(names(&["db"])));
+    let both = vec![ProcessIx(0), ProcessIx(1)];
+    assert_eq!(tale.order(Wish::Start(names(&["web"]))), Reply::Accepted(both));
+    tale.ends(FIRST, ASKED, false);
+    assert_eq!(tale.spawned()[1..], [(SECOND, ProcessIx(0))]);
+    tale.runs(SECOND);
+    assert_eq!(tale.spawned()[2..], [(THIRD, ProcessIx(1))]);
+}
+
+#[test]
+fn what_waits_is_not_started_beside_a_dependency_that_was_stopped_meanwhile() {
+    let on = |at, condition| Dependency::on(ProcessIx(at), condition);
+    let both = vec![on(0, Condition::Started), on(1, Condition::CompletedSuccessfully)];
+    let web = ProcessPlan { depends_on: both, ..process("web") };
+    let mut tale = Tale::of(vec![process("db"), process("seed"), web]).begun();
+    tale.runs(FIRST);
+    tale.runs(SECOND);
+    tale.order(Wish::Stop(names(&["db"])));
+    tale.ends(FIRST, ASKED, false);
+    tale.ends(SECOND, OK, false);
+    assert_eq!(tale.spawned().len(), 2, "db can still be started");
+    tale.order(Wish::Start(names(&["db"])));
+    tale.runs(THIRD);
+    assert_eq!(tale.spawned()[2..], [(THIRD, ProcessIx(0)), (FOURTH, ProcessIx(2))]);
+}
+
+/// `migrate` and `seed` have ended and `db` runs, each on those before it.
+fn db_behind_its_tasks() -> Tale {
+    let done = |at| Dependency::on(ProcessIx(at), Condition::CompletedSuccessfully);
+    let behind = |name, at| ProcessPlan { depends_on: vec![done(at)], ..process(name) };
+    let mut tale = Tale::of(vec![process("migrate"), behind("seed", 0), behind("db", 1)]).begun();
+    for run in [FIRST, SECOND] {
+        tale.runs(run);
+        tale.ends(run, OK, false);
+    }
+    tale.runs(THIRD);
+    tale
+}
+
+#[test]
+fn a_restart_runs_tasks_again_only_when_what_depends_on_them_has_ended() {
+    let mut tale = db_behind_its_tasks();
+    tale.order(Wish::Restart(names(&["migrate", "seed", "db"])));
+    assert_eq!(tale.spawned().len(), 3, "db lives");
+    tale.ends(THIRD, ASKED, false);
+    for (run, at) in [(FOURTH, 0), (RunId(5), 1)] {
+        assert_eq!(tale.spawned().last(), Some(&(run, ProcessIx(at))));
+        tale.runs(run);
+        tale.ends(run, OK, false);
+    }
+    assert_eq!(tale.spawned()[5..], [(RunId(6), ProcessIx(2))]);
+}
+
+#[test]
+fn a_task_that_waits_for_the_end_of_what_depends_on_it_goes_on_when_nothing_is_to_run_anew() {
+    let mut tale = db_behind_its_tasks();
+    tale.order(Wish::Restart(names(&["migrate", "seed", "db"])));
+    // Now db is not to come back, so that there is no order to keep.
+    tale.order(Wish::Stop(names(&["db"])));
+    assert_eq!(tale.spawned()[3..], [(FOURTH, ProcessIx(0))]);
+
+    let mut tale = db_behind_its_tasks();
+    tale.order(Wish::Restart(names(&["migrate", "seed", "db"])));
+    // What stands between them does not run anew.
+    tale.order(Wish::Stop(names(&["seed"])));
+    assert_eq!(tale.spawned()[3..], [(FOURTH, ProcessIx(0))]);
+}
+
+#[test]
 fn a_stop_ends_a_rest_and_holds_until_a_start() {
     let mut tale = running(vec![always("a"), process("b")]);
     tale.ends(FIRST, ExitStatus::Code(1), false);

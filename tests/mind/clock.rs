@@ -3,7 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use procession::config::plan::{ProcessPlan, Replica, Schedule, Zone};
+use procession::config::plan::{Condition, Dependency, ProcessPlan, Replica, Schedule, Zone};
+use procession::supervise::action::Action;
 use procession::supervise::fact::Fact;
 use procession::supervise::lifecycle::{Lifecycle, PhaseName};
 use procession::supervise::wish::Wish;
@@ -46,6 +47,26 @@ fn it_runs_at_its_times_keeps_the_house_up_and_never_overlaps() {
     tale.tell(TERM);
     tale.tell(Fact::HouseEmptied);
     assert_eq!(tale.exit_code(), Some(0));
+}
+
+#[test]
+fn what_a_dependency_that_failed_keeps_from_running_gets_its_chance_at_its_next_time() {
+    let on = Dependency::on(ProcessIx(0), Condition::CompletedSuccessfully);
+    let job = ProcessPlan { depends_on: vec![on], ..hourly("job") };
+    let mut tale = tale(vec![process("setup"), job]);
+    tale.runs(FIRST);
+    tale.ends(FIRST, ExitStatus::Code(1), false);
+    tale.wait(MINUTE * 11, false);
+    let blocked = Lifecycle::StartBlocked { process: ProcessIx(1), on: ProcessIx(0) };
+    assert!(tale.has_told(&blocked));
+    assert_eq!((tale.phase(1), tale.exit_code()), (Some(PhaseName::Resting), None));
+    assert!(!tale.done.contains(&Action::AwaitHouse), "the house stays up for it");
+    tale.order(Wish::Start(vec!["setup".into()]));
+    tale.runs(SECOND);
+    tale.ends(SECOND, OK, false);
+    assert_eq!(tale.spawned().len(), 2, "it waits for its time");
+    tale.wait(MINUTE * 60, false);
+    assert_eq!(tale.spawned()[2..], [(RunId(3), ProcessIx(1))]);
 }
 
 #[test]

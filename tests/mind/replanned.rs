@@ -220,7 +220,9 @@ fn what_a_new_process_needs_is_started_also_where_the_same_file_brought_it() {
     let mut tale = Tale::of(vec![process("web")]).begun();
     tale.runs(FIRST);
     reload(&mut tale, vec![changed(web(1)), db()]);
-    assert_eq!(tale.spawned(), [(SECOND, ProcessIx(1))], "what was there and needs it now");
+    assert_eq!(tale.spawned(), [], "first what was there and needs it now ends");
+    tale.ends(FIRST, ASKED, false);
+    assert_eq!(tale.spawned(), [(SECOND, ProcessIx(1))]);
 }
 
 #[test]

@@ -61,6 +61,7 @@ impl Life {
                 }
             }
             Fact::FilesChanged { .. } => self.ordered = Some(Order::Restart),
+            Fact::Requested { wish: Wish::Restart(names), .. } => self.named.clone_from(names),
             Fact::Probed { run, .. } => self.seen(*run).probe_until = 0,
             Fact::ErrandEnded { errand, .. } => {
                 self.errands.remove(errand);
@@ -104,6 +105,7 @@ impl Life {
             for on in self.plan.process(process).depends_on.clone() {
                 self.check_dependency(&on);
             }
+            self.check_dependents(process);
         }
         let opened = self.now;
         self.seen.insert(run, Seen { opened, ..Seen::default() });
@@ -185,7 +187,7 @@ impl Life {
     /// What the mind tells the ledger is the truth, and in order.
     pub fn note(&mut self, event: Lifecycle) {
         match event {
-            Lifecycle::OrderGiven { order, accepted: true } => self.ordered = Some(order),
+            Lifecycle::OrderGiven { order, accepted: true } => self.note_order(order),
             Lifecycle::RunExecuted { run } => self.seen(run).executed = true,
             Lifecycle::RunReady { run } => self.note_ready(run),
             Lifecycle::HealthChanged { run, health } => {
@@ -280,26 +282,6 @@ impl Life {
             self.process_of.iter().any(|(run, ix)| depends(ix) && !self.ended.contains_key(run));
         if in_time && lives {
             self.fail("a process was asked to end before what depends on it had ended");
-        }
-    }
-
-    /// What an order starts is not held any more, and what it ends is started upon by nobody.
-    pub fn note_reply(&mut self, reply: &Reply) {
-        let Reply::Accepted(these) = reply else { return };
-        if let Some(Order::Start | Order::Restart) = self.ordered {
-            these.iter().for_each(|ix| {
-                self.held.remove(ix);
-            });
-        }
-        let of_these = self.process_of.iter().filter(|(_, ix)| these.contains(ix));
-        let runs: Vec<RunId> = of_these.map(|(run, _)| *run).collect();
-        match self.ordered {
-            Some(Order::Stop | Order::Restart) => self.to_end.extend(runs),
-            // One that was to end and has not been asked yet may go on.
-            Some(Order::Start) => runs.iter().for_each(|run| {
-                self.to_end.remove(run);
-            }),
-            _ => {}
         }
     }
 

@@ -101,6 +101,33 @@ fn a_restart_is_a_new_session_and_counters_go_on() {
 }
 
 #[test]
+fn exit_codes_that_the_plan_forgives_are_no_failures_also_once_another_plan_holds() {
+    let mut next = plan();
+    next.processes[0].restart.success_codes = vec![9];
+    let plan = Arc::new(next);
+    let snapshot = check(
+        vec![
+            opened(0, 1, WEB, 0),
+            ready(1, 1),
+            story(2, Lifecycle::PlanChanged { plan, changes: Changes::default() }),
+            exited(3, 1, 9),
+            opened(4, 2, CODER, 0),
+            ready(5, 2),
+            exited(6, 2, 9),
+        ],
+        &[
+            "S1.0 opened >initializing | =initializing",
+            "S1.1 started initializing>active | =active",
+            "S1.2 ended active>completed | =completed",
+            "S2.0 opened >initializing | =initializing",
+            "S2.1 started initializing>active | =active",
+            "S2.2 ended active>failed | =failed",
+        ],
+    );
+    assert_eq!(snapshot.processes[0].exits[&SessionState::Completed], 1);
+}
+
+#[test]
 fn a_command_that_does_not_exist_is_a_failed_run() {
     let reason = EndReason::NotSpawned(SpawnFailure { step: SpawnStep::Exec, errno: 2 });
     let snapshot = check(
