@@ -410,3 +410,12 @@ fn what_an_application_holds_open_goes_on_in_the_next_life_as_the_same_session()
     let numbers: Vec<u64> = events.iter().filter_map(|one| one["sequence"].as_u64()).collect();
     assert_eq!(numbers, (0..6).collect::<Vec<_>>());
 }
+
+#[test]
+fn an_export_that_breaks_off_fails_in_each_form() {
+    let served = Served::of(&format!("store: {{sqlite: /proc/nope/h.db}}\n{SLEEPS}"));
+    for form in ["jsonl", "json", "csv"] {
+        let output = served.cli(&["sessions", "export", "--format", form]);
+        assert_eq!(output.status.code(), Some(1), "{form}: {}", said(&output));
+    }
+}
