@@ -309,6 +309,7 @@ impl Process {
         self.rule = plan.session;
         self.spawned = plan.standing == Standing::Spawned;
         self.view.retired = plan.standing == Standing::Retired;
+        self.view.beside = self.spawned;
         self.view.thresholds = plan.thresholds;
         // Until the next sample, without the container's limit.
         self.view.bounds = Bounds::of(&plan.thresholds, None);
