@@ -79,7 +79,10 @@ fn expected(method: &str, path: &str) -> [bool; 3] {
 
 const ROLES: [TokenRole; 3] = TokenRole::ALL;
 
-/// A door over TCP with a token for each role, and one of each that is for claude's sessions only.
+/// What an operator says who is for jane's sessions only.
+const JANE: &str = "jane-0123456789abcdef";
+
+/// A door over TCP with a token for each role, one of each that is for claude's sessions only, and jane's.
 struct House {
     door: Door,
     listen: SocketAddr,
@@ -101,6 +104,10 @@ impl House {
             let agents = if limited { vec!["claude".to_owned()] } else { vec![] };
             tokens.push(TokenPlan { name, file, role, users: vec![], agents });
         }
+        let file = folder.path().join("jane");
+        fs::write(&file, JANE).expect("a file");
+        let (name, role, users) = ("jane".to_owned(), TokenRole::Operator, vec!["jane".to_owned()]);
+        tokens.push(TokenPlan { name, file, role, users, agents: vec![] });
         let listen = SocketAddr::from(([127, 0, 0, 1], free_port()));
         let door = Door::open_with(Some(TcpControl { listen, tokens }));
         Self { door, listen, _folder: folder }
@@ -144,6 +151,16 @@ impl House {
 
     fn status(&self, method: &str, path: &str, role: TokenRole, limited: bool) -> u16 {
         self.ask(method, path, &secret(role, limited), None, body_for(path)).status
+    }
+
+    /// What jane's operator gets.
+    fn jane(&self, method: &str, path: &str, body: &str) -> Answer {
+        self.ask(method, path, JANE, None, body)
+    }
+
+    /// What an admin gets who is for all.
+    fn admin(&self, method: &str, path: &str, body: &str) -> Answer {
+        self.ask(method, path, &secret(TokenRole::Admin, false), None, body)
     }
 
     fn trail(&self) -> Vec<Value> {
@@ -213,6 +230,29 @@ fn limits_hold_on_the_road_and_an_admin_goes_beyond_for_a_reason() {
     let last = last.expect("it was written down");
     assert_eq!((&last["reason"], &last["role"]), (&"web is stuck".into(), &"admin".into()));
     assert_eq!(last["token"], "admin-true");
+}
+
+#[test]
+fn an_id_that_is_known_opens_nobody_elses_session() {
+    let house = House::open();
+    let open = |body: &str| house.jane("POST", "/v1/sessions", body).status;
+    let bobs = house.admin("POST", "/v1/sessions", r#"{"id": "b1", "user": "bob"}"#);
+    assert_eq!(bobs.status, 201, "{bobs:?}");
+    // The picture does not show it yet: whoever holds the sessions has to know.
+    assert_eq!(open(r#"{"id": "b1", "user": "jane"}"#), 409);
+    assert_eq!(open(r#"{"id": "j0", "user": "jane", "parent": "b1"}"#), 404);
+    for order in ["heartbeat", "close"] {
+        let answer = house.jane("POST", &format!("/v1/sessions/b1/{order}"), "{}");
+        assert_eq!(answer.status, 404, "{order}: {answer:?}");
+    }
+    assert_eq!(open(r#"{"id": "j1", "user": "jane"}"#), 201);
+    assert_eq!(open(r#"{"id": "j1", "user": "jane"}"#), 200, "her own again");
+    assert_eq!(open(r#"{"id": "j2", "user": "jane", "parent": "j1"}"#), 201);
+    for order in ["heartbeat", "close"] {
+        assert_eq!(house.jane("POST", &format!("/v1/sessions/j1/{order}"), "{}").status, 200);
+    }
+    let again = house.admin("POST", "/v1/sessions", r#"{"id": "b1"}"#);
+    assert_eq!(again.status, 200, "{again:?}");
 }
 
 #[test]

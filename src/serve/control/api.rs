@@ -204,7 +204,7 @@ async fn admitted(
 ) -> Result<Answer, Problem> {
     let mut query = Query::read(request.uri().query(), route.parameters)?;
     gate::ranks(caller, route)?;
-    if let Some(limits) = caller.role.limits().filter(|_| !caller.goes_beyond()) {
+    if let Some(limits) = caller.confined() {
         within(desk, limits, route, name, &mut query).await?;
     }
     query.translate("user", |user| desk.sources.veil.user(user));
