@@ -3,10 +3,13 @@
 use std::fs;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Instant;
 
-use procession::config::plan::{TcpControl, TokenPlan, TokenRole};
+use procession::clock;
+use procession::config::one_command::{Options, one_command};
+use procession::config::plan::{Changes, ProcessPlan, Standing, TcpControl, TokenPlan, TokenRole};
 use procession::context::Context;
 use procession::ledger::forget::Whose;
 use procession::ledger::row::{Batch, Row};
@@ -15,11 +18,13 @@ use procession::serve::control::api::routes;
 use procession::store::Store;
 use procession::store::reading::{Answer as Told, Question};
 use procession::store::sqlite::SqliteStore;
-use procession::units::{SessionId, Wall};
+use procession::supervise::lifecycle::Lifecycle;
+use procession::units::{ProcId, ProcessIx, RunId, SessionId, Wall};
 use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::control::door::{Answer, Door, PATIENCE};
+use crate::picture;
 use crate::support::free_port;
 
 /// What each role gets at an address: whether it is let through, whatever it finds there.
@@ -230,6 +235,81 @@ fn limits_hold_on_the_road_and_an_admin_goes_beyond_for_a_reason() {
     let last = last.expect("it was written down");
     assert_eq!((&last["reason"], &last["role"]), (&"web is stuck".into(), &"admin".into()));
     assert_eq!(last["token"], "admin-true");
+}
+
+/// A session of somebody's.
+fn session_of(user: &str, number: u64, parent: Option<SessionId>) -> Arc<Session> {
+    let context = Context { user: Some(user.to_owned()), ..Context::default() };
+    let mut session = Session::clone(&picture::run_of("job", number));
+    (session.context, session.parent) = (Some(context.into()), parent);
+    Arc::new(session)
+}
+
+/// Begins a command beside the plan; no picture shows it yet.
+fn spawn(door: &Door, session: SessionId, pid: i32) {
+    let mut plan = one_command(vec!["web".into()], Options::new(PathBuf::new()));
+    let job = ProcessPlan::new("job", vec!["sleep".into()]);
+    plan.processes.push(ProcessPlan { standing: Standing::Spawned, ..job });
+    let (plan, run, process) = (Arc::new(plan), RunId(77), ProcessIx(1));
+    let id = ProcId { pid, start_ticks: 1 };
+    for event in [
+        Lifecycle::PlanChanged { plan, changes: Changes::default() },
+        Lifecycle::RunOpened { run, process, session, attempt: 0, adopted: false },
+        Lifecycle::RunForked { run, id },
+    ] {
+        door.beside.hear(clock::now(), &event);
+    }
+}
+
+#[test]
+fn a_pid_gets_nobody_past_the_limits_and_neither_does_haste() {
+    const PID: &str = "4242";
+    let house = House::open();
+    let id = picture::session_id(77);
+    spawn(&house.door, id, 4242);
+    let asked =
+        [("GET", "output"), ("GET", "wait?timeout=0"), ("POST", "stdin"), ("POST", "terminate")];
+    let check = |status: u16| {
+        for (name, (method, what)) in
+            [PID.to_owned(), id.to_string()].iter().flat_map(|name| asked.map(|it| (name, it)))
+        {
+            let answer = house.jane(method, &format!("/v1/sessions/{name}/{what}"), "{}");
+            assert_eq!(answer.status, status, "{method} {name}/{what}: {answer:?}");
+        }
+    };
+    check(404);
+    house.door.show(|picture| picture.sessions.push(session_of("bob", 77, None)));
+    check(403);
+    assert!(house.door.wishes().is_empty(), "it was to be ended");
+    let as_admin = house.admin("GET", &format!("/v1/sessions/{PID}/output"), "");
+    assert_eq!(as_admin.status, 200, "{as_admin:?}");
+}
+
+#[test]
+fn what_is_spawned_for_somebody_is_theirs_as_soon_as_it_runs() {
+    let house = House::open();
+    spawn(&house.door, picture::session_id(77), 4242);
+    std::thread::scope(|scope| {
+        let asked = scope.spawn(|| house.jane("GET", "/v1/sessions/4242/output", ""));
+        std::thread::sleep(std::time::Duration::from_millis(50));
+        house.door.show(|picture| picture.sessions.push(session_of("jane", 77, None)));
+        assert_eq!(asked.join().expect("an answer").status, 200);
+    });
+}
+
+#[test]
+fn an_own_id_that_is_the_identity_of_another_session_opens_none() {
+    let house = House::open();
+    house.door.show(|picture| {
+        let bobs = session_of("bob", 70, None);
+        let mut own = Session::clone(&session_of("jane", 71, None));
+        own.native_id = Some(bobs.id.to_string());
+        picture.ended.push(bobs);
+        picture.sessions.push(Arc::new(own));
+    });
+    let path = format!("/v1/sessions/{}", picture::session_id(70));
+    assert_eq!(house.jane("GET", &path, "").status, 403);
+    assert_eq!(house.admin("GET", &path, "").json()["context"]["user"], "bob");
 }
 
 #[test]
