@@ -336,6 +336,33 @@ fn an_id_that_is_known_opens_nobody_elses_session() {
 }
 
 #[test]
+fn a_tree_tells_nobody_of_others() {
+    let house = House::open();
+    let id = picture::session_id;
+    house.door.show(|picture| {
+        picture.sessions.extend([
+            session_of("bob", 80, None),
+            session_of("jane", 81, Some(id(80))),
+            session_of("bob", 82, Some(id(81))),
+            session_of("jane", 83, Some(id(81))),
+        ]);
+    });
+    let path = format!("/v1/sessions/{}/tree", id(81));
+    let ids = |list: &Value, place: &str| -> Vec<String> {
+        let list = list.as_array().expect("a list").iter();
+        list.map(|it| it.pointer(place).and_then(Value::as_str).expect("an id").to_owned())
+            .collect()
+    };
+    let told = |answer: &Answer| {
+        let tree = answer.json();
+        (ids(&tree["ancestors"], "/id"), ids(&tree["tree"]["children"], "/session/id"))
+    };
+    let [above, other, own] = [80, 82, 83].map(|number| id(number).to_string());
+    assert_eq!(told(&house.admin("GET", &path, "")), (vec![above], vec![other, own.clone()]));
+    assert_eq!(told(&house.jane("GET", &path, "")), (vec![], vec![own]));
+}
+
+#[test]
 fn what_is_asked_and_what_is_refused_is_written_down() {
     let house = House::open();
     house.door.get("/v1/status");

@@ -304,7 +304,7 @@ async fn serve(
             find(desk, name)?;
             logs::answer(desk, name, &query, request.headers())
         }
-        What::History(what) => history::answer(desk, what, name, &query).await,
+        What::History(what) => history::answer(desk, caller, what, name, &query).await,
         What::Orphans(Orphans::List) => orphans::list(desk, &query).await,
         What::Orphans(Orphans::End) => {
             orphans::end(desk, caller, request::body(request).await?).await
