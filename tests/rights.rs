@@ -3,10 +3,13 @@
 use std::fs;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Instant;
 
-use procession::config::plan::{TcpControl, TokenPlan, TokenRole};
+use procession::clock;
+use procession::config::one_command::{Options, one_command};
+use procession::config::plan::{Changes, ProcessPlan, Standing, TcpControl, TokenPlan, TokenRole};
 use procession::context::Context;
 use procession::ledger::forget::Whose;
 use procession::ledger::row::{Batch, Row};
@@ -15,11 +18,13 @@ use procession::serve::control::api::routes;
 use procession::store::Store;
 use procession::store::reading::{Answer as Told, Question};
 use procession::store::sqlite::SqliteStore;
-use procession::units::{SessionId, Wall};
+use procession::supervise::lifecycle::Lifecycle;
+use procession::units::{ProcId, ProcessIx, RunId, SessionId, Wall};
 use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::control::door::{Answer, Door, PATIENCE};
+use crate::picture;
 use crate::support::free_port;
 
 /// What each role gets at an address: whether it is let through, whatever it finds there.
@@ -79,7 +84,10 @@ fn expected(method: &str, path: &str) -> [bool; 3] {
 
 const ROLES: [TokenRole; 3] = TokenRole::ALL;
 
-/// A door over TCP with a token for each role, and one of each that is for claude's sessions only.
+/// What an operator says who is for jane's sessions only.
+const JANE: &str = "jane-0123456789abcdef";
+
+/// A door over TCP with a token for each role, one of each that is for claude's sessions only, and jane's.
 struct House {
     door: Door,
     listen: SocketAddr,
@@ -101,6 +109,10 @@ impl House {
             let agents = if limited { vec!["claude".to_owned()] } else { vec![] };
             tokens.push(TokenPlan { name, file, role, users: vec![], agents });
         }
+        let file = folder.path().join("jane");
+        fs::write(&file, JANE).expect("a file");
+        let (name, role, users) = ("jane".to_owned(), TokenRole::Operator, vec!["jane".to_owned()]);
+        tokens.push(TokenPlan { name, file, role, users, agents: vec![] });
         let listen = SocketAddr::from(([127, 0, 0, 1], free_port()));
         let door = Door::open_with(Some(TcpControl { listen, tokens }));
         Self { door, listen, _folder: folder }
@@ -144,6 +156,16 @@ impl House {
 
     fn status(&self, method: &str, path: &str, role: TokenRole, limited: bool) -> u16 {
         self.ask(method, path, &secret(role, limited), None, body_for(path)).status
+    }
+
+    /// What jane's operator gets.
+    fn jane(&self, method: &str, path: &str, body: &str) -> Answer {
+        self.ask(method, path, JANE, None, body)
+    }
+
+    /// What an admin gets who is for all.
+    fn admin(&self, method: &str, path: &str, body: &str) -> Answer {
+        self.ask(method, path, &secret(TokenRole::Admin, false), None, body)
     }
 
     fn trail(&self) -> Vec<Value> {
@@ -213,6 +235,131 @@ fn limits_hold_on_the_road_and_an_admin_goes_beyond_for_a_reason() {
     let last = last.expect("it was written down");
     assert_eq!((&last["reason"], &last["role"]), (&"web is stuck".into(), &"admin".into()));
     assert_eq!(last["token"], "admin-true");
+}
+
+/// A session of somebody's.
+fn session_of(user: &str, number: u64, parent: Option<SessionId>) -> Arc<Session> {
+    let context = Context { user: Some(user.to_owned()), ..Context::default() };
+    let mut session = Session::clone(&picture::run_of("job", number));
+    (session.context, session.parent) = (Some(context.into()), parent);
+    Arc::new(session)
+}
+
+/// Begins a command beside the plan; no picture shows it yet.
+fn spawn(door: &Door, session: SessionId, pid: i32) {
+    let mut plan = one_command(vec!["web".into()], Options::new(PathBuf::new()));
+    let job = ProcessPlan::new("job", vec!["sleep".into()]);
+    plan.processes.push(ProcessPlan { standing: Standing::Spawned, ..job });
+    let (plan, run, process) = (Arc::new(plan), RunId(77), ProcessIx(1));
+    let id = ProcId { pid, start_ticks: 1 };
+    for event in [
+        Lifecycle::PlanChanged { plan, changes: Changes::default() },
+        Lifecycle::RunOpened { run, process, session, attempt: 0, adopted: false },
+        Lifecycle::RunForked { run, id },
+    ] {
+        door.beside.hear(clock::now(), &event);
+    }
+}
+
+#[test]
+fn a_pid_gets_nobody_past_the_limits_and_neither_does_haste() {
+    const PID: &str = "4242";
+    let house = House::open();
+    let id = picture::session_id(77);
+    spawn(&house.door, id, 4242);
+    let asked =
+        [("GET", "output"), ("GET", "wait?timeout=0"), ("POST", "stdin"), ("POST", "terminate")];
+    let check = |status: u16| {
+        for (name, (method, what)) in
+            [PID.to_owned(), id.to_string()].iter().flat_map(|name| asked.map(|it| (name, it)))
+        {
+            let answer = house.jane(method, &format!("/v1/sessions/{name}/{what}"), "{}");
+            assert_eq!(answer.status, status, "{method} {name}/{what}: {answer:?}");
+        }
+    };
+    check(404);
+    house.door.show(|picture| picture.sessions.push(session_of("bob", 77, None)));
+    check(403);
+    assert!(house.door.wishes().is_empty(), "it was to be ended");
+    let as_admin = house.admin("GET", &format!("/v1/sessions/{PID}/output"), "");
+    assert_eq!(as_admin.status, 200, "{as_admin:?}");
+}
+
+#[test]
+fn what_is_spawned_for_somebody_is_theirs_as_soon_as_it_runs() {
+    let house = House::open();
+    spawn(&house.door, picture::session_id(77), 4242);
+    std::thread::scope(|scope| {
+        let asked = scope.spawn(|| house.jane("GET", "/v1/sessions/4242/output", ""));
+        std::thread::sleep(std::time::Duration::from_millis(50));
+        house.door.show(|picture| picture.sessions.push(session_of("jane", 77, None)));
+        assert_eq!(asked.join().expect("an answer").status, 200);
+    });
+}
+
+#[test]
+fn an_own_id_that_is_the_identity_of_another_session_opens_none() {
+    let house = House::open();
+    house.door.show(|picture| {
+        let bobs = session_of("bob", 70, None);
+        let mut own = Session::clone(&session_of("jane", 71, None));
+        own.native_id = Some(bobs.id.to_string());
+        picture.ended.push(bobs);
+        picture.sessions.push(Arc::new(own));
+    });
+    let path = format!("/v1/sessions/{}", picture::session_id(70));
+    assert_eq!(house.jane("GET", &path, "").status, 403);
+    assert_eq!(house.admin("GET", &path, "").json()["context"]["user"], "bob");
+}
+
+#[test]
+fn an_id_that_is_known_opens_nobody_elses_session() {
+    let house = House::open();
+    let open = |body: &str| house.jane("POST", "/v1/sessions", body).status;
+    let bobs = house.admin("POST", "/v1/sessions", r#"{"id": "b1", "user": "bob"}"#);
+    assert_eq!(bobs.status, 201, "{bobs:?}");
+    // The picture does not show it yet: whoever holds the sessions has to know.
+    assert_eq!(open(r#"{"id": "b1", "user": "jane"}"#), 409);
+    assert_eq!(open(r#"{"id": "j0", "user": "jane", "parent": "b1"}"#), 404);
+    for order in ["heartbeat", "close"] {
+        let answer = house.jane("POST", &format!("/v1/sessions/b1/{order}"), "{}");
+        assert_eq!(answer.status, 404, "{order}: {answer:?}");
+    }
+    assert_eq!(open(r#"{"id": "j1", "user": "jane"}"#), 201);
+    assert_eq!(open(r#"{"id": "j1", "user": "jane"}"#), 200, "her own again");
+    assert_eq!(open(r#"{"id": "j2", "user": "jane", "parent": "j1"}"#), 201);
+    for order in ["heartbeat", "close"] {
+        assert_eq!(house.jane("POST", &format!("/v1/sessions/j1/{order}"), "{}").status, 200);
+    }
+    let again = house.admin("POST", "/v1/sessions", r#"{"id": "b1"}"#);
+    assert_eq!(again.status, 200, "{again:?}");
+}
+
+#[test]
+fn a_tree_tells_nobody_of_others() {
+    let house = House::open();
+    let id = picture::session_id;
+    house.door.show(|picture| {
+        picture.sessions.extend([
+            session_of("bob", 80, None),
+            session_of("jane", 81, Some(id(80))),
+            session_of("bob", 82, Some(id(81))),
+            session_of("jane", 83, Some(id(81))),
+        ]);
+    });
+    let path = format!("/v1/sessions/{}/tree", id(81));
+    let ids = |list: &Value, place: &str| -> Vec<String> {
+        let list = list.as_array().expect("a list").iter();
+        list.map(|it| it.pointer(place).and_then(Value::as_str).expect("an id").to_owned())
+            .collect()
+    };
+    let told = |answer: &Answer| {
+        let tree = answer.json();
+        (ids(&tree["ancestors"], "/id"), ids(&tree["tree"]["children"], "/session/id"))
+    };
+    let [above, other, own] = [80, 82, 83].map(|number| id(number).to_string());
+    assert_eq!(told(&house.admin("GET", &path, "")), (vec![above], vec![other, own.clone()]));
+    assert_eq!(told(&house.jane("GET", &path, "")), (vec![], vec![own]));
 }
 
 #[test]

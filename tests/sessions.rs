@@ -410,3 +410,31 @@ fn what_an_application_holds_open_goes_on_in_the_next_life_as_the_same_session()
     let numbers: Vec<u64> = events.iter().filter_map(|one| one["sequence"].as_u64()).collect();
     assert_eq!(numbers, (0..6).collect::<Vec<_>>());
 }
+
+#[test]
+fn a_run_labels_its_own_memory_only() {
+    let script = format!(
+        "'{BINARY} memory label other mine >DIR/other 2>&1; {BINARY} memory label web mine \
+         >DIR/own 2>&1; echo $$? >DIR/done; exec sleep 600'"
+    );
+    let served = Served::of(&format!(
+        "processes:\n  other: {{command: [sleep, '600']}}\n  web: {{command: [sh, -c, {script}], \
+         autostart: false, environment: {{PROCESSION_SOCKET: DIR/c.sock}}}}\n"
+    ));
+    served.run_of("other");
+    served.ask("POST", "/v1/processes/web/start", &json!({}));
+    let read = |name: &str| std::fs::read_to_string(served.house.dir().join(name)).ok();
+    let done = until("both were asked for", || read("done").filter(|text| !text.is_empty()));
+    assert_eq!(done, "0\n", "{:?}", read("own"));
+    let said = read("other").unwrap_or_default();
+    assert!(said.contains("may act on that run only"), "{said}");
+}
+
+#[test]
+fn an_export_that_breaks_off_fails_in_each_form() {
+    let served = Served::of(&format!("store: {{sqlite: /proc/nope/h.db}}\n{SLEEPS}"));
+    for form in ["jsonl", "json", "csv"] {
+        let output = served.cli(&["sessions", "export", "--format", form]);
+        assert_eq!(output.status.code(), Some(1), "{form}: {}", said(&output));
+    }
+}

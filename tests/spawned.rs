@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 
 use crate::control::schema::{complaints, schema};
 use crate::house::{As, BINARY, House, mark, marked, until};
+use crate::support::{free_port, get};
 
 /// Far beyond what anything here takes.
 const PATIENCE: Duration = Duration::from_secs(90);
@@ -600,4 +601,22 @@ fn the_verbs_do_what_the_doors_do() {
     let command: Value = serde_json::from_str(&json.1).expect("JSON");
     assert_eq!(command["state"], "killed");
     assert_eq!(out(&["sessions", "wait", "4711"]).0, Some(1), "nobody is called so");
+}
+
+#[test]
+fn a_command_beside_the_plan_that_failed_takes_nobody_out_of_service() {
+    let port = free_port();
+    let config =
+        "control: DIR/c.sock\nstore: memory\nprocesses: {keep: {command: [sleep, '1000000']}}\n";
+    let it = Sandbox::of(House::of_config_listening(As::Subreaper, config, port));
+    let url = format!("http://127.0.0.1:{port}/readyz");
+    until("it is ready", || get(&url));
+    let session = it.shell("exit 3");
+    assert_eq!(it.end(&session)["end"]["exit_code"], 3);
+    until("the picture shows that it failed", || {
+        let shown = it.get("/v1/processes").json();
+        let all = shown["processes"].as_array()?;
+        all.iter().find(|one| one["name"] == "spawned-1" && one["state"] == "failed").cloned()
+    });
+    assert_eq!(get(&url).as_deref(), Some("ready\n"));
 }

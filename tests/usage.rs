@@ -3,11 +3,18 @@
 
 use std::fs;
 use std::io::{Read, Write};
-use std::net::TcpStream;
+use std::net::{TcpListener, TcpStream};
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
+use procession::ledger::request::{Answered, Reply, Request as Asked};
+use procession::serve::control::{Busy, Requests};
+use procession::serve::ingest::{self, Receiver};
+use procession::units::{SessionId, Wall};
 use serde_json::{Value, json};
+use tokio::sync::{oneshot, watch};
 
 use crate::control::door::{Answer, Door};
 use crate::control::schema::{complaints, schema};
@@ -102,6 +109,45 @@ fn metrics(time: u64, tokens: &Value) -> String {
     let metric = json!({"name": "claude_code.token.usage",
         "sum": {"aggregationTemporality": 1, "dataPoints": [point]}});
     json!({"resourceMetrics": [{"scopeMetrics": [{"metrics": [metric]}]}]}).to_string()
+}
+
+#[test]
+fn what_was_not_taken_is_counted_when_it_is_sent_again() {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let address = listener.local_addr().expect("its address");
+    let (full, counted) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
+    let (is_full, sum) = (Arc::clone(&full), Arc::clone(&counted));
+    let requests: Requests = Box::new(move |request| {
+        if is_full.load(Ordering::SeqCst) {
+            return Err(Busy::Full);
+        }
+        let Asked::Count { calls, .. } = request else { panic!("{request:?}") };
+        let output: u64 = calls.iter().map(|call| call.tokens.output).sum();
+        sum.fetch_add(output, Ordering::SeqCst);
+        let (reply, answer) = oneshot::channel();
+        let _ = reply.send(Answered { reply: Reply::Noted, durable: true });
+        Ok(answer)
+    });
+    let receiver = Receiver { admit: Box::new(|session, _| SessionId::parse(session)), requests };
+    let (stop, stopped) = watch::channel(false);
+    let thread = std::thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        runtime.expect("a runtime").block_on(ingest::serve(listener, receiver, stopped));
+    });
+    let endpoint = format!("http://{address}/{}/sign/v1/metrics", SessionId::new(Wall(5), 1));
+    let sum_of = |tokens: u64| {
+        let body = metrics(1_790_000_060_000_000_000 + tokens, &json!(tokens));
+        body.replace("\"aggregationTemporality\":1", "\"aggregationTemporality\":2")
+    };
+    let post = |tokens: u64| send(&endpoint, JSON, sum_of(tokens).as_bytes()).status;
+    assert_eq!((post(10), counted.load(Ordering::SeqCst)), (200, 10));
+    full.store(true, Ordering::SeqCst);
+    assert_eq!(post(25), 429);
+    full.store(false, Ordering::SeqCst);
+    assert_eq!((post(25), counted.load(Ordering::SeqCst)), (200, 25));
+    assert_eq!((post(25), counted.load(Ordering::SeqCst)), (200, 25), "a sum stands still");
+    stop.send_replace(true);
+    thread.join().expect("it ends");
 }
 
 #[test]

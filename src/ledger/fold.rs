@@ -313,6 +313,7 @@ impl Process {
         self.successes.clone_from(&plan.restart.success_codes);
         self.spawned = plan.standing == Standing::Spawned;
         self.view.retired = plan.standing == Standing::Retired;
+        self.view.beside = self.spawned;
         self.view.thresholds = plan.thresholds;
         // Until the next sample, without the container's limit.
         self.view.bounds = Bounds::of(&plan.thresholds, None);

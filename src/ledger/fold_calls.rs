@@ -7,7 +7,7 @@ use crate::ledger::fold::Ledger;
 use crate::ledger::fold_budgets::Spending;
 use crate::ledger::fold_chains::Changed;
 use crate::ledger::labels::UNKNOWN;
-use crate::ledger::request::{Beat, Named, Refusal, Reply, Spent};
+use crate::ledger::request::{Beat, Limits, Named, Refusal, Reply, Spent};
 use crate::ledger::row::Row;
 use crate::ledger::session::SessionKind;
 use crate::tokens::call::Call;
@@ -114,7 +114,9 @@ impl Ledger {
 
     fn payer(&mut self, call: &Call, within: Option<SessionId>) -> Result<Payer, Refusal> {
         let session = match &call.session {
-            Some(id) => Some(self.find(&Named { id: id.clone(), within })?),
+            Some(id) => {
+                Some(self.find(&Named { id: id.clone(), within, limits: Limits::default() })?)
+            }
             None => within,
         };
         let known = session.and_then(|id| self.sessions.get(id));

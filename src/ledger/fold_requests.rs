@@ -10,7 +10,9 @@ use crate::ledger::activity::Bounds;
 use crate::ledger::fold::{Ledger, batch};
 use crate::ledger::labels::{UNKNOWN, clip};
 use crate::ledger::outcome::Outcome;
-use crate::ledger::request::{Beat, Closing, Named, Opening, OwnContext, Refusal, Reply, Request};
+use crate::ledger::request::{
+    Beat, Closing, Limits, Named, Opening, OwnContext, Refusal, Reply, Request,
+};
 use crate::ledger::row::{Batch, EventSource, Row};
 use crate::ledger::session::{Session, SessionKind, SessionState};
 use crate::ledger::sessions::Note;
@@ -130,7 +132,7 @@ impl Ledger {
     }
 
     fn open_again(&mut self, at: Now, id: SessionId, opening: &Opening) -> Answer {
-        if !self.is_within(id, opening.within) {
+        if !self.is_within(id, opening.within) || !self.is_for(id, &opening.limits) {
             let id = opening.native_id.clone().unwrap_or_default();
             return Err(Refusal::Taken(id));
         }
@@ -154,7 +156,10 @@ impl Ledger {
     fn parent_of(&self, opening: &Opening) -> Result<Option<SessionId>, Refusal> {
         let within = opening.within;
         let parent = match &opening.parent {
-            Some(id) => self.find(&Named { id: id.clone(), within })?,
+            Some(id) => {
+                let limits = opening.limits.clone();
+                self.find(&Named { id: id.clone(), within, limits })?
+            }
             None => match within {
                 Some(id) => id,
                 None => return Ok(None),
@@ -253,7 +258,7 @@ impl Ledger {
         let ended = || self.sessions.native(&named.id).map(|session| session.id);
         let found = known.or_else(|| self.externals.by_native(&named.id)).or_else(ended);
         found
-            .filter(|id| self.is_within(*id, named.within))
+            .filter(|id| self.is_within(*id, named.within) && self.is_for(*id, &named.limits))
             .ok_or_else(|| Refusal::Unknown(named.id.clone()))
     }
 
@@ -273,6 +278,22 @@ impl Ledger {
     /// Whether a session is this one or lies below it.
     fn is_within(&self, id: SessionId, within: Option<SessionId>) -> bool {
         within.is_none_or(|within| self.sessions.chain(id).contains(&within))
+    }
+
+    /// Whether a session is inside limits, by what it or the nearest above it says of whose it is.
+    fn is_for(&self, id: SessionId, limits: &Limits) -> bool {
+        if limits.are_none() {
+            return true;
+        }
+        let chain = self.sessions.chain(id);
+        let known = || chain.iter().filter_map(|id| self.sessions.get(*id));
+        let configured = || {
+            let process = &known().next()?.process;
+            let one = self.processes.iter().find(|one| one.view.name == *process)?;
+            one.view.agent.as_deref()
+        };
+        let agent = known().find_map(|one| one.agent.as_deref()).or_else(configured);
+        limits.admit(known().find_map(Session::user), agent)
     }
 }
 

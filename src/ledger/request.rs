@@ -78,13 +78,40 @@ pub struct Heard {
     pub broken: bool,
 }
 
+/// Whose sessions somebody is limited to: those of one of the users, where some are named, and of one
+/// of the agents, where some are.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Limits {
+    /// The users; anybody's where there are none.
+    pub users: Vec<String>,
+    /// The agents; any where there are none.
+    pub agents: Vec<String>,
+}
+
+impl Limits {
+    /// Whether what is this user's and this agent's is inside.
+    pub fn admit(&self, user: Option<&str>, agent: Option<&str>) -> bool {
+        let among = |names: &[String], name: Option<&str>| {
+            names.is_empty() || name.is_some_and(|name| names.iter().any(|known| known == name))
+        };
+        among(&self.users, user) && among(&self.agents, agent)
+    }
+
+    /// Whether everybody's are meant.
+    pub fn are_none(&self) -> bool {
+        self.users.is_empty() && self.agents.is_empty()
+    }
+}
+
 /// A session as somebody means it, and what they may mean.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Named {
     /// Its identity, or the id that its application gave it.
     pub id: String,
     /// Only what belongs to this session is seen; everything where nothing is said.
     pub within: Option<SessionId>,
+    /// Whose sessions are seen.
+    pub limits: Limits,
 }
 
 /// A session that is to be opened.
@@ -97,6 +124,8 @@ pub struct Opening {
     /// The session that the asker is a part of: the parent where none is named, and the only tree
     /// that a parent may be of.
     pub within: Option<SessionId>,
+    /// Whose sessions the asker may touch, its parent and one that is open already among them.
+    pub limits: Limits,
     /// What becomes of it when its parent ends.
     pub on_parent_end: OnParentEnd,
     /// Whether it ends with the connection that opened it.

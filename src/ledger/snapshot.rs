@@ -205,6 +205,8 @@ pub struct ProcessView {
     pub replica: Option<u32>,
     /// Whether a reload took it out of the plan.
     pub retired: bool,
+    /// Whether it is beside the plan: a command that was spawned, or one of a hook.
+    pub beside: bool,
     /// The phase that it is in.
     pub phase: PhaseName,
     /// When it runs by the clock.
@@ -266,6 +268,7 @@ impl ProcessView {
             family: plan.family().to_owned(),
             replica: plan.replica.as_ref().map(|replica| replica.number),
             retired: plan.standing == Standing::Retired,
+            beside: plan.standing == Standing::Spawned,
             phase: PhaseName::Waiting,
             schedule: plan.schedule.clone().map(Arc::new),
             run: None,

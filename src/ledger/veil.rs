@@ -372,7 +372,7 @@ mod tests {
         };
         assert!(opened.own.user.is_some_and(|user| user.starts_with('#')));
         assert!(opened.own.labels["ticket"].starts_with('#'));
-        let session = Named { id: "job-1".into(), within: None };
+        let session = Named { id: "job-1".into(), ..Named::default() };
         let closing = Closing { failed: false, reason: Some("token=abc".into()) };
         let Request::Close { session, closing } = veil.request(Request::Close { session, closing })
         else {
@@ -380,7 +380,7 @@ mod tests {
         };
         assert_eq!(Some(session.id), opened.native_id, "it is found again");
         assert_eq!(closing.reason.as_deref(), Some("token=***"));
-        let ours = Named { id: SessionId::new(Wall(1), 1).to_string(), within: None };
+        let ours = Named { id: SessionId::new(Wall(1), 1).to_string(), ..Named::default() };
         let beat = Request::Beat { session: ours, beat: Beat::default() };
         assert_eq!(veil.request(beat.clone()), beat);
     }

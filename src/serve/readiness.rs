@@ -15,7 +15,9 @@ pub(super) fn missing(snapshot: &Snapshot) -> Vec<String> {
     if snapshot.generation == 0 {
         return vec!["nothing is known yet".to_owned()];
     }
-    snapshot.processes.iter().filter(|process| !is_well(process)).map(unready).collect()
+    // How a command beside the plan went concerns who asked for it, and nobody's traffic.
+    let in_plan = snapshot.processes.iter().filter(|process| !process.beside);
+    in_plan.filter(|process| !is_well(process)).map(unready).collect()
 }
 
 /// The answer to who only wants to know whether.

@@ -45,6 +45,8 @@ pub struct Door {
     pub socket: PathBuf,
     pub pictures: watch::Sender<Arc<Snapshot>>,
     pub events: Arc<Events>,
+    /// What was spawned beside the plan.
+    pub beside: Arc<Beside>,
     /// What was wished for.
     pub wishes: Arc<Mutex<Vec<Wish>>>,
     answering: Arc<Mutex<Answering>>,
@@ -102,8 +104,18 @@ impl Door {
             runtime.unwrap().block_on(serve(plan, sources, stopped));
         });
         let (thread, _folder) = (Some(thread), folder);
-        let door =
-            Self { socket, pictures, events, wishes, answering, reading, stop, thread, _folder };
+        let door = Self {
+            socket,
+            pictures,
+            events,
+            beside,
+            wishes,
+            answering,
+            reading,
+            stop,
+            thread,
+            _folder,
+        };
         door.connect();
         door
     }

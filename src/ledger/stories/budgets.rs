@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::ledger::request::{
-    Beat, HookCause, Hooked, Knock, Named, Opening, Refusal, Reply, Request,
+    Beat, HookCause, Hooked, Knock, Limits, Named, Opening, Refusal, Reply, Request,
 };
 use crate::ledger::snapshot::BudgetView;
 use crate::tokens::call::Call;
@@ -257,7 +257,7 @@ fn late_corrections_and_heartbeats_are_charged_too() {
     ledger.ask(at(3), Request::Open(Box::new(opening)));
     let tokens = TokenCounts { output: 30, ..TokenCounts::default() };
     let beat = Beat { tokens, cost: Some(Money(100)), note: None };
-    let job = || Named { id: "job".into(), within: None };
+    let job = || Named { id: "job".into(), within: None, limits: Limits::default() };
     let (reply, batches) = ledger.ask(at(4), Request::Beat { session: job(), beat });
     assert!(matches!(reply, Reply::Done(_)), "{reply:?}");
     assert_eq!(

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::*;
+use crate::ledger::request::Limits;
 use crate::ledger::request::*;
 use crate::ledger::session::OnParentEnd;
 
@@ -71,7 +72,7 @@ fn refused(ledger: &mut Ledger, ms: u64, request: Request) -> Refusal {
 }
 
 fn named(id: &str) -> Named {
-    Named { id: id.to_owned(), within: None }
+    Named { id: id.to_owned(), within: None, limits: Limits::default() }
 }
 
 fn close(id: &str) -> Request {
@@ -228,7 +229,7 @@ fn who_is_inside_a_run_reaches_its_own_sessions_only() {
     ledger.fold(opened(0, 2, CODER, 0));
     let mine = Opening { within: Some(session(1)), ..opening("a") };
     open(&mut ledger, 1, mine.clone());
-    let theirs = Named { id: "a".to_owned(), within: Some(session(2)) };
+    let theirs = Named { id: "a".to_owned(), within: Some(session(2)), limits: Limits::default() };
     let unknown = Refusal::Unknown("a".to_owned());
     let beat = Request::Beat { session: theirs.clone(), beat: Beat::default() };
     assert_eq!(refused(&mut ledger, 2, beat), unknown);
@@ -241,7 +242,7 @@ fn who_is_inside_a_run_reaches_its_own_sessions_only() {
         Opening { within: Some(session(2)), parent: Some(session(1).to_string()), ..opening("b") };
     let elsewhere = refused(&mut ledger, 2, Request::Open(Box::new(elsewhere)));
     assert_eq!(elsewhere, Refusal::Unknown(session(1).to_string()));
-    let run = Named { id: session(1).to_string(), within: None };
+    let run = Named { id: session(1).to_string(), within: None, limits: Limits::default() };
     let closing = Closing { failed: false, reason: None };
     let run = refused(&mut ledger, 3, Request::Close { session: run, closing });
     assert_eq!(run, Refusal::NotExternal(session(1)));

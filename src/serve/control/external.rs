@@ -20,7 +20,7 @@ use super::request;
 use super::role::{Caller, Role, Who};
 use super::{Busy, Desk};
 use crate::ledger::request::{
-    Answered, Beat, Closing, LONGEST_ID, Named, Opening, OwnContext, Refusal, Reply,
+    Answered, Beat, Closing, LONGEST_ID, Limits, Named, Opening, OwnContext, Refusal, Reply,
     Request as Asked,
 };
 use crate::ledger::session::{OnParentEnd, Session, SessionKind};
@@ -86,7 +86,7 @@ async fn open(desk: &Arc<Desk>, caller: &Caller, body: OpenBody) -> Result<Answe
     let turn = turn.transpose();
     let turn = turn.map_err(|_| Problem::busy("too many answers are streamed"))?;
     let given = async {
-        let opening = opening(caller, body)?;
+        let opening = Opening { limits: limits(desk, caller), ..opening(caller, body)? };
         stays_inside(desk, caller, &opening)?;
         was_not_before(desk, &opening).await?;
         ask(desk, Asked::Open(Box::new(opening))).await
@@ -106,9 +106,7 @@ async fn open(desk: &Arc<Desk>, caller: &Caller, body: OpenBody) -> Result<Answe
 
 /// Whether whoever opens a session may see it: one of another user or agent is not theirs to open.
 fn stays_inside(desk: &Desk, caller: &Caller, opening: &Opening) -> Result<(), Problem> {
-    let Some(limits) = caller.role.limits().filter(|_| !caller.goes_beyond()) else {
-        return Ok(());
-    };
+    let Some(limits) = caller.confined() else { return Ok(()) };
     let picture = desk.picture();
     let is_it = |it: &&Arc<Session>, id: &str| {
         it.id.to_string() == id || it.native_id.as_deref() == Some(id)
@@ -208,7 +206,7 @@ async fn beat(
     let tokens = body.tokens.map(counts).unwrap_or_default();
     let note = body.note.map(|note| short("note", note)).transpose()?;
     let beat = Beat { tokens, cost: body.cost_nano_usd.map(Money), note };
-    let session = Named { id: id.to_owned(), within };
+    let session = Named { id: id.to_owned(), within, limits: limits(desk, caller) };
     kept(ask(desk, Asked::Beat { session, beat }).await?)
 }
 
@@ -224,7 +222,7 @@ async fn close(desk: &Desk, caller: &Caller, id: &str, body: CloseBody) -> Resul
             }
         };
         let reason = body.reason.map(|reason| short("reason", reason)).transpose()?;
-        let session = Named { id: id.to_owned(), within };
+        let session = Named { id: id.to_owned(), within, limits: limits(desk, caller) };
         ask(desk, Asked::Close { session, closing: Closing { failed, reason } }).await
     };
     kept(audited(caller, &format!("close session {id}"), given.await)?)
@@ -317,6 +315,13 @@ fn within(caller: &Caller) -> Result<Option<SessionId>, Problem> {
     }
 }
 
+/// Whose sessions the asker may touch, by the names that are kept of users.
+fn limits(desk: &Desk, caller: &Caller) -> Limits {
+    let mut limits = caller.confined().cloned().unwrap_or_default();
+    limits.users.iter_mut().for_each(|user| *user = desk.sources.veil.user(user));
+    limits
+}
+
 fn opening(caller: &Caller, body: OpenBody) -> Result<Opening, Problem> {
     let OpenBody { id, parent, agent, user, working_dir, labels, on_parent_end, bound } = body;
     let on_parent_end = on_parent_end.as_deref().map(policy).transpose()?.unwrap_or_default();
@@ -330,6 +335,7 @@ fn opening(caller: &Caller, body: OpenBody) -> Result<Opening, Problem> {
         native_id: id.map(own_id).transpose()?,
         parent,
         within: within(caller)?,
+        limits: Limits::default(),
         on_parent_end,
         bound,
         own: OwnContext {

@@ -10,7 +10,8 @@ use super::answer::{Answer, json};
 use super::api::{Route, What as Any, get};
 use super::problem::Problem;
 use super::query::Query;
-use super::{Desk, reading};
+use super::role::Caller;
+use super::{Desk, gate, reading};
 use crate::ledger::replay::Difference as Found;
 use crate::ledger::session::{Session, SessionKind, SessionState};
 use crate::ledger::snapshot::Snapshot;
@@ -59,6 +60,7 @@ const DEEPEST: usize = 32;
 /// The answer to a request of this file.
 pub(super) async fn answer(
     desk: &Desk,
+    caller: &Caller,
     what: What,
     name: &str,
     query: &Query,
@@ -70,7 +72,7 @@ pub(super) async fn answer(
             json(StatusCode::OK, &reading::session(&found))
         }
         What::Events => json(StatusCode::OK, &events(desk, name, query).await?),
-        What::Tree => json(StatusCode::OK, &tree(desk, name).await?),
+        What::Tree => json(StatusCode::OK, &tree(desk, caller, name).await?),
         What::Replay => json(StatusCode::OK, &replay(desk, query).await?),
     })
 }
@@ -269,10 +271,16 @@ fn event(kept: KeptEvent) -> SessionEvent {
     }
 }
 
-async fn tree(desk: &Desk, name: &str) -> Result<SessionTree, Problem> {
+/// A session with those above and below it, so far as they are the asker's to see.
+async fn tree(desk: &Desk, caller: &Caller, name: &str) -> Result<SessionTree, Problem> {
     let root = find(desk, name).await?;
-    let ancestors = ancestors(desk, &root).await?;
+    let mut ancestors = ancestors(desk, &root).await?;
     let picture = desk.picture();
+    let is_theirs = |session: &Session| {
+        caller.confined().is_none_or(|limits| gate::covers(limits, session, &picture))
+    };
+    ancestors.retain(|session| is_theirs(session));
+    let ancestors = ancestors.iter().map(|session| reading::session(session)).collect();
     let asked = Question::Descendants { root: root.id, limit: MOST };
     let (kept, incomplete) = match desk.sources.history.ask(asked).await {
         Ok(Kept::Sessions(page)) => (page, None),
@@ -284,7 +292,7 @@ async fn tree(desk: &Desk, name: &str) -> Result<SessionTree, Problem> {
         kept.items.into_iter().map(|session| (session.id, Arc::new(session))).collect();
     known.extend(all(&picture).map(|session| (session.id, Arc::clone(session))));
     let mut parts: BTreeMap<SessionId, Vec<Arc<Session>>> = BTreeMap::new();
-    for session in known.into_values() {
+    for session in known.into_values().filter(|session| is_theirs(session)) {
         if let Some(parent) = session.parent {
             parts.entry(parent).or_default().push(session);
         }
@@ -333,12 +341,12 @@ pub fn replayed(compared: &Compared) -> Replayed {
     }
 }
 
-async fn ancestors(desk: &Desk, of: &Session) -> Result<Vec<crate::serve::wire::Session>, Problem> {
+async fn ancestors(desk: &Desk, of: &Session) -> Result<Vec<Arc<Session>>, Problem> {
     let (mut above, mut next) = (Vec::new(), of.parent);
     while let Some(parent) = next.filter(|_| above.len() < DEEPEST) {
         let Ok(session) = find(desk, &parent.to_string()).await else { break };
-        above.push(reading::session(&session));
         next = session.parent;
+        above.push(session);
     }
     Ok(above)
 }

@@ -66,7 +66,11 @@ pub(super) async fn answer(
             find(&picture, name)?;
             let wire::LabelBody { label } = request::body(request).await?;
             let said = format!("label memory of {name}");
-            audited(caller, &said, put_label(desk, name, label).await)
+            let given = async {
+                caller.may_order(&[name.to_owned()], &picture)?;
+                put_label(desk, name, label).await
+            };
+            audited(caller, &said, given.await)
         }
     }
 }

@@ -17,7 +17,7 @@ use super::{Desk, export, request};
 use crate::clock;
 use crate::ledger::audit::AuditRow;
 use crate::ledger::forget::Whose;
-use crate::ledger::session::{Session, SessionState};
+use crate::ledger::session::SessionState;
 use crate::serve::wire::rights::{Audit, AuditLine, ForgetBody, Forgotten, PurgeBody};
 use crate::store::reading::audit::AuditWanted;
 use crate::store::reading::reader::Unanswered;
@@ -73,20 +73,6 @@ pub(super) async fn answer(
         What::Export => export::answer(desk, query).await,
         What::Purge => purge(desk, caller, request::body(request).await?).await,
         What::Forget => forget(desk, caller, request::body(request).await?).await,
-    }
-}
-
-/// A session by its identity or its own id, live or kept.
-pub(super) async fn session(desk: &Desk, name: &str) -> Option<Arc<Session>> {
-    let picture = desk.picture();
-    let id = SessionId::parse(name);
-    let named = |it: &&Arc<Session>| Some(it.id) == id || it.native_id.as_deref() == Some(name);
-    if let Some(found) = picture.sessions.iter().chain(&picture.ended).find(named) {
-        return Some(Arc::clone(found));
-    }
-    match desk.sources.history.ask(Question::Session(name.to_owned())).await {
-        Ok(Told::Session(Some(found))) => Some(Arc::new(*found)),
-        _ => None,
     }
 }
 

@@ -8,6 +8,7 @@ use super::gate;
 use super::peers::{Peer, Place};
 use super::problem::Problem;
 use crate::config::plan::TokenRole;
+pub(super) use crate::ledger::request::Limits;
 use crate::ledger::snapshot::{ProcessView, Snapshot};
 use crate::units::SessionId;
 
@@ -53,8 +54,13 @@ impl Caller {
         }
     }
 
+    /// Whose sessions they are limited to, where they may not go beyond.
+    pub(super) fn confined(&self) -> Option<&Limits> {
+        self.role.limits().filter(|_| !self.goes_beyond())
+    }
+
     /// Whether they may go beyond their limits, since they said why.
-    pub(super) fn goes_beyond(&self) -> bool {
+    fn goes_beyond(&self) -> bool {
         self.role.rank() == Some(Rank::Admin) && self.reason.is_some()
     }
 }
@@ -111,28 +117,6 @@ impl Rank {
             Self::Operator => "operator",
             Self::Admin => "admin",
         }
-    }
-}
-
-/// Whose sessions a role is for: those of one of the users, where some are named, and of one of the
-/// agents, where some are.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Limits {
-    pub(super) users: Vec<String>,
-    pub(super) agents: Vec<String>,
-}
-
-impl Limits {
-    /// Whether what is this user's and this agent's is inside.
-    pub(super) fn admit(&self, user: Option<&str>, agent: Option<&str>) -> bool {
-        let among = |names: &[String], name: Option<&str>| {
-            names.is_empty() || name.is_some_and(|name| names.iter().any(|known| known == name))
-        };
-        among(&self.users, user) && among(&self.agents, agent)
-    }
-
-    fn are_none(&self) -> bool {
-        self.users.is_empty() && self.agents.is_empty()
     }
 }
 

@@ -7,6 +7,7 @@ use std::time::Duration;
 use hyper::body::{Bytes, Incoming};
 use hyper::header::{HeaderName, HeaderValue};
 use hyper::{Request, StatusCode};
+use tokio::time::timeout;
 
 use super::answer::{Answer, json, whole};
 use super::api::{Route, What, get, post};
@@ -15,7 +16,7 @@ use super::orders::{audited, give, strange};
 use super::problem::Problem;
 use super::query::Query;
 use super::role::{Caller, Role};
-use super::{Desk, reading, request};
+use super::{Desk, history, reading, request};
 use crate::ledger::beside::Command;
 use crate::ledger::session::{Session, SessionEnd, SessionKind};
 use crate::ledger::written::Written;
@@ -37,6 +38,10 @@ const USUAL_END: Duration = Duration::from_secs(30);
 const USUAL_PART: usize = 64 << 10;
 const MOST_PART: usize = 1 << 20;
 const LEAST_PART: usize = 4;
+/// For a picture to show a command that has begun; one is made every 50 ms.
+const UNTIL_SHOWN: Duration = Duration::from_millis(500);
+/// What is said of a name that is nobody's.
+const HOW_TO_NAME: &str = "name it by session or pid; GET /v1/spawned lists those that are known";
 /// How many that ended are shown.
 const MOST_ENDED: usize = 100;
 /// The longest grace that may be given to one that is to end.
@@ -99,6 +104,25 @@ pub(super) async fn answer(
     }
 }
 
+/// The session of the command that is meant, as a picture or the store has it: one that has begun this
+/// moment is waited for, since it is not known before whose it is.
+pub(super) async fn session(desk: &Desk, name: &str) -> Result<Arc<Session>, Problem> {
+    let unknown = || Problem::unknown("spawned command", name, &[]).suggest(HOW_TO_NAME);
+    let command = desk.sources.beside.find(name);
+    let id = command.as_ref().map(|it| it.session).or_else(|| SessionId::parse(name));
+    let id = id.ok_or_else(unknown)?;
+    let text = id.to_string();
+    let mut found = history::find(desk, &text).await;
+    if found.is_err() && command.is_some() {
+        let mut pictures = desk.sources.pictures.clone();
+        let shown = pictures.wait_for(|picture| reading::find_session(picture, &text).is_some());
+        let _ = timeout(UNTIL_SHOWN, shown).await;
+        found = history::find(desk, &text).await;
+    }
+    // An application may have given its session the identity of another as its own id.
+    Some(found?).filter(|it| it.id == id).ok_or_else(unknown)
+}
+
 fn find(desk: &Desk, id: &str) -> Result<Command, Problem> {
     if let Some(found) = desk.sources.beside.find(id) {
         return Ok(found);
@@ -113,7 +137,7 @@ fn find(desk: &Desk, id: &str) -> Result<Command, Problem> {
         });
     }
     let problem = Problem::unknown("spawned command", id, &[]);
-    Err(problem.suggest("name it by session or pid; GET /v1/spawned lists those that are known"))
+    Err(problem.suggest(HOW_TO_NAME))
 }
 
 fn list(desk: &Desk, query: &Query) -> Result<Answer, Problem> {

@@ -22,15 +22,15 @@ use hyper::service::service_fn;
 use hyper::{Method, Request, Response};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::watch;
+use tokio::sync::{oneshot, watch};
 use tokio::time::{sleep, timeout};
 
 use self::reply::{Refusal, accepted, refused};
-use crate::ledger::request::{Heard, Request as Asked};
+use crate::ledger::request::{Answered, Heard, Request as Asked};
 use crate::serve::connections::Connections;
 use crate::serve::control::{Busy, Requests};
 use crate::serve::patience::Patient;
-use crate::tokens::otlp::{Decoder, Encoding, Figures, Signal};
+use crate::tokens::otlp::{Decoder, Encoding, Figures, Signal, Told};
 use crate::units::SessionId;
 
 /// Open connections: an agent keeps one or two.
@@ -71,6 +71,9 @@ struct Desk {
     senders: Mutex<Senders>,
     grpc_told: std::sync::Once,
 }
+
+/// What the ledger is going to answer.
+type Waited = oneshot::Receiver<Answered>;
 
 /// The sums of those who send, and when each was heard of last.
 #[derive(Default)]
@@ -160,23 +163,14 @@ async fn received(desk: &Desk, request: Request<Incoming>) -> Result<(Signal, Fi
         return Err(Refusal::WrongMethod);
     }
     let encoding = body::encoding(request.headers()).ok_or(Refusal::WrongType)?;
-    let read = match body::read(request, encoding).await {
-        Ok(body) => desk.decoded(session, signal, encoding, &body),
-        Err(refusal) => Err(refusal),
+    let (reply, read) = match body::read(request, encoding).await {
+        Ok(body) => desk.taken(session, signal, encoding, &body)?,
+        Err(refusal) => (desk.handed(session, signal, None)?, Err(refusal)),
     };
-    let (calls, heard) = match &read {
-        Ok(told) => (told.calls.clone(), Heard { signal, figures: told.figures, broken: false }),
-        Err(_) => (Vec::new(), Heard { signal, figures: Figures::default(), broken: true }),
-    };
-    let asked = Asked::Count { calls, within: Some(session), heard: Some(heard) };
-    let reply = (desk.receiver.requests)(asked).map_err(|busy| match busy {
-        Busy::Full => Refusal::Full,
-        Busy::Gone => Refusal::GoingDown,
-    })?;
     // Acknowledged once it is durable, so that a sender tries again what we did not keep.
     let answered = timeout(PATIENCE, reply).await.map_err(|_| Refusal::Full)?;
     answered.map_err(|_| Refusal::GoingDown)?;
-    read.map(|told| (signal, told.figures))
+    read.map(|figures| (signal, figures))
 }
 
 fn addressed(desk: &Desk, path: &str) -> Result<(SessionId, Signal), Refusal> {
@@ -188,16 +182,46 @@ fn addressed(desk: &Desk, path: &str) -> Result<(SessionId, Signal), Refusal> {
 }
 
 impl Desk {
-    fn decoded(
+    /// Hands what a body tells to the ledger. Its sums count as heard only once they are handed over:
+    /// what is refused is sent again, and must grow by the same then.
+    fn taken(
         &self,
         session: SessionId,
         signal: Signal,
         encoding: Encoding,
         body: &[u8],
-    ) -> Result<crate::tokens::otlp::Told, Refusal> {
+    ) -> Result<(Waited, Result<Figures, Refusal>), Refusal> {
         let mut senders = self.senders.lock().unwrap_or_else(PoisonError::into_inner);
-        let told = senders.of(session).read(signal, encoding, body);
-        told.map_err(|malformed| Refusal::Malformed(malformed.0))
+        let decoder = senders.of(session);
+        match decoder.reading(signal, encoding, body) {
+            Ok((told, next)) => {
+                let figures = told.figures;
+                let reply = self.handed(session, signal, Some(told))?;
+                *decoder = next;
+                Ok((reply, Ok(figures)))
+            }
+            Err(malformed) => {
+                let reply = self.handed(session, signal, None)?;
+                Ok((reply, Err(Refusal::Malformed(malformed.0))))
+            }
+        }
+    }
+
+    /// Hands to the ledger what was told, or that it could not be read.
+    fn handed(
+        &self,
+        session: SessionId,
+        signal: Signal,
+        told: Option<Told>,
+    ) -> Result<Waited, Refusal> {
+        let broken = told.is_none();
+        let Told { calls, figures } = told.unwrap_or_default();
+        let heard = Some(Heard { signal, figures, broken });
+        let asked = Asked::Count { calls, within: Some(session), heard };
+        (self.receiver.requests)(asked).map_err(|busy| match busy {
+            Busy::Full => Refusal::Full,
+            Busy::Gone => Refusal::GoingDown,
+        })
     }
 }
 

@@ -112,6 +112,19 @@ impl Decoder {
         encoding: Encoding,
         body: &[u8],
     ) -> Result<Told, Malformed> {
+        let (told, next) = self.reading(signal, encoding, body)?;
+        *self = next;
+        Ok(told)
+    }
+
+    /// What a body tells, and who reads the one after it; for who does not know yet whether this one
+    /// is taken, or sent once more.
+    pub fn reading(
+        &self,
+        signal: Signal,
+        encoding: Encoding,
+        body: &[u8],
+    ) -> Result<(Told, Self), Malformed> {
         let mut reading = Reading { streams: self.streams.clone(), ..Reading::default() };
         match (signal, encoding) {
             (Signal::Metrics, Encoding::Protobuf) => protobuf::metrics(body, &mut reading)?,
@@ -121,8 +134,8 @@ impl Decoder {
             (Signal::Traces, Encoding::Protobuf) => protobuf::traces(body, &mut reading)?,
             (Signal::Traces, Encoding::Json) => json::traces(body, &mut reading)?,
         }
-        self.streams = std::mem::take(&mut reading.streams);
-        Ok(reading.told())
+        let next = Self { streams: std::mem::take(&mut reading.streams) };
+        Ok((reading.told(), next))
     }
 }
 

@@ -115,9 +115,9 @@ fn fault(line: &str) -> Option<String> {
     if let Some(why) = line.strip_prefix("# broken off: ") {
         return Some(why.to_owned());
     }
-    let said: Value =
-        serde_json::from_str(line.strip_prefix(r#"{"type":"error","#).map(|_| line)?).ok()?;
-    Some(said["detail"].as_str().unwrap_or_default().to_owned())
+    let said: Value = serde_json::from_str(line).ok()?;
+    let is_fault = said["type"] == "error";
+    is_fault.then(|| said["detail"].as_str().unwrap_or_default().to_owned())
 }
 
 #[cfg(test)]
@@ -127,8 +127,10 @@ mod tests {
     #[test]
     fn what_was_broken_off_is_seen() {
         assert_eq!(fault("# broken off: x").as_deref(), Some("x"));
-        assert_eq!(fault(r#"{"type":"error","detail":"y"}"#).as_deref(), Some("y"));
-        assert_eq!(fault(r#"{"type":"session","id":"error"}"#), None);
+        let told = serde_json::json!({ "type": "error", "detail": "y" }).to_string();
+        assert_eq!(fault(&told).as_deref(), Some("y"), "{told}");
+        assert_eq!(fault(r#"{"id":"error","type":"session"}"#), None);
+        assert_eq!(fault("["), None);
         assert!(time("7d").is_ok() && time("soon").is_err());
     }
 }
